@@ -1,0 +1,78 @@
+"""Where things live: every address and path, each one a MAINSPRING_ environment variable.
+
+The defaults are embedded (SQLite files and folders) under one state folder, so that a laptop
+needs no server. `.env` in the working folder is read too.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from configs.errors import BadConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Addresses and paths. An empty one takes its place under `state`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAINSPRING_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
+    use_cases: Path = Field(ROOT / "configs", description="the folder of the use cases' YAML files")
+    landing: str = Field("", description="where files land, a folder per use case")
+    lake: str = Field("", description="root of the Delta tables, a folder per use case")
+    reports: Path = Field(Path(), description="HTML reports, pictures and Data Docs")
+    ledger_url: str = Field("", description="SQLAlchemy address of the ledger")
+    mlflow_uri: str = Field("", description="MLflow tracking and registry")
+    mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
+    feast_registry: str = Field("", description="SQLAlchemy address of Feast's registry")
+    feast_online: str = Field("", description="path of Feast's online store")
+    host: str = Field("127.0.0.1", description="the address that local servers listen on")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
+
+    def model_post_init(self, _context: object) -> None:
+        """Fill what was left empty with its place under the state folder."""
+        state = self.state.resolve()
+        embedded = {
+            "state": state,
+            "landing": str(state / "landing"),
+            "lake": str(state / "lake"),
+            "reports": state / "reports",
+            "ledger_url": f"sqlite:///{state / 'ledger.db'}",
+            "mlflow_uri": f"sqlite:///{state / 'mlflow.db'}",
+            "mlflow_artifacts": str(state / "mlflow"),
+            "feast_registry": f"sqlite:///{state / 'feast_registry.db'}",
+            "feast_online": str(state / "feast_online.db"),
+        }
+        for name, value in embedded.items():
+            if name == "state" or name not in self.model_fields_set:
+                object.__setattr__(self, name, value)
+
+    @property
+    def prefect_url(self) -> str:
+        """Root address of the local Prefect server."""
+        return f"http://{self.host}:{self.prefect_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Root address of the local MLflow UI."""
+        return f"http://{self.host}:{self.mlflow_port}"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once from the environment; BadConfig names a wrong one."""
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        lines = [
+            f"  MAINSPRING_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+            for e in wrong.errors()
+        ]
+        raise BadConfig("a setting does not hold:\n" + "\n".join(lines)) from wrong

@@ -1,0 +1,282 @@
+"""What a use case is: a frozen object read from one YAML file, and nothing that it does not name.
+
+A wrong file raises BadConfig with the field, what is wrong with it and what is allowed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from configs.clock import Duration
+from configs.errors import BadConfig
+from configs.settings import settings
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
+ColumnType = Literal["text", "integer", "number", "boolean", "time"]
+Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "cost"]
+
+
+class Part(BaseModel):
+    """A piece of a use case: frozen, and closed to fields that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Table(Part):
+    """One table that lands: where its files are, its columns, its keys and its two times (UTC)."""
+
+    files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
+    columns: dict[str, ColumnType]
+    keys: tuple[str, ...] = Field(min_length=1)
+    event_time: str = Field(description="column: when it happened")
+    known_time: str = Field(description="column: when we knew it")
+    suite: Name = Field(description="function of the expectations module")
+
+    @model_validator(mode="after")
+    def _names_are_columns(self) -> Self:
+        for name in (*self.keys, self.event_time, self.known_time):
+            if name not in self.columns:
+                raise ValueError(f"{name!r} is not one of the columns: {', '.join(self.columns)}")
+        for name in (self.event_time, self.known_time):
+            if self.columns[name] != "time":
+                raise ValueError(f"{name!r} must be of type time, not {self.columns[name]}")
+        if not self.files.endswith((".parquet", ".csv")):
+            raise ValueError(f"{self.files!r} must end in .parquet or .csv")
+        return self
+
+
+class Spine(Part):
+    """Who is predicted, and when."""
+
+    function: Name = "spine"
+    keys: tuple[str, ...] = Field(min_length=1, description="columns that name one prediction")
+    time: str = "prediction_time"
+
+
+class Label(Part):
+    """What is predicted: 1 for the event, 0 for none, no row where there is no label (yet)."""
+
+    function: Name = "labels"
+    column: Name
+    kind: Literal["binary"] = "binary"
+    known_time: str = "label_known_time"
+    min_coverage: Share = Field(0.8, description="labelled share that makes a window mature")
+
+
+class Features(Part):
+    """The feature module, the Feast service that serves the model, and the model's inputs."""
+
+    module: str = Field(description="Python module of transforms, spine and label")
+    views: tuple[Name, ...] = Field(min_length=1, description="functions, one feature table each")
+    service: Name
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All inputs of the model, in the order of the matrix's columns."""
+        return (*self.numeric, *self.categorical)
+
+    @model_validator(mode="after")
+    def _inputs_are_some(self) -> Self:
+        twice = {name for name in self.inputs if self.inputs.count(name) > 1}
+        if not self.inputs or twice:
+            raise ValueError(f"numeric and categorical must name each input once: {sorted(twice)}")
+        return self
+
+
+class Candidate(Part):
+    """One scikit-learn estimator to try."""
+
+    estimator: str = Field(pattern=r"^sklearn(\.\w+)+$")
+    encoding: Literal["ordinal", "one_hot"] = Field(
+        "ordinal", description="one_hot also imputes and scales the numeric columns"
+    )
+    params: dict[str, int | float | str | bool | None] = {}
+
+
+class Split(Part):
+    """The end of the training window, held back by time."""
+
+    validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
+    holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
+
+
+class Cost(Part):
+    """Business cost of one row, in any unit; right decisions may cost too."""
+
+    false_positive: float = Field(ge=0)
+    false_negative: float = Field(ge=0)
+    true_positive: float = 0.0
+    true_negative: float = 0.0
+
+
+class Evaluation(Part):
+    """How models are compared while training, and in which slices they are looked at."""
+
+    metric: Metric = "roc_auc"
+    cost: Cost
+    slices: tuple[str, ...] = ()
+    slice_min_rows: int = Field(200, ge=1)
+
+
+class Gate(Part):
+    """What a challenger must show on fresh rows before it becomes champion."""
+
+    metric: Metric = "roc_auc"
+    rule: Literal["superiority", "non_inferiority"] = "superiority"
+    margin: float = Field(0.0, ge=0, description="non_inferiority: how much worse is still equal")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    block: Duration = Field(timedelta(days=1), description="rows resampled together")
+    resamples: int = Field(1000, ge=100)
+    min_rows: int = Field(1000, ge=1)
+    parity: float = Field(1e-6, gt=0, description="largest difference of ONNX and scikit-learn")
+
+
+class Drift(Part):
+    """PSI against the reference: threshold = max(floor, factor x worst reference week)."""
+
+    floor: float = Field(0.1, gt=0)
+    factor: float = Field(2.0, ge=1)
+    informs: tuple[str, ...] = Field((), description="inputs whose drift informs and never pages")
+
+
+class Performance(Part):
+    """One rule on the mature labels of the last `window`: page when `metric` is out of bounds."""
+
+    metric: Metric | Literal["calibration_gap"]
+    window: Duration
+    worse_by: float = Field(gt=0, description="than the champion's own holdout")
+
+
+class Contract(Part):
+    """What every landed window must keep, against the reference's weeks."""
+
+    min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
+    max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
+
+
+class Monitor(Part):
+    """What is watched, over which window."""
+
+    window: Duration = Field(timedelta(days=7))
+    drift: Drift = Drift()
+    performance: tuple[Performance, ...] = ()
+    contract: Contract = Contract()
+    report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
+
+
+class Retrain(Part):
+    """How much history a training run sees, and how long one alert keeps the next one quiet."""
+
+    window: Duration = Field(timedelta(days=365))
+    cooldown: Duration = Field(timedelta(days=28))
+
+
+class Schedules(Part):
+    """Cron lines (UTC) of the deployments, and how much one scheduled score run covers."""
+
+    ingest: Cron
+    score: Cron
+    monitor: Cron
+    train: Cron
+    reconcile: Cron = "*/5 * * * *"
+    score_window: Duration = timedelta(days=1)
+
+
+class UseCase(Part):
+    """One model's whole life, as configured."""
+
+    name: Name
+    title: str
+    expectations: str = Field(description="Python module of the suites")
+    tables: dict[Name, Table] = Field(min_length=1)
+    spine: Spine
+    label: Label
+    features: Features
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+    split: Split = Split()
+    evaluation: Evaluation
+    gate: Gate = Gate()
+    monitor: Monitor = Monitor()
+    retrain: Retrain = Retrain()
+    schedules: Schedules
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _label_is_no_input(self) -> Self:
+        if self.label.column in self.features.inputs:
+            raise ValueError(f"features: the label {self.label.column!r} is among the inputs")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_and_drift_are_inputs(self) -> Self:
+        for field, names in (
+            ("evaluation.slices", self.evaluation.slices),
+            ("monitor.drift.informs", self.monitor.drift.informs),
+        ):
+            for name in names:
+                if name not in self.features.inputs:
+                    raise ValueError(f"{field}: {name!r} is not an input of the model")
+        return self
+
+
+def load_use_case(name: str, folder: Path | None = None) -> UseCase:
+    """Read `<folder>/<name>.yaml` (folder: the settings' `use_cases`); BadConfig says what is wrong."""
+    path = (folder or settings().use_cases) / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as missing:
+        there = ", ".join(use_case_names(folder)) or "none"
+        raise BadConfig(f"{path}: no such use case; there are: {there}") from missing
+    except yaml.YAMLError as broken:
+        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+    try:
+        found = UseCase.model_validate(content)
+    except ValidationError as wrong:
+        raise BadConfig(f"{path} does not hold:\n" + _explain(wrong)) from wrong
+    if found.name != name:
+        raise BadConfig(f"{path}: name is {found.name!r}; it must be the file's, {name!r}")
+    return found
+
+
+def use_case_names(folder: Path | None = None) -> list[str]:
+    """The use cases that have a YAML file, in order of name."""
+    return sorted(path.stem for path in (folder or settings().use_cases).glob("*.yaml"))
+
+
+def _explain(wrong: ValidationError) -> str:
+    """One line a mistake: field, what is wrong, what is allowed."""
+    lines = []
+    for error in wrong.errors():
+        field = ".".join(map(str, error["loc"])) or "use case"
+        if error["type"] == "extra_forbidden":
+            lines.append(f"  {field}: unknown field; allowed: {_allowed(error['loc'])}")
+        else:
+            given = "" if error["type"] == "missing" else f" (given: {error['input']!r:.80})"
+            lines.append(f"  {field}: {error['msg']}{given}")
+    return "\n".join(lines)
+
+
+def _allowed(place: tuple[int | str, ...]) -> str:
+    """The fields that exist beside an unknown one."""
+    model: object = UseCase
+    for step in place[:-1]:
+        if isinstance(step, str) and isinstance(model, type) and issubclass(model, Part):
+            field = model.model_fields.get(step)
+            model = _part_in(field.annotation) if field else None
+    return ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Part) else "?"
+
+
+def _part_in(annotation: object) -> object:
+    """The Part inside an annotation such as dict[Name, Table] or tuple[Performance, ...]."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation
+    return next((p for a in getattr(annotation, "__args__", ()) if (p := _part_in(a))), None)

@@ -1,0 +1,1 @@
+"""What runs, in which order, with which retries. One flow a file, and no logic."""

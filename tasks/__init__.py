@@ -1,0 +1,1 @@
+"""What is done: one capability a file, plain functions first, thin Prefect wrappers last."""

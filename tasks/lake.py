@@ -1,0 +1,146 @@
+"""The Delta lake: append once, replace a window atomically, read as of a version.
+
+One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
+a killed process leaves either all of it or nothing, and running it again changes nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from configs.errors import Conflict, NoRows
+from configs.settings import settings
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables below one root."""
+
+    root: str
+
+    def uri(self, table: str) -> str:
+        """Address of a table such as `raw/weather`."""
+        return f"{self.root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether anything was ever committed to the table."""
+        return DeltaTable.is_deltatable(self.uri(table))
+
+    def version(self, table: str) -> int | None:
+        """The table's newest version; None before its first commit."""
+        return DeltaTable(self.uri(table)).version() if self.exists(table) else None
+
+    def versions(self, tables: Sequence[str]) -> dict[str, int]:
+        """The newest version of each of the tables that exist."""
+        found = {table: self.version(table) for table in tables}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
+        """The rows of a table, lazily, at a version (the newest). NoRows if it does not exist."""
+        if not self.exists(table):
+            raise NoRows(f"{self.uri(table)} does not exist: nothing was ever written to it")
+        return pl.scan_delta(self.uri(table), version=version)
+
+    def append_once(
+        self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
+    ) -> int | None:
+        """Append the batches that the table does not hold yet, in one commit; the newest version.
+
+        A batch's name is kept as a Delta application transaction, so it gets in exactly once,
+        whoever appends it and however often. Conflict if another writer was at the same batch.
+        """
+        new = {name: rows for name, rows in batches.items() if not self.holds(table, name)}
+        if new:
+            rows = pl.concat(new.values(), how="vertical")
+            self._commit(table, rows, note or {}, mode="append", batches=list(new))
+        return self.version(table)
+
+    def holds(self, table: str, batch: str) -> bool:
+        """Whether a batch was already appended to the table."""
+        if not self.exists(table):
+            return False
+        return DeltaTable(self.uri(table)).transaction_version(batch) is not None
+
+    def replace_window(
+        self,
+        table: str,
+        rows: pl.DataFrame,
+        time: str,
+        window: tuple[datetime, datetime],
+        *,
+        keys: Sequence[str] = (),
+        ignoring: Sequence[str] = (),
+        note: Mapping[str, Any] | None = None,
+    ) -> int | None:
+        """Make `rows` all that the table holds of start <= `time` < end, in one commit.
+
+        The table stays as it is if it holds the same rows already, in any order of `keys` and
+        whatever its columns `ignoring` say. All rows must lie in the window. `note` becomes the
+        commit's metadata. Returns the newest version, None if there is still no table.
+        """
+        start, end = window
+        outside = rows.filter((pl.col(time) < start) | (pl.col(time) >= end)).height
+        if outside:
+            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+        if self.exists(table):
+            there = self.scan(table).filter(pl.col(time) >= start, pl.col(time) < end).collect()
+            if note is None and _same(there, rows, keys, ignoring):
+                return self.version(table)
+            where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+            self._commit(table, rows, note or {}, mode="overwrite", predicate=where)
+        elif rows.height:
+            self._commit(table, rows, note or {}, mode="overwrite")
+        return self.version(table)
+
+    def note(self, table: str) -> dict[str, Any]:
+        """The metadata of the table's newest commit that carries any; empty before that."""
+        if not self.exists(table):
+            return {}
+        history = DeltaTable(self.uri(table)).history()
+        return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
+
+    def _commit(
+        self,
+        table: str,
+        rows: pl.DataFrame,
+        note: Mapping[str, Any],
+        *,
+        mode: str,
+        batches: Sequence[str] = (),
+        predicate: str | None = None,
+    ) -> None:
+        properties = CommitProperties(
+            custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
+            app_transactions=[Transaction(batch, 1) for batch in batches] or None,
+        )
+        try:
+            write_deltalake(  # type: ignore[call-overload]
+                self.uri(table), rows, mode=mode, predicate=predicate, commit_properties=properties
+            )
+        except CommitFailedError as lost:
+            raise Conflict(f"{self.uri(table)}: another writer was first; run again") from lost
+
+
+def lake_of(use_case: str) -> Lake:
+    """The lake of a use case, where the settings put it."""
+    return Lake(f"{settings().lake}/{use_case}")
+
+
+def _same(
+    there: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
+) -> bool:
+    """Whether two frames hold the same rows, but for order and the columns ignored."""
+    if there.height != rows.height or set(there.columns) != set(rows.columns):
+        return False
+    columns = [c for c in rows.columns if c not in ignoring]
+    order = list(keys) or columns
+    left = there.select(columns).sort(order, maintain_order=True)
+    return left.equals(rows.select(columns).sort(order, maintain_order=True))

@@ -1,0 +1,198 @@
+"""The one append-only record of what happened to each model, with compare-and-set.
+
+Every entry has a place in its model's order (`seq`) and a key that says what it is; both are
+unique, so of two promotions at once one wins, and a duplicate alert changes nothing. What is
+true now (champion, open episodes, what is unanswered) is a fold over the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
+
+from configs.errors import Conflict, NoChampion
+from configs.settings import settings
+
+What = Literal[
+    "episode_opened",  # key episode:<cause>:<date>      something pages
+    "episode_closed",  # key closed:<episode>            it is good again, or a new champion took over
+    "alert_raised",  #   key alert:<episode>:<date>      retraining is asked for
+    "retrain_started",  # key retrain:<alert>            somebody does it
+    "candidate_registered",  # key candidate:<alert>     a challenger waits for its decision
+    "promoted",  #       key decision:<version>          it is champion from `at` on
+    "refused",  #        key decision:<version>          it is not
+]
+
+_metadata = MetaData()
+_table = Table(
+    "ledger",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", String(64), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("version", Integer),
+    Column("evidence", JSON, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("recorded", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    UniqueConstraint("model", "seq"),
+    UniqueConstraint("model", "key"),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened: what, to which model and version, when (in the flows' time, UTC),
+    by whom or which rule, and on what evidence (JSON). `seq` is 0 until it is recorded.
+    """
+
+    model: str
+    what: What
+    key: str
+    at: datetime
+    actor: str
+    version: int | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+    seq: int = 0
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A span of prediction times and the version that is champion in it."""
+
+    version: int
+    start: datetime
+    end: datetime
+
+
+class Ledger:
+    """The ledger at a SQLAlchemy address; its table is made when it is missing."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = create_engine(url)
+        _metadata.create_all(self._engine, checkfirst=True)
+
+    def record(self, entry: Entry, *, expected_seq: int | None = None) -> tuple[Entry, bool]:
+        """Record an entry; it as it stands, and whether this call was the one that wrote it.
+
+        An entry with the same model and key is found, not written again. With `expected_seq`,
+        the number of entries the caller has seen, Conflict is raised if there are more by now.
+        """
+        while True:
+            seen = self.entries(entry.model)
+            known = next((e for e in seen if e.key == entry.key), None)
+            if known is not None:
+                return known, False
+            if expected_seq is not None and len(seen) != expected_seq:
+                raise Conflict(
+                    f"{entry.model}: {entry.what} expected seq {expected_seq}, found {len(seen)}"
+                )
+            try:
+                return self._insert(entry, len(seen) + 1), True
+            except IntegrityError:
+                continue  # somebody wrote between reading and writing: look again
+
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """All entries of a model (of every model), in order."""
+        query = select(_table).order_by(_table.c.model, _table.c.seq)
+        if model is not None:
+            query = query.where(_table.c.model == model)
+        with self._engine.connect() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+    def _insert(self, entry: Entry, seq: int) -> Entry:
+        values = {
+            "model": entry.model, "seq": seq, "what": entry.what, "key": entry.key,
+            "version": entry.version, "evidence": entry.evidence, "actor": entry.actor,
+            "at": entry.at.astimezone(UTC),
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(insert(_table).values(**values))
+        return Entry(**values)
+
+
+@cache
+def ledger() -> Ledger:
+    """The ledger of this process, where the settings put it."""
+    url = settings().ledger_url
+    if url.startswith("sqlite:///"):
+        settings().state.mkdir(parents=True, exist_ok=True)
+    return Ledger(url)
+
+
+def champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
+    """The promotion that made the champion of a moment (of now); None before the first."""
+    promotions = [e for e in entries if e.what == "promoted" and (at is None or e.at <= at)]
+    return promotions[-1] if promotions else None
+
+
+def require_champion(entries: Sequence[Entry], model: str, at: datetime | None = None) -> Entry:
+    """As `champion`, but NoChampion says what to do when there is none."""
+    found = champion(entries, at)
+    if found is None or found.version is None:
+        raise NoChampion(f"{model} has no champion at {at or 'this time'}: run train/{model} first")
+    return found
+
+
+def reigns(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Reign]:
+    """Who is champion when, inside [start, end): one span each, without what has no champion."""
+    promotions = [e for e in entries if e.what == "promoted" and e.version is not None]
+    ends = [e.at for e in promotions[1:]] + [end]
+    spans = [
+        Reign(e.version, max(e.at, start), min(until, end))
+        for e, until in zip(promotions, ends, strict=True)
+        if e.version is not None
+    ]
+    return [span for span in spans if span.start < span.end]
+
+
+def open_episodes(entries: Sequence[Entry]) -> list[Entry]:
+    """Episodes that are still bad, oldest first."""
+    closed = {e.key for e in entries if e.what == "episode_closed"}
+    return [e for e in entries if e.what == "episode_opened" and f"closed:{e.key}" not in closed]
+
+
+def unanswered_alerts(entries: Sequence[Entry]) -> list[Entry]:
+    """Alerts that no candidate answers yet."""
+    keys = {e.key for e in entries}
+    return [e for e in entries if e.what == "alert_raised" and f"candidate:{e.key}" not in keys]
+
+
+def undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
+    """Candidates that are neither promoted nor refused yet."""
+    keys = {e.key for e in entries}
+    return [
+        e
+        for e in entries
+        if e.what == "candidate_registered" and f"decision:{e.version}" not in keys
+    ]
+
+
+def _entry(row: Row[Any]) -> Entry:
+    found = row._mapping
+    at = found["at"] if found["at"].tzinfo else found["at"].replace(tzinfo=UTC)
+    names = ("model", "what", "key", "version", "evidence", "actor", "seq")
+    return Entry(at=at, **{name: found[name] for name in names})
