@@ -1,0 +1,20 @@
+"""Fixtures that several kinds of test share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.settings import settings
+from tasks.ledger import ledger
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty state folder that all embedded defaults live under."""
+    monkeypatch.setenv("MAINSPRING_STATE", str(tmp_path))
+    settings.cache_clear()
+    ledger.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+    ledger.cache_clear()
