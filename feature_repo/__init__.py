@@ -1,0 +1,1 @@
+"""Feast: the ASOF offline store, and per use case its transforms, views and service."""

@@ -1,0 +1,244 @@
+"""Feature tables, spine and label of the flights, as polars over the raw tables.
+
+Every view gives the rows that became known in [start, end), and a row uses only what was known
+at its `event_timestamp`. A raw row that corrects another (same key, known later) counts from when
+it was known. Raw tables are read no further back than a window needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from feature_repo.rolling import ticks, totals, versions
+
+Raw = Mapping[str, pl.LazyFrame]
+
+FLIGHT = ("carrier", "flight", "origin", "flight_date")
+LATE_MINUTES = 15
+ASKED_BEFORE = timedelta(hours=2)
+"""A flight is predicted this long before its scheduled departure."""
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_TICK_LAG = timedelta(minutes=1)
+_ROUTE_LAG = timedelta(hours=1)
+_OVERDUE_FOR = 6 * _HOUR  # later than that it will hardly leave: cancelled flights are never told
+_FLIGHT_DAYS = 3 * _DAY  # all that is known about a flight happens within 3 days of its date
+_MEMORY = 30 * _DAY  # how far back a landing is looked for that a correction corrects
+
+
+def airport_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By origin, every 15 minutes: mean delay (minutes) of the departures of the last 1, 3 and 24
+    hours, and the flights that should have left in the last 6 hours and have not. Known a minute
+    later. No row while nothing has left for 24 hours.
+    """
+    start, end = start - _TICK_LAG, end - _TICK_LAG
+    moments = ticks(timedelta(minutes=15), start, end)
+    delays = _mean_delays(raw, ["origin"], moments, "airport", (1, 3, 24), start, end)
+    overdue = totals(
+        _waiting(raw, start, end),
+        delays,
+        ["origin"],
+        ["airport_overdue"],
+        opens=pl.max_horizontal("since", "departure_time"),
+        closes=pl.min_horizontal("until", "left", pl.col("departure_time") + _OVERDUE_FOR),
+    )
+    return _known(overdue, _TICK_LAG)
+
+
+def carrier_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By carrier and origin, every hour: mean delay (minutes) of the departures of the last 3 and
+    24 hours. Known a minute later. No row while nothing has left for 24 hours.
+    """
+    start, end = start - _TICK_LAG, end - _TICK_LAG
+    moments = ticks(_HOUR, start, end)
+    by = ["carrier", "origin"]
+    return _known(_mean_delays(raw, by, moments, "carrier", (3, 24), start, end), _TICK_LAG)
+
+
+def route_daily(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By carrier, origin and destination, at 05:00: share of late arrivals in the last 7 and 28
+    days. Known an hour later. No row without an arrival in 28 days.
+    """
+    start, end = start - _ROUTE_LAG, end - _ROUTE_LAG
+    by = ["carrier", "origin", "dest"]
+    late = (pl.col("delay") > LATE_MINUTES).cast(pl.Int64).alias("late")
+    arrivals = _recent(raw["arrivals"], "landed", start - 28 * _DAY, end).with_columns(late)
+    rows = _grid(arrivals, by, ticks(_DAY, start, end, at=5 * _HOUR))
+    for days in (7, 28):
+        window = pl.min_horizontal("until", pl.col("landed") + days * _DAY)
+        rows = totals(arrivals, rows, by, ["late", "one"], opens=pl.col("since"), closes=window)
+        rate = _ratio("late", "one").alias(f"route_late_rate_{days}d")
+        rows = rows.with_columns(rate).drop("late", "one")
+    return _known(rows.drop_nulls("route_late_rate_28d"), _ROUTE_LAG)
+
+
+def tail_last(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By tail number, at each landing: its delay (minutes). Known when it is reported.
+
+    A correction that moves a landing back keeps the time of what it corrects: it would otherwise
+    look older than that, and never take its place.
+    """
+    arrivals = _recent(raw["arrivals"], "landed", start - _MEMORY, end)
+    before = pl.col("landed", "since").shift(1).over(FLIGHT).name.prefix("before_")
+    remembered = pl.col("since") - pl.col("before_since") <= _MEMORY
+    landed = pl.when(remembered).then(pl.max_horizontal("landed", "before_landed"))
+    return (
+        arrivals.with_columns(before)
+        .filter(pl.col("since") >= start, pl.col("tailnum").is_not_null())
+        .select(
+            "tailnum",
+            tail_delay="delay",
+            event_timestamp=landed.otherwise("landed"),
+            created_timestamp="since",
+        )
+    )
+
+
+def weather(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By origin, at each observation: what was observed. Known when it is reported."""
+    numbers = [
+        "temperature", "dew_point", "humidity", "wind_direction", "wind_speed", "wind_gust",
+        "precipitation", "pressure", "visibility",
+    ]  # fmt: skip
+    known = pl.max_horizontal("observed", "reported")
+    return (
+        raw["weather"]
+        .filter(known >= start, known < end)
+        .select("origin", *numbers, event_timestamp="observed", created_timestamp=known)
+    )
+
+
+def planes(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """By tail number, whenever it is published: year built and seats."""
+    return (
+        raw["planes"]
+        .filter(pl.col("published") >= start, pl.col("published") < end)
+        .select(
+            "tailnum",
+            plane_year="year",
+            plane_seats="seats",
+            event_timestamp="published",
+            created_timestamp="published",
+        )
+    )
+
+
+def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """The flights with start <= prediction_time < end, one row each, as scheduled by then.
+
+    A flight is predicted once: when it is moved after its prediction, that stands.
+    """
+    asked = pl.col("departure_time") - ASKED_BEFORE
+    held = pl.col("since") <= pl.col("prediction_time")
+    stood = pl.col("until").is_null() | (pl.col("until") > pl.col("prediction_time"))
+    return (
+        versions(_of_days(raw["schedules"], start, end), FLIGHT, "published", "published")
+        .with_columns(prediction_time=asked)
+        .filter(held & stood)
+        .sort("prediction_time", *FLIGHT)
+        .unique(FLIGHT, keep="first", maintain_order=True)
+        .filter(pl.col("prediction_time") >= start, pl.col("prediction_time") < end)
+        .select(
+            *FLIGHT, "dest", "tailnum", "prediction_time",
+            "departure_hour", "arrival_hour", "weekday", "distance",
+            scheduled_minutes=(pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes(),
+        )
+    )  # fmt: skip
+
+
+def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """Whether the flights of the spine arrived late; none for cancelled and diverted ones.
+
+    `late` is 1 for more than 15 minutes; the newest report of an arrival counts.
+    """
+    arrivals = versions(
+        _of_days(raw["arrivals"], start, end).drop_nulls("delay"), FLIGHT, "landed", "reported"
+    ).filter(pl.col("until").is_null())
+    known = arrivals.select(
+        *FLIGHT, late=(pl.col("delay") > LATE_MINUTES).cast(pl.Int8), label_known_time="since"
+    )
+    return (
+        spine(raw, start, end)
+        .select(*FLIGHT, "prediction_time")
+        .join(known, on=FLIGHT, how="inner", maintain_order="left")
+    )
+
+
+def _mean_delays(
+    raw: Raw,
+    by: Sequence[str],
+    moments: pl.LazyFrame,
+    prefix: str,
+    hours: Sequence[int],
+    start: datetime,
+    end: datetime,
+) -> pl.LazyFrame:
+    """Mean delay in minutes of the departures of the last `hours`, at each moment."""
+    longest = max(hours)
+    departures = _recent(raw["departures"], "departed", start - longest * _HOUR, end)
+    seconds = (pl.col("delay") * 60).round().cast(pl.Int64).alias("seconds")
+    rows = _grid(departures, by, moments)
+    for window in hours:
+        rows = totals(
+            departures.with_columns(seconds),
+            rows,
+            by,
+            ["seconds", "one"],
+            opens=pl.col("since"),
+            closes=pl.min_horizontal("until", pl.col("departed") + window * _HOUR),
+        )
+        mean = (_ratio("seconds", "one") / 60).alias(f"{prefix}_delay_{window}h")
+        rows = rows.with_columns(mean).drop("seconds", "one")
+    return rows.drop_nulls(f"{prefix}_delay_{longest}h")
+
+
+def _waiting(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
+    """Every schedule row with `left`, when its flight's departure was first known, null if never."""
+    left = (
+        _of_days(raw["departures"], start, end)
+        .group_by(FLIGHT)
+        .agg(left=pl.max_horizontal("departed", "reported").min())
+    )
+    schedules = _of_days(raw["schedules"], start, end)
+    return (
+        versions(schedules, FLIGHT, "published", "published")
+        .join(left, on=FLIGHT, how="left")
+        .with_columns(airport_overdue=pl.lit(1, pl.Int64))
+    )
+
+
+def _recent(rows: pl.LazyFrame, event: str, start: datetime, end: datetime) -> pl.LazyFrame:
+    """The versions known in [start, end) of rows with a delay, and `one` to count them by.
+
+    Nothing is known before it happened, so what happened since `start` is among them, and so is
+    all that corrects it.
+    """
+    known = pl.max_horizontal(event, "reported")
+    rows = rows.filter(known >= start, known < end).drop_nulls("delay")
+    return versions(rows, FLIGHT, event, "reported").with_columns(one=pl.lit(1, pl.Int64))
+
+
+def _of_days(rows: pl.LazyFrame, start: datetime, end: datetime) -> pl.LazyFrame:
+    """The rows of the flights that can matter in [start, end), by their date."""
+    date = pl.col("flight_date")
+    return rows.filter(date >= start - _FLIGHT_DAYS, date < end + _FLIGHT_DAYS)
+
+
+def _grid(rows: pl.LazyFrame, by: Sequence[str], moments: pl.LazyFrame) -> pl.LazyFrame:
+    """Every combination of `by` that occurs, at every moment."""
+    return rows.select(by).drop_nulls().unique().join(moments, how="cross")
+
+
+def _ratio(total: str, count: str) -> pl.Expr:
+    """Total over count, null where there is nothing to count."""
+    return pl.when(pl.col(count) > 0).then(pl.col(total) / pl.col(count))
+
+
+def _known(rows: pl.LazyFrame, lag: timedelta) -> pl.LazyFrame:
+    """Turn ticks into the two times of a feature row."""
+    return rows.with_columns(created_timestamp=pl.col("tick") + lag).rename(
+        {"tick": "event_timestamp"}
+    )

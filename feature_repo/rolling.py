@@ -1,0 +1,79 @@
+"""Sums over moving windows at regular moments, from rows that may be corrected later.
+
+A row counts while it is known, not yet corrected and inside the window: one span of time. What
+holds at a moment is the sum over the open spans, which is a running total of what the spans
+bring when they open and take away when they close. So a year costs two sorts and an ASOF join,
+not a range join. Values are integers, so that the running totals are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) -> pl.LazyFrame:
+    """Add from when to when each row is the truth about its `keys`.
+
+    `since`: when it happened and was known; `until`: when the next row of the same keys was, null
+    for the newest one.
+    """
+    since = pl.max_horizontal(event, known).alias("since")
+    return rows.with_columns(since).sort("since", maintain_order=True).with_columns(
+        until=pl.col("since").shift(-1).over(keys)
+    )  # fmt: skip
+
+
+def ticks(
+    every: timedelta, start: datetime, end: datetime, *, at: timedelta = timedelta(0)
+) -> pl.LazyFrame:
+    """One column `tick`: the moments start <= tick < end that are `at` past a multiple of `every`."""
+    past = (start - EPOCH - at) % every
+    first = start + (every - past if past else past)
+    moments = pl.datetime_range(first, end, every, closed="left", time_unit="us", eager=True)
+    return pl.LazyFrame({"tick": moments.cast(pl.Datetime("us", "UTC"))})
+
+
+def totals(
+    spans: pl.LazyFrame,
+    grid: pl.LazyFrame,
+    by: Sequence[str],
+    values: Sequence[str],
+    *,
+    opens: pl.Expr,
+    closes: pl.Expr,
+) -> pl.LazyFrame:
+    """Add the sum of each of `values` over the spans open at each row's tick: opens <= tick < closes.
+
+    `grid` has the columns `by` and `tick`, each row once. Sums of nothing are 0; a span whose
+    `closes` is null stays open.
+    """
+    bounded = spans.select(*by, *values, opens=opens, closes=closes).filter(
+        pl.col("closes").is_null() | (pl.col("opens") < pl.col("closes"))
+    )
+    brought = bounded.select(*by, *values, at="opens")
+    taken = bounded.drop_nulls("closes").select(*by, *(-pl.col(v) for v in values), at="closes")
+    running = (
+        pl.concat([brought, taken])
+        .group_by(*by, "at")
+        .agg(pl.col(values).sum())
+        .sort("at")
+        .with_columns(pl.col(values).cum_sum().over(by))
+    )
+    return (
+        grid.sort("tick")
+        .join_asof(
+            running,
+            left_on="tick",
+            right_on="at",
+            by=list(by),
+            coalesce=True,
+            check_sortedness=False,
+        )
+        .with_columns(pl.col(values).fill_null(0))
+        .drop("at", strict=False)
+    )
