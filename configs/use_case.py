@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from configs.clock import Duration
 from configs.errors import BadConfig
@@ -229,7 +236,7 @@ class UseCase(Part):
 
 
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
-    """Read `<folder>/<name>.yaml` (folder: the settings' `use_cases`); BadConfig says what is wrong."""
+    """Read `<folder>/<name>.yaml` (the settings say which folder); BadConfig says what is wrong."""
     path = (folder or settings().use_cases) / f"{name}.yaml"
     try:
         content = yaml.safe_load(path.read_text())
@@ -267,16 +274,16 @@ def _explain(wrong: ValidationError) -> str:
 
 def _allowed(place: tuple[int | str, ...]) -> str:
     """The fields that exist beside an unknown one."""
-    model: object = UseCase
-    for step in place[:-1]:
-        if isinstance(step, str) and isinstance(model, type) and issubclass(model, Part):
-            field = model.model_fields.get(step)
-            model = _part_in(field.annotation) if field else None
-    return ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Part) else "?"
+    part: type[Part] = UseCase
+    for step in place[:-1]:  # a step that is no field is a place in a list or a dict of parts
+        if step in part.model_fields:
+            part = _part_in(part.model_fields[str(step)].annotation) or part
+    return ", ".join(part.model_fields)
 
 
-def _part_in(annotation: object) -> object:
+def _part_in(annotation: object) -> type[Part] | None:
     """The Part inside an annotation such as dict[Name, Table] or tuple[Performance, ...]."""
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return annotation
-    return next((p for a in getattr(annotation, "__args__", ()) if (p := _part_in(a))), None)
+    inner = getattr(annotation, "__args__", ())
+    return next((part for each in inner if (part := _part_in(each))), None)

@@ -36,7 +36,8 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """The table's newest version; None before its first commit."""
-        return DeltaTable(self.uri(table)).version() if self.exists(table) else None
+        seen = self._open(table)
+        return seen.version() if seen else None
 
     def versions(self, tables: Sequence[str]) -> dict[str, int]:
         """The newest version of each of the tables that exist."""
@@ -57,17 +58,17 @@ class Lake:
         A batch's name is kept as a Delta application transaction, so it gets in exactly once,
         whoever appends it and however often. Conflict if another writer was at the same batch.
         """
-        new = {name: rows for name, rows in batches.items() if not self.holds(table, name)}
+        seen = self._open(table)  # checked and written from one snapshot: no gap between the two
+        new = {n: r for n, r in batches.items() if not (seen and seen.transaction_version(n))}
         if new:
             rows = pl.concat(new.values(), how="vertical")
-            self._commit(table, rows, note or {}, mode="append", batches=list(new))
+            self._commit(table, rows, note or {}, mode="append", batches=list(new), seen=seen)
         return self.version(table)
 
     def holds(self, table: str, batch: str) -> bool:
         """Whether a batch was already appended to the table."""
-        if not self.exists(table):
-            return False
-        return DeltaTable(self.uri(table)).transaction_version(batch) is not None
+        seen = self._open(table)
+        return seen is not None and seen.transaction_version(batch) is not None
 
     def replace_window(
         self,
@@ -102,10 +103,12 @@ class Lake:
 
     def note(self, table: str) -> dict[str, Any]:
         """The metadata of the table's newest commit that carries any; empty before that."""
-        if not self.exists(table):
-            return {}
-        history = DeltaTable(self.uri(table)).history()
+        seen = self._open(table)
+        history = seen.history() if seen else []
         return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
+
+    def _open(self, table: str) -> DeltaTable | None:
+        return DeltaTable(self.uri(table)) if self.exists(table) else None
 
     def _commit(
         self,
@@ -116,6 +119,7 @@ class Lake:
         mode: str,
         batches: Sequence[str] = (),
         predicate: str | None = None,
+        seen: DeltaTable | None = None,
     ) -> None:
         properties = CommitProperties(
             custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
@@ -123,7 +127,11 @@ class Lake:
         )
         try:
             write_deltalake(  # type: ignore[call-overload]
-                self.uri(table), rows, mode=mode, predicate=predicate, commit_properties=properties
+                seen or self.uri(table),
+                rows,
+                mode=mode,
+                predicate=predicate,
+                commit_properties=properties,
             )
         except CommitFailedError as lost:
             raise Conflict(f"{self.uri(table)}: another writer was first; run again") from lost

@@ -8,7 +8,7 @@ true now (champion, open episodes, what is unanswered) is a fold over the entrie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from configs.settings import settings
 
 What = Literal[
     "episode_opened",  # key episode:<cause>:<date>      something pages
-    "episode_closed",  # key closed:<episode>            it is good again, or a new champion took over
+    "episode_closed",  # key closed:<episode>            good again, or a new champion
     "alert_raised",  #   key alert:<episode>:<date>      retraining is asked for
     "retrain_started",  # key retrain:<alert>            somebody does it
     "candidate_registered",  # key candidate:<alert>     a challenger waits for its decision
@@ -124,14 +124,10 @@ class Ledger:
             return [_entry(row) for row in connection.execute(query)]
 
     def _insert(self, entry: Entry, seq: int) -> Entry:
-        values = {
-            "model": entry.model, "seq": seq, "what": entry.what, "key": entry.key,
-            "version": entry.version, "evidence": entry.evidence, "actor": entry.actor,
-            "at": entry.at.astimezone(UTC),
-        }  # fmt: skip
+        written = replace(entry, seq=seq, at=entry.at.astimezone(UTC))
         with self._engine.begin() as connection:
-            connection.execute(insert(_table).values(**values))
-        return Entry(**values)
+            connection.execute(insert(_table).values(**vars(written)))
+        return written
 
 
 @cache
@@ -160,10 +156,10 @@ def require_champion(entries: Sequence[Entry], model: str, at: datetime | None =
 def reigns(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Reign]:
     """Who is champion when, inside [start, end): one span each, without what has no champion."""
     promotions = [e for e in entries if e.what == "promoted" and e.version is not None]
-    ends = [e.at for e in promotions[1:]] + [end]
+    ends = [*(e.at for e in promotions), end][1:]
     spans = [
         Reign(e.version, max(e.at, start), min(until, end))
-        for e, until in zip(promotions, ends, strict=True)
+        for e, until in zip(promotions, ends, strict=False)
         if e.version is not None
     ]
     return [span for span in spans if span.start < span.end]

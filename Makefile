@@ -1,0 +1,54 @@
+# Mainspring: `make demo` shows the whole loop, `make test` checks it. Needs Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench up down lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Mainspring needs Python 3.11 or newer; say which with make PYTHON=python3.12"; exit 1; }
+	@echo "creating $(VENV) from requirements.lock (a minute or two, about 2 GB)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## the whole loop on a year of real flights, 5 minutes
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring demo
+
+test: $(READY)  ## all tests but the slow ones
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+test-slow: $(READY)  ## the full demo and the fault sweeps
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
+
+lint: $(READY)  ## style, types, the direction of imports, dead dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: $(READY)  ## ruff's formatting and safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+up: $(READY)  ## Prefect server, worker and MLflow UI on this machine
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring up
+
+down: $(READY)  ## stop what `make up` started
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring down
+
+lock:  ## write requirements.lock again from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+clean:  ## remove the virtual environment and all local state
+	rm -rf $(VENV) .mainspring

@@ -1,0 +1,92 @@
+"""The lake's promises: once, atomically, and as of a version."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from configs.errors import Conflict, NoRows
+from tasks.lake import Lake
+
+NEW_YEAR = datetime(2013, 1, 1, tzinfo=UTC)
+WEEK = (NEW_YEAR, NEW_YEAR + timedelta(days=7))
+
+
+def days(first: int, last: int, value: int = 0) -> pl.DataFrame:
+    times = [NEW_YEAR + timedelta(days=d) for d in range(first, last)]
+    return pl.DataFrame(
+        {"day": times, "value": [value] * len(times), "run": ["a"] * len(times)},
+        schema_overrides={"day": pl.Datetime("us", "UTC"), "value": pl.Int64, "run": pl.String},
+    )
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def test_a_batch_gets_in_exactly_once(lake):
+    assert lake.append_once("raw/x", {"one": days(0, 2), "two": days(2, 3)}) == 0
+    assert lake.append_once("raw/x", {"two": days(2, 3)}) == 0
+    assert lake.append_once("raw/x", {"two": days(2, 3), "three": days(3, 4)}) == 1
+    assert lake.scan("raw/x").collect().height == 4
+    assert lake.holds("raw/x", "one")
+    assert not lake.holds("raw/x", "four")
+
+
+def test_of_many_at_the_same_batch_one_gets_in(lake):
+    lake.append_once("raw/x", {"zero": days(0, 1)})
+
+    def append(_: int) -> bool:
+        try:
+            lake.append_once("raw/x", {"one": days(1, 2)})
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert any(pool.map(append, range(8)))
+    assert lake.scan("raw/x").collect().height == 2
+
+
+def test_a_window_is_replaced_and_the_rest_stays(lake):
+    lake.replace_window("t", days(0, 10), "day", (NEW_YEAR, NEW_YEAR + timedelta(days=10)))
+    lake.replace_window("t", days(2, 4, value=9), "day", WEEK)
+    values = lake.scan("t").collect().sort("day")["value"].to_list()
+    assert values == [9, 9, 0, 0, 0]
+
+
+def test_the_same_window_again_commits_nothing(lake):
+    version = lake.replace_window("t", days(0, 5), "day", WEEK)
+    again = days(0, 5).reverse().with_columns(run=pl.lit("b"))
+    assert lake.replace_window("t", again, "day", WEEK, keys=["day"], ignoring=["run"]) == version
+    assert lake.replace_window("t", again, "day", WEEK, keys=["day"]) == 1
+
+
+def test_an_empty_window_empties_only_itself(lake):
+    assert lake.replace_window("t", days(0, 0), "day", WEEK) is None
+    lake.replace_window("t", days(0, 5), "day", WEEK)
+    lake.replace_window("t", days(0, 0), "day", (NEW_YEAR, NEW_YEAR + timedelta(days=1)))
+    assert lake.scan("t").collect().height == 4
+
+
+def test_rows_outside_the_window_are_a_mistake(lake):
+    with pytest.raises(ValueError, match="3 rows lie outside"):
+        lake.replace_window("t", days(0, 10), "day", WEEK)
+
+
+def test_old_versions_stay_readable_and_notes_are_kept(lake):
+    lake.replace_window("t", days(0, 5), "day", WEEK, note={"raw": {"x": 3}})
+    lake.replace_window("t", days(0, 2), "day", WEEK)
+    assert lake.scan("t", version=0).collect().height == 5
+    assert lake.scan("t").collect().height == 2
+    assert lake.note("t") == {"raw": {"x": 3}}
+    assert lake.versions(["t", "none"]) == {"t": 1}
+
+
+def test_a_table_that_is_not_there_says_so(lake):
+    assert lake.version("t") is None
+    assert lake.note("t") == {}
+    with pytest.raises(NoRows, match="nothing was ever written"):
+        lake.scan("t")

@@ -1,0 +1,104 @@
+"""The ledger: one order, one entry a key, and what is true now."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from configs.errors import Conflict, NoChampion
+from tasks.ledger import (
+    Entry,
+    Ledger,
+    Reign,
+    champion,
+    open_episodes,
+    reigns,
+    require_champion,
+    unanswered_alerts,
+    undecided_candidates,
+)
+
+START = datetime(2013, 4, 1, tzinfo=UTC)
+
+
+def entry(what, key, version=None, day=0, model="m") -> Entry:
+    return Entry(model, what, key, START + timedelta(days=day), "test", version)
+
+
+@pytest.fixture
+def book(tmp_path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+def test_entries_come_back_as_they_were_in_order(book):
+    first = Entry("m", "promoted", "decision:1", START, "gate", 1, {"low": 0.25, "names": ["a"]})
+    written, new = book.record(first)
+    assert new
+    assert (written.seq, written.at, written.evidence) == (1, START, first.evidence)
+    book.record(entry("refused", "decision:2", 2))
+    book.record(entry("promoted", "decision:1", 1, model="other"))
+    assert [(e.model, e.seq) for e in book.entries()] == [("m", 1), ("m", 2), ("other", 1)]
+    assert book.entries("m")[0] == written
+
+
+def test_the_same_key_is_found_and_not_written_again(book):
+    first, new = book.record(entry("alert_raised", "alert:a"))
+    again, newer = book.record(entry("alert_raised", "alert:a", day=3))
+    assert new
+    assert not newer
+    assert again == first
+
+
+def test_of_two_promotions_on_the_same_evidence_one_wins(book):
+    def promote(version: int) -> bool:
+        try:
+            book.record(entry("promoted", f"decision:{version}", version), expected_seq=0)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(promote, range(1, 9))) == 1
+    assert len(book.entries("m")) == 1
+
+
+def test_many_writers_leave_one_order_without_gaps(book):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: book.record(entry("alert_raised", f"alert:{i}")), range(40)))
+    assert [e.seq for e in book.entries("m")] == list(range(1, 41))
+
+
+def test_champion_and_reigns_follow_the_promotions():
+    entries = [
+        entry("promoted", "decision:1", 1, day=0),
+        entry("refused", "decision:2", 2, day=3),
+        entry("promoted", "decision:3", 3, day=5),
+    ]
+    assert champion(entries).version == 3
+    assert champion(entries, START + timedelta(days=4)).version == 1
+    end = START + timedelta(days=7)
+    middle = START + timedelta(days=5)
+    assert reigns(entries, START - timedelta(days=1), end) == [
+        Reign(1, START, middle),
+        Reign(3, middle, end),
+    ]
+    assert reigns(entries, middle, end) == [Reign(3, middle, end)]
+    assert reigns([], START, end) == []
+    with pytest.raises(NoChampion, match="run train/m first"):
+        require_champion(entries, "m", START - timedelta(days=1))
+
+
+def test_what_is_open_unanswered_and_undecided():
+    entries = [
+        entry("episode_opened", "episode:a"),
+        entry("episode_opened", "episode:b"),
+        entry("episode_closed", "closed:episode:a"),
+        entry("alert_raised", "alert:b"),
+        entry("alert_raised", "alert:c"),
+        entry("candidate_registered", "candidate:alert:b", 4),
+        entry("candidate_registered", "candidate:train:x", 5),
+        entry("refused", "decision:4", 4),
+    ]
+    assert [e.key for e in open_episodes(entries)] == ["episode:b"]
+    assert [e.key for e in unanswered_alerts(entries)] == ["alert:c"]
+    assert [e.version for e in undecided_candidates(entries)] == [5]

@@ -1,0 +1,110 @@
+"""A wrong YAML says which field, what is wrong and what is allowed."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import yaml
+
+from configs.clock import moment, parse_duration, write_duration
+from configs.errors import BadConfig
+from configs.settings import ROOT, Settings, settings
+from configs.use_case import load_use_case, use_case_names
+
+FLIGHTS = (ROOT / "configs" / "flights.yaml").read_text()
+
+
+@pytest.fixture
+def wrong(tmp_path):
+    """Loads flights.yaml after one change, and gives the error's text."""
+
+    def load(path: str, value: object) -> str:
+        content = yaml.safe_load(FLIGHTS)
+        *way, last = path.split(".")
+        place = content
+        for step in way:
+            place = place[int(step)] if isinstance(place, list) else place[step]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+        (tmp_path / "flights.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        with pytest.raises(BadConfig) as raised:
+            load_use_case("flights", tmp_path)
+        return str(raised.value)
+
+    return load
+
+
+def test_the_shipped_use_case_holds():
+    assert "flights" in use_case_names()
+    flights = load_use_case("flights")
+    assert flights.features.inputs
+    assert flights.split.holdout == timedelta(days=21)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("gate.rule", "better", "'superiority' or 'non_inferiority'"),
+        ("gate.marginn", 1, "gate.marginn: unknown field; allowed: metric, rule, margin"),
+        ("monitor.drift.flor", 1, "monitor.drift.flor: unknown field; allowed: floor, factor"),
+        ("tables.weather.suit", "x", "unknown field; allowed: files, columns, keys"),
+        ("monitor.performance.0.metric", "accuracy", "monitor.performance.0.metric"),
+        ("label", ..., "label: Field required"),
+        ("tables.weather.keys", ["station"], "'station' is not one of the columns: origin"),
+        ("tables.weather.known_time", "origin", "'origin' must be of type time, not text"),
+        ("tables.weather.files", "weather/*.xlsx", "must end in .parquet or .csv"),
+        ("retrain.window", "a year", "write a whole number and m, h, d or w, like 7d"),
+        ("schedules.score", "hourly", "schedules.score"),
+        ("features.categorical", ["carrier", "late"], "the label 'late' is among the inputs"),
+        ("evaluation.slices", ["airline"], "evaluation.slices: 'airline' is not an input"),
+        ("name", "delays", "it must be the file's, 'flights'"),
+        ("candidates.boosting.estimator", "os.system", "candidates.boosting.estimator"),
+    ],
+)
+def test_a_mistake_is_named_with_its_field(wrong, path, value, said):
+    assert said in wrong(path, value)
+
+
+def test_a_missing_file_and_a_broken_one_are_named(tmp_path):
+    (tmp_path / "there.yaml").write_text("a: [")
+    with pytest.raises(BadConfig, match="no such use case; there are: there"):
+        load_use_case("absent", tmp_path)
+    with pytest.raises(BadConfig, match="not readable as YAML"):
+        load_use_case("there", tmp_path)
+
+
+def test_use_cases_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        load_use_case("flights").name = "x"
+
+
+@pytest.mark.parametrize("text", ["90m", "5h", "3d", "4w"])
+def test_durations_read_back_as_written(text):
+    assert write_duration(parse_duration(text)) == text
+
+
+def test_a_moment_is_utc():
+    naive = datetime(2013, 5, 1)  # noqa: DTZ001 - what a person types
+    assert moment(naive) == datetime(2013, 5, 1, tzinfo=UTC)
+    east = datetime(2013, 5, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert moment(east) == datetime(2013, 5, 1, tzinfo=UTC)
+    assert moment().tzinfo is UTC
+
+
+def test_everything_lives_under_the_state_folder(home):
+    found = settings()
+    assert found.landing == str(home / "landing")
+    assert found.ledger_url == f"sqlite:///{home / 'ledger.db'}"
+
+
+def test_one_setting_moves_one_place(home, monkeypatch):
+    monkeypatch.setenv("MAINSPRING_LAKE", "s3://bucket/lake")
+    assert Settings().lake == "s3://bucket/lake"
+    assert Settings().landing == str(home / "landing")
+
+
+def test_a_wrong_setting_is_named(home, monkeypatch):
+    monkeypatch.setenv("MAINSPRING_PREFECT_PORT", "many")
+    with pytest.raises(BadConfig, match="MAINSPRING_PREFECT_PORT"):
+        settings()
