@@ -9,7 +9,6 @@ import os
 for _name, _value in {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads must not spin: boosting is 4 times faster
     "DO_NOT_TRACK": "true",  # nothing calls home
-    "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # models are ONNX and nothing else

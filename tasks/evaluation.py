@@ -1,0 +1,163 @@
+"""How good probabilities are: metrics, business cost and its best threshold, calibration, slices.
+
+Everywhere `label` is (rows,) of 0 and 1, `probability` (rows,) of the event, and a row is flagged
+when probability >= threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from configs.use_case import Cost, Metric
+
+Floats = NDArray[np.float64]
+BINS = 10
+LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "cost"})
+
+
+def evaluate(
+    label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost
+) -> dict[str, float]:
+    """Every number that a card or the monitor shows.
+
+    roc_auc and pr_auc (average precision) are NaN where the label has one value only; precision,
+    recall and f1 are 0 where nothing is flagged. calibration_gap: mean predicted minus observed;
+    ece: expected calibration error over ten bins of equally many rows; cost: mean per row.
+    """
+    from sklearn import metrics
+
+    y, p = _arrays(label, probability)
+    flagged = p >= threshold
+    ranked = 0 < y.sum() < len(y)
+    table = calibration_table(y, p)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        y, flagged, average="binary", zero_division=0.0
+    )
+    return {
+        "roc_auc": float(metrics.roc_auc_score(y, p)) if ranked else float("nan"),
+        "pr_auc": float(metrics.average_precision_score(y, p)) if ranked else float("nan"),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "brier": float(np.mean(np.square(p - y))),
+        "log_loss": float(metrics.log_loss(y, p, labels=[0, 1])),
+        "calibration_gap": float(p.mean() - y.mean()),
+        "ece": _ece(table),
+        "cost": mean_cost(y, p, threshold, cost),
+        "positive_rate": float(y.mean()),
+        "rows": float(len(y)),
+    }
+
+
+def mean_cost(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> float:
+    """Business cost per row when rows are flagged at the threshold."""
+    y, p = _arrays(label, probability)
+    late = np.where(p >= threshold, cost.true_positive, cost.false_negative)
+    calm = np.where(p >= threshold, cost.false_positive, cost.true_negative)
+    return float(np.where(y == 1, late, calm).mean())
+
+
+def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
+    """The threshold of least cost on these rows, halfway between two neighbouring scores.
+
+    Every way to cut the sorted scores is tried at once; of equally cheap ones the highest wins.
+    Below all scores (flag everything) it is 0, above them (flag nothing) just over the largest.
+    """
+    y, p = _arrays(label, probability)
+    order = np.argsort(-p, kind="stable")
+    p, y = p[order], y[order]
+    gain = np.where(
+        y == 1, cost.true_positive - cost.false_negative, cost.false_positive - cost.true_negative
+    )
+    total = np.concatenate([[0.0], np.cumsum(gain)])  # cost of flagging the first k, less none
+    cuts = np.flatnonzero(np.concatenate([[True], p[1:] < p[:-1], [True]]))  # never inside a tie
+    k = int(cuts[np.argmin(total[cuts])])
+    if k == len(p):
+        return 0.0
+    return float(np.nextafter(p[0], np.inf) if k == 0 else (p[k - 1] + p[k]) / 2)
+
+
+def clear_of(threshold: float, probability: ArrayLike, margin: float) -> float:
+    """The nearest value to the threshold that no score comes within `margin` of.
+
+    Two runtimes that differ by less than the margin then decide alike on all of these rows.
+    """
+    scores = np.unique(np.asarray(probability, dtype=np.float64))
+    if not scores.size or np.abs(scores - threshold).min() > margin:
+        return threshold
+    gaps = np.diff(scores)
+    middles = (scores[:-1] + gaps / 2)[gaps > 2 * margin]
+    free = np.concatenate([[scores[0] - 2 * margin], middles, [scores[-1] + 2 * margin]])
+    return float(free[np.argmin(np.abs(free - threshold))])
+
+
+def better(metric: Metric, new: float, old: float) -> bool:
+    """Whether `new` beats `old` in the metric's own direction."""
+    return new < old if metric in LOWER_IS_BETTER else new > old
+
+
+def calibration_table(label: ArrayLike, probability: ArrayLike, bins: int = BINS) -> pl.DataFrame:
+    """Predicted against observed in bins of equally many rows, by ascending score.
+
+    Columns low, high (scores), rows, predicted, observed (means). Fewer bins than asked for where
+    there are fewer rows.
+    """
+    y, p = _arrays(label, probability)
+    order = np.argsort(p, kind="stable")
+    return pl.DataFrame(
+        [
+            (p[part[0]], p[part[-1]], len(part), p[part].mean(), y[part].mean())
+            for part in np.array_split(order, min(bins, len(p)))
+        ],
+        schema={
+            "low": pl.Float64, "high": pl.Float64, "rows": pl.Int64,
+            "predicted": pl.Float64, "observed": pl.Float64,
+        },
+        orient="row",
+    )  # fmt: skip
+
+
+def by_slice(
+    frame: pl.DataFrame,
+    label: ArrayLike,
+    probability: ArrayLike,
+    threshold: float,
+    cost: Cost,
+    columns: Sequence[str],
+    min_rows: int,
+) -> list[dict[str, Any]]:
+    """`evaluate` for each value of each column that has at least `min_rows` rows, largest first.
+
+    Each entry: slice (the column), value (text), and the metrics.
+    """
+    y, p = _arrays(label, probability)
+    found = []
+    for column in columns:
+        values = frame[column].cast(pl.String).fill_null("(missing)")
+        counts = (
+            values.alias("value").value_counts().sort(["count", "value"], descending=[True, False])
+        )
+        for value in counts.filter(pl.col("count") >= min_rows)["value"]:
+            inside = (values == value).to_numpy()
+            numbers = evaluate(y[inside], p[inside], threshold, cost)
+            found.append({"slice": column, "value": value, **numbers})
+    return found
+
+
+def _ece(table: pl.DataFrame) -> float:
+    """Expected calibration error: the bins' |predicted - observed|, weighted by rows.
+
+    Naeini, Cooper & Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
+    AAAI 2015; with bins of equally many rows.
+    """
+    gap = (table["predicted"] - table["observed"]).abs()
+    return float(np.average(gap, weights=table["rows"]))
+
+
+def _arrays(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]:
+    return np.asarray(label, dtype=np.float64), np.asarray(probability, dtype=np.float64)

@@ -1,0 +1,183 @@
+"""Candidates: split by time, fitted on float32, the best chosen on the validation span.
+
+    | train ............................ | validation ........ | holdout ......... | end
+                                         chooses candidate     only measured
+                                         and threshold
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.errors import BadConfig, NoRows
+from configs.use_case import Candidate, Split, UseCase
+from tasks.evaluation import best_threshold, better, evaluate
+from tasks.matrix import Matrix, Schema, build_matrix, learn_schema
+
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The labelled rows of a training window by time, and where one part ends."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    holdout: pl.DataFrame
+    validation_start: datetime
+    holdout_start: datetime
+    end: datetime
+
+    @property
+    def seen(self) -> pl.DataFrame:
+        """What a model was fitted or selected on."""
+        return pl.concat([self.train, self.validation])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One candidate after fitting: its estimator and how it did on the validation span."""
+
+    name: str
+    candidate: Candidate
+    schema: Schema
+    estimator: Any
+    threshold: float
+    validation: dict[str, float]
+    seconds: float
+
+    def probability(self, matrix: Matrix) -> NDArray[np.float64]:
+        """scikit-learn's own probabilities of the event, (rows,)."""
+        return np.asarray(self.estimator.predict_proba(matrix)[:, 1], dtype=np.float64)
+
+
+def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -> Parts:
+    """Rows before `end` in three parts: the last `holdout`, `validation` before it, the rest."""
+    holdout_start = end - split.holdout
+    validation_start = holdout_start - split.validation
+    at = pl.col(time)
+    return Parts(
+        train=frame.filter(at < validation_start),
+        validation=frame.filter(at >= validation_start, at < holdout_start),
+        holdout=frame.filter(at >= holdout_start, at < end),
+        validation_start=validation_start,
+        holdout_start=holdout_start,
+        end=end,
+    )
+
+
+def training_parts(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> Parts:
+    """The labelled rows of `frame`, split; NoRows says which part has too few of them."""
+    label = use_case.label.column
+    labelled = frame.filter(pl.col(label).is_not_null())
+    parts = split_by_time(labelled, use_case.spine.time, use_case.split, end)
+    for name, part in (
+        ("train", parts.train),
+        ("validation", parts.validation),
+        ("holdout", parts.holdout),
+    ):
+        wanted = use_case.split.min_rows if name == "train" else 1
+        if part.height < wanted or part[label].n_unique() < 2:
+            raise NoRows(
+                f"{use_case.name}: the {name} span up to {end:%Y-%m-%d %H:%M} has {part.height} "
+                f"labelled rows with {part[label].n_unique()} values of {label!r}; wanted: at "
+                f"least {wanted} rows and both values. Ingest more, train later, or change "
+                f"split and retrain.window in {use_case.name}.yaml"
+            )
+    return parts
+
+
+def fit_candidate(use_case: UseCase, name: str, parts: Parts) -> Fitted:
+    """Fit one candidate on the train part; choose its threshold by cost on the validation part."""
+    candidate = use_case.candidates[name]
+    schema = learn_schema(use_case.features, parts.train)
+    estimator = build_estimator(name, candidate, schema, use_case.seed)
+    label = use_case.label.column
+    started = perf_counter()
+    estimator.fit(build_matrix(parts.train, schema), labels(parts.train, label))
+    seconds = perf_counter() - started
+    truth = labels(parts.validation, label)
+    scores = estimator.predict_proba(build_matrix(parts.validation, schema))[:, 1]
+    cost = use_case.evaluation.cost
+    threshold = best_threshold(truth, scores, cost)
+    metrics = evaluate(truth, scores, threshold, cost)
+    return Fitted(name, candidate, schema, estimator, threshold, metrics, seconds)
+
+
+def choose(use_case: UseCase, fitted: list[Fitted]) -> Fitted:
+    """The candidate with the best evaluation.metric on the validation part; the first of equals."""
+    metric = use_case.evaluation.metric
+    best = fitted[0]
+    for other in fitted[1:]:
+        if better(metric, other.validation[metric], best.validation[metric]):
+            best = other
+    return best
+
+
+def build_estimator(name: str, candidate: Candidate, schema: Schema, seed: int) -> Any:  # noqa: ANN401
+    """An unfitted estimator for the matrix of `schema`; BadConfig if the YAML names none.
+
+    `ordinal` takes the matrix as it is, codes as plain numbers. `one_hot` fills missing numbers
+    with the median, scales them, and gives each code a column; codes never seen have none.
+    """
+    field = f"candidates.{name}"
+    module, _, kind = candidate.estimator.rpartition(".")
+    try:
+        estimator = getattr(importlib.import_module(module), kind)(**candidate.params)
+    except (ImportError, AttributeError) as missing:
+        raise BadConfig(f"{field}.estimator: no {candidate.estimator!r}: {missing}") from missing
+    except TypeError as wrong:
+        raise BadConfig(f"{field}.params: {wrong}") from wrong
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=seed)
+    return _with_one_hot(estimator, schema) if candidate.encoding == "one_hot" else estimator
+
+
+def _with_one_hot(estimator: Any, schema: Schema) -> Any:  # noqa: ANN401
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    numeric = len(schema.numeric)
+    columns = [
+        ("numeric", make_pipeline(impute, StandardScaler()), list(range(numeric))),
+        ("codes", OneHotEncoder(handle_unknown="ignore"), list(range(numeric, len(schema.inputs)))),
+    ]
+    used = [column for column in columns if column[2]]  # the converter takes no empty selection
+    return make_pipeline(ColumnTransformer(used), estimator)
+
+
+def labels(frame: pl.DataFrame, column: str) -> Labels:
+    """The label column as int8 (rows,)."""
+    return frame[column].cast(pl.Int8).to_numpy()
+
+
+@task(task_run_name="split by time", cache_policy=NO_CACHE)
+def split(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> Parts:
+    """As `training_parts`, seen by Prefect."""
+    parts = training_parts(use_case, frame, end)
+    sizes = [part.height for part in (parts.train, parts.validation, parts.holdout)]
+    get_run_logger().info("labelled rows: %s train, %s validation, %s holdout", *sizes)
+    return parts
+
+
+@task(task_run_name="fit {name}", cache_policy=NO_CACHE)
+def fit(use_case: UseCase, name: str, parts: Parts) -> Fitted:
+    """As `fit_candidate`, seen by Prefect."""
+    fitted = fit_candidate(use_case, name, parts)
+    metric = use_case.evaluation.metric
+    told = (name, metric, fitted.validation[metric], fitted.seconds)
+    get_run_logger().info("%s: validation %s %.4f, fitted in %.1f s", *told)
+    return fitted
