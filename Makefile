@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
@@ -40,11 +41,11 @@ format: $(READY)  ## ruff's formatting and safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-up: $(READY)  ## Prefect server, worker and MLflow UI on this machine
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring up
+up: $(READY)  ## Prefect server, worker and MLflow UI; DEMO=1 shows what the demo made
+	@$(STATE) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring up $(if $(DEMO),--no-schedules)
 
-down: $(READY)  ## stop what `make up` started
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring down
+down: $(READY)  ## stop what `make up` started (DEMO=1 likewise)
+	@$(STATE) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring down
 
 lock:  ## write requirements.lock again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \

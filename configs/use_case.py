@@ -5,7 +5,7 @@ A wrong file raises BadConfig with the field, what is wrong with it and what is 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -114,6 +114,7 @@ class Split(Part):
 
     validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
     holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
+    min_rows: int = Field(1000, ge=2, description="labelled rows without which nothing is fitted")
 
 
 class Cost(Part):
@@ -198,6 +199,22 @@ class Schedules(Part):
     score_window: Duration = timedelta(days=1)
 
 
+class Demo(Part):
+    """How `mainspring demo` plays a use case: who lands its files, and over which days."""
+
+    source: str = Field(description="module whose write_landing(folder, start, end) lands files")
+    start: date = Field(description="the first day that lands")
+    train_at: date = Field(description="the day of the first training run")
+    end: date = Field(description="the day after the last one")
+    step: Duration = timedelta(days=7)
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> Self:
+        if not self.start < self.train_at < self.end:
+            raise ValueError("start, train_at and end must follow each other")
+        return self
+
+
 class UseCase(Part):
     """One model's whole life, as configured."""
 
@@ -215,6 +232,7 @@ class UseCase(Part):
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     schedules: Schedules
+    demo: Demo | None = None
     seed: int = 0
 
     @model_validator(mode="after")

@@ -1,0 +1,142 @@
+"""The `mainspring` command: start and stop, look, check, and the demo."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from configs.errors import MainspringError
+from configs.settings import settings
+from configs.use_case import load_use_case, use_case_names
+
+app = typer.Typer(
+    help="Keeps a tabular model good in production, on its own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+Name = Annotated[str, typer.Argument(help="The use case: a file of configs/ without .yaml.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a command that shows Mainspring's own errors as a message and exit code 1."""
+
+    @functools.wraps(function)
+    def guarded(*args: object, **kwargs: object) -> None:
+        try:
+            function(*args, **kwargs)
+        except MainspringError as error:
+            console.print(f"[bold red]{type(error).__name__}[/]", end=" ")
+            console.print(str(error), markup=False, highlight=False)
+            raise typer.Exit(1) from error
+
+    return app.command()(guarded)
+
+
+@command
+def up(
+    schedules: Annotated[
+        bool, typer.Option(help="Let the deployments run on their schedules.")
+    ] = True,
+) -> None:
+    """Start the Prefect server, a worker and the MLflow UI, and apply the deployments."""
+    from infra import local
+
+    console.print(f"state folder [cyan]{settings().state}[/]")
+    with console.status("starting the servers (the first time takes a minute)"):
+        running = local.up(schedules=schedules)
+    addresses = Table.grid(padding=(0, 2))
+    for name, address in running.addresses.items():
+        addresses.add_row(name, f"[link={address}]{address}[/link]")
+    console.print(addresses)
+    console.print("stop them with [bold]mainspring down[/]")
+
+
+@command
+def down() -> None:
+    """Stop what `mainspring up` started, and nothing else."""
+    from infra import local
+
+    stopped = local.down()
+    console.print("stopped " + ", ".join(stopped) if stopped else "nothing of ours was running")
+
+
+@command
+def check(use_case: Name) -> None:
+    """Validate a use case whole, without side effects: YAML, suites, Feast, features on real rows."""
+    from tasks.check import check as checks
+
+    failed = 0
+    for finding in checks(use_case):
+        mark = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "wrong": "[red]✗[/]"}
+        console.print(mark[finding.verdict], f"[bold]{finding.what}[/]", end=" ")
+        console.print(finding.detail, markup=False, highlight=False)
+        failed += finding.verdict == "wrong"
+    if failed:
+        raise typer.Exit(1)
+
+
+@command
+def status(
+    use_case: Annotated[str | None, typer.Argument(help="One use case (default: all).")] = None,
+) -> None:
+    """Show the champion, the last windows and the open episodes."""
+    from tasks.story import status_of
+
+    for name in [use_case] if use_case else use_case_names():
+        console.print(status_of(load_use_case(name)))
+
+
+@command
+def history(
+    use_case: Name,
+    full: Annotated[bool, typer.Option(help="Print each entry's evidence as JSON.")] = False,
+) -> None:
+    """Show the ledger: what happened to a model, when, by whom, on what evidence."""
+    from tasks.story import history_of
+
+    console.print(history_of(load_use_case(use_case).name, full=full))
+
+
+@command
+def deployments(
+    write: Annotated[
+        bool, typer.Option("--write", help="Write prefect.yaml instead of comparing it.")
+    ] = False,
+) -> None:
+    """Compare prefect.yaml with what the use cases' YAML files ask for, or write it."""
+    from infra import deployments as generated
+
+    if write:
+        generated.write()
+        console.print("wrote prefect.yaml")
+    elif generated.is_current():
+        console.print("prefect.yaml is what the use cases ask for")
+    else:
+        console.print("prefect.yaml is out of date: run mainspring deployments --write")
+        raise typer.Exit(1)
+
+
+@command
+def demo(
+    use_case: Annotated[str, typer.Argument(help="A use case with a demo section.")] = "flights",
+    until: Annotated[str | None, typer.Option(help="Stop early, on a day like 2013-07-01.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder that the demo may erase.")] = None,
+) -> None:
+    """Play the whole loop on real data: land, ingest, train, promote, then week after week."""
+    from flows.demo import play
+
+    if not play(console, use_case, until, state or settings().state / "demo"):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,198 @@
+"""The demo: the real flows on real data, week after week, until the loop has closed by itself.
+
+It runs the flows in this process against a Prefect server of its own, and never calls retrain or
+promote: the automations start these on the worker, as they do in production.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from configs.errors import BadConfig, Terminal
+from configs.settings import ROOT, settings
+from configs.use_case import Demo, UseCase, load_use_case
+from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
+
+PATIENCE = 150.0  # seconds to wait for the automations to answer
+MARK = "made-by-mainspring-demo"
+
+
+def play(console: Console, name: str, until: str | None, state: Path) -> bool:
+    """Play a use case's demo in `state`, which is erased first; whether the loop closed."""
+    use_case = load_use_case(name)
+    if use_case.demo is None:
+        raise BadConfig(f"configs/{name}.yaml: the demo needs a demo section")
+    end = date.fromisoformat(until) if until else use_case.demo.end
+    began = time.monotonic()
+    _start_over(state)
+    from infra import local
+
+    console.print(f"[bold]{use_case.title}[/]  everything goes to [cyan]{state}[/]")
+    with console.status("starting a Prefect server and a worker of the demo's own"):
+        running = local.up(schedules=False, mlflow=False, free_ports=True)
+    try:
+        console.print(f"watch it live: {running.addresses['Prefect']}")
+        _live(console, use_case, use_case.demo, end)
+        return _closing(console, use_case, time.monotonic() - began)
+    finally:
+        local.down()
+
+
+def _start_over(state: Path) -> None:
+    """Empty the demo's own folder, and only a folder that a demo made, and point settings at it."""
+    if state.exists() and any(state.iterdir()) and not (state / MARK).exists():
+        raise BadConfig(f"{state} was not made by a demo and is not erased; give another --state")
+    import os
+
+    os.environ["MAINSPRING_STATE"] = str(state)
+    settings.cache_clear()
+    ledger.cache_clear()
+    if state.exists():
+        from infra import local
+
+        local.down()
+        shutil.rmtree(state)
+    state.mkdir(parents=True)
+    (state / MARK).touch()
+
+
+@dataclass(frozen=True)
+class Week:
+    """One step of the demo: the days that land, and the moment the flows pretend to be at."""
+
+    start: date
+    end: date
+
+    @property
+    def as_of(self) -> datetime:
+        """Midnight (UTC) after the step's last day."""
+        return datetime(self.end.year, self.end.month, self.end.day, tzinfo=UTC)
+
+
+def weeks(demo: Demo, end: date) -> Iterator[Week]:
+    """The steps from the first training run to the end; a step that would pass the end is left."""
+    start = demo.train_at
+    while start + demo.step <= end:
+        yield Week(start, start + demo.step)
+        start += demo.step
+
+
+def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
+    """The first champion, then step after step: land, ingest, score, monitor, wait for answers."""
+    steps = list(weeks(demo, end))
+    bar = Progress(
+        TextColumn("[bold]{task.fields[day]}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("{task.description}"), console=console,
+    )  # fmt: skip
+    with bar:
+        job = bar.add_task("", total=len(steps) + 1, day=str(demo.train_at))
+        _first_champion(bar, job, use_case, demo)
+        for number, week in enumerate(steps):
+            bar.update(job, day=str(week.end))
+            _step(bar, job, use_case, demo, week, report=number % 13 == 12)
+
+
+def _first_champion(bar: Progress, job: object, use_case: UseCase, demo: Demo) -> None:
+    from flows.ingest import ingest
+    from flows.train import train
+
+    first = Week(demo.start, demo.train_at)
+    bar.update(job, description="landing and ingesting the first quarter")
+    _land(use_case, demo, first)
+    ingest(use_case.name, as_of=first.as_of)
+    bar.update(job, description="training the first candidates")
+    train(use_case.name, as_of=first.as_of)
+    bar.update(job, description="waiting for the promotion that its event starts")
+    _wait_for_answers(use_case)
+    _tell(bar, use_case, 0)
+    bar.advance(job)
+
+
+def _step(
+    bar: Progress, job: object, use_case: UseCase, demo: Demo, week: Week, *, report: bool
+) -> None:
+    from flows.ingest import ingest
+    from flows.monitor import monitor
+    from flows.score import score
+
+    seen = len(ledger().entries(use_case.name))
+    bar.update(job, description="ingest")
+    _land(use_case, demo, week)
+    ingest(use_case.name, as_of=week.as_of)
+    bar.update(job, description="score")
+    score(use_case.name, as_of=week.as_of, window=f"{demo.step.days}d")
+    bar.update(job, description="monitor")
+    monitor(use_case.name, as_of=week.as_of, report=report)
+    bar.update(job, description="an alert: its automations retrain and decide")
+    _wait_for_answers(use_case)
+    _tell(bar, use_case, seen)
+    bar.update(job, advance=1, description="")
+
+
+def _land(use_case: UseCase, demo: Demo, week: Week) -> None:
+    source = import_module(demo.source)
+    source.write_landing(Path(settings().landing) / use_case.name, week.start, week.end)
+
+
+def _wait_for_answers(use_case: UseCase) -> None:
+    """Wait until every alert has its candidate and every candidate its decision."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        entries = ledger().entries(use_case.name)
+        waiting = [*unanswered_alerts(entries), *undecided_candidates(entries)]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            keys = ", ".join(e.key for e in waiting)
+            raise Terminal(f"no automation answered {keys} in {PATIENCE:.0f} s; see the logs in state")
+        time.sleep(0.3)
+
+
+def _tell(bar: Progress, use_case: UseCase, seen: int) -> None:
+    """Print what the ledger learned since `seen`."""
+    from tasks.story import STYLE, summary
+
+    for entry in ledger().entries(use_case.name)[seen:]:
+        what = entry.what.replace("_", " ")
+        style = STYLE.get(entry.what, "default")
+        version = f" v{entry.version}" if entry.version else ""
+        bar.console.print(f"{entry.at:%Y-%m-%d}  [{style}]{what}{version}[/]  {summary(entry)}")
+
+
+def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
+    """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
+    from tasks.reports import publish_picture
+    from tasks.story import history_of, picture
+
+    path = picture(use_case, settings().reports / use_case.name / "demo.png")
+    publish_picture(path, key=f"{use_case.name}-demo", title=use_case.title)
+    console.print(history_of(use_case.name))
+    closed = loop_closed(use_case)
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    verdict = "[bold green]the loop closed[/]" if closed else "[bold red]the loop did not close[/]"
+    console.print(
+        Panel(
+            f"{verdict} in {seconds:.0f} s\npicture  {shown}\n"
+            "the demo's runs, artifacts and models: [bold]make up DEMO=1[/], then\n"
+            f"Prefect  {settings().prefect_url}\nMLflow   {settings().mlflow_url}"
+        )
+    )
+    return closed
+
+
+def loop_closed(use_case: UseCase) -> bool:
+    """Whether an alert was raised, its candidate registered, and that candidate decided."""
+    entries = ledger().entries(use_case.name)
+    alerts = {e.key for e in entries if e.what == "alert_raised"}
+    candidates = {e.version for e in entries if e.key.removeprefix("candidate:") in alerts}
+    return any(e.version in candidates for e in entries if e.what in ("promoted", "refused"))
