@@ -1,0 +1,87 @@
+"""The monitoring table: every number of a monitored window, and what it says, one row each.
+
+A verdict is ok, inform (worth a look) or page (something is broken). A number without a verdict
+is there for its history, or its window is not mature yet: it neither pages nor says that all is
+well again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.lake import Lake
+
+TABLE = "monitoring"
+Kind = Literal["drift", "performance", "contract"]
+Verdict = Literal["ok", "inform", "page"]
+
+_TIME = pl.Datetime("us", "UTC")
+_NUMBER = pl.Schema(
+    {
+        "kind": pl.String, "subject": pl.String, "window_start": _TIME, "window_end": _TIME,
+        "value": pl.Float64, "reference": pl.Float64, "threshold": pl.Float64,
+        "coverage": pl.Float64, "rows": pl.Int64, "verdict": pl.String,
+    }
+)  # fmt: skip
+_ROW = pl.Schema({"as_of": _TIME, "model_version": pl.Int64, **_NUMBER})
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of one window: of what, how much, against which reference and threshold.
+
+    `coverage` is the share of the window that the number knows about; `rows` are those it is
+    made of.
+    """
+
+    kind: Kind
+    subject: str
+    window_start: datetime
+    window_end: datetime
+    value: float | None
+    reference: float | None = None
+    threshold: float | None = None
+    coverage: float | None = None
+    rows: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def cause(self) -> str:
+        """What an episode is called after, like performance:roc_auc_4w."""
+        return f"{self.kind}:{self.subject}"
+
+
+def as_rows(numbers: Sequence[Number], as_of: datetime, model_version: int) -> pl.DataFrame:
+    """The numbers as rows of the monitoring table."""
+    frame = pl.DataFrame([asdict(number) for number in numbers], schema=_NUMBER)
+    return frame.with_columns(
+        pl.lit(as_of, _TIME).alias("as_of"), pl.lit(model_version, pl.Int64).alias("model_version")
+    ).select(*_ROW)
+
+
+def save(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> int | None:
+    """Make `rows` all that the table says about `as_of`; the table's version. Twice is as once."""
+    window = (as_of, as_of + timedelta(microseconds=1))
+    return lake.replace_window(TABLE, rows, "as_of", window, keys=("kind", "subject"))
+
+
+def history(lake: Lake, as_of: datetime) -> pl.DataFrame:
+    """All rows of the table up to `as_of`, oldest first; empty before the first."""
+    if not lake.exists(TABLE):
+        return pl.DataFrame(schema=_ROW)
+    return lake.scan(TABLE).filter(pl.col("as_of") <= as_of).collect().sort("as_of", "kind")
+
+
+@task(task_run_name="save numbers", cache_policy=NO_CACHE)
+def save_numbers(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> None:
+    """As `save`, and tell what was found."""
+    version = save(lake, rows, as_of)
+    verdicts = dict(rows["verdict"].drop_nulls().value_counts().rows())
+    get_run_logger().info("%s numbers in %s@%s: %s", rows.height, TABLE, version, verdicts)

@@ -1,0 +1,127 @@
+"""Performance where labels have come: metrics with their coverage, and the rules on them.
+
+Coverage is the share of a window that the metric knows about. A window below the label's
+min_coverage is not mature: it gets no value and no verdict, only its coverage.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from configs.clock import write_duration
+from configs.use_case import Performance, UseCase
+from tasks.evaluation import LOWER_IS_BETTER, evaluate
+from tasks.monitoring import Number
+
+
+def with_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The predictions, with the label where one is known (null elsewhere), in their own order."""
+    known = labels.select(*use_case.spine.keys, use_case.label.column)
+    return predictions.join(known, on=use_case.spine.keys, how="left", maintain_order="left")
+
+
+def longest_window(use_case: UseCase) -> timedelta:
+    """How far back predictions are needed."""
+    return max([use_case.monitor.window, *(rule.window for rule in use_case.monitor.performance)])
+
+
+def weekly(
+    use_case: UseCase,
+    rows: pl.DataFrame,
+    holdout: dict[str, float],
+    threshold: float,
+    as_of: datetime,
+) -> list[Number]:
+    """Every metric over the monitor's window, whoever predicted: history, without a verdict.
+
+    `rows` as `with_labels` makes them; `holdout` and `threshold` are the champion's.
+    """
+    start = as_of - use_case.monitor.window
+    inside = _between(use_case, rows, start, as_of)
+    coverage, metrics = _measure(use_case, inside, threshold)
+    mature = coverage >= use_case.label.min_coverage
+    return [
+        Number(
+            "performance", name, start, as_of, value=metrics.get(name) if mature else None,
+            reference=reference, coverage=coverage, rows=inside.height,
+        )
+        for name, reference in holdout.items()
+        if name != "rows"
+    ]  # fmt: skip
+
+
+def rules(
+    use_case: UseCase,
+    rows: pl.DataFrame,
+    holdout: dict[str, float],
+    threshold: float,
+    since: datetime,
+    as_of: datetime,
+) -> list[Number]:
+    """Each performance rule on the champion's own rows, against its own holdout.
+
+    `rows` hold only what the champion predicted; it reigns since `since`, and the part of a
+    window before that counts as not covered, so a new champion is judged on a full window.
+    """
+    found = []
+    for rule in use_case.monitor.performance:
+        start = as_of - rule.window
+        inside = _between(use_case, rows, start, as_of)
+        labelled, metrics = _measure(use_case, inside, threshold)
+        reigned = max(as_of - max(start, since), timedelta(0)) / rule.window
+        coverage = labelled * reigned
+        value = metrics.get(rule.metric) if coverage >= use_case.label.min_coverage else None
+        found.append(_judge(rule, value, holdout[rule.metric], coverage, inside.height, as_of))
+    return found
+
+
+def limit(rule: Performance, reference: float) -> float:
+    """The value of the rule's metric beyond which it pages; of a gap, its size."""
+    if rule.metric == "calibration_gap":
+        return abs(reference) + rule.worse_by
+    down = rule.metric not in LOWER_IS_BETTER
+    return reference - rule.worse_by if down else reference + rule.worse_by
+
+
+def _judge(
+    rule: Performance,
+    value: float | None,
+    reference: float,
+    coverage: float,
+    rows: int,
+    as_of: datetime,
+) -> Number:
+    threshold = limit(rule, reference)
+    return Number(
+        "performance", f"{rule.metric}_{write_duration(rule.window)}", as_of - rule.window, as_of,
+        value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
+        verdict=None if value is None else "page" if _beyond(rule, value, threshold) else "ok",
+    )  # fmt: skip
+
+
+def _beyond(rule: Performance, value: float, threshold: float) -> bool:
+    if rule.metric == "calibration_gap":
+        return abs(value) > threshold
+    return value > threshold if rule.metric in LOWER_IS_BETTER else value < threshold
+
+
+def _between(use_case: UseCase, rows: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    time = pl.col(use_case.spine.time)
+    return rows.filter(time >= start, time < end)
+
+
+def _measure(
+    use_case: UseCase, rows: pl.DataFrame, threshold: float
+) -> tuple[float, dict[str, float | None]]:
+    """The labelled share of the rows, and the metrics on those; None where one is undefined."""
+    label = use_case.label.column
+    known = rows.filter(pl.col(label).is_not_null())
+    if known.is_empty():
+        return 0.0, {}
+    cost = use_case.evaluation.cost
+    metrics = evaluate(known[label].to_numpy(), known["probability"].to_numpy(), threshold, cost)
+    whole = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    return known.height / rows.height, whole
