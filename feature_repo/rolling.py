@@ -23,15 +23,14 @@ def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) ->
     for the newest one.
     """
     since = pl.max_horizontal(event, known).alias("since")
-    return rows.with_columns(since).sort("since", maintain_order=True).with_columns(
-        until=pl.col("since").shift(-1).over(keys)
-    )  # fmt: skip
+    ordered = rows.with_columns(since).sort("since", maintain_order=True)
+    return ordered.with_columns(until=pl.col("since").shift(-1).over(keys))
 
 
 def ticks(
     every: timedelta, start: datetime, end: datetime, *, at: timedelta = timedelta(0)
 ) -> pl.LazyFrame:
-    """One column `tick`: the moments start <= tick < end that are `at` past a multiple of `every`."""
+    """One column `tick`: the moments of [start, end) that are `at` past a multiple of `every`."""
     past = (start - EPOCH - at) % every
     first = start + (every - past if past else past)
     moments = pl.datetime_range(first, end, every, closed="left", time_unit="us", eager=True)
@@ -47,10 +46,10 @@ def totals(
     opens: pl.Expr,
     closes: pl.Expr,
 ) -> pl.LazyFrame:
-    """Add the sum of each of `values` over the spans open at each row's tick: opens <= tick < closes.
+    """Add the sum of each of `values` over the spans open at each row's tick.
 
-    `grid` has the columns `by` and `tick`, each row once. Sums of nothing are 0; a span whose
-    `closes` is null stays open.
+    A span is open while opens <= tick < closes, and stays open if `closes` is null. `grid` has the
+    columns `by` and `tick`. The sum of nothing is 0.
     """
     bounded = spans.select(*by, *values, opens=opens, closes=closes).filter(
         pl.col("closes").is_null() | (pl.col("opens") < pl.col("closes"))
@@ -64,16 +63,7 @@ def totals(
         .sort("at")
         .with_columns(pl.col(values).cum_sum().over(by))
     )
-    return (
-        grid.sort("tick")
-        .join_asof(
-            running,
-            left_on="tick",
-            right_on="at",
-            by=list(by),
-            coalesce=True,
-            check_sortedness=False,
-        )
-        .with_columns(pl.col(values).fill_null(0))
-        .drop("at", strict=False)
+    joined = grid.sort("tick").join_asof(
+        running, left_on="tick", right_on="at", by=list(by), check_sortedness=False
     )
+    return joined.with_columns(pl.col(values).fill_null(0))

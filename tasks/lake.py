@@ -110,6 +110,20 @@ class Lake:
     def _open(self, table: str) -> DeltaTable | None:
         return DeltaTable(self.uri(table)) if self.exists(table) else None
 
+    def earliest_added(
+        self, table: str, time: str, since: int | None, version: int
+    ) -> datetime | None:
+        """The smallest `time` in the files that `version` has and the version `since` had not.
+
+        It comes from the statistics of the Delta log, so it may be up to a millisecond early; None
+        if no rows were added. Every file is new when `since` is None.
+        """
+        files = _files(self.uri(table), version)
+        if since is not None:
+            files = files.join(_files(self.uri(table), since), on="path", how="anti")
+        files = files.filter(pl.col("num_records") > 0)
+        return None if files.is_empty() else files.select(pl.col(f"min.{time}").min()).item()
+
     def _commit(
         self,
         table: str,
@@ -140,6 +154,11 @@ class Lake:
 def lake_of(use_case: str) -> Lake:
     """The lake of a use case, where the settings put it."""
     return Lake(f"{settings().lake}/{use_case}")
+
+
+def _files(uri: str, version: int) -> pl.DataFrame:
+    """The data files of a version: path, num_records, and min.* and max.* of the columns."""
+    return pl.DataFrame(DeltaTable(uri, version=version).get_add_actions(flatten=True))
 
 
 def _same(

@@ -132,6 +132,7 @@ def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
     A flight is predicted once: when it is moved after its prediction, that stands.
     """
     asked = pl.col("departure_time") - ASKED_BEFORE
+    minutes = (pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes()
     held = pl.col("since") <= pl.col("prediction_time")
     stood = pl.col("until").is_null() | (pl.col("until") > pl.col("prediction_time"))
     return (
@@ -144,7 +145,7 @@ def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
         .select(
             *FLIGHT, "dest", "tailnum", "prediction_time",
             "departure_hour", "arrival_hour", "weekday", "distance",
-            scheduled_minutes=(pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes(),
+            scheduled_minutes=minutes,
         )
     )  # fmt: skip
 
@@ -196,7 +197,7 @@ def _mean_delays(
 
 
 def _waiting(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """Every schedule row with `left`, when its flight's departure was first known, null if never."""
+    """Every schedule row with `left`: when its departure was first known, null if never."""
     left = (
         _of_days(raw["departures"], start, end)
         .group_by(FLIGHT)

@@ -1,0 +1,188 @@
+"""Feast's offline store on polars: historical features by ASOF join, straight from Delta tables.
+
+Feast's own local stores lose rows or are quadratic per key. This one always joins in both times
+(event and created, see point_in_time.py), whether Feast asks for it or not, and returns exactly
+the rows of the entity frame, in their order. feature_store.yaml names it by module path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from feast import FeatureView, OnDemandFeatureView, RepoConfig
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
+from feast.repo_config import FeastConfigBaseModel
+
+from feature_repo.delta import DeltaSource
+from feature_repo.point_in_time import FeatureTable, join, latest
+
+
+class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
+    """The part `offline_store` of feature_store.yaml."""
+
+    type: Literal["feature_repo.asof.AsofOfflineStore"] = "feature_repo.asof.AsofOfflineStore"
+    lake: str
+    """Folder or s3:// address that holds the tables, a folder per project."""
+    window_days: int = 31
+    """Days of entity rows that are joined at a time; memory grows with it."""
+
+
+class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
+    """What Feast hands out before anything is read; `to_arrow` and `to_df` do the work."""
+
+    def __init__(
+        self,
+        collect: Callable[[], pl.DataFrame],
+        *,
+        full_feature_names: bool = False,
+        on_demand: Sequence[OnDemandFeatureView] = (),
+        metadata: RetrievalMetadata | None = None,
+    ) -> None:
+        self._collect = collect
+        self._full_feature_names = full_feature_names
+        self._on_demand = list(on_demand)
+        self._metadata = metadata
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
+        return self._collect().to_arrow()
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:  # noqa: ARG002
+        return self._collect().to_pandas()
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether features carry their view's name."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Views that Feast computes on the result."""
+        return self._on_demand
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        """What was asked for."""
+        return self._metadata
+
+
+class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
+    """Point-in-time joins of DeltaSource tables with polars."""
+
+    supports_filter_by_created_timestamp = True
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame | str | None,
+        registry: Any,  # noqa: ANN401
+        project: str,
+        full_feature_names: bool = False,
+        **_always_by_created: Any,  # noqa: ANN401
+    ) -> AsofRetrievalJob:
+        """The entity rows with, of each feature, the value known at their time (UTC).
+
+        TypeError unless the entity frame is a pandas one. Reads nothing before it is asked to.
+        """
+        if not isinstance(entity_df, pd.DataFrame):
+            raise TypeError(f"entity_df must be a pandas frame, not {type(entity_df).__name__}")
+        time = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
+        entities = pl.from_pandas(entity_df).with_columns(_as_utc(time, entity_df))
+        window = timedelta(days=config.offline_store.window_days)
+
+        def collect() -> pl.DataFrame:
+            tables = [_table(config, v, feature_refs, full_feature_names) for v in feature_views]
+            return join(entities, time, tables, window)
+
+        return AsofRetrievalJob(
+            collect,
+            full_feature_names=full_feature_names,
+            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            metadata=RetrievalMetadata(feature_refs, [c for c in entities.columns if c != time]),
+        )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DeltaSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> AsofRetrievalJob:
+        """The newest row of each key that happened in [start_date, end_date] and was known by its
+        end: what `materialize` publishes.
+        """
+        names = [*join_key_columns, *feature_name_columns, timestamp_field]
+        names += [created_timestamp_column] if created_timestamp_column else []
+        table = _bare(config, data_source, join_key_columns)
+        rows = latest(table, _utc(start_date), _utc(end_date)).select(names)
+        return AsofRetrievalJob(rows.collect)
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DeltaSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> AsofRetrievalJob:
+        """All rows that happened in [start_date, end_date] and were known by its end."""
+        names = [*join_key_columns, *feature_name_columns, timestamp_field]
+        names += [created_timestamp_column] if created_timestamp_column else []
+        start = None if start_date is None else _utc(start_date)
+        end = datetime.max.replace(tzinfo=UTC) if end_date is None else _utc(end_date)
+        rows = _bare(config, data_source, join_key_columns).known(start, end).select(names)
+        return AsofRetrievalJob(rows.collect)
+
+
+def _table(
+    config: RepoConfig, view: FeatureView, refs: Sequence[str], full_names: bool
+) -> FeatureTable:
+    """A feature view's table with the features that are asked of it."""
+    asked = view.projection.name_to_use()
+    features = [ref.split(":", 1)[1] for ref in refs if ref.split(":", 1)[0] == asked]
+    source = view.batch_source
+    return FeatureTable(
+        rows=source.scan(config).rename(source.field_mapping),
+        keys={key: view.projection.join_key_map.get(key, key) for key in view.join_keys},
+        features={name: f"{asked}__{name}" if full_names else name for name in features},
+        event=source.timestamp_field,
+        created=source.created_timestamp_column,
+        ttl=view.ttl or None,
+    )
+
+
+def _bare(config: RepoConfig, source: DeltaSource, keys: Sequence[str]) -> FeatureTable:
+    """A source's table as it is, without entity rows to join it to."""
+    return FeatureTable(
+        rows=source.scan(config),
+        keys={key: key for key in keys},
+        features={},
+        event=source.timestamp_field,
+        created=source.created_timestamp_column,
+    )
+
+
+def _as_utc(time: str, entity_df: pd.DataFrame) -> pl.Expr:
+    """The entity rows' time as microseconds in UTC; a naive one is read as UTC."""
+    column = pl.col(time)
+    if getattr(entity_df[time].dtype, "tz", None) is None:
+        column = column.dt.replace_time_zone("UTC")
+    return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,130 @@
+"""The point-in-time join: for each entity row, what was known by its time, and no more.
+
+A feature row has two times: when it happened (event) and when we knew it (created). At a time t
+the right row of a key is, of those with event <= t and created <= t, the one with the latest
+(event, created). That is an ASOF join on known = max(event, created), once the rows are dropped
+that do not set a record in (event, created): when they became known, better was known already.
+A time to live is applied afterwards, which is exact: if the latest row has expired, all have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Feature rows and how they are joined. `keys` maps their key columns to those of the entity
+    rows, `features` maps columns to the names that they get; no `ttl` means never expired.
+    """
+
+    rows: pl.LazyFrame
+    keys: Mapping[str, str]
+    features: Mapping[str, str]
+    event: str
+    created: str
+    ttl: timedelta | None = None
+
+    def known(self, start: datetime | None, end: datetime) -> pl.LazyFrame:
+        """The rows with start <= event that were known by `end`, both borders included."""
+        seen = (pl.col(self.event) <= end) & (pl.col(self.created) <= end)
+        if start is not None:
+            seen &= pl.col(self.event) >= start
+        return self.rows.filter(seen).drop_nulls(list(self.keys))
+
+
+def join(
+    entities: pl.DataFrame,
+    time: str,
+    tables: Sequence[FeatureTable],
+    window: timedelta = timedelta(days=31),
+) -> pl.DataFrame:
+    """Add the features to the entity rows: all rows, in their order, null where nothing is known.
+
+    Rows of a `window` of time are joined together and read only the feature rows that can matter
+    to them, so memory grows with the window. Of feature rows with the same key and times the last
+    one of the table counts. ValueError if a time is null or a feature's name is taken already.
+    """
+    taken = [*entities.columns, *(name for t in tables for name in t.features.values())]
+    twice = sorted({name for name in taken if taken.count(name) > 1})
+    if twice:
+        raise ValueError(f"these names are both columns and features: {', '.join(twice)}")
+    if entities[time].null_count():
+        raise ValueError(f"{time}: {entities[time].null_count()} entity rows have no time")
+    ordered = entities.with_row_index("_row").sort(time)
+    parts = [_join_window(part, time, tables) for part in _windows(ordered, time, window)]
+    if not parts:
+        parts = [_join_all(ordered.lazy(), time, [(table, table.rows) for table in tables])]
+    return pl.concat([part.collect() for part in parts]).sort("_row").drop("_row")
+
+
+def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:
+    """The newest row of each key with start <= event, of those that were known by `end`."""
+    known = table.known(start, end).sort(table.event, table.created, maintain_order=True)
+    return known.unique(list(table.keys), keep="last", maintain_order=True)
+
+
+def _windows(ordered: pl.DataFrame, time: str, window: timedelta) -> Iterator[pl.DataFrame]:
+    """Cut rows that are in order of time into spans of at most `window`."""
+    if ordered.is_empty():
+        return
+    since = (pl.col(time) - pl.col(time).first()).dt.total_microseconds()
+    numbered = ordered.with_columns(_window=since // (window // timedelta(microseconds=1)))
+    yield from numbered.partition_by("_window", maintain_order=True, include_key=False)
+
+
+def _join_window(entities: pl.DataFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
+    first, last = entities[time][0], entities[time][-1]
+    known = [(t, t.known(first - t.ttl if t.ttl else None, last)) for t in tables]
+    return _join_all(entities.lazy(), time, known)
+
+
+def _join_all(
+    entities: pl.LazyFrame, time: str, tables: Sequence[tuple[FeatureTable, pl.LazyFrame]]
+) -> pl.LazyFrame:
+    for table, rows in tables:
+        entities = _join_one(entities, time, table, rows)
+    return entities
+
+
+def _join_one(
+    entities: pl.LazyFrame, time: str, table: FeatureTable, rows: pl.LazyFrame
+) -> pl.LazyFrame:
+    """ASOF on the records of a table; `entities` and the result are in order of time."""
+    types = table.rows.collect_schema()
+    by = {f"_key{i}": (key, name) for i, (key, name) in enumerate(table.keys.items())}
+    keyed = entities.with_columns(
+        pl.col(name).cast(types[key]).alias(alias) for alias, (key, name) in by.items()
+    )
+    right = _records(rows, table).select(
+        *(pl.col(key).alias(alias) for alias, (key, _) in by.items()),
+        pl.col("_known").cast(entities.collect_schema()[time]),
+        pl.col(table.event).alias("_event"),
+        *(pl.col(column).alias(name) for column, name in table.features.items()),
+    )
+    joined = keyed.join_asof(
+        right, left_on=time, right_on="_known", by=list(by), check_sortedness=False
+    )
+    if table.ttl:
+        alive = pl.col("_event") >= pl.col(time) - table.ttl
+        joined = joined.with_columns(
+            pl.when(alive).then(pl.col(name)).alias(name) for name in table.features.values()
+        )
+    return joined.drop(*by, "_event")
+
+
+def _records(rows: pl.LazyFrame, table: FeatureTable) -> pl.LazyFrame:
+    """The rows that were the best known one of their key when they became known, by `_known`.
+
+    Of two rows with the same event the one known later was created later, or is sorted later: so
+    a record in event is a record in (event, created).
+    """
+    ordered = rows.with_columns(_known=pl.max_horizontal(table.event, table.created)).sort(
+        "_known", table.event, table.created, maintain_order=True
+    )
+    best = pl.col(table.event).cum_max().over(list(table.keys))
+    return ordered.filter(pl.col(table.event) >= best)

@@ -1,0 +1,204 @@
+"""Feature tables, kept up to date by the day, and point-in-time rows from them through Feast.
+
+A feature table is a function of what was known: the rows known in a window are built at once and
+replace the window in one commit, whose note says from which raw versions and up to when. So a
+killed refresh is simply run again, and a raw row that comes late or corrects another rebuilds
+what was known from its own known time on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.errors import NoRows
+from configs.use_case import UseCase
+from tasks import store
+from tasks.lake import Lake, lake_of
+from tasks.retries import is_transient
+
+CREATED = "created_timestamp"
+EVENT = "event_timestamp"
+
+
+def raw_tables(
+    use_case: UseCase, as_of: datetime, versions: Mapping[str, int] | None = None
+) -> dict[str, pl.LazyFrame]:
+    """The raw tables, lazily: only rows known by `as_of`, at the given versions or the newest.
+
+    NoRows if nothing was ever ingested into one of them.
+    """
+    lake, pinned = lake_of(use_case.name), versions or {}
+    return {
+        name: lake.scan(f"raw/{name}", pinned.get(name)).filter(pl.col(table.known_time) <= as_of)
+        for name, table in use_case.tables.items()
+    }
+
+
+def refresh(use_case: UseCase, as_of: datetime) -> dict[str, int]:
+    """Bring the feature tables up to `as_of`, and what late raw rows change; their versions.
+
+    A table that reaches further than `as_of` keeps what it has. Commits nothing where there is
+    nothing to do. NoRows if nothing was ever ingested into one of the raw tables.
+    """
+    lake = lake_of(use_case.name)
+    raw = {name: lake.version(f"raw/{name}") for name in use_case.tables}
+    missing = [name for name, version in raw.items() if version is None]
+    if missing:
+        raise NoRows(f"{lake.uri('raw')}: nothing was ingested into {', '.join(missing)}")
+    versions = {name: version for name, version in raw.items() if version is not None}
+    for view in use_case.features.views:
+        _refresh_view(use_case, lake, view, versions, as_of)
+    return lake.versions([f"features/{view}" for view in use_case.features.views])
+
+
+def spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
+    """Who is predicted in [start, end), in order of prediction time: spine keys, entity keys, the
+    prediction time and what is known with the request.
+    """
+    rows = _call(use_case, use_case.spine.function, start, end, as_of)
+    return rows.sort(use_case.spine.time, *use_case.spine.keys)
+
+
+def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
+    """The labels known by `as_of` of what is predicted in [start, end): spine keys, prediction
+    time, label (Int8) and the time it was known.
+    """
+    rows = _call(use_case, use_case.label.function, start, end, as_of)
+    return rows.sort(use_case.spine.time, *use_case.spine.keys)
+
+
+def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
+    """The spine with the features known at each row's prediction time: its rows, in its order."""
+    feast = store.open_store(use_case)
+    service = feast.get_feature_service(use_case.features.service)
+    keys = sorted({k for v in service.feature_view_projections for k in _join_keys(feast, v.name)})
+    asked = spine.select(*keys, pl.col(use_case.spine.time).alias(EVENT))
+    found = feast.get_historical_features(
+        asked.to_pandas(), service, filter_by_created_timestamp=True
+    )
+    return spine.hstack(pl.DataFrame(found.to_arrow()).drop(*keys, EVENT))
+
+
+def training_set(
+    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
+) -> pl.DataFrame:
+    """The labelled rows predicted in [start, end), in order of prediction time: the spine, its
+    features, the label and the time it was known, of labels known by `as_of`. NoRows if none is.
+    """
+    known = labels(use_case, start, end, as_of)
+    if known.is_empty():
+        raise NoRows(f"{use_case.name}: no label in [{start}, {end}) is known by {as_of}")
+    asked = spine(use_case, start, end, as_of)
+    labelled = asked.join(known, on=use_case.spine.keys, how="semi", maintain_order="left")
+    answers = known.select(*use_case.spine.keys, use_case.label.column, use_case.label.known_time)
+    return historical(use_case, labelled).join(
+        answers, on=use_case.spine.keys, how="left", maintain_order="left"
+    )
+
+
+def table_versions(use_case: UseCase) -> dict[str, int]:
+    """The newest version of every raw and feature table that exists."""
+    raw = [f"raw/{name}" for name in use_case.tables]
+    return lake_of(use_case.name).versions(
+        [*raw, *(f"features/{view}" for view in use_case.features.views)]
+    )
+
+
+def _refresh_view(
+    use_case: UseCase, lake: Lake, view: str, versions: Mapping[str, int], as_of: datetime
+) -> None:
+    """Build what is missing or no longer right of one feature table, in one commit."""
+    table = f"features/{view}"
+    note = lake.note(table)
+    built_to = datetime.fromisoformat(note["built_to"]) if note else None
+    dirty_from = _dirty_from(use_case, lake, versions, note.get("raw", {}))
+    end = max(as_of, built_to or as_of)
+    start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
+    if start < end:
+        build = getattr(_module(use_case), view)
+        rows = build(raw_tables(use_case, end, versions), start, end).collect()
+        made_of = {"raw": dict(versions), "built_to": end.isoformat()}
+        lake.replace_window(table, rows, CREATED, (start, end), note=made_of)
+
+
+def _dirty_from(
+    use_case: UseCase, lake: Lake, versions: Mapping[str, int], built_of: Mapping[str, int]
+) -> datetime | None:
+    """The earliest known time of the raw rows added since a table was built; None if none was."""
+    added = [
+        lake.earliest_added(f"raw/{name}", table.known_time, built_of.get(name), versions[name])
+        for name, table in use_case.tables.items()
+    ]
+    return min((time for time in added if time is not None), default=None)
+
+
+def _call(
+    use_case: UseCase, function: str, start: datetime, end: datetime, as_of: datetime
+) -> pl.DataFrame:
+    rows: pl.LazyFrame = getattr(_module(use_case), function)(
+        raw_tables(use_case, as_of), start, end
+    )
+    return rows.collect()
+
+
+def _module(use_case: UseCase) -> ModuleType:
+    return import_module(use_case.features.module)
+
+
+def _join_keys(feast: Any, view: str) -> list[str]:  # noqa: ANN401
+    keys: list[str] = feast.get_feature_view(view).join_keys
+    return keys
+
+
+@task(
+    task_run_name="refresh features",
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=2,
+    retry_condition_fn=is_transient,
+)
+def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
+    """As `store.apply` and `refresh`, seen by Prefect."""
+    if store.apply(use_case):
+        get_run_logger().info("%s: Feast's registry was brought up to date", use_case.name)
+    versions = refresh(use_case, as_of)
+    get_run_logger().info("feature tables known by %s: %s", as_of, versions)
+    return versions
+
+
+@task(task_run_name="training set", cache_policy=NO_CACHE)
+def build_training_set(
+    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
+) -> pl.DataFrame:
+    """As `training_set`, seen by Prefect."""
+    rows = training_set(use_case, start, end, as_of)
+    get_run_logger().info("%s labelled rows predicted in [%s, %s)", rows.height, start, end)
+    return rows
+
+
+@task(task_run_name="scoring set", cache_policy=NO_CACHE)
+def build_scoring_set(
+    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
+) -> pl.DataFrame:
+    """The spine of [start, end) with its features, seen by Prefect."""
+    rows = historical(use_case, spine(use_case, start, end, as_of))
+    get_run_logger().info("%s rows are predicted in [%s, %s)", rows.height, start, end)
+    return rows
+
+
+@task(task_run_name="materialize features", cache_policy=NO_CACHE)
+def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
+    """As `store.materialize` and `store.staleness`, seen by Prefect."""
+    store.materialize(use_case, as_of)
+    ages = store.staleness(use_case, as_of)
+    for row in ages.filter("stale").iter_rows(named=True):
+        get_run_logger().warning("%s is stale online: newest is %s", row["view"], row["newest"])
+    return ages

@@ -1,0 +1,151 @@
+"""A use case's Feast store: its configuration, what is registered, and what is online.
+
+One file configures Feast, feature_repo/feature_store.yaml. Its variables are named like the
+settings and filled from them here, and from the environment by the `feast` command.
+"""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from importlib import import_module
+from io import StringIO
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml
+
+from configs.errors import BadConfig
+from configs.settings import ROOT, settings
+from configs.use_case import UseCase
+from tasks.lake import lake_of
+
+if TYPE_CHECKING:
+    from feast import FeatureStore, FeatureView
+    from feast.repo_contents import RepoContents
+
+CONFIGURATION = ROOT / "feature_repo" / "feature_store.yaml"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def open_store(use_case: UseCase) -> FeatureStore:
+    """Feast's store of a use case, where the settings put it."""
+    from feast import FeatureStore, RepoConfig
+
+    places = settings()
+    places.state.mkdir(parents=True, exist_ok=True)
+    filled = Template(CONFIGURATION.read_text()).substitute(
+        MAINSPRING_USE_CASE=use_case.name,
+        MAINSPRING_LAKE=places.lake,
+        MAINSPRING_FEAST_REGISTRY=places.feast_registry,
+        MAINSPRING_FEAST_ONLINE=places.feast_online,
+    )
+    return FeatureStore(config=RepoConfig(**yaml.safe_load(filled), repo_path=CONFIGURATION.parent))
+
+
+def apply(use_case: UseCase) -> bool:
+    """Register the use case's Feast objects where they differ; whether any did.
+
+    BadConfig if the YAML's views or service are not those of the module `views`.
+    """
+    from feast.diff.property_diff import TransitionType
+    from feast.diff.registry_diff import diff_between
+
+    wanted = _objects(use_case)
+    store = open_store(use_case)
+    found = diff_between(store.registry, store.project, wanted).feast_object_diffs
+    changes = [d for d in found if d.transition_type != TransitionType.UNCHANGED]
+    gone = [d.current_feast_object for d in changes if d.transition_type == TransitionType.DELETE]
+    if changes:
+        objects = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
+        store.apply([*objects, *wanted.feature_services], objects_to_delete=gone, partial=False)
+    return bool(changes)
+
+
+def materialize(use_case: UseCase, as_of: datetime) -> None:
+    """Publish the newest rows known by `as_of`, and not expired then, to the online store.
+
+    A view that was published as of a later moment stays as it is: an online store has no past.
+    """
+    store = open_store(use_case)
+    for view in _views(store, use_case):
+        done = view.most_recent_end_time
+        if done is None or done <= as_of:
+            start = as_of - view.ttl if view.ttl else _EPOCH
+            with redirect_stdout(StringIO()):  # Feast prints its progress
+                store.materialize(start, as_of, feature_views=[view.name])
+
+
+def staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
+    """How old each view is online, which Feast does not check: a row a view, `view`, `newest` (the
+    newest event that was published; null if none was), `age` at `as_of`, `ttl` (null: never too
+    old) and `stale`.
+    """
+    views = _views(open_store(use_case), use_case)
+    newest = [_newest_published(use_case, view) for view in views]
+    return pl.DataFrame(
+        {
+            "view": [view.name for view in views],
+            "newest": pl.Series(newest, dtype=pl.Datetime("us", "UTC")),
+            "ttl": pl.Series([view.ttl or None for view in views], dtype=pl.Duration("us")),
+        }
+    ).with_columns(
+        age=as_of - pl.col("newest"),
+        stale=pl.col("newest").is_null()
+        | (as_of - pl.col("newest") > pl.col("ttl")).fill_null(False),
+    )
+
+
+def _newest_published(use_case: UseCase, view: FeatureView) -> datetime | None:
+    """The newest event of a view's rows that were known when it was last published."""
+    done = view.most_recent_end_time
+    if done is None:
+        return None
+    source = view.batch_source
+    rows = lake_of(use_case.name).scan(source.table)
+    event, created = pl.col(source.timestamp_field), pl.col(source.created_timestamp_column)
+    newest: datetime | None = (
+        rows.filter(event <= done, created <= done).select(event.max()).collect().item()
+    )
+    return newest
+
+
+def _views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
+    return [store.get_feature_view(name) for name in use_case.features.views]
+
+
+def _objects(use_case: UseCase) -> RepoContents:
+    """The Feast objects of the module `views` beside the use case's transforms."""
+    from feast import Entity, FeatureService, FeatureView, Project
+    from feast.repo_contents import RepoContents
+
+    name = use_case.features.module.rpartition(".")[0] + ".views"
+    there = list(vars(import_module(name)).values())
+
+    def of(kind: type[Any]) -> list[Any]:
+        return [thing for thing in there if isinstance(thing, kind)]
+
+    views, services = of(FeatureView), of(FeatureService)
+    _same_names(use_case, name, "views", {view.name for view in views})
+    if use_case.features.service not in {service.name for service in services}:
+        raise BadConfig(f"{name} has no feature service {use_case.features.service!r}")
+    return RepoContents(
+        projects=[Project(name=use_case.name)],
+        data_sources=[view.batch_source for view in views],
+        entities=of(Entity),
+        feature_views=views,
+        feature_services=services,
+        on_demand_feature_views=[],
+        stream_feature_views=[],
+        label_views=[],
+        permissions=[],
+    )
+
+
+def _same_names(use_case: UseCase, module: str, field: str, names: set[str]) -> None:
+    if names != set(use_case.features.views):
+        raise BadConfig(
+            f"{use_case.name}.yaml: features.{field} are {sorted(use_case.features.views)}, "
+            f"but {module} defines {sorted(names)}; they must be the same"
+        )
