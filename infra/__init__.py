@@ -1,0 +1,1 @@
+"""What runs it: the deployments (deployments.py) and the local servers (local.py)."""
