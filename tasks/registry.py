@@ -1,0 +1,183 @@
+"""Model versions in MLflow, and the one way to open one: ONNX whose sha256 is the registered one.
+
+MLflow keeps runs, files and versions for people to look at. Its own loaders are never used, since
+they run what the file names; a version is downloaded, checked and opened in ONNX Runtime here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import ValidationError
+
+from configs.errors import BadModel
+from configs.settings import settings
+from tasks.card import Card, summary
+from tasks.evaluation import Floats
+from tasks.export import Exported, open_session, probabilities
+from tasks.matrix import build_matrix
+from tasks.tracking import connect, create_registered_model, log_run
+from tasks.training import Parts
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+ALIAS = "champion"
+ANSWER = "answer"
+GOLDEN_ROWS = 64
+_SAME = 1e-6  # processors round differently; a wrong model is off by far more
+_DESCRIPTION = 5000  # characters that MLflow's database takes
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened model version."""
+
+    card: Card
+    session: InferenceSession
+    version: int
+
+
+def predict(model: Model, frame: pl.DataFrame) -> Floats:
+    """Probabilities of the event, float64 (rows,), for rows that hold the model's inputs."""
+    return probabilities(model.session, build_matrix(frame, model.card.inputs))
+
+
+def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
+    """Rows spread over validation and holdout, as they came, with the ONNX file's answers."""
+    schema = exported.fitted.schema
+    rows = pl.concat([parts.validation, parts.holdout]).select(schema.inputs)
+    spread = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROWS).astype(int))
+    chosen = rows[spread]
+    answers = probabilities(open_session(exported.onnx), build_matrix(chosen, schema))
+    return chosen.with_columns(pl.Series(ANSWER, answers))
+
+
+def version_of(use_case: str, origin: str) -> int | None:
+    """The version that was registered for an origin; the first, if two raced; None if none was."""
+    found = connect().search_model_versions(f"name = '{use_case}'")
+    versions = [int(v.version) for v in found if v.tags.get("origin") == origin]
+    return min(versions, default=None)
+
+
+def register(use_case: str, onnx: bytes, card: Card, golden: pl.DataFrame, origin: str) -> int:
+    """Store a model and register it, once per origin; its version.
+
+    The version is the last thing written, together with its tags: a run that was killed before
+    has none, and is not used.
+    """
+    known = version_of(use_case, origin)
+    if known is not None:
+        return known
+    tags = {
+        "digest": card.digest,
+        "origin": origin,
+        "feature_service": card.feature_service,
+        "revision": card.revision,
+        "trained_until": card.trained_until.isoformat(),
+    }
+    client = connect()
+    run_id, model_id, source = log_run(client, onnx, card, golden, tags)
+    create_registered_model(client, use_case, card.title)
+    client.create_model_version(
+        use_case,
+        source,
+        run_id,
+        tags=tags,
+        description=summary(card)[:_DESCRIPTION],
+        model_id=model_id,
+    )
+    registered = version_of(use_case, origin)
+    assert registered is not None
+    return registered
+
+
+def open_model(use_case: str, version: int) -> Model:
+    """Open a version; BadModel unless its file, its card and its golden answers all hold.
+
+    Opened models are kept for this process, by what they contain.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = connect().get_model_version(use_case, str(version))
+    except MlflowException as missing:
+        raise BadModel(f"{use_case} has no version {version}: {missing.message}") from missing
+    digest = found.tags.get("digest", "")
+    return _open(settings().mlflow_uri, use_case, version, digest)
+
+
+def set_champion_alias(use_case: str, version: int) -> None:
+    """Let MLflow's alias `champion` follow the ledger."""
+    connect().set_registered_model_alias(use_case, ALIAS, str(version))
+
+
+def champion_alias(use_case: str) -> int | None:
+    """The version that MLflow calls champion; None if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return int(connect().get_model_version_by_alias(use_case, ALIAS).version)
+    except MlflowException as none:
+        if none.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def address_of(use_case: str, version: int) -> str:
+    """Where the version is seen in the local MLflow UI."""
+    return f"{settings().mlflow_url}/#/models/{use_case}/versions/{version}"
+
+
+@lru_cache(maxsize=8)
+def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
+    who = f"{use_case} version {version}"
+    with _downloaded(use_case, version) as folder:
+        onnx = _read(folder / "model.onnx", who)
+        card_json = _read(folder / "extra_files" / "card.json", who)
+        golden_bytes = _read(folder / "extra_files" / "golden.parquet", who)
+    try:
+        card = Card.model_validate_json(card_json)
+    except ValidationError as wrong:
+        raise BadModel(f"{who}: card.json is not a card: {wrong}") from wrong
+    actual = sha256(onnx).hexdigest()
+    if not actual == digest == card.digest:
+        raise BadModel(
+            f"{who}: sha256 of model.onnx is {actual}, its tag says {digest or 'nothing'}, its "
+            f"card {card.digest}. Restore the file, or train and promote another version"
+        )
+    model = Model(card, open_session(onnx), version)
+    _check_golden(model, pl.read_parquet(golden_bytes), who)
+    return model
+
+
+def _check_golden(model: Model, golden: pl.DataFrame, who: str) -> None:
+    difference = np.abs(predict(model, golden) - golden[ANSWER].to_numpy()).max()
+    if not difference <= _SAME:
+        raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
+
+
+@contextmanager
+def _downloaded(use_case: str, version: int) -> Iterator[Path]:
+    import mlflow
+
+    # not models:/name/version, which writes a file of its own beside the model
+    source = connect().get_model_version_download_uri(use_case, str(version))
+    with TemporaryDirectory() as folder:
+        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder))
+
+
+def _read(path: Path, who: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as missing:
+        raise BadModel(f"{who}: {path.name} is missing among its files") from missing

@@ -1,0 +1,178 @@
+"""MLflow: the database, one run per registered model with everything in it, written in batches."""
+
+from __future__ import annotations
+
+import fcntl
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from configs.settings import settings
+from tasks.card import Card, markdown
+from tasks.lake import lake_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def connect() -> MlflowClient:
+    """A client of the tracking server or database that the settings name."""
+    import mlflow
+
+    uri = settings().mlflow_uri
+    migrate(uri)
+    if mlflow.get_tracking_uri() != uri:
+        mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient(uri, uri)
+
+
+@cache
+def migrate(uri: str) -> None:
+    """Make MLflow's tables in a SQLite file that is not there yet; other databases are let be.
+
+    Several processes at once break MLflow's own migration, and one that is killed leaves half of
+    it. So one at a time makes the tables in a file aside and moves it into place. (PostgreSQL:
+    run `mlflow db upgrade <address>` once, before anything starts.)
+    """
+    if not uri.startswith("sqlite:///"):
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            aside = path.with_suffix(".new")
+            aside.unlink(missing_ok=True)
+            SqlAlchemyStore(f"sqlite:///{aside}", settings().mlflow_artifacts).engine.dispose()
+            aside.rename(path)
+
+
+def create_registered_model(client: MlflowClient, use_case: str, title: str) -> None:
+    """The registered model that versions belong to, unless it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(use_case, description=title)
+    except MlflowException as there:
+        if there.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def log_run(
+    client: MlflowClient, onnx: bytes, card: Card, golden: pl.DataFrame, tags: dict[str, str]
+) -> tuple[str, str, str]:
+    """Write one finished run: model, card and numbers. Run id, model id, address of the files."""
+    import mlflow
+    from mlflow.entities import Metric, Param, RunTag
+
+    experiment = _experiment(client, card.use_case)
+    with mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
+        started, run_id = run.info.start_time, run.info.run_id
+        logged = _log_model(onnx, card, golden)
+        metrics = [
+            Metric(name, value, started, 0, model_id=logged.model_id)
+            for name, value in _metrics(card).items()
+        ]
+        params = [Param(name, str(value)) for name, value in _params(card).items()]
+        client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in tags.items()])
+        client.log_inputs(run_id, _inputs(card))
+    return run_id, logged.model_id, f"models:/{logged.model_id}"
+
+
+def _log_model(onnx: bytes, card: Card, golden: pl.DataFrame) -> Any:  # noqa: ANN401
+    """Store the ONNX file with signature, card and golden rows. Guessing requirements is dear."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+    from onnx import load_model_from_string
+
+    columns = len(card.inputs.inputs)
+    answers = TensorSpec(np.dtype(np.float32), (-1, 2), "probabilities")
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")]),
+        Schema([TensorSpec(np.dtype(np.int64), (-1,), "label"), answers]),
+    )
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder, name) for name in ("card.json", "card.md", "golden.parquet")}
+        files["card.json"].write_text(card.model_dump_json(indent=1))
+        files["card.md"].write_text(markdown(card))
+        golden.write_parquet(files["golden.parquet"])
+        return mlflow.onnx.log_model(
+            load_model_from_string(onnx),
+            name=card.algorithm,
+            signature=signature,
+            pip_requirements=["onnxruntime", "numpy"],
+            save_as_external_data=False,
+            extra_files=[str(path) for path in files.values()],
+        )
+
+
+def _metrics(card: Card) -> dict[str, float]:
+    validation = {
+        f"validation_{candidate}_{name}": value
+        for candidate, metrics in card.validation.items()
+        for name, value in metrics.items()
+    }
+    holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
+    footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
+    return {
+        **holdout,
+        **validation,
+        **footprint,
+        "threshold": card.threshold,
+        "parity": card.parity,
+    }
+
+
+def _params(card: Card) -> dict[str, object]:
+    return {
+        "algorithm": card.algorithm,
+        "estimator": card.candidate.estimator,
+        "encoding": card.candidate.encoding,
+        **card.candidate.params,
+        "seed": card.seed,
+        "start": card.start.isoformat(),
+        "end": card.end.isoformat(),
+        **{f"{part}_rows": rows for part, rows in card.rows.items()},
+    }
+
+
+def _inputs(card: Card) -> list[Any]:
+    """The lake's tables as MLflow datasets: the address is the source, the version the digest."""
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag
+
+    lake = lake_of(card.use_case)
+    sources = {
+        table: DeltaDatasetSource(path=lake.uri(table), delta_table_version=number)
+        for table, number in card.table_versions.items()
+    }
+    return [
+        DatasetInput(
+            MetaDataset(source, table, f"v{card.table_versions[table]}")._to_mlflow_entity(),
+            [InputTag("mlflow.data.context", "training")],
+        )
+        for table, source in sources.items()
+    ]
+
+
+def _experiment(client: MlflowClient, use_case: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    known = client.get_experiment_by_name(use_case)
+    if known is None:
+        try:
+            place = f"{settings().mlflow_artifacts}/{use_case}"
+            return str(client.create_experiment(use_case, artifact_location=place))
+        except MlflowException as raced:
+            known = client.get_experiment_by_name(use_case)
+            if known is None:
+                raise raced
+    return str(known.experiment_id)

@@ -1,0 +1,72 @@
+"""The registry after a SIGKILL, and with two processes at once on a new database."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from real_flights import END, january, quick_use_case
+
+from tasks.card import make_card
+from tasks.export import export_fitted
+from tasks.registry import connect, golden_rows, open_model, register, version_of
+from tasks.training import fit_candidate, training_parts
+
+USE_CASE = quick_use_case()
+
+DIES = """if True:
+    import os, signal, sys
+    from pathlib import Path
+    import polars as pl
+    from tasks import registry
+    from tasks.card import Card
+    registry.create_registered_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    folder = Path(sys.argv[1])
+    card = Card.model_validate_json((folder / "card.json").read_text())
+    golden = pl.read_parquet(folder / "golden.parquet")
+    onnx = (folder / "model.onnx").read_bytes()
+    registry.register(card.use_case, onnx, card, golden, "train:killed")
+"""
+
+CONNECTS = """if True:
+    from tasks.registry import connect
+    print(len(connect().search_experiments()))
+"""
+
+
+def start(program: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join(map(str, (Path.cwd(), *sys.path)))
+    environment = {**os.environ, "PYTHONPATH": path, "MAINSPRING_STATE": str(state)}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_between_run_and_version(home, tmp_path_factory):
+    """A process dies after its run is written; the next one registers, and only once."""
+    parts = training_parts(USE_CASE, january(), END)
+    fitted = fit_candidate(USE_CASE, "logistic", parts)
+    exported = export_fitted(USE_CASE, fitted, parts)
+    card, golden = make_card(USE_CASE, parts, [fitted], exported, {}), golden_rows(exported, parts)
+    files = tmp_path_factory.mktemp("files")
+    (files / "model.onnx").write_bytes(exported.onnx)
+    (files / "card.json").write_text(card.model_dump_json())
+    golden.write_parquet(files / "golden.parquet")
+
+    dead = start(DIES, home, str(files))
+    assert dead.wait() == -signal.SIGKILL
+    client = connect()
+    experiment = client.get_experiment_by_name(USE_CASE.name).experiment_id
+    assert len(client.search_runs([experiment], "tags.origin = 'train:killed'")) == 1
+    assert version_of(USE_CASE.name, "train:killed") is None
+
+    version = register(USE_CASE.name, exported.onnx, card, golden, "train:killed")
+    assert register(USE_CASE.name, exported.onnx, card, golden, "train:killed") == version
+    assert open_model(USE_CASE.name, version).card == card
+
+
+def test_two_processes_make_one_database_although_one_died_before(tmp_path):
+    (tmp_path / "mlflow.new").write_bytes(b"half a migration")
+    running = [start(CONNECTS, tmp_path) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in running] == ["1", "1"]
+    assert not (tmp_path / "mlflow.new").exists()

@@ -1,0 +1,110 @@
+"""The exported model answers like the fitted one, on real rows, or is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from real_flights import END, january, quick_use_case
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from configs.errors import BadModel
+from tasks.export import (
+    check_parity,
+    export_fitted,
+    measure_footprint,
+    open_session,
+    probabilities,
+    to_onnx,
+)
+from tasks.matrix import build_matrix
+from tasks.training import Fitted, Parts, fit_candidate, training_parts
+
+USE_CASE = quick_use_case()
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return training_parts(USE_CASE, january(), END)
+
+
+@pytest.fixture(scope="module", params=["logistic", "boosting"])
+def fitted(request: pytest.FixtureRequest, parts: Parts) -> Fitted:
+    return fit_candidate(USE_CASE, request.param, parts)
+
+
+def test_both_answer_alike_also_for_categories_and_numbers_never_seen(fitted, parts):
+    session = open_session(to_onnx(fitted.estimator, len(fitted.schema.inputs)))
+    strange = parts.holdout.with_columns(
+        carrier=None, dest=pl.lit("Mars"), distance=pl.lit(None, pl.Float64)
+    )
+    for rows in (parts.holdout, strange):
+        matrix = build_matrix(rows, fitted.schema)
+        np.testing.assert_allclose(
+            probabilities(session, matrix), fitted.probability(matrix), rtol=0, atol=1e-6
+        )
+
+
+def test_an_export_is_proved_and_keeps_its_threshold_to_a_hair(fitted, parts):
+    exported = export_fitted(USE_CASE, fitted, parts)
+    assert exported.parity <= USE_CASE.gate.parity
+    assert exported.threshold == pytest.approx(fitted.threshold, abs=1e-4)
+
+
+def test_a_conversion_that_is_silently_wrong_is_refused(parts):
+    """sklearn-onnx converts boosting with native categories to another model (its issue 1051)."""
+    fitted = fit_candidate(USE_CASE, "boosting", parts)
+    native = HistGradientBoostingClassifier(max_iter=20, categorical_features=[3, 4, 5])
+    native.fit(build_matrix(parts.train, fitted.schema), parts.train["late"])
+    with pytest.raises(BadModel, match="differs from the fitted one by up to 0"):
+        export_fitted(USE_CASE, replace(fitted, estimator=native), parts)
+
+
+def test_an_estimator_without_a_converter_is_named():
+    model = DummyClassifier().fit(np.zeros((4, 2), np.float32), [0, 1, 0, 1])
+    with pytest.raises(BadModel, match="DummyClassifier"):
+        to_onnx(model, 2)
+
+
+def test_one_flipped_decision_or_a_nan_is_no_parity():
+    with pytest.raises(BadModel, match="flips 1 of 2"):
+        check_parity(np.array([0.5, 0.1]), np.array([0.5 - 1e-9, 0.1]), 0.5, 1e-6)
+    with pytest.raises(BadModel, match="differs"):
+        check_parity(np.array([np.nan]), np.array([0.1]), 0.5, 1e-6)
+    assert check_parity(np.array([0.5]), np.array([0.5]), 0.5, 1e-6) == 0
+
+
+def test_chunks_change_no_answer(fitted, parts, monkeypatch):
+    session = open_session(to_onnx(fitted.estimator, len(fitted.schema.inputs)))
+    matrix = build_matrix(parts.holdout, fitted.schema)
+    whole = probabilities(session, matrix)
+    monkeypatch.setattr("tasks.export.CHUNK", 100)
+    np.testing.assert_array_equal(probabilities(session, matrix), whole)
+    assert probabilities(session, matrix[:0]).shape == (0,)
+
+
+def test_a_corrupted_file_is_refused(fitted):
+    onnx = to_onnx(fitted.estimator, len(fitted.schema.inputs))
+    with pytest.raises(BadModel, match="cannot open"):
+        open_session(onnx[: len(onnx) // 2])
+    with pytest.raises(BadModel, match="cannot open"):
+        open_session(b"no model")
+
+
+def test_a_model_with_other_names_is_refused(fitted):
+    kind = FloatTensorType([None, len(fitted.schema.inputs)])
+    other = convert_sklearn(fitted.estimator, initial_types=[("x", kind)])
+    with pytest.raises(BadModel, match="wants inputs"):
+        open_session(other.SerializeToString())
+
+
+def test_the_footprint_is_measured(fitted, parts):
+    onnx = to_onnx(fitted.estimator, len(fitted.schema.inputs))
+    found = measure_footprint(onnx, build_matrix(parts.holdout, fitted.schema))
+    assert found.bytes == len(onnx)
+    assert 0 < found.latency_p50_us <= found.latency_p99_us
+    assert found.rows_per_second > 1000
+    assert 20 < found.peak_memory_mib < 1000
