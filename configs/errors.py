@@ -6,7 +6,8 @@ MainspringError
 │   ├── RefusedBatch  a landed file cannot be taken as a whole
 │   ├── NoRows        a window holds nothing to work on
 │   ├── BadModel      a model file is not what was registered, or breaks the contract
-│   └── NoChampion    nothing has been promoted yet
+│   ├── NoChampion    nothing has been promoted yet
+│   └── CannotStart   a local server or worker died or was not healthy in time
 └── Transient         running it again may work
     └── Conflict      somebody else wrote first
 """
@@ -38,6 +39,10 @@ class BadModel(Terminal):
 
 class NoChampion(Terminal):
     """No model of this use case was champion at the moment asked for."""
+
+
+class CannotStart(Terminal):
+    """A process of `mainspring up` did not come up; the message has the end of its log."""
 
 
 class Transient(MainspringError):

@@ -1,0 +1,189 @@
+"""Everything that a laptop needs: Prefect server, worker and MLflow UI, and the deployments.
+
+`up` starts what is not running yet and writes down what it started; `down` stops just that.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from configs.errors import BadConfig, CannotStart
+from configs.settings import ROOT, settings
+from infra import automations, deployments
+from infra.environment import check_port, check_state, enter, environment, take_free_ports
+from infra.processes import Process, last_lines, recall, remember, start, stop
+
+PREFECT, MLFLOW, WORKER = "Prefect", "MLflow", "worker"
+_LAST_FIRST = (WORKER, MLFLOW, PREFECT)
+_PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
+_PATIENCE = 120.0  # seconds: a fresh database, on a busy machine
+
+
+@dataclass(frozen=True)
+class Running:
+    """The addresses of the servers, and what runs: started by this call, or there already."""
+
+    addresses: dict[str, str]
+    started: tuple[str, ...]
+    already: tuple[str, ...]
+
+
+def up(*, schedules: bool = True, mlflow: bool = True, free_ports: bool = False) -> Running:
+    """Start what is missing, apply deployments and automations, point this process at the server.
+
+    Without `schedules` a new server starts no run by the clock. `free_ports` takes any free ports
+    instead of those of the settings. BadConfig says which port, folder or file is in the way,
+    CannotStart what did not come up, with the end of its log; nothing new is left running then.
+    """
+    check_state()
+    if not deployments.is_current():
+        raise BadConfig(
+            f"{deployments.path()} is not what the use cases ask for: "
+            "run `mainspring deployments --write` and look at what changed"
+        )
+    there = {process.name: process for process in recall(_record())}
+    _check_same(there.values())
+    wanted = [PREFECT, MLFLOW, WORKER] if mlflow else [PREFECT, WORKER]
+    missing = [name for name in wanted if name not in there]
+    if free_ports:
+        take_free_ports([_PORTS[name] for name in missing if name in _PORTS])
+    for name in missing:
+        if name in _PORTS:
+            check_port(_PORTS[name])
+    enter()
+    try:
+        _start(missing, there, schedules)
+    except BaseException:
+        _stop(process for name, process in there.items() if name in missing)
+        raise
+    urls = {PREFECT: settings().prefect_url, MLFLOW: settings().mlflow_url}
+    return Running(
+        addresses={name: url for name, url in urls.items() if name in there},
+        started=tuple(missing),
+        already=tuple(name for name in there if name not in missing),
+    )
+
+
+def down() -> list[str]:
+    """Stop what `up` started, workers before servers; the names of what was still running."""
+    return _stop(recall(_record()))
+
+
+def _check_same(processes: Iterable[Process]) -> None:
+    """BadConfig if a process runs that the settings would start in another way."""
+    for process in processes:
+        if list(process.command) != _command(process.name):
+            raise BadConfig(
+                f"{process.name} runs already, by other settings ({' '.join(process.command)}): "
+                "run `mainspring down` first"
+            )
+
+
+def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> None:
+    """Start all that is missing, each as soon as it can, and add it to what is `there`."""
+    for name in missing:
+        if name != WORKER:
+            _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
+    _wait(there[PREFECT], f"{settings().prefect_url}/api/health")
+    _make_work_pool()
+    if WORKER in missing:
+        _launch(WORKER, there, {})
+    _deploy()
+    automations.install()
+    if MLFLOW in missing:
+        _wait(there[MLFLOW], f"{settings().mlflow_url}/health")
+    _check_alive(there[WORKER])
+
+
+def _launch(name: str, there: dict[str, Process], more: Mapping[str, str]) -> None:
+    """Start one process, and write it down before anything else can happen."""
+    env = {**environment(), **more}
+    there[name] = start(name, _command(name), env, _logs() / f"{name.lower()}.log")
+    remember(_record(), list(there.values()))
+
+
+def _command(name: str) -> list[str]:
+    s = settings()
+    arguments = {
+        PREFECT: f"prefect server start --host {s.host} --port {s.prefect_port}",
+        WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
+        MLFLOW: f"mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
+    }[name].split()
+    if name == MLFLOW:
+        arguments += ["--backend-store-uri", s.mlflow_uri]
+        arguments += ["--default-artifact-root", s.mlflow_artifacts]
+    return [sys.executable, "-m", *arguments]
+
+
+def _make_work_pool() -> None:
+    """The pool that the worker polls; it is left alone if it is there."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=deployments.WORK_POOL, type="process", base_job_template=template)
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(pool)
+
+
+def _deploy() -> None:
+    """Apply prefect.yaml as anybody would, from the project's root."""
+    log = _logs() / "deploy.log"
+    command = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file"]
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", *command, str(deployments.path())],
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    if done.returncode:
+        raise CannotStart(f"the deployments were not applied; {log} ends with\n{last_lines(log)}")
+
+
+def _wait(process: Process, url: str) -> None:
+    """Until the address answers; CannotStart if the process dies first, or takes too long."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        _check_alive(process)
+        with suppress(httpx.TransportError):
+            if httpx.get(url, timeout=2).is_success:
+                return
+        time.sleep(0.2)
+    late = f"{process.name} did not answer at {url} in {_PATIENCE:.0f} s"
+    raise CannotStart(f"{late}; {process.log} ends with\n{process.last_lines()}")
+
+
+def _check_alive(process: Process) -> None:
+    if process.found() is None:
+        raise CannotStart(
+            f"{process.name} ended by itself; {process.log} ends with\n{process.last_lines()}\n"
+            f"An old or broken database may be why: move it away from {settings().state}, or set "
+            "MAINSPRING_STATE to a new folder"
+        )
+
+
+def _stop(processes: Iterable[Process]) -> list[str]:
+    """Stop processes, workers before servers, and strike them off the record."""
+    stopped = []
+    for process in sorted(processes, key=lambda p: _LAST_FIRST.index(p.name)):
+        if stop(process):
+            stopped.append(process.name)
+        remember(_record(), [other for other in recall(_record()) if other != process])
+    return stopped
+
+
+def _record() -> Path:
+    return settings().state / "processes.json"
+
+
+def _logs() -> Path:
+    return settings().state / "logs"

@@ -1,0 +1,93 @@
+"""Processes that were started and are to be stopped again: those, and never another's.
+
+They are kept in a JSON file. A pid alone says little, because systems use it again: a process is
+ours only while it also has the birth time and the command line that were written down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from configs.settings import ROOT
+
+_CLOCK = 2.0  # seconds by which a birth time may move when the system's clock is put right
+
+
+@dataclass(frozen=True)
+class Process:
+    """A started process: what it is, its pid, birth time (epoch seconds), command and log."""
+
+    name: str
+    pid: int
+    born: float
+    command: tuple[str, ...]
+    log: str
+
+    def found(self) -> psutil.Process | None:
+        """The living process, None if it is gone or the pid belongs to another one by now."""
+        try:
+            there = psutil.Process(self.pid)
+            same = abs(there.create_time() - self.born) < _CLOCK
+            same = same and tuple(there.cmdline()[1:]) == self.command[1:]
+            return there if same and there.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
+            return None
+
+    def last_lines(self, number: int = 15) -> str:
+        """The end of its log."""
+        return last_lines(Path(self.log), number)
+
+
+def start(name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+    """Start a command of its own session, from the project's root, that writes to a fresh log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    there = psutil.Process(child.pid)
+    return Process(name, child.pid, there.create_time(), tuple(command), str(log))
+
+
+def stop(process: Process, patience: float = 15.0) -> bool:
+    """Ask a process to end, and end it and all that it started if it does not; whether it lived."""
+    there = process.found()
+    if there is None:
+        return False
+    family = [there, *there.children(recursive=True)]
+    there.terminate()
+    _, left = psutil.wait_procs(family, timeout=patience)
+    for one in left:
+        one.kill()
+    psutil.wait_procs(left, timeout=patience)
+    return True
+
+
+def recall(file: Path) -> list[Process]:
+    """The processes that a file names and that still live."""
+    if not file.exists():
+        return []
+    named = [
+        Process(**{**one, "command": tuple(one["command"])}) for one in json.loads(file.read_text())
+    ]
+    return [process for process in named if process.found() is not None]
+
+
+def remember(file: Path, processes: Sequence[Process]) -> None:
+    """Write the file anew, in one step."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps([asdict(process) for process in processes], indent=1))
+    fresh.replace(file)
+
+
+def last_lines(log: Path, number: int = 15) -> str:
+    """The end of a log file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-number:])
