@@ -73,7 +73,11 @@ def alert(
     oldest = asking[0]
     causes = [e.evidence["cause"] for e in asking]
     key = f"alert:{oldest.key}:{as_of:%Y-%m-%d}"
-    evidence = {"episode": oldest.key, "causes": causes}
+    evidence = {
+        "episode": oldest.key,
+        "causes": causes,
+        "message": "; ".join(e.evidence["message"] for e in asking),
+    }
     return Entry(model, "alert_raised", key, as_of, ACTOR, oldest.version, evidence)
 
 
@@ -106,7 +110,13 @@ def _open(cause: str, row: dict[str, object], model: str, as_of: datetime) -> En
     version = row["model_version"]
     assert isinstance(version, int)
     numbers = ("value", "reference", "threshold", "coverage", "rows")
-    evidence = {"cause": cause, "kind": row["kind"]} | {name: row[name] for name in numbers}
+    said = f"{cause} is {row['value']:.4g}, reference {row['reference']:.4g}"
+    evidence = {
+        "cause": cause,
+        "kind": row["kind"],
+        "message": f"{said}, limit {row['threshold']:.4g}",
+        **{name: row[name] for name in numbers},
+    }
     key = f"episode:{cause}:{as_of:%Y-%m-%d}"
     return Entry(model, "episode_opened", key, as_of, ACTOR, version, evidence)
 

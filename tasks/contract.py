@@ -44,11 +44,14 @@ def predicted(
     return _volume("rows:predictions", rows, reference.window_rows * due, rule, as_of)
 
 
-def nulls(drift: pl.DataFrame, use_case: UseCase, as_of: datetime) -> list[Number]:
-    """The null rate of each input in a frame made by `drift.drift`, against the reference's."""
+def nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Number]:
+    """The null rate of each input in a frame made by `drift.drift`, against the reference's.
+
+    An input that monitor.drift.informs names only informs: such sources have gaps by nature.
+    """
     rule, informs = use_case.monitor.contract, use_case.monitor.drift.informs
     found = []
-    for row in drift.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
+    for row in drifts.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
         threshold = row["reference_null_rate"] + rule.max_null_rise
         bad: Verdict = "inform" if row["column"] in informs else "page"
         number = Number(

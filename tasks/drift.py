@@ -22,12 +22,11 @@ from typing import Annotated, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs import use_case as config
 from configs.errors import NoRows
+from tasks.monitoring import Number, Verdict
 
 SMOOTHING = 0.005
 QUANTILE_BINS = 10
@@ -163,6 +162,26 @@ def drift(frame: pl.DataFrame, reference: Profile) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def verdicts(use_case: config.UseCase, found: pl.DataFrame, as_of: datetime) -> list[Number]:
+    """The rows of `drift` as numbers: beyond its threshold an input pages.
+
+    What monitor.drift.informs names only informs, and so does the model's own score: both move
+    with the seasons, and whether it hurts is for the performance rules to say.
+    """
+    start, rule = as_of - use_case.monitor.window, use_case.monitor.drift
+    pages = set(use_case.features.inputs) - set(rule.informs)
+    numbers = []
+    for row in found.to_dicts():
+        beyond: Verdict = "page" if row["column"] in pages else "inform"
+        number = Number(
+            "drift", row["column"], start, as_of, value=row["psi"], reference=0.0,
+            threshold=row["threshold"], rows=row["rows"],
+            verdict=beyond if row["psi"] > row["threshold"] else "ok",
+        )  # fmt: skip
+        numbers.append(number)
+    return numbers
+
+
 def psi(now: Sequence[float], reference: Sequence[float]) -> float:
     """PSI of two lists of shares over the same bins, smoothed; 0 when they are equal."""
     p, q = (_smooth(np.asarray(shares, dtype=np.float64)) for shares in (now, reference))
@@ -224,9 +243,3 @@ def _column(
         shares=tuple((counts / counts.sum()).tolist()),
         threshold=max([rule.floor, *(rule.factor * value for value in normal)]),
     )
-
-
-@task(task_run_name="drift", cache_policy=NO_CACHE)
-def measure_drift(frame: pl.DataFrame, reference: Profile) -> pl.DataFrame:
-    """As `drift`, seen by Prefect."""
-    return drift(frame, reference)

@@ -23,14 +23,13 @@ Kind = Literal["drift", "performance", "contract"]
 Verdict = Literal["ok", "inform", "page"]
 
 _TIME = pl.Datetime("us", "UTC")
-_NUMBER = pl.Schema(
-    {
-        "kind": pl.String, "subject": pl.String, "window_start": _TIME, "window_end": _TIME,
-        "value": pl.Float64, "reference": pl.Float64, "threshold": pl.Float64,
-        "coverage": pl.Float64, "rows": pl.Int64, "verdict": pl.String,
-    }
-)  # fmt: skip
-_ROW = pl.Schema({"as_of": _TIME, "model_version": pl.Int64, **_NUMBER})
+_TEXT, _FLOAT, _INT = pl.String(), pl.Float64(), pl.Int64()
+_NUMBER: dict[str, pl.DataType] = {
+    "kind": _TEXT, "subject": _TEXT, "window_start": _TIME, "window_end": _TIME,
+    "value": _FLOAT, "reference": _FLOAT, "threshold": _FLOAT, "coverage": _FLOAT,
+    "rows": _INT, "verdict": _TEXT,
+}  # fmt: skip
+_ROW = {"as_of": _TIME, "model_version": _INT, **_NUMBER}
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def as_rows(numbers: Sequence[Number], as_of: datetime, model_version: int) -> p
     """The numbers as rows of the monitoring table."""
     frame = pl.DataFrame([asdict(number) for number in numbers], schema=_NUMBER)
     return frame.with_columns(
-        pl.lit(as_of, _TIME).alias("as_of"), pl.lit(model_version, pl.Int64).alias("model_version")
+        pl.lit(as_of, _TIME).alias("as_of"), pl.lit(model_version, _INT).alias("model_version")
     ).select(*_ROW)
 
 

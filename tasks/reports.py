@@ -1,0 +1,227 @@
+"""What people look at: Evidently's HTML on a sample, one picture, and Prefect artifacts.
+
+Nothing here decides anything: Evidently's own tests cry wolf on small samples, so its report
+shows distributions, and the verdicts are those of the monitoring table.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from configs.settings import settings
+from configs.use_case import UseCase
+from tasks import features
+from tasks.card import SCORE, table
+from tasks.ledger import Entry
+from tasks.registry import Model, predict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BARS = 18
+TABLE_ROWS = 25
+COLOURS = {"ok": "#7a9a7e", "inform": "#d9a441", "page": "#c0392b", None: "#b8b8b8"}
+MARKS = {
+    "alert_raised": ("#c0392b", ":", "alert"),
+    "promoted": ("#2e7d32", "-", "v{} promoted"),
+    "refused": ("#8d6e00", "--", "v{} refused"),
+}
+INK = "#30343b"
+
+
+def folder(use_case: UseCase) -> Path:
+    """Where the reports of a use case's monitor are."""
+    return settings().reports / use_case.name / "monitor"
+
+
+def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+    """Some of the rows that the model's reference profile is made of, built again from the lake.
+
+    At most monitor.report_rows rows: the inputs, and the model's score.
+    """
+    span = model.card.reference
+    asked = features.spine(use_case, span.start, span.end, as_of)
+    rows = features.historical(use_case, sample(use_case, asked))
+    return rows.with_columns(pl.Series(SCORE, predict(model, rows)))
+
+
+def sample(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """At most monitor.report_rows of the rows, the same ones every time, in their own order."""
+    wanted = min(use_case.monitor.report_rows, rows.height)
+    return rows.with_row_index().sample(wanted, seed=use_case.seed).sort("index").drop("index")
+
+
+def evidently_html(
+    use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame, path: Path
+) -> Path:
+    """Evidently's drift report of the inputs and the score of two frames, as one HTML file."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    numeric = [*use_case.features.numeric, SCORE]
+    categorical = list(use_case.features.categorical)
+    columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+    now, then = (
+        Dataset.from_pandas(
+            rows.select(pl.col(numeric).cast(pl.Float64), *categorical).to_pandas(), columns
+        )
+        for rows in (current, reference)
+    )
+    drift = DataDriftPreset(num_method="psi", cat_method="psi", include_tests=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Report([drift]).run(now, then).save_html(str(path))
+    return path
+
+
+def worst(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a verdict, worst first: pages, then what informs, then drift near its limit."""
+    rank = pl.col("verdict").replace_strict({"page": 0, "inform": 1, "ok": 2})
+    ratio = pl.when(kind="drift").then(pl.col("value") / pl.col("threshold"))
+    judged = rows.filter(pl.col("verdict").is_not_null())
+    return judged.sort(rank, ratio, descending=[False, True], nulls_last=True, maintain_order=True)
+
+
+def markdown(title: str, rows: pl.DataFrame) -> str:
+    """The worst numbers as a Markdown table."""
+    shown = worst(rows).head(TABLE_ROWS)
+    columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
+    counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
+    said = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("page", "inform", "ok"))
+    return f"## {title}\n\n{said}\n\n{table(shown.select(columns).to_dicts())}\n"
+
+
+def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: Path) -> Path:
+    """Each performance rule over time, and the last window's drift against its thresholds (PNG).
+
+    `history` holds rows of the monitoring table; `entries` are marked where they fell.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    judged = history.filter(pl.col("kind") == "performance", pl.col("threshold").is_not_null())
+    subjects = judged["subject"].unique(maintain_order=True).to_list()
+    figure = pyplot.figure(figsize=(13, max(5.4, 2.5 * len(subjects))), layout="constrained")
+    grid = figure.add_gridspec(max(len(subjects), 1), 2, width_ratios=[1.75, 1])
+    for place, subject in enumerate(subjects):
+        axes = figure.add_subplot(grid[place, 0])
+        _rule(axes, history, subject)
+        _mark(axes, entries, history, named=place == 0)
+    _drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+    return path
+
+
+def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
+    """One rule: its value by window, the champion's holdout, and where it pages (shaded)."""
+    rows = history.filter(pl.col("subject") == subject).sort("as_of")
+    times: Any = rows["as_of"].to_list()
+    metric, _, length = subject.rpartition("_")
+    weeks = history.filter(pl.col("subject") == metric).sort("as_of").drop_nulls("value")
+    at: Any = weeks["as_of"].to_list()
+    axes.plot(at, weeks["value"], ".", color="#a9b1bb", markersize=5, label="one window")
+    axes.plot(times, rows["value"], color=INK, linewidth=1.6, label=f"last {length}", zorder=3)
+    axes.scatter(times, rows["value"], s=26, zorder=4, color=[COLOURS[v] for v in rows["verdict"]])
+    axes.step(times, rows["reference"], "--", color="#6b7280", linewidth=1, label="holdout")
+    low, high = axes.get_ylim()
+    for edge, beyond in _limits(metric, rows):
+        end = max(high, *edge) if beyond > 0 else min(low, *edge)
+        axes.fill_between(times, edge, end, step="pre", color=COLOURS["page"], alpha=0.09, lw=0)
+    axes.margins(y=0)
+    _tidy(axes, f"{metric.replace('_', ' ')}, {length}")
+    axes.legend(loc="upper left", ncols=3, fontsize=8, frameon=False)
+
+
+def _limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
+    """The edges of what pages, and on which side of them it does: +1 above, -1 below."""
+    above = rows["threshold"].to_list()
+    if metric == "calibration_gap":
+        return [(above, 1), ([-value for value in above], -1)]
+    return [(above, 1 if above[-1] > rows["reference"][-1] else -1)]
+
+
+def _mark(axes: Axes, entries: Sequence[Entry], history: pl.DataFrame, *, named: bool) -> None:
+    """Vertical lines where an alert was raised or a challenger decided on."""
+    first = history["as_of"].min()
+    for entry in (e for e in entries if e.what in MARKS and first is not None and e.at >= first):  # type: ignore[operator]
+        colour, dashes, name = MARKS[entry.what]
+        at: Any = entry.at
+        axes.axvline(at, color=colour, linestyle=dashes, linewidth=1.1, alpha=0.8, zorder=2)
+        if named:
+            height = 1.02 if entry.what == "alert_raised" else 1.09
+            place = axes.get_xaxis_transform()
+            said = name.format(entry.version)
+            axes.text(at, height, said, color=colour, fontsize=8, ha="center", transform=place)
+
+
+def _drift(axes: Axes, history: pl.DataFrame) -> None:
+    """PSI of the last window as a multiple of each column's own threshold, the largest on top."""
+    last = history.filter(pl.col("kind") == "drift", pl.col("as_of") == pl.col("as_of").max())
+    ratio = (pl.col("value") / pl.col("threshold")).alias("ratio")
+    rows = last.with_columns(ratio).sort("ratio").tail(BARS)
+    axes.barh(rows["subject"], rows["ratio"], color=[COLOURS[v] for v in rows["verdict"]])
+    axes.axvline(1, color=COLOURS["page"], linewidth=1.1)
+    axes.set_xlim(0, max(1.15, 1.05 * float(rows["ratio"].max() or 0)))  # type: ignore[arg-type]
+    axes.tick_params(axis="y", labelsize=8.5, length=0)
+    _tidy(axes, "drift in the last window, PSI / threshold")
+
+
+def _tidy(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.grid(axis="both", alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8.5, colors=INK)
+
+
+@task(task_run_name="Evidently report", cache_policy=NO_CACHE)
+def publish_evidently(
+    use_case: UseCase, model: Model, window: pl.DataFrame, as_of: datetime
+) -> Path:
+    """Write Evidently's report of a window (inputs and score) and link it from the run."""
+    path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.html"
+    current = sample(use_case, window)
+    evidently_html(use_case, current, reference_sample(use_case, model, as_of), path)
+    create_link_artifact(
+        link=path.as_uri(),
+        link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
+        key=f"{_slug(use_case)}-distributions",
+    )
+    return path
+
+
+@task(task_run_name="numbers and picture", cache_policy=NO_CACHE)
+def publish_numbers(
+    use_case: UseCase,
+    history: pl.DataFrame,
+    entries: Sequence[Entry],
+    as_of: datetime,
+) -> Path:
+    """Show the numbers of `as_of` as a table and the history as a picture, beside the run."""
+    title = f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"
+    rows = history.filter(pl.col("as_of") == as_of)
+    path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.png"
+    picture(title, history, entries, path)
+    image = base64.b64encode(path.read_bytes()).decode()
+    create_markdown_artifact(markdown(title, rows), key=f"{_slug(use_case)}-numbers")
+    create_markdown_artifact(
+        f"![{title}](data:image/png;base64,{image})", key=f"{_slug(use_case)}-picture"
+    )
+    return path
+
+
+def _slug(use_case: UseCase) -> str:
+    """The use case's name as the start of an artifact's key, which takes no underscore."""
+    return use_case.name.replace("_", "-")

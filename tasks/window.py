@@ -1,0 +1,109 @@
+"""One monitored window: the rows and labels it is made of, and all its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.use_case import UseCase
+from tasks import contract, drift, features, performance
+from tasks.card import SCORE
+from tasks.lake import lake_of
+from tasks.ledger import Entry, require_champion
+from tasks.monitoring import Number, as_rows
+from tasks.registry import Model, open_model
+
+PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is known at `as_of` about the champion's last window.
+
+    `scored`: the predicted rows of monitor.window with their inputs and score. `judged`: the
+    predictions of the longest rule's window, with the label where it has come.
+    """
+
+    as_of: datetime
+    champion: Model
+    since: datetime
+    scored_since: datetime
+    scored: pl.DataFrame
+    judged: pl.DataFrame
+
+
+def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window:
+    """Gather a window. The champion is who reigned when it ended: a promotion at `as_of` itself
+    comes after it. NoChampion before the first promotion, NoRows if nothing was ever scored.
+    """
+    past = [e for e in entries if e.at < as_of]
+    reigning = require_champion(past, use_case.name)
+    assert reigning.version is not None
+    start = as_of - performance.longest_window(use_case)
+    time = pl.col(use_case.spine.time)
+    predictions = lake_of(use_case.name).scan(PREDICTIONS).filter(time >= start, time < as_of)
+    judged = performance.with_labels(
+        use_case,
+        predictions.collect().sort(use_case.spine.time, *use_case.spine.keys),
+        features.labels(use_case, start, as_of, as_of),
+    )
+    return Window(
+        as_of=as_of,
+        champion=open_model(use_case.name, reigning.version),
+        since=reigning.at,
+        scored_since=min(e.at for e in past if e.what == "promoted"),
+        scored=_scored(use_case, judged, as_of),
+        judged=judged,
+    )
+
+
+def numbers(use_case: UseCase, window: Window) -> list[Number]:
+    """Performance, contract and drift of a window."""
+    card, as_of, monitor = window.champion.card, window.as_of, use_case.monitor
+    own = window.judged.filter(pl.col("model_version") == window.champion.version)
+    measured = (card.holdout, card.threshold)
+    raw = features.raw_tables(use_case, as_of)
+    due = (card.reference, monitor, window.scored_since, as_of)
+    found = [
+        *performance.weekly(use_case, window.judged, *measured, as_of),
+        *performance.rules(use_case, own, *measured, window.since, as_of),
+        *contract.volumes(use_case, raw, card.reference, as_of),
+        contract.predicted(window.scored.height, *due),
+    ]
+    if window.scored.is_empty():
+        return found  # that nothing was predicted is a number above, and pages
+    drifts = drift.drift(window.scored, card.reference)
+    return [
+        *found,
+        *contract.nulls(use_case, drifts, as_of),
+        *drift.verdicts(use_case, drifts, as_of),
+    ]
+
+
+def _scored(use_case: UseCase, judged: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The window's rows that were predicted, with inputs and score, in order of the spine."""
+    start, keys = as_of - use_case.monitor.window, list(use_case.spine.keys)
+    scores = judged.select(*keys, pl.col("probability").alias(SCORE))
+    asked = features.spine(use_case, start, as_of, as_of)
+    rows = asked.join(scores, on=keys, how="inner", maintain_order="left")
+    return rows if rows.is_empty() else features.historical(use_case, rows)
+
+
+@task(task_run_name="load window", cache_policy=NO_CACHE)
+def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window:
+    """As `load`, seen by Prefect."""
+    window = load(use_case, entries, as_of)
+    told = (window.champion.version, window.since, window.scored.height, window.judged.height)
+    get_run_logger().info("version %s, champion since %s: %s rows scored, %s to judge", *told)
+    return window
+
+
+@task(task_run_name="measure window", cache_policy=NO_CACHE)
+def measure_window(use_case: UseCase, window: Window) -> pl.DataFrame:
+    """As `numbers`, as rows of the monitoring table."""
+    return as_rows(numbers(use_case, window), window.as_of, window.champion.version)
