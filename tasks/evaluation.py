@@ -56,10 +56,15 @@ def evaluate(
 
 def mean_cost(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> float:
     """Business cost per row when rows are flagged at the threshold."""
+    return float(row_costs(label, probability, threshold, cost).mean())
+
+
+def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> Floats:
+    """Business cost of each row (rows,) when rows are flagged at the threshold."""
     y, p = _arrays(label, probability)
-    late = np.where(p >= threshold, cost.true_positive, cost.false_negative)
-    calm = np.where(p >= threshold, cost.false_positive, cost.true_negative)
-    return float(np.where(y == 1, late, calm).mean())
+    event = np.where(p >= threshold, cost.true_positive, cost.false_negative)
+    none = np.where(p >= threshold, cost.false_positive, cost.true_negative)
+    return np.where(y == 1, event, none)
 
 
 def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from configs.use_case import Cost, Gate, Metric, UseCase
+from tasks.evaluation import LOWER_IS_BETTER, row_costs
 from tasks.ledger import Entry, Ledger
 
 if TYPE_CHECKING:
@@ -117,18 +118,29 @@ def judge(
         name: paired_difference(name, cost, labels, blocks, challenger, champion, gate, seed)
         for name in names
     }
-    asked = differences[gate.metric]
-    bar = 0.0 if gate.rule == "superiority" else -gate.margin
-    promote = bool(asked.low > bar)
-    reason = (
-        f"{gate.metric} {asked.challenger:.4f} against {asked.champion:.4f}: improvement "
-        f"{asked.improvement:+.4f} [{asked.low:+.4f}, {asked.high:+.4f}], "
-        f"{'above' if promote else 'not above'} {bar:+.4f}"
-    )
+    promote, reason = _verdict(gate, differences)
     evidence = {**span, "blocks": int(blocks.max()) + 1} | {
         name: asdict(difference) for name, difference in differences.items()
     }
     return Decision(promote, reason, evidence)
+
+
+def _verdict(gate: Gate, differences: dict[Metric, Difference]) -> tuple[bool, str]:
+    """The gate's metric must clear its bar, and the cost must not be shown to be worse."""
+    asked, cost = differences[gate.metric], differences["cost"]
+    bar = 0.0 if gate.rule == "superiority" else -gate.margin
+    clears, dearer = asked.low > bar, cost.high < 0
+    reason = f"{_told(asked)}, {'above' if clears else 'not above'} {bar:+.4f}"
+    if dearer and asked is not cost:
+        reason += f"; but it costs more: {_told(cost)}"
+    return bool(clears and not dearer), reason
+
+
+def _told(found: Difference) -> str:
+    return (
+        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f}: improvement "
+        f"{found.improvement:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
 
 
 def block_of(times: pl.Series, gate: Gate) -> NDArray[np.int64]:
@@ -149,7 +161,7 @@ def paired_difference(
     seed: int,
 ) -> Difference:
     """A metric of both models, with the percentile interval of the paired block bootstrap."""
-    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     new, old = (_measure(metric, cost, labels, scored) for scored in (challenger, champion))
     everything = np.ones((1, len(labels)))
     at_new, at_old = float(new(everything)[0]), float(old(everything)[0])
@@ -183,10 +195,7 @@ def _losses(metric: Metric, cost: Cost, labels: Floats, scored: Scored) -> Float
     if metric == "log_loss":
         kept = np.clip(p, 1e-7, 1 - 1e-7)
         return -(labels * np.log(kept) + (1 - labels) * np.log(1 - kept))
-    flagged = p >= scored.threshold
-    hit = np.where(flagged, cost.true_positive, cost.false_negative)
-    miss = np.where(flagged, cost.false_positive, cost.true_negative)
-    return np.where(labels == 1, hit, miss)
+    return row_costs(labels, p, scored.threshold, cost)
 
 
 def _ranking(metric: Metric, labels: Floats, probability: Floats) -> Callable[[Floats], Floats]:

@@ -68,6 +68,17 @@ def test_a_clearly_better_challenger_is_promoted_and_a_clearly_worse_one_refused
     assert not judge(Gate(), COST, labels, times, poor, good, 0).promote
 
 
+def test_a_better_ranking_that_costs_more_is_refused():
+    """The same scores rank better, but a threshold that flags everything makes them dear."""
+    labels, times, score = rows(4000)
+    noise = np.random.default_rng(2).random(4000)
+    dear, poor = Scored(score, 0.0), Scored(0.4 * score + 0.6 * noise, 0.5)
+    decision = judge(Gate(), Cost(false_positive=9, false_negative=1), labels, times, dear, poor, 0)
+    assert decision.evidence["roc_auc"]["low"] > 0
+    assert not decision.promote
+    assert "but it costs more" in decision.reason
+
+
 def test_too_few_rows_are_no_evidence():
     labels, times, score = rows(300)
     decision = judge(
