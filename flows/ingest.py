@@ -1,0 +1,37 @@
+"""ingest: what has landed and was never taken goes into the lake, and the features follow.
+
+landed files ► suites ──► quarantine ─► raw ──► files ──► features
+                    └──► refused: event, error, table; the other files go on
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from configs.clock import moment
+from configs.use_case import load_use_case
+from tasks.features import refresh_features
+from tasks.intake import commit_intake, find_files, record_files, validate_files
+from tasks.receipt import alarm, message, publish_intake
+
+
+@flow(name="ingest", flow_run_name="ingest-{use_case}")
+def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = False) -> State[str]:
+    """Take what has landed and bring the features up to `as_of`; the run's message counts it.
+
+    `retry_refused` looks again at files that were refused. Running it again commits nothing.
+    """
+    case, at = load_use_case(use_case), moment(as_of)
+    intake = validate_files(case, find_files(case, retry_refused), at)
+    versions = commit_intake(case, intake)
+    alarm(case, intake.verdicts, at)
+    record_files(case, intake.verdicts, at)
+    publish_intake(case, intake)
+    if versions.keys() == case.tables.keys():
+        refresh_features(case, at)
+    said = message(intake.verdicts)
+    return Completed(message=said, data=said)
