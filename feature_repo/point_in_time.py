@@ -107,14 +107,18 @@ def _join_one(
         *(pl.col(column).alias(name) for column, name in table.features.items()),
     )
     joined = keyed.join_asof(
-        right, left_on=time, right_on="_known", by=list(by), check_sortedness=False
+        right,
+        left_on=time,
+        right_on="_known",
+        by=list(by),
+        check_sortedness=False,
     )
     if table.ttl:
         alive = pl.col("_event") >= pl.col(time) - table.ttl
         joined = joined.with_columns(
             pl.when(alive).then(pl.col(name)).alias(name) for name in table.features.values()
         )
-    return joined.drop(*by, "_event")
+    return joined.drop(*by, "_event", "_known")
 
 
 def _records(rows: pl.LazyFrame, table: FeatureTable) -> pl.LazyFrame:

@@ -64,6 +64,6 @@ def totals(
         .with_columns(pl.col(values).cum_sum().over(by))
     )
     joined = grid.sort("tick").join_asof(
-        running, left_on="tick", right_on="at", by=list(by), check_sortedness=False
+        running, left_on="tick", right_on="at", by=by, check_sortedness=False
     )
-    return joined.with_columns(pl.col(values).fill_null(0))
+    return joined.drop("at").with_columns(pl.col(values).fill_null(0))

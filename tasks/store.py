@@ -55,7 +55,7 @@ def apply(use_case: UseCase) -> bool:
     wanted = _objects(use_case)
     store = open_store(use_case)
     found = diff_between(store.registry, store.project, wanted).feast_object_diffs
-    changes = [d for d in found if d.transition_type != TransitionType.UNCHANGED]
+    changes = [d for d in found if _differs(d)]
     gone = [d.current_feast_object for d in changes if d.transition_type == TransitionType.DELETE]
     if changes:
         objects = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
@@ -109,6 +109,17 @@ def _newest_published(use_case: UseCase, view: FeatureView) -> datetime | None:
         rows.filter(event <= done, created <= done).select(event.max()).collect().item()
     )
     return newest
+
+
+def _differs(diff: Any) -> bool:  # noqa: ANN401
+    """Whether Feast means it: a view that was materialized always differs in its source, by when
+    that was made. What really changes a source is a difference of the source itself.
+    """
+    from feast.diff.property_diff import TransitionType
+
+    if diff.transition_type == TransitionType.UPDATE:
+        return any(p.property_name != "batch_source" for p in diff.feast_object_property_diffs)
+    return bool(diff.transition_type != TransitionType.UNCHANGED)
 
 
 def _views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
