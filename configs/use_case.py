@@ -41,14 +41,15 @@ class Table(Part):
 
     files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
     columns: dict[str, ColumnType]
-    keys: tuple[str, ...] = Field(min_length=1)
+    # `keys` in the YAML only: dict(model), by which Prefect walks through parameters, would call it
+    key: tuple[str, ...] = Field(min_length=1, alias="keys")
     event_time: str = Field(description="column: when it happened")
     known_time: str = Field(description="column: when we knew it")
     suite: Name = Field(description="function of the expectations module")
 
     @model_validator(mode="after")
     def _names_are_columns(self) -> Self:
-        for name in (*self.keys, self.event_time, self.known_time):
+        for name in (*self.key, self.event_time, self.known_time):
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of the columns: {', '.join(self.columns)}")
         for name in (self.event_time, self.known_time):
@@ -63,7 +64,9 @@ class Spine(Part):
     """Who is predicted, and when."""
 
     function: Name = "spine"
-    keys: tuple[str, ...] = Field(min_length=1, description="columns that name one prediction")
+    key: tuple[str, ...] = Field(
+        min_length=1, alias="keys", description="columns that name one prediction"
+    )
     time: str = "prediction_time"
 
 
@@ -296,7 +299,7 @@ def _allowed(place: tuple[int | str, ...]) -> str:
     for step in place[:-1]:  # a step that is no field is a place in a list or a dict of parts
         if step in part.model_fields:
             part = _part_in(part.model_fields[str(step)].annotation) or part
-    return ", ".join(part.model_fields)
+    return ", ".join(field.alias or name for name, field in part.model_fields.items())
 
 
 def _part_in(annotation: object) -> type[Part] | None:

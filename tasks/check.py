@@ -159,16 +159,16 @@ def _last_known(use_case: UseCase, raw: dict[str, pl.LazyFrame]) -> datetime:
 def _promises(use_case: UseCase, frames: dict[str, pl.DataFrame]) -> Iterator[Finding]:
     spine, label = use_case.spine, use_case.label
     promised = {
-        spine.function: {*spine.keys, spine.time},
-        label.function: {*spine.keys, spine.time, label.column, label.known_time},
+        spine.function: {*spine.key, spine.time},
+        label.function: {*spine.key, spine.time, label.column, label.known_time},
     }
     for name, frame in frames.items():
         columns = promised.get(name, {"event_timestamp", "created_timestamp"})
         lacking = sorted(columns - set(frame.columns))
         if lacking:
             yield Finding(name, "wrong", f"gives no column {', '.join(lacking)}")
-        elif name == spine.function and frame.select(spine.keys).is_duplicated().any():
-            yield Finding(name, "wrong", f"spine.keys name some predictions twice: {spine.keys}")
+        elif name == spine.function and frame.select(spine.key).is_duplicated().any():
+            yield Finding(name, "wrong", f"spine.keys name some predictions twice: {spine.key}")
         elif label.column in frame.columns and name != label.function:
             yield Finding(name, "wrong", f"holds the label {label.column!r}")
         else:

@@ -64,7 +64,7 @@ def spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) ->
     prediction time and what is known with the request.
     """
     rows = _call(use_case, use_case.spine.function, start, end, as_of)
-    return rows.sort(use_case.spine.time, *use_case.spine.keys)
+    return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
 def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
@@ -72,7 +72,7 @@ def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -
     time, label (Int8) and the time it was known.
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
-    return rows.sort(use_case.spine.time, *use_case.spine.keys)
+    return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
 def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
@@ -97,10 +97,10 @@ def training_set(
     if known.is_empty():
         raise NoRows(f"{use_case.name}: no label in [{start}, {end}) is known by {as_of}")
     asked = spine(use_case, start, end, as_of)
-    labelled = asked.join(known, on=use_case.spine.keys, how="semi", maintain_order="left")
-    answers = known.select(*use_case.spine.keys, use_case.label.column, use_case.label.known_time)
+    labelled = asked.join(known, on=use_case.spine.key, how="semi", maintain_order="left")
+    answers = known.select(*use_case.spine.key, use_case.label.column, use_case.label.known_time)
     return historical(use_case, labelled).join(
-        answers, on=use_case.spine.keys, how="left", maintain_order="left"
+        answers, on=use_case.spine.key, how="left", maintain_order="left"
     )
 
 

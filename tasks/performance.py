@@ -19,8 +19,8 @@ from tasks.monitoring import Number
 
 def with_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """The predictions, with the label where one is known (null elsewhere), in their own order."""
-    known = labels.select(*use_case.spine.keys, use_case.label.column)
-    return predictions.join(known, on=use_case.spine.keys, how="left", maintain_order="left")
+    known = labels.select(*use_case.spine.key, use_case.label.column)
+    return predictions.join(known, on=use_case.spine.key, how="left", maintain_order="left")
 
 
 def longest_window(use_case: UseCase) -> timedelta:

@@ -49,7 +49,7 @@ def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window
     predictions = lake_of(use_case.name).scan(PREDICTIONS).filter(time >= start, time < as_of)
     judged = performance.with_labels(
         use_case,
-        predictions.collect().sort(use_case.spine.time, *use_case.spine.keys),
+        predictions.collect().sort(use_case.spine.time, *use_case.spine.key),
         features.labels(use_case, start, as_of, as_of),
     )
     return Window(
@@ -87,7 +87,7 @@ def numbers(use_case: UseCase, window: Window) -> list[Number]:
 
 def _scored(use_case: UseCase, judged: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """The window's rows that were predicted, with inputs and score, in order of the spine."""
-    start, keys = as_of - use_case.monitor.window, list(use_case.spine.keys)
+    start, keys = as_of - use_case.monitor.window, list(use_case.spine.key)
     scores = judged.select(*keys, pl.col("probability").alias(SCORE))
     asked = features.spine(use_case, start, as_of, as_of)
     rows = asked.join(scores, on=keys, how="inner", maintain_order="left")
