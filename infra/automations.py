@@ -15,16 +15,15 @@ SILENCE = timedelta(seconds=90)
 
 def install() -> None:
     """Create the automation at the server that this process talks to, or bring it up to date."""
-    from prefect.automations import Automation
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import EventTrigger, Posture
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
     ends = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")
     heartbeat = "prefect.flow-run.heartbeat"
-    wanted = Automation(
+    wanted = AutomationCore(
         name=ZOMBIES,
         trigger=EventTrigger(
             after={heartbeat},
