@@ -84,8 +84,9 @@ class Lake:
         """Make `rows` all that the table holds of start <= `time` < end, in one commit.
 
         The table stays as it is if it holds the same rows already, in any order of `keys` and
-        whatever its columns `ignoring` say. All rows must lie in the window. `note` becomes the
-        commit's metadata. Returns the newest version, None if there is still no table.
+        whatever its columns `ignoring` say. All rows must lie in the window. A `note` becomes the
+        commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
+        version, None if there is still no table.
         """
         start, end = window
         outside = rows.filter((pl.col(time) < start) | (pl.col(time) >= end)).height
@@ -97,7 +98,7 @@ class Lake:
                 return self.version(table)
             where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
             self._commit(table, rows, note or {}, mode="overwrite", predicate=where)
-        elif rows.height:
+        elif rows.height or note is not None:
             self._commit(table, rows, note or {}, mode="overwrite")
         return self.version(table)
 

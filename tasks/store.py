@@ -129,6 +129,7 @@ def _views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
 def _objects(use_case: UseCase) -> RepoContents:
     """The Feast objects of the module `views` beside the use case's transforms."""
     from feast import Entity, FeatureService, FeatureView, Project
+    from feast.feature_view import DUMMY_ENTITY
     from feast.repo_contents import RepoContents
 
     name = use_case.features.module.rpartition(".")[0] + ".views"
@@ -144,7 +145,7 @@ def _objects(use_case: UseCase) -> RepoContents:
     return RepoContents(
         projects=[Project(name=use_case.name)],
         data_sources=[view.batch_source for view in views],
-        entities=of(Entity),
+        entities=[*of(Entity), DUMMY_ENTITY],  # Feast keeps it for views without entities
         feature_views=views,
         feature_services=services,
         on_demand_feature_views=[],

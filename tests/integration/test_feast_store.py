@@ -1,0 +1,158 @@
+"""Feast on our offline store: training rows, the registry, the online store and its staleness."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.errors import BadConfig, NoRows
+from configs.settings import ROOT, settings
+from configs.use_case import UseCase, load_use_case
+from tasks import features, store
+from tasks.lake import lake_of
+from tests.real_lake import START, land
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NOON = START + 3 * DAY + 17 * HOUR
+TTL = {
+    "airport_ops": 2 * HOUR, "carrier_ops": 6 * HOUR, "route_daily": 3 * DAY,
+    "tail_last": 2 * DAY, "weather": 3 * HOUR, "planes": 36500 * DAY,
+}  # fmt: skip
+KEYS = {
+    "airport_ops": ["origin"], "carrier_ops": ["carrier", "origin"],
+    "route_daily": ["carrier", "origin", "dest"], "tail_last": ["tailnum"],
+    "weather": ["origin"], "planes": ["tailnum"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def flights(home: Path) -> UseCase:
+    """Feature tables up to noon (in New York) of 4 January; Feast knows them."""
+    use_case = load_use_case("flights")
+    land(use_case, START - 30 * DAY, NOON)
+    features.refresh(use_case, NOON)
+    store.apply(use_case)
+    return use_case
+
+
+def by_hand(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.DataFrame:
+    """A view's features for the spine, by joining every pair and picking the latest known."""
+    rows = lake_of(use_case.name).scan(f"features/{view}").collect()
+    time = pl.col("prediction_time")
+    names = [c for c in rows.columns if c not in KEYS[view] and not c.endswith("_timestamp")]
+    numbered = spine.with_row_index("row")
+    picked = (
+        numbered.select("row", "prediction_time", *KEYS[view])
+        .join(rows, on=KEYS[view])
+        .filter(pl.col("event_timestamp") <= time, pl.col("created_timestamp") <= time)
+        .filter(pl.col("event_timestamp") >= time - TTL[view])
+        .sort("event_timestamp", "created_timestamp")
+        .unique("row", keep="last")
+    )
+    return numbered.join(picked.select("row", *names), on="row", how="left").sort("row")[names]
+
+
+def test_historical_is_the_spine_in_its_order_with_what_was_known(flights: UseCase) -> None:
+    spine = features.spine(flights, START + 2 * DAY, NOON, NOON).sample(
+        fraction=1, shuffle=True, seed=1
+    )
+    found = features.historical(flights, spine)
+    assert found.select(spine.columns).equals(spine)
+    for view in flights.features.views:
+        expected = by_hand(flights, spine, view)
+        assert expected.null_count().sum_horizontal().item() < expected.height * expected.width
+        assert found.select(expected.columns).equals(expected), view
+
+
+def test_training_set_is_labelled_and_in_order_of_prediction(flights: UseCase) -> None:
+    rows = features.training_set(flights, START, NOON, NOON)
+    assert rows["prediction_time"].is_sorted()
+    assert rows["late"].null_count() == 0
+    assert (rows["label_known_time"] <= NOON).all()
+    assert set(flights.features.inputs) <= set(rows.columns)
+    with pytest.raises(NoRows, match="no label"):
+        features.training_set(flights, NOON, NOON + DAY, NOON)
+
+
+def test_apply_changes_the_registry_once(flights: UseCase) -> None:
+    assert not store.apply(flights)
+    store.materialize(flights, NOON)
+    assert not store.apply(flights)
+
+
+def test_views_that_the_yaml_does_not_name_are_refused(flights: UseCase) -> None:
+    fewer = flights.features.model_copy(update={"views": flights.features.views[1:]})
+    with pytest.raises(BadConfig, match=r"features\.views are"):
+        store.apply(flights.model_copy(update={"features": fewer}))
+
+
+def online(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
+    """What the online store answers for the entities of the spine."""
+    feast = store.open_store(use_case)
+    keys = ["carrier", "origin", "dest", "tailnum"]
+    service = feast.get_feature_service(use_case.features.service)
+    found = feast.get_online_features(service, spine.select(keys).to_dicts()).to_dict()
+    return pl.DataFrame(found, strict=False)
+
+
+def test_online_equals_historical_at_the_moment_of_materializing(flights: UseCase) -> None:
+    as_of = START + 2 * DAY + 20 * HOUR  # more than a day of later rows is in the tables
+    store.materialize(flights, as_of)
+    asked = features.spine(flights, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
+    asked = asked.with_columns(prediction_time=pl.lit(as_of))
+    expected = features.historical(flights, asked)
+    found = online(flights, asked)
+    assert asked.height > 20
+    for name in set(flights.features.numeric) - set(asked.columns):
+        assert found[name].cast(pl.Float64).equals(expected[name].cast(pl.Float64)), name
+
+
+def test_an_older_materialize_does_not_put_old_values_online(flights: UseCase) -> None:
+    asked = features.spine(flights, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
+    store.materialize(flights, NOON)
+    newest = online(flights, asked)
+    store.materialize(flights, NOON - DAY)
+    assert online(flights, asked).equals(newest)
+
+
+def test_staleness_is_told_by_the_ttl_of_each_view(flights: UseCase) -> None:
+    before = store.staleness(flights, NOON)
+    assert before["stale"].all()
+    assert before["newest"].null_count() == before.height
+    store.materialize(flights, NOON)
+    assert not store.staleness(flights, NOON)["stale"].any()
+    later = store.staleness(flights, NOON + 12 * HOUR)
+    stale = set(later.filter("stale")["view"])
+    assert stale == {"airport_ops", "carrier_ops", "weather"}
+
+
+def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
+    places = settings()
+    environment = {
+        **os.environ,
+        "MAINSPRING_USE_CASE": flights.name,
+        "MAINSPRING_LAKE": places.lake,
+        "MAINSPRING_FEAST_REGISTRY": places.feast_registry,
+        "MAINSPRING_FEAST_ONLINE": places.feast_online,
+        "PYTHONPATH": str(ROOT),
+    }
+    place = ["-c", "feature_repo/flights", "-f", "feature_repo/feature_store.yaml"]
+    feast = str(Path(sys.executable).with_name("feast"))
+    done = subprocess.run(
+        [feast, *place, "feature-views", "list"],
+        cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for view in flights.features.views:
+        assert view in done.stdout
+
+
+def test_a_table_that_was_never_written_is_named(flights: UseCase) -> None:
+    moved = flights.model_copy(update={"name": "nothing"})
+    store.apply(moved)
+    spine = features.spine(flights, START, START + DAY, NOON)
+    with pytest.raises(FileNotFoundError, match=r"features/\w+: no Delta table"):
+        features.historical(moved, spine)
