@@ -45,7 +45,7 @@ def predicted(
 
 
 def nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Number]:
-    """The null rate of each input in a frame made by `drift.drift`, against the reference's.
+    """The null rate of each input in a frame made by `drift.drift`, against the reference's worst.
 
     An input that monitor.drift.informs names only informs: such sources have gaps by nature.
     """

@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs import use_case as config
@@ -83,16 +83,12 @@ Bins = Annotated[NumericBins | CategoricalBins, Field(discriminator="kind")]
 
 
 class Column(_Part):
-    """The reference of one column: its bins, the share of rows in each, and the threshold."""
+    """The reference of one column: its bins, the share of rows in each, and what is normal."""
 
     bins: Bins
     shares: Shares
-    threshold: float
-
-    @property
-    def null_rate(self) -> float:
-        """Share of rows without a value."""
-        return self.shares[-1]
+    threshold: float = Field(description="PSI beyond which a window has drifted")
+    null_rate: float = Field(description="in the worst full window; in all rows if there is none")
 
 
 class Profile(_Part):
@@ -182,7 +178,7 @@ def verdicts(use_case: config.UseCase, found: pl.DataFrame, as_of: datetime) -> 
     return numbers
 
 
-def psi(now: Sequence[float], reference: Sequence[float]) -> float:
+def psi(now: ArrayLike, reference: ArrayLike) -> float:
     """PSI of two lists of shares over the same bins, smoothed; 0 when they are equal."""
     p, q = (_smooth(np.asarray(shares, dtype=np.float64)) for shares in (now, reference))
     return float(((p - q) * np.log(p / q)).sum())
@@ -200,8 +196,10 @@ def _numeric_bins(values: pl.Series) -> NumericBins:
         return NumericBins(edges=())
     steps = np.linspace(0, 1, QUANTILE_BINS + 1)
     quantiles = np.quantile(finite, steps, method="lower")
-    below = np.nextafter(quantiles[0], -np.inf)
-    return NumericBins(edges=tuple(np.unique([below, *quantiles[1:]]).tolist()))
+    with np.errstate(over="ignore"):
+        below = np.nextafter(quantiles[0], -np.inf)
+    edges = np.unique([below, *quantiles[1:]])
+    return NumericBins(edges=tuple(edges[np.isfinite(edges)].tolist()))
 
 
 def _categorical_bins(values: pl.Series) -> CategoricalBins:
@@ -215,8 +213,11 @@ def _categorical_bins(values: pl.Series) -> CategoricalBins:
 
 
 def _shares(values: pl.Series, bins: Bins) -> Shares:
-    counts = np.bincount(bins.codes(values), minlength=bins.size)
-    return tuple((counts / counts.sum()).tolist())
+    return tuple(_share(np.bincount(bins.codes(values), minlength=bins.size)).tolist())
+
+
+def _share(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def _column(
@@ -233,13 +234,11 @@ def _column(
     by_window = np.bincount(
         window[inside] * bins.size + codes[inside], minlength=full * bins.size
     ).reshape(full, bins.size)
-    normal = [
-        psi(week / week.sum(), (counts - week) / (counts - week).sum())
-        for week in by_window
-        if 0 < week.sum() < counts.sum()
-    ]
+    weeks = [week for week in by_window if 0 < week.sum() < counts.sum()]
+    normal = [psi(_share(week), _share(counts - week)) for week in weeks]
     return Column(
         bins=bins,
-        shares=tuple((counts / counts.sum()).tolist()),
+        shares=tuple(_share(counts).tolist()),
         threshold=max([rule.floor, *(rule.factor * value for value in normal)]),
+        null_rate=max(float(_share(week)[-1]) for week in (weeks or [counts])),
     )

@@ -110,7 +110,7 @@ def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: P
     from matplotlib import pyplot
 
     judged = history.filter(pl.col("kind") == "performance", pl.col("threshold").is_not_null())
-    subjects = judged["subject"].unique(maintain_order=True).to_list()
+    subjects = judged["subject"].unique().sort().to_list()
     figure = pyplot.figure(figsize=(13, max(5.4, 2.5 * len(subjects))), layout="constrained")
     grid = figure.add_gridspec(max(len(subjects), 1), 2, width_ratios=[1.75, 1])
     for place, subject in enumerate(subjects):
@@ -140,9 +140,18 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
     for edge, beyond in _limits(metric, rows):
         end = max(high, *edge) if beyond > 0 else min(low, *edge)
         axes.fill_between(times, edge, end, step="pre", color=COLOURS["page"], alpha=0.09, lw=0)
-    axes.margins(y=0)
-    _tidy(axes, f"{metric.replace('_', ' ')}, {length}")
-    axes.legend(loc="upper left", ncols=3, fontsize=8, frameon=False)
+    _dates(axes)
+    _tidy(axes, f"{metric.replace('_', ' ')}, last {length}")
+    axes.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
+
+
+def _dates(axes: Axes) -> None:
+    """Few and short dates below a panel."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    places = AutoDateLocator(minticks=3, maxticks=8)
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
 
 
 def _limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
