@@ -12,5 +12,6 @@ for _name, _value in {
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # models are ONNX and nothing else
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }.items():
     os.environ.setdefault(_name, _value)

@@ -6,12 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from real_flights import END, january, quick_use_case
-
 from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.registry import connect, golden_rows, open_model, register, version_of
 from tasks.training import fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
 

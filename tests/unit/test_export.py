@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from real_flights import END, january, quick_use_case
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.dummy import DummyClassifier
@@ -22,6 +21,7 @@ from tasks.export import (
 )
 from tasks.matrix import build_matrix
 from tasks.training import Fitted, Parts, fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from real_flights import END, january, quick_use_case
 
 from configs.errors import BadModel
 from configs.settings import settings
@@ -26,6 +25,7 @@ from tasks.registry import (
     version_of,
 )
 from tasks.training import Parts, fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
 

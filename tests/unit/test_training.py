@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_flights import END, january, quick_use_case
 from sklearn.metrics import roc_auc_score
 
 from configs.errors import BadConfig, NoRows
@@ -21,6 +20,7 @@ from tasks.training import (
     split_by_time,
     training_parts,
 )
+from tests.real_flights import END, january, quick_use_case
 
 
 @pytest.fixture
