@@ -29,12 +29,26 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Feature tables up to noon (in New York) of 4 January, which no test writes to."""
+    place = tmp_path_factory.mktemp("lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAINSPRING_LAKE", str(place))
+        settings.cache_clear()
+        use_case = load_use_case("flights")
+        land(use_case, START - 30 * DAY, NOON)
+        features.refresh(use_case, NOON)
+        settings.cache_clear()
+    return place
+
+
 @pytest.fixture
-def flights(home: Path) -> UseCase:
-    """Feature tables up to noon (in New York) of 4 January; Feast knows them."""
+def flights(home: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> UseCase:
+    """The lake's use case, with a registry and an online store of this test alone."""
+    monkeypatch.setenv("MAINSPRING_LAKE", str(lake))
+    settings.cache_clear()
     use_case = load_use_case("flights")
-    land(use_case, START - 30 * DAY, NOON)
-    features.refresh(use_case, NOON)
     store.apply(use_case)
     return use_case
 
