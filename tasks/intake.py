@@ -106,7 +106,8 @@ def _split(
     by_rule = examination.reasons(table, rows.drop("position"))
     again = pl.DataFrame(_taken_before(use_case, table, rows), schema=["position"])
     again = again.with_columns(pl.lit([TAKEN_BEFORE]).alias(REASONS))
-    broken = pl.concat([by_rule, again]).explode(REASONS).group_by("position").agg(REASONS)
+    every = pl.concat([by_rule, again]).explode(REASONS)
+    broken = every.group_by("position").agg(pl.col(REASONS).sort())
     bad = rows.join(broken, on="position", maintain_order="left").drop("position")
     good = rows.join(broken, on="position", how="anti", maintain_order="left").drop("position")
     return _by_file(good), _by_file(bad)
@@ -120,7 +121,7 @@ def _taken_before(use_case: UseCase, table: str, rows: pl.DataFrame) -> pl.Serie
     """
     declared, lake = use_case.tables[table], lake_of(use_case.name)
     known = pl.col(declared.known_time)
-    once = list(dict.fromkeys((*declared.keys, declared.known_time)))
+    once = list(dict.fromkeys((*declared.key, declared.known_time)))
     named = rows.drop_nulls(once)
     before = named.clear()
     if lake.exists(f"raw/{table}") and not named.is_empty():

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FILE = "_file"
 REASONS = "_reasons"
 
-_SITE = "local_site"
+_SITE = "run"
 _POSITIONS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
@@ -54,8 +54,8 @@ def suite_of(use_case: UseCase, name: str, as_of: datetime) -> Suite:
 
     table = use_case.tables[name]
     said = _said(use_case, name, as_of)
-    there = dict.fromkeys((*table.keys, table.event_time, table.known_time))
-    once = [*dict.fromkeys((*table.keys, table.known_time)), FILE]
+    there = dict.fromkeys((*table.key, table.event_time, table.known_time))
+    once = [*dict.fromkeys((*table.key, table.known_time)), FILE]
     by_row = [ExpectColumnValuesToNotBeNull(column=column) for column in there]
     by_row += [ExpectCompoundColumnsToBeUnique(column_list=once)]
     by_row += [rule for rule in said if _is_by_row(rule)]
@@ -72,11 +72,18 @@ class Examination:
     def __init__(self, use_case: UseCase, as_of: datetime, run: str) -> None:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+        from great_expectations.data_context.types.base import (
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+            ProgressBarsConfig,
+        )
 
         self._use_case, self._as_of, self._run = use_case, as_of, run
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        config = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            progress_bars=ProgressBarsConfig(globally=False),
+        )
+        self._context = gx.get_context(project_config=config, mode="ephemeral")
         self._landing = self._context.data_sources.add_pandas("landing")
         self._suites = {name: suite_of(use_case, name, as_of) for name in use_case.tables}
         self._definitions: dict[str, Any] = {}
@@ -124,7 +131,7 @@ class Examination:
             },
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         }
-        self._context.update_data_docs_site(_SITE, site)
+        self._context.add_data_docs_site(_SITE, site)
         index: str = self._context.build_data_docs(site_names=[_SITE])[_SITE]
         return index
 

@@ -1,0 +1,108 @@
+"""An ingest that is killed between any two of its commits, and run again, leaves the same state."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from taking import AS_OF, land, rows_of, take, versions
+
+from configs.settings import settings
+from configs.use_case import UseCase, load_use_case
+from tasks.intake import examine
+from tasks.landing import discover, recorded
+
+PROGRAM = """
+import os, pickle, signal, sys
+from pathlib import Path
+from taking import AS_OF
+from configs.use_case import load_use_case
+from tasks.intake import commit_rows
+from tasks.lake import Lake
+from tasks.landing import record
+
+left, commit = int(sys.argv[1]), Lake.append_once
+
+def dying(lake, table, batches):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return commit(lake, table, batches)
+
+Lake.append_once = dying
+flights, intake = load_use_case("flights"), pickle.loads(Path(sys.argv[2]).read_bytes())
+commit_rows(flights, intake)
+record(flights, intake.verdicts, AS_OF)
+"""
+
+
+def land_some() -> None:
+    """Two days of weather with wrong winds in each, and one of departures."""
+    for path in land("weather", days=2):
+        rows = pl.read_csv(path)
+        wrong = pl.when(pl.int_range(pl.len()) < 5).then(900.0).otherwise("wind_speed")
+        rows.with_columns(wrong.alias("wind_speed")).write_csv(path)
+    land("departures")
+
+
+def killed_after(commits: int, flights: UseCase, home: Path) -> int:
+    """Run the commits of an ingest in a process that kills itself; its exit code."""
+    stored = home / "intake.pickle"
+    stored.write_bytes(pickle.dumps(examine(flights, discover(flights), AS_OF)))
+    root = Path(__file__).parent.parent
+    paths = os.pathsep.join([str(root), str(root.parent)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-c", PROGRAM, str(commits), str(stored)]
+    return subprocess.run(command, env=environment, check=False, timeout=120).returncode
+
+
+def state(flights: UseCase) -> dict[str, pl.DataFrame]:
+    tables = ("raw/weather", "raw/departures", "quarantine/weather", "quarantine/departures")
+    files = recorded(flights).sort("path").drop("modified")
+    return {"files": files, **{table: rows_of(flights, table) for table in tables}}
+
+
+def test_a_kill_between_commits_changes_nothing_in_the_end(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flights = load_use_case("flights")
+    land_some()
+    take(flights)
+    wanted = state(flights)
+    assert wanted["quarantine/weather"].height == 10
+    commits = 5  # quarantine and raw of two tables, and files
+    for left in range(commits):
+        fresh = tmp_path_factory.mktemp(f"killed{left}")
+        monkeypatch.setenv("MAINSPRING_STATE", str(fresh))
+        settings.cache_clear()
+        land_some()
+        assert killed_after(left, flights, fresh) == -signal.SIGKILL
+        take(flights)
+        found = state(flights)
+        assert {name: rows.height for name, rows in found.items()} == {
+            name: rows.height for name, rows in wanted.items()
+        }
+        assert all(found[name].equals(wanted[name]) for name in wanted), f"after {left} commits"
+        before = versions(flights)
+        assert take(flights).verdicts == []
+        assert versions(flights) == before
+
+
+def test_a_file_that_lands_after_the_kill_does_not_take_rows_from_those_committed(
+    home: Path,
+) -> None:
+    """The new file sorts first and brings rows that the killed run has committed already."""
+    flights = load_use_case("flights")
+    (path,) = land("departures")
+    assert killed_after(2, flights, home) == -signal.SIGKILL  # its rows are in, its record is not
+    rows = pl.read_parquet(path)
+    rows.head(100).write_parquet(path.with_name("2013-01-01-late.parquet"))
+    late, first = take(flights).verdicts
+    assert (late.accepted, late.quarantined) == (0, 100)
+    assert (first.accepted, first.quarantined) == (rows.height, 0)
+    assert rows_of(flights, "raw/departures").height == rows.height

@@ -1,0 +1,83 @@
+"""The ingest flow under a real, temporary Prefect server."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.events import Event
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.testing.utilities import prefect_test_harness
+from taking import versions
+
+from configs.settings import settings
+from configs.use_case import load_use_case
+from feature_repo.flights.source import FIRST_DAY, write_landing
+from flows.ingest import ingest
+from tasks.lake import lake_of
+
+pytestmark = pytest.mark.server
+
+AS_OF = datetime(2013, 1, 3, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def artifact(key: str) -> str:
+    """What an artifact shows."""
+    asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with get_client(sync_client=True) as client:
+        newest = client.read_artifacts(artifact_filter=asked)[0]
+    return str(newest.data)
+
+
+def events(name: str, patience: float = 20) -> list[Event]:
+    """The events of a name that the server has stored, as soon as there are any."""
+    asked = EventFilter(event=EventNameFilter(name=[name]))
+    until = time.monotonic() + patience
+    with get_client(sync_client=True) as client:
+        while not (found := client.read_events(asked).events) and time.monotonic() < until:
+            time.sleep(0.5)
+    return found
+
+
+def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(
+    home: Path, server: None
+) -> None:
+    landing = Path(settings().landing) / "flights"
+    write_landing(landing, FIRST_DAY, AS_OF.date())
+    broken = landing / "weather" / "2013-01-02.csv"
+    broken.write_text("origin,observed\nJFK,2013-01-02T06:00:00Z\n")
+    state = ingest("flights", as_of=AS_OF, return_state=True)
+    assert state.is_completed()
+    assert state.message is not None
+    assert "9 files taken" in state.message
+    assert "1 refused" in state.message
+    assert "| arrivals | 2 | 0 |" in artifact("flights-landed")
+    assert "weather/2013-01-02.csv: column temperature" in artifact("flights-refused")
+    docs = next((home / "reports" / "flights" / "data_docs").glob("2013*/index.html"))
+    assert docs.as_uri() in artifact("flights-docs")
+    (event,) = events("mainspring.refused")
+    assert event.payload["file"] == "weather/2013-01-02.csv"
+    assert "column temperature" in event.payload["reason"]
+    flights = load_use_case("flights")
+    features = [f"features/{view}" for view in flights.features.views]
+    built = lake_of("flights").versions(features)
+    assert built.keys() == set(features)
+    before = versions(flights)
+    assert ingest("flights", as_of=AS_OF).startswith("0 files taken")
+    assert versions(flights) == before
+    assert lake_of("flights").versions(features) == built
+
+
+def test_a_first_day_without_all_tables_waits_with_the_features(home: Path, server: None) -> None:
+    write_landing(Path(settings().landing) / "flights", FIRST_DAY, date(2013, 1, 1))
+    assert ingest("flights", as_of=datetime(2013, 1, 1, tzinfo=UTC)).startswith("2 files taken")
+    assert not (home / "lake" / "flights" / "features").exists()

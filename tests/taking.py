@@ -1,0 +1,62 @@
+"""The plain steps of an ingest without Prefect, and landed files to try it on."""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from configs.settings import settings
+from configs.use_case import UseCase
+from feature_repo.flights.source import write_landing
+from tasks.intake import Intake, commit_rows, examine
+from tasks.lake import lake_of
+from tasks.landing import discover, record
+
+DAY = date(2013, 1, 2)
+AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
+
+
+_FOLDER = TemporaryDirectory()
+
+
+@cache
+def real_files() -> Path:
+    """A folder with the landed files of 1 to 4 January, written once."""
+    write_landing(Path(_FOLDER.name), date(2013, 1, 1), date(2013, 1, 5))
+    return Path(_FOLDER.name)
+
+
+def land(table: str, day: date = DAY, days: int = 1) -> list[Path]:
+    """Copy real files of a table into the landing folder of the flights."""
+    landed = []
+    for path in sorted((real_files() / table).iterdir()):
+        if day <= date.fromisoformat(path.stem) < day + timedelta(days=days):
+            target = Path(settings().landing) / "flights" / table / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            landed.append(Path(shutil.copy(path, target)))
+    return landed
+
+
+def take(use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False) -> Intake:
+    """What the flow does, up to the features."""
+    intake = examine(use_case, discover(use_case, retry_refused), as_of)
+    commit_rows(use_case, intake)
+    record(use_case, intake.verdicts, as_of)
+    return intake
+
+
+def rows_of(use_case: UseCase, table: str) -> pl.DataFrame:
+    """All rows of a lake table in an order of their own; no rows if it does not exist."""
+    lake = lake_of(use_case.name)
+    if not lake.exists(table):
+        return pl.DataFrame()
+    return lake.scan(table).collect().sort(pl.all().exclude(pl.List(pl.String)))
+
+
+def versions(use_case: UseCase) -> dict[str, int]:
+    """The version of every table that an ingest may commit to."""
+    names = [f"{kind}/{table}" for kind in ("raw", "quarantine") for table in use_case.tables]
+    return lake_of(use_case.name).versions([*names, "files"])
