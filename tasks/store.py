@@ -52,14 +52,14 @@ def apply(use_case: UseCase) -> bool:
     from feast.diff.property_diff import TransitionType
     from feast.diff.registry_diff import diff_between
 
-    wanted = _objects(use_case)
+    wanted = objects(use_case)
     store = open_store(use_case)
     found = diff_between(store.registry, store.project, wanted).feast_object_diffs
     changes = [d for d in found if _differs(d)]
     gone = [d.current_feast_object for d in changes if d.transition_type == TransitionType.DELETE]
     if changes:
-        objects = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
-        store.apply([*objects, *wanted.feature_services], objects_to_delete=gone, partial=False)
+        described = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
+        store.apply([*described, *wanted.feature_services], objects_to_delete=gone, partial=False)
     return bool(changes)
 
 
@@ -126,7 +126,7 @@ def _views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
     return [store.get_feature_view(name) for name in use_case.features.views]
 
 
-def _objects(use_case: UseCase) -> RepoContents:
+def objects(use_case: UseCase) -> RepoContents:
     """The Feast objects of the module `views` beside the use case's transforms."""
     from feast import Entity, FeatureService, FeatureView, Project
     from feast.feature_view import DUMMY_ENTITY
