@@ -71,7 +71,7 @@ def down() -> None:
 
 @command
 def check(use_case: Name) -> None:
-    """Validate a use case whole, without side effects: YAML, suites, Feast, features on real rows."""
+    """Check a use case without side effects: YAML, suites, Feast, features on real rows."""
     from tasks.check import check as checks
 
     failed = 0

@@ -6,11 +6,12 @@ promote: the automations start these on the worker, as they do in production.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -45,16 +46,25 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
         _live(console, use_case, use_case.demo, end)
         return _closing(console, use_case, time.monotonic() - began)
     finally:
+        _send_the_rest()
         local.down()
+
+
+def _send_the_rest() -> None:
+    """Let Prefect send its last logs and events while the server can still take them."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for service in (APILogWorker, EventsWorker):
+        service.drain_all(timeout=10)
 
 
 def _start_over(state: Path) -> None:
     """Empty the demo's own folder, and only a folder that a demo made, and point settings at it."""
     if state.exists() and any(state.iterdir()) and not (state / MARK).exists():
         raise BadConfig(f"{state} was not made by a demo and is not erased; give another --state")
-    import os
-
-    os.environ["MAINSPRING_STATE"] = str(state)
+    os.environ["MAINSPRING_STATE"] = str(state.resolve())
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")  # the UI has them all
     settings.cache_clear()
     ledger.cache_clear()
     if state.exists():
@@ -154,7 +164,9 @@ def _wait_for_answers(use_case: UseCase) -> None:
             return
         if time.monotonic() > deadline:
             keys = ", ".join(e.key for e in waiting)
-            raise Terminal(f"no automation answered {keys} in {PATIENCE:.0f} s; see the logs in state")
+            raise Terminal(
+                f"no automation answered {keys} in {PATIENCE:.0f} s; see the logs in state"
+            )
         time.sleep(0.3)
 
 
@@ -171,11 +183,11 @@ def _tell(bar: Progress, use_case: UseCase, seen: int) -> None:
 
 def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
     """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
-    from tasks.reports import publish_picture
+    from tasks.reports import show_picture
     from tasks.story import history_of, picture
 
-    path = picture(use_case, settings().reports / use_case.name / "demo.png")
-    publish_picture(path, key=f"{use_case.name}-demo", title=use_case.title)
+    path = picture(use_case, settings().reports / use_case.name / "year.png")
+    show_picture(use_case, path, "year", use_case.title)
     console.print(history_of(use_case.name))
     closed = loop_closed(use_case)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -16,9 +16,12 @@ from typing import Literal
 import polars as pl
 
 from configs.errors import BadConfig, MainspringError
+from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
 from tasks.features import raw_tables
 from tasks.lake import lake_of
+from tasks.landing import discover, read_landed
+from tasks.store import objects
 
 Verdict = Literal["ok", "skipped", "wrong"]
 SAMPLE = timedelta(days=2)
@@ -74,24 +77,17 @@ def _module(field: str, path: str) -> ModuleType:
 
 def _suites(use_case: UseCase) -> Iterator[Finding]:
     """Each table's suite can be built, counts rows first and names only columns of the table."""
-    module = _module("expectations", use_case.expectations)
+    from tasks.validation import suite_of
+
     for name, table in use_case.tables.items():
-        build = getattr(module, table.suite, None)
-        if build is None:
-            there = ", ".join(n for n in vars(module) if not n.startswith("_"))
-            detail = f"tables.{name}.suite: {use_case.expectations} has no {table.suite}; it has {there}"
-            yield Finding("suite", "wrong", detail)
-            continue
-        suite = build(datetime.now(UTC))
-        first = type(suite[0]).__name__
-        asked = {getattr(rule, "column", None) for rule in suite} - {None}
-        unknown = sorted(asked - set(table.columns))
-        if "RowCount" not in first:
-            yield Finding("suite", "wrong", f"{table.suite}: the row count must come first, not {first}")
-        elif unknown:
-            yield Finding("suite", "wrong", f"{table.suite}: no column {', '.join(unknown)} in {name}")
+        suite = suite_of(use_case, name, FOREVER)
+        first = type(suite.blocking[0]).__name__ if suite.blocking else "nothing"
+        if "RowCount" in first:
+            said = f"{table.suite}: {len(suite.blocking)} block, {len(suite.by_row)} quarantine"
+            yield Finding("suite", "ok", said)
         else:
-            yield Finding("suite", "ok", f"{table.suite}: {len(suite)} expectations")
+            said = f"{table.suite}: the row count must come first, not {first}"
+            yield Finding("suite", "wrong", said)
 
 
 def _candidates(use_case: UseCase) -> Iterator[Finding]:
@@ -120,13 +116,23 @@ def _functions(use_case: UseCase) -> Iterator[Finding]:
 
 
 def _feast(use_case: UseCase) -> Iterator[Finding]:
-    """The feature service exists, and with the spine it gives every input of the model."""
-    raise NotImplementedError
+    """Feast's objects are the YAML's, and every view can be too old and knows two times."""
+    repo = objects(use_case)
+    yield Finding("feast", "ok", f"{use_case.features.service}: {len(repo.feature_views)} views")
+    for view in repo.feature_views:
+        if not view.batch_source.created_timestamp_column:
+            said = f"view {view.name}: its source needs a created_timestamp_column"
+            yield Finding("feast", "wrong", said)
 
 
 def _landed(use_case: UseCase) -> Iterator[Finding]:
-    """The newest landed file of each table can be read as the YAML says."""
-    raise NotImplementedError
+    """The newest landed file of each table that was not taken yet can be read as the YAML says."""
+    newest = {file.table: file for file in discover(use_case)}
+    if not newest:
+        yield Finding("landed files", "skipped", f"nothing new in {settings().landing}")
+    for table, file in newest.items():
+        rows = read_landed(use_case, file)
+        yield Finding("landed files", "ok", f"{table}: {file.path}, {rows.height} rows")
 
 
 def _rows(use_case: UseCase) -> Iterator[Finding]:
@@ -168,8 +174,18 @@ def _promises(use_case: UseCase, frames: dict[str, pl.DataFrame]) -> Iterator[Fi
         if lacking:
             yield Finding(name, "wrong", f"gives no column {', '.join(lacking)}")
         elif name == spine.function and frame.select(spine.key).is_duplicated().any():
-            yield Finding(name, "wrong", f"spine.keys name some predictions twice: {spine.key}")
+            yield Finding(name, "wrong", f"spine.key names some predictions twice: {spine.key}")
+        elif name == spine.function and (lacking := _inputs_nowhere(use_case, frames)):
+            said = f"features.numeric, features.categorical: nobody gives {', '.join(lacking)}"
+            yield Finding("inputs", "wrong", said)
         elif label.column in frame.columns and name != label.function:
             yield Finding(name, "wrong", f"holds the label {label.column!r}")
         else:
             yield Finding(name, "ok", f"{frame.height} rows")
+
+
+def _inputs_nowhere(use_case: UseCase, frames: dict[str, pl.DataFrame]) -> list[str]:
+    """The model's inputs that neither the spine nor a view has."""
+    givers = (use_case.spine.function, *use_case.features.views)
+    given = {column for name in givers for column in frames[name].columns}
+    return sorted(set(use_case.features.inputs) - given)

@@ -223,12 +223,17 @@ def publish_numbers(
     rows = history.filter(pl.col("as_of") == as_of)
     path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.png"
     picture(title, history, entries, path)
-    image = base64.b64encode(path.read_bytes()).decode()
     create_markdown_artifact(markdown(title, rows), key=f"{_slug(use_case)}-numbers")
-    create_markdown_artifact(
-        f"![{title}](data:image/png;base64,{image})", key=f"{_slug(use_case)}-picture"
-    )
+    show_picture(use_case, path, "picture", title)
     return path
+
+
+def show_picture(use_case: UseCase, path: Path, name: str, title: str) -> None:
+    """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
+    image = base64.b64encode(path.read_bytes()).decode()
+    create_markdown_artifact(
+        f"![{title}](data:image/png;base64,{image})", key=f"{_slug(use_case)}-{name}"
+    )
 
 
 def _slug(use_case: UseCase) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ STYLE = {
     "episode_closed": "green",
 }
 WINDOWS_SHOWN = 6
+SHOWN = ("roc_auc", "cost")
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -63,14 +65,16 @@ def weekly_numbers(use_case: UseCase) -> pl.DataFrame:
     if not lake.exists("monitoring"):
         return pl.DataFrame(schema={**columns, **numbers})
     length = pl.col("window_end") - pl.col("window_start")
-    shown = ("roc_auc", "cost")
     return (
         lake.scan("monitoring")
-        .filter(pl.col("kind") == "performance", pl.col("subject").is_in(shown))
+        .filter(pl.col("kind") == "performance", pl.col("subject").is_in(SHOWN))
         .filter(length == use_case.monitor.window)
         .group_by(*columns)
         .agg(
-            *(pl.col("value").filter(pl.col("subject") == name).first().alias(name) for name in shown),
+            *(
+                pl.col("value").filter(pl.col("subject") == name).first().alias(name)
+                for name in SHOWN
+            ),
             pl.col("coverage").max(),
         )
         .sort("window_end")
@@ -151,7 +155,12 @@ def _row(entry: Entry, *, full: bool) -> tuple[str, ...]:
     evidence = json.dumps(entry.evidence, indent=1) if full else summary(entry)
     version = "" if entry.version is None else str(entry.version)
     when = f"{entry.at:%Y-%m-%d %H:%M}"
-    return str(entry.seq), when, entry.what.replace("_", " "), version, entry.actor, evidence
+    return str(entry.seq), when, entry.what.replace("_", " "), version, _actor(entry.actor), evidence
+
+
+def _actor(name: str) -> str:
+    """An actor with the run ids cut to what the Prefect UI needs to find them."""
+    return re.sub(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b", r"\1", name)
 
 
 def summary(entry: Entry) -> str:
@@ -159,13 +168,14 @@ def summary(entry: Entry) -> str:
     if entry.what in ("promoted", "refused"):
         return str(entry.evidence.get("reason", ""))
     if entry.what == "candidate_registered":
-        return _metrics(entry.evidence)
+        return _candidate(entry.evidence)
     return _cause(entry)
 
 
-def _metrics(evidence: dict[str, Any]) -> str:
-    found = evidence.get("metrics", {})
-    return " ".join(f"{k} {_number(v, 3)}" for k, v in found.items() if k in ("roc_auc", "cost"))
+def _candidate(evidence: dict[str, Any]) -> str:
+    found, rows = evidence["holdout"], evidence["rows"]
+    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in SHOWN)
+    return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 
 def _cause(entry: Entry) -> str:
