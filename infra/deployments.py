@@ -76,10 +76,8 @@ def is_current() -> bool:
 def _of(use_case: UseCase) -> list[dict[str, Any]]:
     """The deployments of one use case, each named after it: score/<use case>, and so on."""
     when = use_case.schedules
-    alert = _trigger(use_case, "mainspring.alert", "retrains", alert="{{ event.payload.alert }}")
-    candidate = _trigger(
-        use_case, "mainspring.candidate", "is decided on", version="{{ event.payload.version }}"
-    )
+    alert = _trigger(use_case, "alert", "retrain", alert="{{ event.payload.alert }}")
+    candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
     return [
         _deployment("ingest", use_case, schedules=_cron(when.ingest)),
         _deployment("score", use_case, schedules=_cron(when.score)),
@@ -131,11 +129,11 @@ def _attention() -> dict[str, Any]:
     }
 
 
-def _trigger(use_case: UseCase, event: str, does: str, **parameters: str) -> dict[str, Any]:
+def _trigger(use_case: UseCase, what: str, flow: str, **parameters: str) -> dict[str, Any]:
     """One run for each alert or candidate (the event's label of its own name), not each event."""
-    what = event.removeprefix("mainspring.")
+    event = f"mainspring.{what}"
     return {
-        "name": f"{use_case.name}: {what} {does}",
+        "name": f"{use_case.name}: {what} starts {flow}",
         "expect": [event],
         "match": {"prefect.resource.id": f"mainspring.model.{use_case.name}"},
         "for_each": ["prefect.resource.id", event],

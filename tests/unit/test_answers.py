@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from configs.errors import Terminal
+from configs.use_case import UseCase, load_use_case
+from tasks.answers import claim, overdue
+from tasks.ledger import Entry, Ledger, What
+from tasks.runs import Run
+
+RAISED = datetime(2013, 5, 6, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+@pytest.fixture
+def case() -> UseCase:
+    return load_use_case("flights")
+
+
+def entry(what: What, key: str, at: datetime = RAISED, version: int | None = None) -> Entry:
+    return Entry("flights", what, key, at, "test", version)
+
+
+def alive(run: str) -> bool:
+    return run != "dead"
+
+
+def test_the_first_run_claims_an_alert_and_finds_its_claim_again(
+    book: Ledger, case: UseCase
+) -> None:
+    book.record(entry("alert_raised", "alert:a"))
+    for _ in range(2):
+        assert claim(book, case, "alert:a", "one", alive).verdict == "train"
+    started = [e for e in book.entries("flights") if e.what == "retrain_started"]
+    assert [(e.key, e.at) for e in started] == [("retrain:alert:a", RAISED)]
+
+
+def test_of_many_runs_at_once_one_claims_an_alert(book: Ledger, case: UseCase) -> None:
+    book.record(entry("alert_raised", "alert:a"))
+    with ThreadPoolExecutor(6) as pool:
+        made = pool.map(lambda run: claim(book, case, "alert:a", run, alive), "abcdef")
+    assert sorted(each.verdict for each in made) == ["busy"] * 5 + ["train"]
+
+
+def test_the_claim_of_a_run_that_died_is_taken_over(book: Ledger, case: UseCase) -> None:
+    book.record(entry("alert_raised", "alert:a"))
+    claim(book, case, "alert:a", "dead", alive)
+    assert claim(book, case, "alert:a", "next", alive).verdict == "train"
+
+
+def test_an_answered_alert_is_answered(book: Ledger, case: UseCase) -> None:
+    book.record(entry("alert_raised", "alert:a"))
+    book.record(entry("candidate_registered", "candidate:alert:a", version=7))
+    made = claim(book, case, "alert:a", "one", alive)
+    assert (made.verdict, made.version) == ("answered", 7)
+
+
+def test_within_the_cooldown_the_earlier_alert_answers_for_both(
+    book: Ledger, case: UseCase
+) -> None:
+    soon = RAISED + case.retrain.cooldown - timedelta(days=1)
+    book.record(entry("alert_raised", "alert:a"))
+    book.record(entry("alert_raised", "alert:b", soon))
+    claim(book, case, "alert:a", "one", alive)
+    assert claim(book, case, "alert:b", "two", alive).verdict == "busy"
+    book.record(entry("candidate_registered", "candidate:alert:a", version=7))
+    made = claim(book, case, "alert:b", "two", alive)
+    assert (made.verdict, made.version) == ("covered", 7)
+
+
+def test_after_the_cooldown_an_alert_is_trained_for(book: Ledger, case: UseCase) -> None:
+    book.record(entry("alert_raised", "alert:a"))
+    book.record(entry("alert_raised", "alert:b", RAISED + case.retrain.cooldown))
+    claim(book, case, "alert:a", "one", alive)
+    assert claim(book, case, "alert:b", "two", alive).verdict == "train"
+
+
+def test_an_alert_that_is_not_in_the_ledger_is_refused(book: Ledger, case: UseCase) -> None:
+    with pytest.raises(Terminal, match="no alert 'alert:x'"):
+        claim(book, case, "alert:x", "one", alive)
+
+
+def run(ended: timedelta | None, **parameters: object) -> Run:
+    return Run("run", parameters, None if ended is None else NOW - ended)
+
+
+@pytest.mark.parametrize(
+    ("runs", "is_overdue"),
+    [
+        ([], True),
+        ([run(None, alert="alert:a")], False),
+        ([run(None, alert="alert:other")], True),
+        ([run(timedelta(minutes=4), alert="alert:a")], False),
+        ([run(timedelta(minutes=5), alert="alert:a")], True),
+        ([run(timedelta(minutes=6), alert="alert:a")] * 2, False),
+        ([run(timedelta(minutes=10), alert="alert:a")] * 2, True),
+        ([run(timedelta(hours=23), alert="alert:a")] * 50, False),
+        ([run(timedelta(hours=24), alert="alert:a")] * 50, True),
+    ],
+)
+def test_an_alert_is_asked_for_again_less_often_the_more_it_failed(
+    runs: list[Run], is_overdue: bool
+) -> None:
+    waiting = [entry("alert_raised", "alert:a")]
+    assert overdue(waiting, runs, NOW) == (waiting if is_overdue else [])
+
+
+def test_a_candidate_is_known_by_its_version() -> None:
+    waiting = [entry("candidate_registered", "candidate:a", version=3)]
+    assert overdue(waiting, [run(None, version=3)], NOW) == []
+    assert overdue(waiting, [run(None, version=4)], NOW) == waiting
