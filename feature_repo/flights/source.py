@@ -151,8 +151,9 @@ def _flights() -> pl.DataFrame:
 
 def _scheduled_arrivals(flights: pl.DataFrame) -> pl.DataFrame:
     """Add arrival_time: the first moment after the departure at which the clocks of the
-    destination show the scheduled hour, because the source does not tell its day (checked: all of 2013 are in
-    the air and on the ground for the time the source gives, plus 5 to 235 minutes).
+    destination show the scheduled hour, because the source does not tell its day.
+
+    It fits all flights of 2013: each is on its way for its time in the air and 5 to 235 minutes.
     """
     today = pl.datetime("year", "month", "day") + pl.duration(
         hours=pl.col("sched_arr_time") // 100, minutes=pl.col("sched_arr_time") % 100
