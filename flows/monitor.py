@@ -1,4 +1,7 @@
-"""monitor: numbers on the last window, their verdicts, episodes and alerts, and what people see."""
+"""monitor: is the champion still good, and are its data whole?
+
+window ► numbers with verdicts ► monitoring table ► episodes and alert ► what people see
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,22 @@ from tasks.reports import publish_evidently, publish_numbers
 from tasks.window import load_window, measure_window
 
 
-@flow(name="monitor", flow_run_name="{use_case}")
+@flow(name="monitor", flow_run_name="monitor-{use_case}")
 def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> None:
     """Watch [as_of − monitor.window, as_of) and ask for retraining when an episode wants it.
 
     `report` also writes Evidently's HTML, which takes seconds. Running it again changes no row
     of the monitoring table and no entry of the ledger.
     """
-    config, now = load_use_case(use_case), moment(as_of)
+    case, now = load_use_case(use_case), moment(as_of)
     lake, book = lake_of(use_case), ledger()
 
-    window = load_window(config, book.entries(use_case), now)
-    rows = measure_window(config, window)
+    window = load_window(case, book.entries(use_case), now)
+    rows = measure_window(window)
 
     save_numbers(lake, rows, now)
-    raise_alerts(book, config, rows, now)
+    raise_alerts(book, case, rows, now)
 
-    publish_numbers(config, history(lake, now), book.entries(use_case), now)
+    publish_numbers(case, history(lake, now), book.entries(use_case), now)
     if report and window.scored.height:
-        publish_evidently(config, window.champion, window.scored, now)
+        publish_evidently(window.use_case, window.champion, window.scored, now)

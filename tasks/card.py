@@ -102,6 +102,7 @@ def make_card(
             fitted.schema.categorical,
             use_case.spine.time,
             use_case.monitor.drift,
+            use_case.monitor.window,
         ),
         table_versions=table_versions,
         revision=revision(),

@@ -96,7 +96,11 @@ def markdown(title: str, rows: pl.DataFrame) -> str:
     columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
     counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
     said = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("page", "inform", "ok"))
-    return f"## {title}\n\n{said}\n\n{table(shown.select(columns).to_dicts())}\n"
+    cells = [
+        {name: "" if value is None else value for name, value in row.items()}
+        for row in shown.select(columns).to_dicts()
+    ]
+    return f"## {title}\n\n{said}\n\n{table(cells)}\n"
 
 
 def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: Path) -> Path:
@@ -181,11 +185,13 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
     last = history.filter(pl.col("kind") == "drift", pl.col("as_of") == pl.col("as_of").max())
     ratio = (pl.col("value") / pl.col("threshold")).alias("ratio")
     rows = last.with_columns(ratio).sort("ratio").tail(BARS)
+    _tidy(axes, "drift in the last window, PSI / threshold")
+    if rows.is_empty():
+        return
     axes.barh(rows["subject"], rows["ratio"], color=[COLOURS[v] for v in rows["verdict"]])
     axes.axvline(1, color=COLOURS["page"], linewidth=1.1)
     axes.set_xlim(0, max(1.15, 1.05 * float(rows["ratio"].max() or 0)))  # type: ignore[arg-type]
-    axes.tick_params(axis="y", labelsize=8.5, length=0)
-    _tidy(axes, "drift in the last window, PSI / threshold")
+    axes.tick_params(axis="y", length=0)
 
 
 def _tidy(axes: Axes, title: str) -> None:

@@ -17,18 +17,19 @@ from tasks.lake import lake_of
 from tasks.ledger import Entry, require_champion
 from tasks.monitoring import Number, as_rows
 from tasks.registry import Model, open_model
-
-PREDICTIONS = "predictions"
+from tasks.scoring import PREDICTIONS
 
 
 @dataclass(frozen=True)
 class Window:
     """What is known at `as_of` about the champion's last window.
 
-    `scored`: the predicted rows of monitor.window with their inputs and score. `judged`: the
-    predictions of the longest rule's window, with the label where it has come.
+    `use_case` has the champion's own inputs and feature service. `scored`: the predicted rows of
+    monitor.window with inputs and score. `judged`: the predictions of the longest rule's window,
+    with the label where it has come.
     """
 
+    use_case: UseCase
     as_of: datetime
     champion: Model
     since: datetime
@@ -44,6 +45,8 @@ def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window
     past = [e for e in entries if e.at < as_of]
     reigning = require_champion(past, use_case.name)
     assert reigning.version is not None
+    model = open_model(use_case.name, reigning.version)
+    served = _as_served(use_case, model)
     start = as_of - performance.longest_window(use_case)
     time = pl.col(use_case.spine.time)
     predictions = lake_of(use_case.name).scan(PREDICTIONS).filter(time >= start, time < as_of)
@@ -53,22 +56,23 @@ def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window
         features.labels(use_case, start, as_of, as_of),
     )
     return Window(
+        use_case=served,
         as_of=as_of,
-        champion=open_model(use_case.name, reigning.version),
+        champion=model,
         since=reigning.at,
         scored_since=min(e.at for e in past if e.what == "promoted"),
-        scored=_scored(use_case, judged, as_of),
+        scored=_scored(served, judged, as_of),
         judged=judged,
     )
 
 
-def numbers(use_case: UseCase, window: Window) -> list[Number]:
+def numbers(window: Window) -> list[Number]:
     """Performance, contract and drift of a window."""
-    card, as_of, monitor = window.champion.card, window.as_of, use_case.monitor
+    use_case, as_of, card = window.use_case, window.as_of, window.champion.card
     own = window.judged.filter(pl.col("model_version") == window.champion.version)
     measured = (card.holdout, card.threshold)
     raw = features.raw_tables(use_case, as_of)
-    due = (card.reference, monitor, window.scored_since, as_of)
+    due = (card.reference, use_case.monitor, window.scored_since, as_of)
     found = [
         *performance.weekly(use_case, window.judged, *measured, as_of),
         *performance.rules(use_case, own, *measured, window.since, as_of),
@@ -85,8 +89,19 @@ def numbers(use_case: UseCase, window: Window) -> list[Number]:
     ]
 
 
+def _as_served(use_case: UseCase, model: Model) -> UseCase:
+    """The use case with the features that the model was trained on; the YAML may have moved on."""
+    card = model.card
+    of_model = {
+        "service": card.feature_service,
+        "numeric": card.inputs.numeric,
+        "categorical": card.inputs.categorical,
+    }
+    return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
+
+
 def _scored(use_case: UseCase, judged: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """The window's rows that were predicted, with inputs and score, in order of the spine."""
+    """The window's rows that were predicted, with inputs and the score given, as the spine goes."""
     start, keys = as_of - use_case.monitor.window, list(use_case.spine.key)
     scores = judged.select(*keys, pl.col("probability").alias(SCORE))
     asked = features.spine(use_case, start, as_of, as_of)
@@ -104,6 +119,6 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
 
 
 @task(task_run_name="measure window", cache_policy=NO_CACHE)
-def measure_window(use_case: UseCase, window: Window) -> pl.DataFrame:
+def measure_window(window: Window) -> pl.DataFrame:
     """As `numbers`, as rows of the monitoring table."""
-    return as_rows(numbers(use_case, window), window.as_of, window.champion.version)
+    return as_rows(numbers(window), window.as_of, window.champion.version)

@@ -1,0 +1,142 @@
+"""The monitor flow on five weeks of real flights: what it writes, shows and asks for, and twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.testing.utilities import prefect_test_harness
+
+from configs.errors import NoChampion
+from configs.settings import settings
+from configs.use_case import load_use_case
+from flows.monitor import monitor
+from flows.score import score
+from flows.train import train
+from tasks import features, store
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger, open_episodes
+from tests import real_lake
+
+pytestmark = pytest.mark.server
+
+TRAINED = datetime(2013, 1, 28, tzinfo=UTC)
+AS_OF = TRAINED + timedelta(days=7)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A champion since TRAINED, whose scores of the first week were spoiled on the way."""
+    folder = tmp_path_factory.mktemp("state")
+    flights = load_use_case("flights").model_dump(mode="json", by_alias=True)
+    flights["split"] = {"validation": "4d", "holdout": "4d", "min_rows": 1000}
+    del flights["candidates"]["boosting"]
+    flights["monitor"]["performance"] = [
+        {"metric": "calibration_gap", "window": "7d", "worse_by": 0.05},
+        {"metric": "roc_auc", "window": "2w", "worse_by": 0.5},
+    ]
+    flights["monitor"]["report_rows"] = 300
+    (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+        patch.setenv("MAINSPRING_STATE", str(folder))
+        patch.setenv("MAINSPRING_USE_CASES", str(folder))
+        settings.cache_clear()
+        ledger.cache_clear()
+        use_case = load_use_case("flights")
+        real_lake.land(use_case, TRAINED - timedelta(days=40), AS_OF)
+        store.apply(use_case)
+        features.refresh(use_case, AS_OF)
+        version = train("flights", TRAINED)
+        promoted = Entry("flights", "promoted", f"decision:{version}", TRAINED, "test", version)
+        ledger().record(promoted)
+        score("flights", AS_OF, "7d")
+        spoil()
+        monitor("flights", AS_OF)
+        yield folder
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def spoil() -> None:
+    """Make every probability a quarter of what it was."""
+    lake = lake_of("flights")
+    scored = lake.scan("predictions").with_columns(pl.col("probability") / 4).collect()
+    lake.replace_window("predictions", scored, "prediction_time", (TRAINED, AS_OF))
+
+
+def artifact(key: str) -> str:
+    asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with get_client(sync_client=True) as client:
+        return str(client.read_artifacts(artifact_filter=asked)[0].data)
+
+
+def rows() -> pl.DataFrame:
+    return lake_of("flights").scan("monitoring").collect()
+
+
+def of(subject: str) -> dict[str, object]:
+    return rows().row(by_predicate=pl.col("subject") == subject, named=True)
+
+
+def test_every_kind_of_number_is_written(state: Path) -> None:
+    case = load_use_case("flights")
+    subjects = set(rows()["subject"])
+    assert {*case.features.inputs, "score", "roc_auc", "cost", "rows:arrivals"} <= subjects
+    assert {"missing_days:weather", "rows:predictions", "nulls:carrier"} <= subjects
+    assert "rows:planes" not in subjects
+    assert rows().filter(pl.col("kind") == "contract", pl.col("verdict") == "page").is_empty()
+
+
+def test_performance_is_of_the_labels_that_have_come(state: Path) -> None:
+    week = of("roc_auc")
+    assert 0.8 < week["coverage"] < 1  # type: ignore[operator]
+    assert 0.5 < week["value"] < 0.85  # type: ignore[operator]
+    two_weeks = of("roc_auc_2w")
+    assert 0.4 < two_weeks["coverage"] < 0.5  # type: ignore[operator]
+    assert two_weeks["verdict"] is two_weeks["value"] is None
+
+
+def test_a_page_is_an_episode_and_an_alert(state: Path) -> None:
+    entries = ledger().entries("flights")
+    causes = {e.evidence["cause"] for e in open_episodes(entries)}
+    assert "performance:calibration_gap_1w" in causes
+    (alert,) = [e for e in entries if e.what == "alert_raised"]
+    assert alert.at == AS_OF
+    assert "calibration_gap" in alert.evidence["message"]
+
+
+def test_people_see_a_table_a_picture_and_a_report(state: Path) -> None:
+    assert "| page | performance | calibration_gap_1w |" in artifact("flights-numbers")
+    assert "data:image/png;base64," in artifact("flights-picture")
+    folder = state / "reports" / "flights" / "monitor"
+    html = folder / "2013-02-04T0000.html"
+    assert html.as_uri() in artifact("flights-distributions")
+    assert "airport_delay_24h" in html.read_text()
+    assert (folder / "2013-02-04T0000.png").stat().st_size > 20_000
+
+
+def test_again_changes_no_row_no_version_and_no_entry(state: Path) -> None:
+    before, version = ledger().entries("flights"), lake_of("flights").version("monitoring")
+    first = rows()
+    monitor("flights", AS_OF, report=False)
+    assert lake_of("flights").version("monitoring") == version
+    assert rows().equals(first)
+    assert ledger().entries("flights") == before
+
+
+def test_a_week_without_any_data_pages(state: Path) -> None:
+    dead = AS_OF + timedelta(days=14)
+    monitor("flights", dead, report=True)
+    found = rows().filter(pl.col("as_of") == dead)
+    pages = set(found.filter(pl.col("verdict") == "page")["subject"])
+    assert {"rows:arrivals", "rows:predictions", "missing_days:weather"} <= pages
+    assert found.filter(pl.col("kind") == "drift").is_empty()
+
+
+def test_before_the_first_champion_there_is_nothing_to_watch(state: Path) -> None:
+    with pytest.raises(NoChampion):
+        monitor("flights", TRAINED)

@@ -1,0 +1,171 @@
+"""Episodes open, go on and close; one alert at a time, after a cooldown, never on broken data."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.use_case import load_use_case
+from tasks.alerts import record, waiting
+from tasks.ledger import Entry, Ledger, open_episodes
+from tasks.monitoring import Kind, Number, Verdict, as_rows
+
+FLIGHTS = load_use_case("flights")
+MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
+WEEK = timedelta(days=7)
+AUC, CARRIER, ROWS = "performance:roc_auc_5w", "drift:carrier", "contract:rows:arrivals"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    """A ledger whose first champion, version 1, reigns since long ago."""
+    book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    write(book, "promoted", "decision:1", MONDAY - 20 * WEEK, 1)
+    return book
+
+
+def write(book: Ledger, what: str, key: str, at: datetime, version: int | None = None) -> None:
+    book.record(Entry("flights", what, key, at, "test", version))  # type: ignore[arg-type]
+
+
+def rows(at: datetime, version: int = 1, **verdicts: Verdict | None) -> pl.DataFrame:
+    """Monitoring rows of `at`: the causes by a short name."""
+    names = {"auc": AUC, "carrier": CARRIER, "rows": ROWS}
+    numbers = []
+    for short, verdict in verdicts.items():
+        kind, _, subject = names[short].partition(":")
+        known: Kind = kind  # type: ignore[assignment]
+        numbers.append(Number(known, subject, at - WEEK, at, 0.6, 0.7, 0.65, 1.0, 9, verdict))
+    return as_rows(numbers, at, version)
+
+
+def run(book: Ledger, at: datetime, version: int = 1, **verdicts: Verdict | None) -> list[str]:
+    found = record(book, FLIGHTS, rows(at, version, **verdicts), at)
+    return [entry.what for entry in found]
+
+
+def alerts(book: Ledger) -> list[Entry]:
+    return [e for e in book.entries("flights") if e.what == "alert_raised"]
+
+
+def answer(book: Ledger, at: datetime, version: int, decision: str) -> None:
+    """A retraining begins, registers a version, and it is decided on."""
+    alert = alerts(book)[-1].key
+    write(book, "retrain_started", f"retrain:{alert}", at)
+    write(book, "candidate_registered", f"candidate:{alert}", at, version)
+    write(book, decision, f"decision:{version}", at, version)
+
+
+def test_a_page_opens_an_episode_and_raises_an_alert(book: Ledger) -> None:
+    assert run(book, MONDAY, auc="page") == ["episode_opened", "alert_raised"]
+    opened, raised = book.entries("flights")[1:]
+    assert opened.key == "episode:performance:roc_auc_5w:2024-03-04"
+    assert raised.key == f"alert:{opened.key}:2024-03-04"
+    assert opened.evidence["value"] == 0.6
+    assert opened.evidence["message"] in raised.evidence["message"]
+
+
+def test_running_again_records_nothing(book: Ledger) -> None:
+    run(book, MONDAY, auc="page", rows="ok")
+    before = book.entries("flights")
+    assert run(book, MONDAY, auc="page", rows="ok") == []
+    assert book.entries("flights") == before
+
+
+@pytest.mark.parametrize("verdict", ["ok", "inform", None])
+def test_nothing_else_opens_one(book: Ledger, verdict: Verdict | None) -> None:
+    assert run(book, MONDAY, auc=verdict) == []
+
+
+def test_the_same_cause_still_bad_is_one_episode_and_one_alert(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    assert run(book, MONDAY + WEEK, auc="page") == []
+    assert run(book, MONDAY + 2 * WEEK, auc="page") == []
+    assert len(alerts(book)) == 1
+
+
+def test_good_again_closes_it_and_a_later_page_is_another_episode(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    assert run(book, MONDAY + WEEK, auc="ok") == ["episode_closed"]
+    assert open_episodes(book.entries("flights")) == []
+    assert run(book, MONDAY + 2 * WEEK, auc="page") == ["episode_opened"]  # the alert still waits
+
+
+def test_a_window_without_a_verdict_closes_nothing(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    assert run(book, MONDAY + WEEK, auc=None) == []
+    assert run(book, MONDAY + 2 * WEEK) == []
+    assert len(open_episodes(book.entries("flights"))) == 1
+
+
+def test_two_causes_are_two_episodes_and_one_alert(book: Ledger) -> None:
+    found = run(book, MONDAY, auc="page", carrier="page")
+    assert found == ["episode_opened", "episode_opened", "alert_raised"]
+    assert set(alerts(book)[0].evidence["causes"]) == {AUC, CARRIER}
+
+
+def test_refused_and_still_bad_asks_again_after_the_cooldown(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    answer(book, MONDAY, 2, "refused")
+    cooldown = FLIGHTS.retrain.cooldown
+    assert run(book, MONDAY + cooldown - timedelta(hours=1), auc="page") == []
+    assert run(book, MONDAY + cooldown, auc="page") == ["alert_raised"]
+    assert len({entry.key for entry in alerts(book)}) == 2
+
+
+def test_a_candidate_that_waits_for_its_decision_keeps_alerts_quiet(book: Ledger) -> None:
+    write(book, "candidate_registered", "candidate:train:2024-03-01", MONDAY - WEEK, 2)
+    assert run(book, MONDAY, auc="page") == ["episode_opened"]
+    write(book, "refused", "decision:2", MONDAY, 2)
+    assert run(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
+
+
+def test_a_new_champion_closes_what_was_open_before(book: Ledger) -> None:
+    run(book, MONDAY, auc="page", carrier="page")
+    answer(book, MONDAY, 2, "promoted")
+    assert run(book, MONDAY + WEEK, version=2, auc=None) == ["episode_closed", "episode_closed"]
+    reasons = {e.evidence.get("reason") for e in book.entries("flights")}
+    assert "a new champion took over" in reasons
+
+
+def test_bad_under_the_new_champion_too_is_a_new_episode(book: Ledger) -> None:
+    run(book, MONDAY, carrier="page")
+    answer(book, MONDAY, 2, "promoted")
+    later = MONDAY + FLIGHTS.retrain.cooldown
+    assert run(book, later, version=2, carrier="page") == [
+        "episode_closed", "episode_opened", "alert_raised",
+    ]  # fmt: skip
+
+
+def test_numbers_of_a_former_champion_open_nothing(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    answer(book, MONDAY, 2, "promoted")
+    assert run(book, MONDAY, version=1, auc="page", carrier="page") == ["episode_closed"]
+    assert open_episodes(book.entries("flights")) == []
+
+
+def test_a_broken_contract_never_asks_for_retraining(book: Ledger) -> None:
+    assert run(book, MONDAY, rows="page") == ["episode_opened"]
+    assert run(book, MONDAY + WEEK, rows="page") == []
+
+
+def test_nothing_is_trained_while_the_data_are_broken(book: Ledger) -> None:
+    assert run(book, MONDAY, rows="page", auc="page") == ["episode_opened"] * 2
+    found = run(book, MONDAY + WEEK, rows="ok", auc="page")
+    assert found == ["episode_closed", "alert_raised"]
+
+
+def test_the_past_is_decided_with_what_was_known_then(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    run(book, MONDAY + WEEK, auc="ok")
+    before = book.entries("flights")
+    assert run(book, MONDAY, auc="page") == []
+    assert book.entries("flights") == before
+
+
+def test_an_alert_waits_until_somebody_begins(book: Ledger) -> None:
+    run(book, MONDAY, auc="page")
+    assert waiting(book.entries("flights")) == alerts(book)
+    write(book, "retrain_started", f"retrain:{alerts(book)[0].key}", MONDAY)
+    assert waiting(book.entries("flights")) == []

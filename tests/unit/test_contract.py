@@ -1,0 +1,107 @@
+"""Volume, missing days and nulls against the reference's own weeks."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from configs.use_case import Drift, load_use_case
+from tasks.contract import nulls, predicted, volumes
+from tasks.drift import Profile, drift, profile
+from tasks.monitoring import Number
+
+FLIGHTS = load_use_case("flights")
+AS_OF = datetime(2024, 4, 1, 4, 30, tzinfo=UTC)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def reference() -> Profile:
+    times = [START + i * timedelta(hours=2) for i in range(12 * 70)]
+    frame = pl.DataFrame({"x": [1.0] * len(times), "time": times})
+    return profile(frame, ["x"], [], "time", Drift())
+
+
+def landed(table: str, per_day: int = 10, until: datetime = AS_OF) -> pl.DataFrame:
+    """Rows of a table, known at noon of each day."""
+    days = (until - START).days + 1
+    times = [START + d * DAY + timedelta(hours=12) for d in range(days) for _ in range(per_day)]
+    return pl.DataFrame({FLIGHTS.tables[table].known_time: times})
+
+
+def found(table: str, rows: pl.DataFrame) -> dict[str, Number]:
+    numbers = volumes(FLIGHTS, {table: rows.lazy()}, reference(), AS_OF)
+    return {number.subject: number for number in numbers}
+
+
+def known(table: str) -> pl.Expr:
+    return pl.col(FLIGHTS.tables[table].known_time)
+
+
+def test_a_normal_week_is_ok() -> None:
+    said = found("arrivals", landed("arrivals"))
+    assert said["rows:arrivals"].value == said["rows:arrivals"].reference == 70
+    assert said["missing_days:arrivals"].value == 0
+    assert {number.verdict for number in said.values()} == {"ok"}
+
+
+def test_under_half_of_the_usual_rows_pages() -> None:
+    rows = landed("arrivals").filter(
+        (known("arrivals") < AS_OF - 7 * DAY) | (pl.int_range(pl.len()) % 3 == 0)
+    )
+    said = found("arrivals", rows)
+    assert said["rows:arrivals"].verdict == "page"
+    assert said["rows:arrivals"].threshold == 35
+    assert said["missing_days:arrivals"].verdict == "ok"
+
+
+def test_a_day_without_rows_pages_though_the_volume_is_fine() -> None:
+    lost = datetime(2024, 3, 28, tzinfo=UTC)
+    rows = landed("arrivals").filter(~known("arrivals").is_between(lost, lost + DAY))
+    said = found("arrivals", rows)
+    assert said["missing_days:arrivals"].value == 1
+    assert said["missing_days:arrivals"].verdict == "page"
+    assert said["rows:arrivals"].verdict == "ok"
+
+
+def test_nothing_at_all_pages() -> None:
+    said = found("arrivals", landed("arrivals", until=AS_OF - 9 * DAY))
+    assert said["rows:arrivals"].value == 0
+    assert said["missing_days:arrivals"].value == 7
+    assert {number.verdict for number in said.values()} == {"page"}
+
+
+def test_a_table_that_lands_seldom_is_not_expected() -> None:
+    once = pl.DataFrame({FLIGHTS.tables["planes"].known_time: [START + DAY] * 3000})
+    assert found("planes", once) == {}
+
+
+def test_a_holiday_in_the_reference_does_not_lower_what_is_expected() -> None:
+    quiet = known("arrivals").is_between(START + 20 * DAY, START + 27 * DAY)
+    said = found("arrivals", landed("arrivals").filter(~quiet))
+    assert said["rows:arrivals"].reference == 70
+
+
+@pytest.mark.parametrize(
+    ("rows", "since", "verdict"),
+    [(84, START, "ok"), (41, START, "page"), (0, START, "page"), (41, AS_OF - 3 * DAY, "ok")],
+)
+def test_predictions_are_due_since_the_first_champion(
+    rows: int, since: datetime, verdict: str
+) -> None:
+    number = predicted(rows, reference(), FLIGHTS.monitor, since, AS_OF)
+    assert number.verdict == verdict
+
+
+def test_more_nulls_than_in_the_worst_week_page_or_inform() -> None:
+    informs = FLIGHTS.monitor.drift.informs[0]
+    times = [START + i * timedelta(hours=1) for i in range(24 * 28)]
+    full = pl.DataFrame({"distance": 1.0, informs: 1.0, "hourly": 1.0, "time": times})
+    of = profile(full, ["distance", informs, "hourly"], [], "time", Drift())
+    gone = pl.when(pl.int_range(pl.len()) % 10 > 0).then(pl.col("distance", informs, "hourly"))
+    drifts = drift(full.with_columns(gone), of)
+    said = {number.subject: number.verdict for number in nulls(FLIGHTS, drifts, AS_OF)}
+    assert said == {"nulls:distance": "page", f"nulls:{informs}": "inform"}
+    slightly = pl.when(pl.int_range(pl.len()) % 25 > 0).then(pl.col("distance", informs, "hourly"))
+    few = nulls(FLIGHTS, drift(full.with_columns(slightly), of), AS_OF)
+    assert {number.verdict for number in few} == {"ok"}
