@@ -87,6 +87,35 @@ def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> floa
     return float(np.nextafter(p[0], np.inf) if k == 0 else (p[k - 1] + p[k]) / 2)
 
 
+def expected_threshold(cost: Cost) -> float:
+    """The threshold of least expected cost if the probabilities are true ones, from 0 to 1.
+
+    C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001, equation 2.
+    """
+    needless = cost.false_positive - cost.true_negative
+    missed = cost.false_negative - cost.true_positive
+    if needless <= 0:  # flagging is never the dearer decision
+        return 0.0
+    return needless / (needless + max(missed, 0.0))
+
+
+def proven_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
+    """The cheapest threshold on these rows, if it proves itself; else the expected one.
+
+    The rows, two at least, come in order of time. The cheapest threshold of each half must be
+    cheaper on the other half than the expected one: the best of an odd week is not the next one's.
+    """
+    y, p = _arrays(label, probability)
+    expected = expected_threshold(cost)
+    first, second = np.array_split(np.arange(len(y)), 2)
+    found = charged = 0.0
+    for chosen_on, tried_on in ((first, second), (second, first)):
+        cheapest = best_threshold(y[chosen_on], p[chosen_on], cost)
+        found += row_costs(y[tried_on], p[tried_on], cheapest, cost).sum()
+        charged += row_costs(y[tried_on], p[tried_on], expected, cost).sum()
+    return best_threshold(y, p, cost) if found < charged else expected
+
+
 def clear_of(threshold: float, probability: ArrayLike, margin: float) -> float:
     """The nearest value to the threshold that no score comes within `margin` of.
 

@@ -1,8 +1,8 @@
 """Candidates: split by time, fitted on float32, the best chosen on the validation span.
 
-    | train ............................ | validation ........ | holdout ......... | end
-                                         chooses candidate     only measured
-                                         and threshold
+| train ............................ | validation ........ | holdout ......... | end
+                                     chooses candidate     only measured
+                                     and threshold
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import BadConfig, NoRows
 from configs.use_case import Candidate, Split, UseCase
-from tasks.evaluation import best_threshold, better, evaluate
+from tasks.evaluation import better, evaluate, proven_threshold
 from tasks.matrix import Matrix, Schema, build_matrix, learn_schema
 
 Labels = NDArray[np.int8]
@@ -109,7 +109,7 @@ def fit_candidate(use_case: UseCase, name: str, parts: Parts) -> Fitted:
     truth = labels(parts.validation, label)
     scores = estimator.predict_proba(build_matrix(parts.validation, schema))[:, 1]
     cost = use_case.evaluation.cost
-    threshold = best_threshold(truth, scores, cost)
+    threshold = proven_threshold(truth, scores, cost)
     metrics = evaluate(truth, scores, threshold, cost)
     return Fitted(name, candidate, schema, estimator, threshold, metrics, seconds)
 
