@@ -1,0 +1,78 @@
+"""The command says what it did, and what is wrong, without a traceback."""
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from configs.settings import ROOT, settings
+from flows.cli import app
+from tasks.ledger import Entry, ledger
+from tests.unit.test_ledger import START
+
+cli = CliRunner()
+
+
+def run(*words: str) -> tuple[int, str]:
+    result = cli.invoke(app, list(words), env={"COLUMNS": "200"})
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    "name", ["up", "down", "demo", "check", "status", "history", "deployments"]
+)
+def test_every_command_explains_itself(name):
+    code, said = run(name, "--help")
+    assert code == 0
+    assert "Usage" in said
+
+
+def test_an_unknown_use_case_is_named_with_those_there_are(home):
+    code, said = run("history", "fligths")
+    assert code == 1
+    assert "fligths.yaml: no such use case; there are: flights" in said
+    assert "Traceback" not in said
+
+
+def test_history_tells_the_ledger(home):
+    evidence = {"reason": "roc_auc 0.71 against 0.70"}
+    actor = "promote 12345678-1234-1234-1234-123456789abc"
+    ledger().record(Entry("flights", "promoted", "decision:1", START, actor, 1, evidence))
+    code, said = run("history", "flights")
+    assert code == 0
+    assert "2013-04-01 00:00" in said
+    assert "promote 12345678 " in said
+    assert "roc_auc 0.71 against 0.70" in said
+
+
+def test_status_before_anything_happened(home):
+    code, said = run("status")
+    assert code == 0
+    assert "no champion yet: run train/flights" in said
+
+
+def test_check_of_the_shipped_use_case_without_data_writes_nothing(home):
+    code, said = run("check", "flights")
+    assert code == 0, said
+    assert "nothing ingested yet" in said
+    assert list(home.iterdir()) == []
+
+
+def test_check_names_every_mistake_and_fails(home, tmp_path, monkeypatch):
+    content = yaml.safe_load((ROOT / "configs" / "flights.yaml").read_text())
+    content["tables"]["weather"]["suite"] = "wether"
+    content["candidates"]["boosting"]["params"] = {"max_itr": 3}
+    content["features"]["views"] = ["weather", "planets"]
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "flights.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    settings.cache_clear()
+    code, said = run("check", "flights")
+    assert code == 1
+    for mistake in ("wether", "max_itr", "feature_repo.flights.transforms has no planets"):
+        assert mistake in said
+
+
+def test_prefect_yaml_is_what_the_use_cases_ask_for():
+    code, said = run("deployments")
+    assert code == 0, said

@@ -1,0 +1,51 @@
+"""The demo's own decisions; the demo itself is in tests/e2e."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from configs.errors import BadConfig
+from configs.use_case import load_use_case
+from flows.demo import MARK, _start_over, loop_closed, weeks
+from tasks.ledger import Entry, ledger
+from tests.unit.test_ledger import START
+
+FLIGHTS = load_use_case("flights")
+
+
+def test_the_year_goes_on_in_whole_weeks():
+    steps = list(weeks(FLIGHTS.demo, date(2014, 1, 1)))
+    assert len(steps) == 39
+    assert steps[0].as_of == datetime(2013, 4, 8, tzinfo=UTC)
+    assert all(one.end == other.start for one, other in zip(steps, steps[1:], strict=False))
+    assert steps[-1].end <= date(2014, 1, 1)
+
+
+def test_a_folder_that_no_demo_made_is_not_erased(home):
+    precious = home / "precious"
+    precious.touch()
+    with pytest.raises(BadConfig, match="was not made by a demo"):
+        _start_over(home)
+    assert precious.exists()
+
+
+def test_a_demo_erases_what_the_last_one_left(home):
+    state = home / "demo"
+    _start_over(state)
+    (state / "ledger.db").touch()
+    _start_over(state)
+    assert [path.name for path in state.iterdir()] == [MARK]
+
+
+def test_the_loop_is_closed_when_an_alert_led_to_a_decision(home):
+    def record(what, key, version=None):
+        ledger().record(Entry("flights", what, key, START, "test", version))
+
+    record("candidate_registered", "candidate:train:2013-04-01", 1)
+    record("promoted", "decision:1", 1)
+    assert not loop_closed(FLIGHTS)
+    record("alert_raised", "alert:x")
+    record("candidate_registered", "candidate:alert:x", 2)
+    assert not loop_closed(FLIGHTS)
+    record("refused", "decision:2", 2)
+    assert loop_closed(FLIGHTS)

@@ -1,0 +1,69 @@
+"""Status, history and picture from a ledger and a monitoring table."""
+
+from datetime import timedelta
+
+import polars as pl
+from rich.console import Console
+
+from configs.use_case import load_use_case
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tasks.story import history_of, picture, status_of, weekly_numbers
+from tests.unit.test_ledger import START
+
+FLIGHTS = load_use_case("flights")
+PROMOTED = {"reason": "roc_auc 0.74 against 0.50: improvement +0.24 [+0.21, +0.26]"}
+
+
+def told(shown) -> str:
+    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(shown)
+    return console.export_text()
+
+
+def monitored(weeks: int) -> None:
+    """Weekly rows as the monitor writes them, one of them without mature labels."""
+    ends = [START + timedelta(weeks=w + 1) for w in range(weeks)]
+    rows = [
+        (end, end - timedelta(weeks=1), end, 1 + (i > 1), "performance", subject, value, 0.95)
+        for i, end in enumerate(ends)
+        for subject, value in (("roc_auc", None if i == 1 else 0.7), ("cost", 0.5), ("brier", 0.1))
+    ]
+    names = ["as_of", "window_start", "window_end", "model_version", "kind", "subject", "value", "coverage"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+        pl.col("as_of", "window_start", "window_end").cast(pl.Datetime("us", "UTC"))
+    )
+    window = (START, START + timedelta(weeks=weeks + 1))
+    lake_of("flights").replace_window("monitoring", frame, "as_of", window)
+
+
+def test_weekly_numbers_are_one_row_a_window(home):
+    assert weekly_numbers(FLIGHTS).is_empty()
+    monitored(4)
+    weeks = weekly_numbers(FLIGHTS)
+    assert weeks["roc_auc"].to_list() == [0.7, None, 0.7, 0.7]
+    assert weeks["model_version"].to_list() == [1, 1, 2, 2]
+
+
+def test_status_names_champion_and_open_episodes(home):
+    monitored(3)
+    ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
+    assert "all is well" in told(status_of(FLIGHTS))
+    evidence = {"message": "roc_auc_5w is 0.65, reference 0.73, limit 0.67"}
+    ledger().record(Entry("flights", "episode_opened", "episode:a", START, "monitor", 1, evidence))
+    said = told(status_of(FLIGHTS))
+    assert "champion: version 1 since 2013-04-01" in said
+    assert "open since 2013-04-01: roc_auc_5w is 0.65" in said
+
+
+def test_history_shows_reasons_and_on_demand_all_evidence(home):
+    ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
+    assert PROMOTED["reason"] in told(history_of("flights"))
+    assert '"reason"' in told(history_of("flights", full=True))
+
+
+def test_the_picture_is_a_png(home):
+    monitored(4)
+    ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
+    path = picture(FLIGHTS, home / "reports" / "year.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
