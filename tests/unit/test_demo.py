@@ -1,6 +1,7 @@
 """The demo's own decisions; the demo itself is in tests/e2e."""
 
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_the_year_goes_on_in_whole_weeks():
     steps = list(weeks(FLIGHTS.demo, date(2014, 1, 1)))
     assert len(steps) == 39
     assert steps[0].as_of == datetime(2013, 4, 8, tzinfo=UTC)
-    assert all(one.end == other.start for one, other in zip(steps, steps[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(steps))
     assert steps[-1].end <= date(2014, 1, 1)
 
 

@@ -29,8 +29,8 @@ def monitored(weeks: int) -> None:
         for i, end in enumerate(ends)
         for subject, value in (("roc_auc", None if i == 1 else 0.7), ("cost", 0.5), ("brier", 0.1))
     ]
-    names = ["as_of", "window_start", "window_end", "model_version", "kind", "subject", "value", "coverage"]
-    frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+    names = "as_of window_start window_end model_version kind subject value coverage"
+    frame = pl.DataFrame(rows, schema=names.split(), orient="row").with_columns(
         pl.col("as_of", "window_start", "window_end").cast(pl.Datetime("us", "UTC"))
     )
     window = (START, START + timedelta(weeks=weeks + 1))

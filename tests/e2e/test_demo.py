@@ -1,0 +1,71 @@
+"""The demo as a person runs it: short in every run, the whole year with `make test-slow`."""
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from configs.settings import ROOT
+from tasks.ledger import Ledger
+
+
+def play(tmp_path: Path, *words: str, **env: str) -> str:
+    """Run `mainspring demo` in a state folder of its own; what it printed."""
+    command = [sys.executable, "-m", "flows.cli", "demo", "--state", str(tmp_path / "demo"), *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **env},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def processes_of(state: Path) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["environ"]) if _uses(p.info["environ"], state)]
+
+
+def _uses(environ: dict[str, str] | None, state: Path) -> bool:
+    return bool(environ) and environ.get("MAINSPRING_STATE", "").startswith(str(state))
+
+
+@pytest.mark.server
+@pytest.mark.timeout(600)
+def test_an_alert_closes_the_loop_by_itself(tmp_path):
+    """Three weeks with a rule so strict that the first mature fortnight pages."""
+    strict = yaml.safe_load((ROOT / "configs" / "flights.yaml").read_text())
+    strict["monitor"]["performance"] = [{"metric": "roc_auc", "window": "2w", "worse_by": 0.0001}]
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "flights.yaml").write_text(yaml.safe_dump(strict))
+
+    said = play(tmp_path, "--until", "2013-04-22", MAINSPRING_USE_CASES=str(folder))
+
+    assert "the loop closed" in said
+    picture = tmp_path / "demo" / "reports" / "flights" / "year.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    story = Ledger(f"sqlite:///{tmp_path / 'demo' / 'ledger.db'}").entries("flights")
+    happened = [entry.what for entry in story]
+    assert happened[:5] == [
+        "candidate_registered", "promoted", "episode_opened", "alert_raised", "retrain_started",
+    ]  # fmt: skip
+    assert happened[5] == "candidate_registered"
+    assert happened[6] in ("promoted", "refused")
+    low, high = (story[6].evidence["roc_auc"][end] for end in ("low", "high"))
+    assert low < high
+    assert datetime.fromisoformat(story[6].evidence["from"]) < story[6].at
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.timeout(1500)
+def test_the_whole_year_twice_in_a_row(tmp_path):
+    first, second = play(tmp_path), play(tmp_path)
+    for said in (first, second):
+        assert "the loop closed" in said
+    assert processes_of(tmp_path) == []
