@@ -92,15 +92,15 @@ def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> No
     for name in missing:
         if name != WORKER:
             _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
-    _wait(there[PREFECT], f"{settings().prefect_url}/api/health")
+    _wait(there, PREFECT, f"{settings().prefect_url}/api/health")
     _make_work_pool()
     if WORKER in missing:
         _launch(WORKER, there, {})
     _deploy()
     automations.install()
     if MLFLOW in missing:
-        _wait(there[MLFLOW], f"{settings().mlflow_url}/health")
-    _check_alive(there[WORKER])
+        _wait(there, MLFLOW, f"{settings().mlflow_url}/health")
+    _check_alive(there)
 
 
 def _launch(name: str, there: dict[str, Process], more: Mapping[str, str]) -> None:
@@ -149,26 +149,27 @@ def _deploy() -> None:
         raise CannotStart(f"the deployments were not applied; {log} ends with\n{last_lines(log)}")
 
 
-def _wait(process: Process, url: str) -> None:
-    """Until the address answers; CannotStart if the process dies first, or takes too long."""
+def _wait(there: Mapping[str, Process], name: str, url: str) -> None:
+    """Until an address answers; CannotStart if a process dies first, or this one takes too long."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        _check_alive(process)
+        _check_alive(there)
         with suppress(httpx.TransportError):
             if httpx.get(url, timeout=2).is_success:
                 return
         time.sleep(0.2)
-    late = f"{process.name} did not answer at {url} in {_PATIENCE:.0f} s"
+    late, process = f"{name} did not answer at {url} in {_PATIENCE:.0f} s", there[name]
     raise CannotStart(f"{late}; {process.log} ends with\n{process.last_lines()}")
 
 
-def _check_alive(process: Process) -> None:
-    if process.found() is None:
-        raise CannotStart(
-            f"{process.name} ended by itself; {process.log} ends with\n{process.last_lines()}\n"
-            f"An old or broken database may be why: move it away from {settings().state}, or set "
-            "MAINSPRING_STATE to a new folder"
-        )
+def _check_alive(there: Mapping[str, Process]) -> None:
+    for name, process in there.items():
+        if process.found() is None:
+            raise CannotStart(
+                f"{name} ended by itself; {process.log} ends with\n{process.last_lines()}\n"
+                f"A broken database, or one of a newer version, may be why: move it away from "
+                f"{settings().state}, or set MAINSPRING_STATE to a new folder"
+            )
 
 
 def _stop(processes: Iterable[Process]) -> list[str]:

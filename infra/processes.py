@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +38,7 @@ class Process:
             there = psutil.Process(self.pid)
             same = abs(there.create_time() - self.born) < _CLOCK
             same = same and tuple(there.cmdline()[1:]) == self.command[1:]
-            return there if same and there.status() != psutil.STATUS_ZOMBIE else None
+            return there if same and _lives(there) else None
         except psutil.Error:
             return None
 
@@ -64,11 +66,27 @@ def stop(process: Process, patience: float = 15.0) -> bool:
         return False
     family = [there, *there.children(recursive=True)]
     there.terminate()
-    _, left = psutil.wait_procs(family, timeout=patience)
-    for one in left:
-        one.kill()
-    psutil.wait_procs(left, timeout=patience)
+    for one in _left(family, patience):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    _left(family, patience)
     return True
+
+
+def _left(family: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Those that still live when the patience is over; returns at once when none does."""
+    deadline = time.monotonic() + patience
+    while (living := [one for one in family if _lives(one)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return living
+
+
+def _lives(one: psutil.Process) -> bool:
+    """A zombie is dead, though nobody has asked for its exit code yet."""
+    try:
+        return bool(one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def recall(file: Path) -> list[Process]:
