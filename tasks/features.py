@@ -76,7 +76,12 @@ def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -
 
 
 def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
-    """The spine with the features known at each row's prediction time: its rows, in its order."""
+    """The spine with the features known at each row's prediction time: its rows, in its order.
+
+    Feast's registry is brought up to date first, here and not with `refresh`: `import feast` takes
+    seconds, and ingest does without.
+    """
+    store.apply(use_case)
     feast = store.open_store(use_case)
     service = feast.get_feature_service(use_case.features.service)
     keys = sorted({k for v in service.feature_view_projections for k in _join_keys(feast, v.name)})
@@ -166,9 +171,7 @@ def _join_keys(feast: Any, view: str) -> list[str]:  # noqa: ANN401
     retry_condition_fn=is_transient,
 )
 def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
-    """As `store.apply` and `refresh`, seen by Prefect."""
-    if store.apply(use_case):
-        get_run_logger().info("%s: Feast's registry was brought up to date", use_case.name)
+    """As `refresh`, seen by Prefect."""
     versions = refresh(use_case, as_of)
     get_run_logger().info("feature tables known by %s: %s", as_of, versions)
     return versions

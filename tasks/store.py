@@ -68,6 +68,7 @@ def materialize(use_case: UseCase, as_of: datetime) -> None:
 
     A view that was published as of a later moment stays as it is: an online store has no past.
     """
+    apply(use_case)
     store = open_store(use_case)
     for view in _views(store, use_case):
         done = view.most_recent_end_time

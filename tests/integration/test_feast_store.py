@@ -166,7 +166,6 @@ def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
 
 def test_a_table_that_was_never_written_is_named(flights: UseCase) -> None:
     moved = flights.model_copy(update={"name": "nothing"})
-    store.apply(moved)
     spine = features.spine(flights, START, START + DAY, NOON)
     with pytest.raises(FileNotFoundError, match=r"features/\w+: no Delta table"):
         features.historical(moved, spine)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from configs.use_case import UseCase, load_use_case
-from tasks import features, store
+from tasks import features
 from tests.real_lake import land
 
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
@@ -46,6 +46,5 @@ def test_mean_auc_is_as_measured(
     end = YEAR + timedelta(days=31 * last)
     land(flights, YEAR - timedelta(days=30), end)
     features.refresh(flights, end)
-    store.apply(flights)
     found = monthly_auc(flights, features.training_set(flights, YEAR, end, end), last)
     assert least <= sum(found) / len(found) < most, found
