@@ -16,15 +16,26 @@ from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
+from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, settings
 from configs.use_case import Demo, UseCase, load_use_case
 from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
+from tasks.story import STYLE, history_of, picture, summary
 
 PATIENCE = 150.0  # seconds to wait for the automations to answer
+REPORT_EVERY = 13  # weeks: Evidently's report takes seconds
 MARK = "made-by-mainspring-demo"
 
 
@@ -97,6 +108,30 @@ def weeks(demo: Demo, end: date) -> Iterator[Week]:
         start += demo.step
 
 
+@dataclass(frozen=True)
+class Screen:
+    """The progress line of the demo, and what is printed above it."""
+
+    bar: Progress
+    job: TaskID
+
+    def doing(self, what: str) -> None:
+        """Say what goes on right now."""
+        self.bar.update(self.job, description=what)
+
+    def done(self, day: date) -> None:
+        """One step further, up to a day."""
+        self.bar.update(self.job, advance=1, description="", day=str(day))
+
+    def tell(self, use_case: UseCase, seen: int) -> None:
+        """Print what the ledger learned since it had `seen` entries."""
+        for entry in ledger().entries(use_case.name)[seen:]:
+            what = entry.what.replace("_", " ")
+            version = f" v{entry.version}" if entry.version else ""
+            line = f"[{STYLE.get(entry.what, 'default')}]{what}{version}[/]"
+            self.bar.console.print(f"{entry.at:%Y-%m-%d}  {line}  {escape(summary(entry))}")
+
+
 def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
     """The first champion, then step after step: land, ingest, score, monitor, wait for answers."""
     steps = list(weeks(demo, end))
@@ -105,48 +140,45 @@ def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
         TimeElapsedColumn(), TextColumn("{task.description}"), console=console,
     )  # fmt: skip
     with bar:
-        job = bar.add_task("", total=len(steps) + 1, day=str(demo.train_at))
-        _first_champion(bar, job, use_case, demo)
+        screen = Screen(bar, bar.add_task("", total=len(steps) + 1, day=str(demo.start)))
+        _first_champion(screen, use_case, demo)
         for number, week in enumerate(steps):
-            bar.update(job, day=str(week.end))
-            _step(bar, job, use_case, demo, week, report=number % 13 == 12)
+            _step(screen, use_case, demo, week, report=number % REPORT_EVERY == 0)
 
 
-def _first_champion(bar: Progress, job: object, use_case: UseCase, demo: Demo) -> None:
+def _first_champion(screen: Screen, use_case: UseCase, demo: Demo) -> None:
     from flows.ingest import ingest
     from flows.train import train
 
     first = Week(demo.start, demo.train_at)
-    bar.update(job, description="landing and ingesting the first quarter")
+    screen.doing("landing and ingesting what came before the first training")
     _land(use_case, demo, first)
     ingest(use_case.name, as_of=first.as_of)
-    bar.update(job, description="training the first candidates")
+    screen.doing("training the first candidates")
     train(use_case.name, as_of=first.as_of)
-    bar.update(job, description="waiting for the promotion that its event starts")
+    screen.doing("waiting for the promotion that its event starts")
     _wait_for_answers(use_case)
-    _tell(bar, use_case, 0)
-    bar.advance(job)
+    screen.tell(use_case, 0)
+    screen.done(first.end)
 
 
-def _step(
-    bar: Progress, job: object, use_case: UseCase, demo: Demo, week: Week, *, report: bool
-) -> None:
+def _step(screen: Screen, use_case: UseCase, demo: Demo, week: Week, *, report: bool) -> None:
     from flows.ingest import ingest
     from flows.monitor import monitor
     from flows.score import score
 
     seen = len(ledger().entries(use_case.name))
-    bar.update(job, description="ingest")
+    screen.doing("ingest")
     _land(use_case, demo, week)
     ingest(use_case.name, as_of=week.as_of)
-    bar.update(job, description="score")
-    score(use_case.name, as_of=week.as_of, window=f"{demo.step.days}d")
-    bar.update(job, description="monitor")
+    screen.doing("score")
+    score(use_case.name, as_of=week.as_of, window=write_duration(demo.step))
+    screen.doing("monitor")
     monitor(use_case.name, as_of=week.as_of, report=report)
-    bar.update(job, description="an alert: its automations retrain and decide")
+    screen.doing("an alert: its automations retrain and decide")
     _wait_for_answers(use_case)
-    _tell(bar, use_case, seen)
-    bar.update(job, advance=1, description="")
+    screen.tell(use_case, seen)
+    screen.done(week.end)
 
 
 def _land(use_case: UseCase, demo: Demo, week: Week) -> None:
@@ -170,21 +202,9 @@ def _wait_for_answers(use_case: UseCase) -> None:
         time.sleep(0.3)
 
 
-def _tell(bar: Progress, use_case: UseCase, seen: int) -> None:
-    """Print what the ledger learned since `seen`."""
-    from tasks.story import STYLE, summary
-
-    for entry in ledger().entries(use_case.name)[seen:]:
-        what = entry.what.replace("_", " ")
-        style = STYLE.get(entry.what, "default")
-        version = f" v{entry.version}" if entry.version else ""
-        bar.console.print(f"{entry.at:%Y-%m-%d}  [{style}]{what}{version}[/]  {summary(entry)}")
-
-
 def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
     """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
     from tasks.reports import show_picture
-    from tasks.story import history_of, picture
 
     path = picture(use_case, settings().reports / use_case.name / "year.png")
     show_picture(use_case, path, "year", use_case.title)

@@ -29,6 +29,12 @@ STYLE = {
 }
 WINDOWS_SHOWN = 6
 SHOWN = ("roc_auc", "cost")
+_WEEKLY = pl.Schema(
+    {
+        "window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64,
+        "roc_auc": pl.Float64, "cost": pl.Float64, "coverage": pl.Float64,
+    }
+)  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -38,7 +44,10 @@ def status_of(use_case: UseCase) -> RenderableType:
     now = champion(entries)
     if now is None:
         return Group(head, f"no champion yet: run train/{use_case.name}")
-    lines = [head, f"champion: version {now.version} since {now.at:%Y-%m-%d %H:%M} UTC"]
+    lines: list[RenderableType] = [
+        head,
+        f"champion: version {now.version} since {now.at:%Y-%m-%d %H:%M} UTC",
+    ]
     bad = open_episodes(entries)
     lines += [f"[red]open since {e.at:%Y-%m-%d}[/]: {_cause(e)}" for e in bad] or ["all is well"]
     return Group(*lines, _windows(weekly_numbers(use_case).tail(WINDOWS_SHOWN)))
@@ -60,16 +69,14 @@ def weekly_numbers(use_case: UseCase) -> pl.DataFrame:
     A metric is null where the window was not mature.
     """
     lake = lake_of(use_case.name)
-    columns = {"window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64}
-    numbers = {"roc_auc": pl.Float64, "cost": pl.Float64, "coverage": pl.Float64}
     if not lake.exists("monitoring"):
-        return pl.DataFrame(schema={**columns, **numbers})
+        return pl.DataFrame(schema=_WEEKLY)
     length = pl.col("window_end") - pl.col("window_start")
     return (
         lake.scan("monitoring")
         .filter(pl.col("kind") == "performance", pl.col("subject").is_in(SHOWN))
         .filter(length == use_case.monitor.window)
-        .group_by(*columns)
+        .group_by("window_end", "model_version")
         .agg(
             *(
                 pl.col("value").filter(pl.col("subject") == name).first().alias(name)
@@ -154,8 +161,9 @@ def _windows(weeks: pl.DataFrame) -> RenderableType:
 def _row(entry: Entry, *, full: bool) -> tuple[str, ...]:
     evidence = json.dumps(entry.evidence, indent=1) if full else summary(entry)
     version = "" if entry.version is None else str(entry.version)
+    what, actor = entry.what.replace("_", " "), _actor(entry.actor)
     when = f"{entry.at:%Y-%m-%d %H:%M}"
-    return str(entry.seq), when, entry.what.replace("_", " "), version, _actor(entry.actor), evidence
+    return str(entry.seq), when, what, version, actor, evidence
 
 
 def _actor(name: str) -> str:
