@@ -29,12 +29,10 @@ STYLE = {
 }
 WINDOWS_SHOWN = 6
 SHOWN = ("roc_auc", "cost")
-_WEEKLY = pl.Schema(
-    {
-        "window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64,
-        "roc_auc": pl.Float64, "cost": pl.Float64, "coverage": pl.Float64,
-    }
-)  # fmt: skip
+_WEEKLY = {
+    "window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64(),
+    "roc_auc": pl.Float64(), "cost": pl.Float64(), "coverage": pl.Float64(),
+}  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:

@@ -17,7 +17,9 @@ import yaml
 
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
+from infra.processes import recall
 from tasks.ledger import Entry, champion, ledger
+from tasks.runs import Run, latest_runs
 
 pytestmark = pytest.mark.server
 NAME = "flights"
@@ -63,7 +65,6 @@ def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
 
 def test_an_alert_is_answered_and_decided_on_by_itself_and_once(server: UseCase) -> None:
     from tasks.events import emit_alert
-    from tasks.runs import latest_runs
 
     alert = _record_alert("alert:ten-times")
     for _ in range(10):
@@ -92,7 +93,6 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     from prefect.events import emit_event
 
     from tasks.events import ALERT, resource_of
-    from tasks.runs import latest_runs
 
     emit_event(ALERT, resource={"prefect.resource.id": resource_of(NAME), ALERT: "no payload"})
     run = _until(
@@ -105,6 +105,28 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     assert state is not None
     assert state.is_failed()
     assert "InvalidJinja" in run.parameters["reason"]
+
+
+@pytest.mark.slow
+def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
+    server: UseCase,
+) -> None:
+    from flows.reconcile import reconcile
+    from infra import local
+    from tasks.answers import FIRST_PAUSE
+    from tasks.events import emit_alert
+
+    alert = _record_alert("alert:killed", LATER + server.retrain.cooldown)
+    emit_alert(alert)
+    _until(lambda: _entry(f"retrain:{alert.key}"), "a claim")
+    _kill_worker_and_its_runs()
+    killed = _until(lambda: _run_that_ended(alert), "a run marked as crashed", seconds=200)
+    assert _entry(f"candidate:{alert.key}") is None
+    local.up(mlflow=False, schedules=False)
+    reconcile(NAME, as_of=datetime.now(UTC) + FIRST_PAUSE)
+    assert _until(lambda: _decision_on_answer_to(alert), "a decision").version
+    mine = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
+    assert [run.id for run in mine][1:] == [killed.id]
 
 
 def _small_use_case(folder: Path) -> Path:
@@ -131,16 +153,30 @@ def _ingest() -> None:
     ingest(NAME, as_of=LATER)
 
 
-def _record_alert(key: str) -> Entry:
-    return ledger().record(Entry(NAME, "alert_raised", key, LATER, "test"))[0]
+def _record_alert(key: str, at: datetime = LATER) -> Entry:
+    return ledger().record(Entry(NAME, "alert_raised", key, at, "test"))[0]
+
+
+def _entry(key: str) -> Entry | None:
+    return next((e for e in ledger().entries(NAME) if e.key == key), None)
+
+
+def _run_that_ended(alert: Entry) -> Run | None:
+    found = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
+    return next((run for run in found if run.ended), None)
+
+
+def _kill_worker_and_its_runs() -> None:
+    (worker,) = [p for p in recall(settings().state / "processes.json") if p.name == "worker"]
+    there = worker.found()
+    assert there is not None
+    for one in [there, *there.children(recursive=True)]:
+        one.kill()
 
 
 def _decision_on_answer_to(alert: Entry) -> Entry | None:
-    entries = ledger().entries(NAME)
-    answer = next((e for e in entries if e.key == f"candidate:{alert.key}"), None)
-    if answer is None:
-        return None
-    return next((e for e in entries if e.key == f"decision:{answer.version}"), None)
+    answer = _entry(f"candidate:{alert.key}")
+    return _entry(f"decision:{answer.version}") if answer is not None else None
 
 
 def _register_twins(case: UseCase) -> list[int]:
