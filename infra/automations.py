@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-ZOMBIES = "mainspring: a run without heartbeat has crashed"
+from infra.deployments import EVERYWHERE
+
+ZOMBIES = f"{EVERYWHERE} a run without heartbeat has crashed"
 SILENCE = timedelta(seconds=90)
 
 

@@ -20,6 +20,7 @@ from configs.settings import settings
 from configs.use_case import UseCase, load_use_case, use_case_names
 
 WORK_POOL = "mainspring"
+EVERYWHERE = "Mainspring:"  # begins the names of automations of no use case (theirs are lowercase)
 BURST = 60  # seconds in which the same event starts nothing more; reconcile sends again after it
 _HEADER = "# Made from the use cases' YAML files by `mainspring deployments --write`: edit those.\n"
 _RUNS = {
@@ -102,14 +103,18 @@ def _deployment(flow: str, use_case: UseCase, **starts: object) -> dict[str, Any
 
 
 def _attention() -> dict[str, Any]:
-    """The run that tells of an automation that could not act; it does not tell of its own."""
-    name = "mainspring: a failed automation is told of"
+    """The run that tells of a use case's automation that could not act.
+
+    Not of the automations of no use case: it would tell of its own failure for ever, and the one
+    for zombies fails, for nothing, on runs so short that their end is heard before their heartbeat.
+    """
+    name = f"{EVERYWHERE} a failed automation is told of"
     failed = {
         "name": name,
         "expect": ["prefect.automation.action.failed"],
         "match": {
             "prefect.resource.id": "prefect.automation.*",
-            "prefect.resource.name": f"!{name}",
+            "prefect.resource.name": f"!{EVERYWHERE} *",
         },
         "for_each": ["prefect.resource.id"],
         "posture": "Reactive",

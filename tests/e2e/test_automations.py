@@ -116,7 +116,7 @@ def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
     from tasks.answers import FIRST_PAUSE
     from tasks.events import emit_alert
 
-    alert = _record_alert("alert:killed", LATER + server.retrain.cooldown)
+    alert = _record_alert("alert:killed", EARLIER)
     emit_alert(alert)
     _until(lambda: _entry(f"retrain:{alert.key}"), "a claim")
     _kill_worker_and_its_runs()

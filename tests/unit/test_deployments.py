@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from configs.settings import ROOT, settings
-from infra import deployments
+from infra import automations, deployments
 from tasks import events
 
 WAITS_ITS_TURN = {"limit": 1, "collision_strategy": "ENQUEUE"}
@@ -44,7 +44,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "retrain/flights": ["flights: alert starts retrain"],
         "promote/flights": ["flights: candidate starts promote"],
         "reconcile/flights": ["*/5 * * * *"],
-        "attention/mainspring": ["mainspring: a failed automation is told of"],
+        "attention/mainspring": ["Mainspring: a failed automation is told of"],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]
     assert {(s["timezone"], s["active"]) for s in crons} == {("UTC", True)}
@@ -81,15 +81,17 @@ def test_an_alert_starts_one_retrain_and_a_candidate_one_promote(
     ]  # fmt: skip
 
 
-def test_a_failed_automation_is_told_of_but_not_that_of_telling(
+def test_a_use_cases_failed_automation_is_told_of_and_no_other(
     on_disk: dict[str, dict[str, Any]],
 ) -> None:
     (trigger,) = on_disk["attention/mainspring"]["triggers"]
     assert trigger["expect"] == ["prefect.automation.action.failed"]
     assert trigger["match"] == {
         "prefect.resource.id": "prefect.automation.*",
-        "prefect.resource.name": f"!{trigger['name']}",
+        "prefect.resource.name": "!Mainspring: *",
     }
+    assert trigger["name"].startswith("Mainspring: ")
+    assert automations.ZOMBIES.startswith("Mainspring: ")
 
 
 def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, Any]]) -> None:
