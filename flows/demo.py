@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -32,7 +33,7 @@ from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, settings
 from configs.use_case import Demo, UseCase, load_use_case
 from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
-from tasks.story import STYLE, history_of, picture, summary
+from tasks.story import STYLE, happened, history_of, picture, summary
 
 PATIENCE = 150.0  # seconds to wait for the automations to answer
 REPORT_EVERY = 13  # weeks: Evidently's report takes seconds
@@ -126,9 +127,7 @@ class Screen:
     def tell(self, use_case: UseCase, seen: int) -> None:
         """Print what the ledger learned since it had `seen` entries."""
         for entry in ledger().entries(use_case.name)[seen:]:
-            what = entry.what.replace("_", " ")
-            version = f" v{entry.version}" if entry.version else ""
-            line = f"[{STYLE.get(entry.what, 'default')}]{what}{version}[/]"
+            line = f"[{STYLE.get(entry.what, 'default')}]{happened(entry)}[/]"
             self.bar.console.print(f"{entry.at:%Y-%m-%d}  {line}  {escape(summary(entry))}")
 
 
@@ -139,7 +138,8 @@ def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
         TextColumn("[bold]{task.fields[day]}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("{task.description}"), console=console,
     )  # fmt: skip
-    with bar:
+    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with bar, quiet:  # a flow in a process that somebody watches needs no heartbeat: saves 1 s each
         screen = Screen(bar, bar.add_task("", total=len(steps) + 1, day=str(demo.start)))
         _first_champion(screen, use_case, demo)
         for number, week in enumerate(steps):

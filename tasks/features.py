@@ -8,8 +8,9 @@ what was known from its own known time on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from tasks.retries import is_transient
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
+EarliestAdded = Callable[[str, str, int | None, int], datetime | None]
 
 
 def raw_tables(
@@ -54,8 +56,9 @@ def refresh(use_case: UseCase, as_of: datetime) -> dict[str, int]:
     if missing:
         raise NoRows(f"{lake.uri('raw')}: nothing was ingested into {', '.join(missing)}")
     versions = {name: version for name, version in raw.items() if version is not None}
+    earliest_added = cache(lake.earliest_added)  # most views were built of the same versions
     for view in use_case.features.views:
-        _refresh_view(use_case, lake, view, versions, as_of)
+        _refresh_view(use_case, lake, view, versions, as_of, earliest_added)
     return lake.versions([f"features/{view}" for view in use_case.features.views])
 
 
@@ -118,13 +121,18 @@ def table_versions(use_case: UseCase) -> dict[str, int]:
 
 
 def _refresh_view(
-    use_case: UseCase, lake: Lake, view: str, versions: Mapping[str, int], as_of: datetime
+    use_case: UseCase,
+    lake: Lake,
+    view: str,
+    versions: Mapping[str, int],
+    as_of: datetime,
+    earliest_added: EarliestAdded,
 ) -> None:
     """Build what is missing or no longer right of one feature table, in one commit."""
     table = f"features/{view}"
     note = lake.note(table)
     built_to = datetime.fromisoformat(note["built_to"]) if note else None
-    dirty_from = _dirty_from(use_case, lake, versions, note.get("raw", {}))
+    dirty_from = _dirty_from(use_case, versions, note.get("raw", {}), earliest_added)
     end = max(as_of, built_to or as_of)
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:
@@ -135,11 +143,14 @@ def _refresh_view(
 
 
 def _dirty_from(
-    use_case: UseCase, lake: Lake, versions: Mapping[str, int], built_of: Mapping[str, int]
+    use_case: UseCase,
+    versions: Mapping[str, int],
+    built_of: Mapping[str, int],
+    earliest_added: EarliestAdded,
 ) -> datetime | None:
     """The earliest known time of the raw rows added since a table was built; None if none was."""
     added = [
-        lake.earliest_added(f"raw/{name}", table.known_time, built_of.get(name), versions[name])
+        earliest_added(f"raw/{name}", table.known_time, built_of.get(name), versions[name])
         for name, table in use_case.tables.items()
     ]
     return min((time for time in added if time is not None), default=None)

@@ -119,6 +119,8 @@ class Lake:
         It comes from the statistics of the Delta log, so it may be up to a millisecond early; None
         if no rows were added. Every file is new when `since` is None.
         """
+        if since == version:
+            return None
         files = _files(self.uri(table), version)
         if since is not None:
             files = files.join(_files(self.uri(table), since), on="path", how="anti")

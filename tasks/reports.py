@@ -115,12 +115,13 @@ def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: P
 
     judged = history.filter(pl.col("kind") == "performance", pl.col("threshold").is_not_null())
     subjects = judged["subject"].unique().sort().to_list()
+    first: Any = history["as_of"].min()
     figure = pyplot.figure(figsize=(13, max(5.4, 2.5 * len(subjects))), layout="constrained")
     grid = figure.add_gridspec(max(len(subjects), 1), 2, width_ratios=[1.75, 1])
     for place, subject in enumerate(subjects):
         axes = figure.add_subplot(grid[place, 0])
         _rule(axes, history, subject)
-        _mark(axes, entries, history, named=place == 0)
+        mark(axes, entries, first, named=place == 0)
     _drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,12 +145,12 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
     for edge, beyond in _limits(metric, rows):
         end = max(high, *edge) if beyond > 0 else min(low, *edge)
         axes.fill_between(times, edge, end, step="pre", color=COLOURS["page"], alpha=0.09, lw=0)
-    _dates(axes)
-    _tidy(axes, f"{metric.replace('_', ' ')}, last {length}")
+    dates(axes)
+    tidy(axes, f"{metric.replace('_', ' ')}, last {length}")
     axes.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
 
 
-def _dates(axes: Axes) -> None:
+def dates(axes: Axes) -> None:
     """Few and short dates below a panel."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -166,10 +167,9 @@ def _limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
     return [(above, 1 if above[-1] > rows["reference"][-1] else -1)]
 
 
-def _mark(axes: Axes, entries: Sequence[Entry], history: pl.DataFrame, *, named: bool) -> None:
-    """Vertical lines where an alert was raised or a challenger decided on."""
-    first = history["as_of"].min()
-    for entry in (e for e in entries if e.what in MARKS and first is not None and e.at >= first):  # type: ignore[operator]
+def mark(axes: Axes, entries: Sequence[Entry], since: datetime | None, *, named: bool) -> None:
+    """Vertical lines where, since a moment, an alert was raised or a challenger decided on."""
+    for entry in (e for e in entries if e.what in MARKS and since is not None and e.at >= since):
         colour, dashes, name = MARKS[entry.what]
         at: Any = entry.at
         axes.axvline(at, color=colour, linestyle=dashes, linewidth=1.1, alpha=0.8, zorder=2)
@@ -185,7 +185,7 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
     last = history.filter(pl.col("kind") == "drift", pl.col("as_of") == pl.col("as_of").max())
     ratio = (pl.col("value") / pl.col("threshold")).alias("ratio")
     rows = last.with_columns(ratio).sort("ratio").tail(BARS)
-    _tidy(axes, "drift in the last window, PSI / threshold")
+    tidy(axes, "drift in the last window, PSI / threshold")
     if rows.is_empty():
         return
     axes.barh(rows["subject"], rows["ratio"], color=[COLOURS[v] for v in rows["verdict"]])
@@ -194,7 +194,8 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _tidy(axes: Axes, title: str) -> None:
+def tidy(axes: Axes, title: str) -> None:
+    """A small title, a faint grid and no box: how every panel looks."""
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.grid(axis="both", alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)

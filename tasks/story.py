@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from rich.text import Text
 from configs.use_case import UseCase
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
+from tasks.reports import INK, dates, mark, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +53,8 @@ def status_of(use_case: UseCase) -> RenderableType:
 def history_of(model: str, *, full: bool = False) -> RenderableType:
     """The ledger of a model, an entry a row; `full` prints the evidence as it was written."""
     table = Table(title=f"ledger of {model}", title_justify="left", show_lines=full)
-    for column in ("seq", "when (UTC)", "what", "version", "by", "evidence"):
-        table.add_column(column, no_wrap=column in ("seq", "when (UTC)", "what"))
+    for column in ("when (UTC)", "what", *(("seq", "by") if full else ()), "evidence"):
+        table.add_column(column, no_wrap=column in ("when (UTC)", "what", "seq"))
     for entry in ledger().entries(model):
         table.add_row(*_row(entry, full=full), style=STYLE.get(entry.what))
     return table
@@ -95,55 +94,30 @@ def picture(use_case: UseCase, path: Path) -> Path:
     from matplotlib import pyplot
 
     weeks, entries = weekly_numbers(use_case), ledger().entries(use_case.name)
-    figure, (top, bottom) = pyplot.subplots(
-        2, 1, figsize=(11, 6), sharex=True, gridspec_kw={"height_ratios": [3, 2]}
+    figure, panels = pyplot.subplots(
+        2, 1, figsize=(11, 6), sharex=True, layout="constrained", height_ratios=[3, 2]
     )
-    _line(top, weeks, "roc_auc", "ROC AUC, by week")
-    _line(bottom, weeks, "cost", "cost per prediction")
-    _marks((top, bottom), entries)
-    top.set_title(use_case.title, loc="left", fontsize=13, pad=28)
-    figure.autofmt_xdate(rotation=0, ha="center")
+    for axes, metric, title in zip(panels, SHOWN, ("ROC AUC", "cost per prediction"), strict=True):
+        _line(axes, weeks, metric)
+        first = entries[0].at if entries else None
+        mark(axes, entries, first, named=axes is panels[0])
+        dates(axes)
+        tidy(axes, "")
+        axes.set_ylabel(f"{title}, by week")
+    panels[0].legend(loc="lower left", frameon=False, ncols=6)
+    figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130, bbox_inches="tight")
+    figure.savefig(path, dpi=130)
     pyplot.close(figure)
     return path
 
 
-def _line(axes: Axes, weeks: pl.DataFrame, metric: str, title: str) -> None:
+def _line(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:
     """One metric by week, a colour for each version."""
-    for number, (version,) in enumerate(
-        weeks.select("model_version").unique(maintain_order=True).iter_rows()
-    ):
+    for version in weeks["model_version"].unique(maintain_order=True):
         part = weeks.filter(pl.col("model_version") == version).drop_nulls(metric)
-        axes.plot(
-            part["window_end"].to_list(), part[metric].to_list(),
-            marker="o", markersize=4, color=f"C{number}", label=f"version {version}",
-        )  # fmt: skip
-    axes.set_ylabel(title)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    if metric == "roc_auc":
-        axes.legend(loc="lower left", frameon=False, ncols=6)
-
-
-def _marks(both: Sequence[Axes], entries: Sequence[Entry]) -> None:
-    """Vertical lines where something happened, named above the upper axes."""
-    looks = {
-        "alert_raised": ("tab:red", ":", "alert"),
-        "promoted": ("tab:green", "-", "v{} promoted"),
-        "refused": ("tab:orange", "--", "v{} refused"),
-    }
-    for entry in entries:
-        if entry.what not in looks:
-            continue
-        colour, dashes, name = looks[entry.what]
-        for axes in both:
-            axes.axvline(entry.at, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.8)  # type: ignore[arg-type]
-        raised = 1.01 if entry.what == "alert_raised" else 1.06
-        both[0].text(
-            entry.at, raised, name.format(entry.version),  # type: ignore[arg-type]
-            transform=both[0].get_xaxis_transform(), color=colour, fontsize=8, ha="center",
-        )  # fmt: skip
+        times: Any = part["window_end"].to_list()
+        axes.plot(times, part[metric], "o-", markersize=4, label=f"version {version}")
 
 
 def _windows(weeks: pl.DataFrame) -> RenderableType:
@@ -157,16 +131,16 @@ def _windows(weeks: pl.DataFrame) -> RenderableType:
 
 
 def _row(entry: Entry, *, full: bool) -> tuple[str, ...]:
-    evidence = json.dumps(entry.evidence, indent=1) if full else summary(entry)
-    version = "" if entry.version is None else str(entry.version)
-    what, actor = entry.what.replace("_", " "), _actor(entry.actor)
-    when = f"{entry.at:%Y-%m-%d %H:%M}"
-    return str(entry.seq), when, what, version, actor, evidence
+    when, what = f"{entry.at:%Y-%m-%d %H:%M}", happened(entry)
+    if full:
+        return when, what, str(entry.seq), entry.actor, json.dumps(entry.evidence, indent=1)
+    return when, what, summary(entry)
 
 
-def _actor(name: str) -> str:
-    """An actor with the run ids cut to what the Prefect UI needs to find them."""
-    return re.sub(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b", r"\1", name)
+def happened(entry: Entry) -> str:
+    """What an entry says, with its version: `promoted v2`."""
+    version = "" if entry.version is None else f" v{entry.version}"
+    return entry.what.replace("_", " ") + version
 
 
 def summary(entry: Entry) -> str:

@@ -40,8 +40,9 @@ def test_history_tells_the_ledger(home):
     code, said = run("history", "flights")
     assert code == 0
     assert "2013-04-01 00:00" in said
-    assert "promote 12345678 " in said
+    assert "promoted v1" in said
     assert "roc_auc 0.71 against 0.70" in said
+    assert actor in run("history", "flights", "--full")[1]
 
 
 def test_status_before_anything_happened(home):
