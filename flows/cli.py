@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -132,6 +133,8 @@ def demo(
     state: Annotated[Path | None, typer.Option(help="Folder that the demo may erase.")] = None,
 ) -> None:
     """Play the whole loop on real data: land, ingest, train, promote, then week after week."""
+    # before Prefect is imported: a terminal wants progress, the UI has every line
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     from flows.demo import play
 
     if not play(console, use_case, until, state or settings().state / "demo"):

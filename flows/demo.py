@@ -10,11 +10,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 
+from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from rich.console import Console
 from rich.markup import escape
@@ -33,10 +35,12 @@ from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, settings
 from configs.use_case import Demo, UseCase, load_use_case
 from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
+from tasks.reports import show_picture
 from tasks.story import STYLE, happened, history_of, picture, summary
 
 PATIENCE = 150.0  # seconds to wait for the automations to answer
 REPORT_EVERY = 13  # weeks: Evidently's report takes seconds
+HEAVY = ("great_expectations", "feast", "mlflow.onnx", "sklearn.ensemble", "skl2onnx", "evidently")
 MARK = "made-by-mainspring-demo"
 
 
@@ -51,8 +55,13 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     from infra import local
 
     console.print(f"[bold]{use_case.title}[/]  everything goes to [cyan]{state}[/]")
-    with console.status("starting a Prefect server and a worker of the demo's own"):
+    with (
+        console.status("starting a Prefect server and a worker of the demo's own"),
+        ThreadPoolExecutor() as pool,
+    ):
+        prepared = pool.submit(_prepare, use_case, use_case.demo)
         running = local.up(schedules=False, mlflow=False, free_ports=True)
+        prepared.result()
     try:
         console.print(f"watch it live: {running.addresses['Prefect']}")
         _live(console, use_case, use_case.demo, end)
@@ -60,6 +69,13 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     finally:
         _send_the_rest()
         local.down()
+
+
+def _prepare(use_case: UseCase, demo: Demo) -> None:
+    """What can be done while the server starts: land the first files, import what is slow."""
+    _land(use_case, demo, Week(demo.start, demo.train_at))
+    for name in HEAVY:
+        import_module(name)
 
 
 def _send_the_rest() -> None:
@@ -76,7 +92,6 @@ def _start_over(state: Path) -> None:
     if state.exists() and any(state.iterdir()) and not (state / MARK).exists():
         raise BadConfig(f"{state} was not made by a demo and is not erased; give another --state")
     os.environ["MAINSPRING_STATE"] = str(state.resolve())
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")  # the UI has them all
     settings.cache_clear()
     ledger.cache_clear()
     if state.exists():
@@ -151,8 +166,7 @@ def _first_champion(screen: Screen, use_case: UseCase, demo: Demo) -> None:
     from flows.train import train
 
     first = Week(demo.start, demo.train_at)
-    screen.doing("landing and ingesting what came before the first training")
-    _land(use_case, demo, first)
+    screen.doing("ingesting what landed before the first training")
     ingest(use_case.name, as_of=first.as_of)
     screen.doing("training the first candidates")
     train(use_case.name, as_of=first.as_of)
@@ -204,10 +218,7 @@ def _wait_for_answers(use_case: UseCase) -> None:
 
 def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
     """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
-    from tasks.reports import show_picture
-
-    path = picture(use_case, settings().reports / use_case.name / "year.png")
-    show_picture(use_case, path, "year", use_case.title)
+    path = publish(use_case.name)
     console.print(history_of(use_case.name))
     closed = loop_closed(use_case)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
@@ -220,6 +231,15 @@ def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
         )
     )
     return closed
+
+
+@flow(name="demo", flow_run_name="demo-{use_case}")
+def publish(use_case: str) -> Path:
+    """Draw the picture of the whole demo, as a file and as an artifact of this run."""
+    case = load_use_case(use_case)
+    path = picture(case, settings().reports / use_case / "year.png")
+    show_picture(case, path, "year", case.title)
+    return path
 
 
 def loop_closed(use_case: UseCase) -> bool:

@@ -8,19 +8,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
 from tasks.alerts import raise_alerts
 from tasks.lake import lake_of
 from tasks.ledger import ledger
-from tasks.monitoring import history, save_numbers
+from tasks.monitoring import counted, history, save_numbers
 from tasks.reports import publish_evidently, publish_numbers
 from tasks.window import load_window, measure_window
 
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")
-def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> None:
+def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> State[None]:
     """Watch [as_of − monitor.window, as_of) and ask for retraining when an episode wants it.
 
     `report` also writes Evidently's HTML, which takes seconds. Running it again changes no row
@@ -30,6 +32,8 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     lake, book = lake_of(use_case), ledger()
 
     window = load_window(case, book.entries(use_case), now)
+    if window is None:
+        return Completed(message="nothing to watch: there is no champion yet")
     rows = measure_window(window)
 
     save_numbers(lake, rows, now)
@@ -38,3 +42,4 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     publish_numbers(case, history(lake, now), book.entries(use_case), now)
     if report and window.scored.height:
         publish_evidently(window.use_case, window.champion, window.scored, now)
+    return Completed(message=f"version {window.champion.version}: {counted(rows)}")

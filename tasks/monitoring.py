@@ -78,9 +78,14 @@ def history(lake: Lake, as_of: datetime) -> pl.DataFrame:
     return lake.scan(TABLE).filter(pl.col("as_of") <= as_of).collect().sort("as_of", "kind")
 
 
+def counted(rows: pl.DataFrame) -> str:
+    """How many of the rows page, inform and are ok, in words."""
+    counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
+    return ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("page", "inform", "ok"))
+
+
 @task(task_run_name="save numbers", cache_policy=NO_CACHE)
 def save_numbers(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> None:
     """As `save`, and tell what was found."""
     version = save(lake, rows, as_of)
-    verdicts = dict(rows["verdict"].drop_nulls().value_counts().rows())
-    get_run_logger().info("%s numbers in %s@%s: %s", rows.height, TABLE, version, verdicts)
+    get_run_logger().info("%s numbers in %s@%s: %s", rows.height, TABLE, version, counted(rows))

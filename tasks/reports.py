@@ -22,6 +22,7 @@ from configs.use_case import UseCase
 from tasks import features
 from tasks.card import SCORE, table
 from tasks.ledger import Entry
+from tasks.monitoring import counted
 from tasks.registry import Model, predict
 
 if TYPE_CHECKING:
@@ -94,13 +95,11 @@ def markdown(title: str, rows: pl.DataFrame) -> str:
     """The worst numbers as a Markdown table."""
     shown = worst(rows).head(TABLE_ROWS)
     columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
-    counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
-    said = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("page", "inform", "ok"))
     cells = [
         {name: "" if value is None else value for name, value in row.items()}
         for row in shown.select(columns).to_dicts()
     ]
-    return f"## {title}\n\n{said}\n\n{table(cells)}\n"
+    return f"## {title}\n\n{counted(rows)}\n\n{table(cells)}\n"
 
 
 def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: Path) -> Path:

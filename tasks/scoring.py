@@ -104,8 +104,12 @@ def _refuse_to_wipe(use_case: UseCase, window: Window) -> None:
 
 @task(task_run_name="who is champion", cache_policy=NO_CACHE)
 def find_reigns(use_case: UseCase, window: Window) -> list[Reign]:
-    """As `reigns_in`, seen by Prefect."""
-    found = reigns_in(use_case, window)
+    """As `reigns_in`, seen by Prefect; a window without any champion is a warning, not an error."""
+    try:
+        found = reigns_in(use_case, window)
+    except NoChampion as nobody:
+        get_run_logger().warning("%s", nobody)
+        return []
     for reign in found:
         get_run_logger().info("version %s from %s to %s", reign.version, reign.start, reign.end)
     return found

@@ -10,6 +10,7 @@ import polars as pl
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from configs.errors import NoChampion
 from configs.use_case import UseCase
 from tasks import contract, drift, features, performance
 from tasks.card import SCORE
@@ -110,9 +111,13 @@ def _scored(use_case: UseCase, judged: pl.DataFrame, as_of: datetime) -> pl.Data
 
 
 @task(task_run_name="load window", cache_policy=NO_CACHE)
-def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window:
-    """As `load`, seen by Prefect."""
-    window = load(use_case, entries, as_of)
+def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window | None:
+    """As `load`, seen by Prefect; before the first champion there is nothing, and a warning."""
+    try:
+        window = load(use_case, entries, as_of)
+    except NoChampion as nobody:
+        get_run_logger().warning("%s", nobody)
+        return None
     told = (window.champion.version, window.since, window.scored.height, window.judged.height)
     get_run_logger().info("version %s, champion since %s: %s rows scored, %s to judge", *told)
     return window

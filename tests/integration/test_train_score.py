@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from configs.errors import BadModel, NoChampion, NoRows
+from configs.errors import BadModel, NoRows
 from configs.settings import settings
 from configs.use_case import load_use_case
 from flows.score import score
@@ -60,8 +60,7 @@ def held() -> pl.DataFrame:
 
 
 def test_before_any_champion_and_any_data(state):
-    with pytest.raises(NoChampion):
-        score("flights", AS_OF - timedelta(days=30))
+    assert score("flights", AS_OF - timedelta(days=30)) == 0
     with pytest.raises(NoRows):
         train("flights", AS_OF - timedelta(days=18))
     assert not ledger().entries("flights")
