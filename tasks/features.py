@@ -8,7 +8,7 @@ what was known from its own known time on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -27,7 +27,6 @@ from tasks.retries import is_transient
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
-EarliestAdded = Callable[[str, str, int | None, int], datetime | None]
 
 
 def raw_tables(
@@ -56,9 +55,9 @@ def refresh(use_case: UseCase, as_of: datetime) -> dict[str, int]:
     if missing:
         raise NoRows(f"{lake.uri('raw')}: nothing was ingested into {', '.join(missing)}")
     versions = {name: version for name, version in raw.items() if version is not None}
-    earliest_added = cache(lake.earliest_added)  # most views were built of the same versions
+    sources = _Sources(use_case, lake, versions)
     for view in use_case.features.views:
-        _refresh_view(use_case, lake, view, versions, as_of, earliest_added)
+        _refresh_view(use_case, lake, view, sources, as_of)
     return lake.versions([f"features/{view}" for view in use_case.features.views])
 
 
@@ -120,40 +119,38 @@ def table_versions(use_case: UseCase) -> dict[str, int]:
     )
 
 
+class _Sources:
+    """The raw tables of one refresh at fixed versions, opened once for all views."""
+
+    def __init__(self, use_case: UseCase, lake: Lake, versions: Mapping[str, int]) -> None:
+        self.versions = dict(versions)
+        self.known_by = cache(lambda end: raw_tables(use_case, end, versions))
+        self._times = {name: table.known_time for name, table in use_case.tables.items()}
+        self._earliest_added = cache(lake.earliest_added)
+
+    def dirty_from(self, built_of: Mapping[str, int]) -> datetime | None:
+        """The earliest known time of the rows added since those versions; None if none was."""
+        added = [
+            self._earliest_added(f"raw/{name}", time, built_of.get(name), self.versions[name])
+            for name, time in self._times.items()
+        ]
+        return min((time for time in added if time is not None), default=None)
+
+
 def _refresh_view(
-    use_case: UseCase,
-    lake: Lake,
-    view: str,
-    versions: Mapping[str, int],
-    as_of: datetime,
-    earliest_added: EarliestAdded,
+    use_case: UseCase, lake: Lake, view: str, sources: _Sources, as_of: datetime
 ) -> None:
     """Build what is missing or no longer right of one feature table, in one commit."""
     table = f"features/{view}"
     note = lake.note(table)
     built_to = datetime.fromisoformat(note["built_to"]) if note else None
-    dirty_from = _dirty_from(use_case, versions, note.get("raw", {}), earliest_added)
+    dirty_from = sources.dirty_from(note.get("raw", {}))
     end = max(as_of, built_to or as_of)
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:
-        build = getattr(_module(use_case), view)
-        rows = build(raw_tables(use_case, end, versions), start, end).collect()
-        made_of = {"raw": dict(versions), "built_to": end.isoformat()}
+        rows = getattr(_module(use_case), view)(sources.known_by(end), start, end).collect()
+        made_of = {"raw": sources.versions, "built_to": end.isoformat()}
         lake.replace_window(table, rows, CREATED, (start, end), note=made_of)
-
-
-def _dirty_from(
-    use_case: UseCase,
-    versions: Mapping[str, int],
-    built_of: Mapping[str, int],
-    earliest_added: EarliestAdded,
-) -> datetime | None:
-    """The earliest known time of the raw rows added since a table was built; None if none was."""
-    added = [
-        earliest_added(f"raw/{name}", table.known_time, built_of.get(name), versions[name])
-        for name, table in use_case.tables.items()
-    ]
-    return min((time for time in added if time is not None), default=None)
 
 
 def _call(

@@ -92,15 +92,18 @@ class Lake:
         outside = rows.filter((pl.col(time) < start) | (pl.col(time) >= end)).height
         if outside:
             raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
-        if self.exists(table):
-            there = self.scan(table).filter(pl.col(time) >= start, pl.col(time) < end).collect()
-            if note is None and _same(there, rows, keys, ignoring):
-                return self.version(table)
-            where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
-            self._commit(table, rows, note or {}, mode="overwrite", predicate=where)
-        elif rows.height or note is not None:
-            self._commit(table, rows, note or {}, mode="overwrite")
-        return self.version(table)
+        seen = self._open(table)
+        if seen is None:
+            if rows.height or note is not None:
+                self._commit(table, rows, note or {}, mode="overwrite")
+            return self.version(table)
+        if note is None:
+            inside = self.scan(table).filter(pl.col(time) >= start, pl.col(time) < end)
+            if _same(inside.collect(), rows, keys, ignoring):
+                return seen.version()
+        where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+        self._commit(table, rows, note or {}, mode="overwrite", predicate=where, seen=seen)
+        return seen.version()
 
     def note(self, table: str) -> dict[str, Any]:
         """The metadata of the table's newest commit that carries any; empty before that."""
