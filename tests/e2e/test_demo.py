@@ -43,7 +43,11 @@ def test_an_alert_closes_the_loop_by_itself(tmp_path):
     folder.mkdir()
     (folder / "flights.yaml").write_text(yaml.safe_dump(strict))
 
-    said = play(tmp_path, "--until", "2013-04-22", MAINSPRING_USE_CASES=str(folder))
+    use_cases = {"MAINSPRING_USE_CASES": str(folder)}
+    write = [sys.executable, "-m", "flows.cli", "deployments", "--write"]
+    subprocess.run(write, cwd=ROOT, env={**os.environ, **use_cases}, check=True)
+
+    said = play(tmp_path, "--until", "2013-04-22", **use_cases)
 
     assert "the loop closed" in said
     picture = tmp_path / "demo" / "reports" / "flights" / "year.png"
