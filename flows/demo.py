@@ -39,7 +39,7 @@ from tasks.reports import show_picture
 from tasks.story import STYLE, happened, history_of, picture, summary
 
 PATIENCE = 150.0  # seconds to wait for the automations to answer
-REPORT_EVERY = 13  # weeks: Evidently's report takes seconds
+REPORT_EVERY = 20  # weeks: Evidently's report takes seconds
 HEAVY = ("great_expectations", "feast", "mlflow.onnx", "sklearn.ensemble", "skl2onnx", "evidently")
 MARK = "made-by-mainspring-demo"
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -90,3 +91,12 @@ def test_a_table_that_is_not_there_says_so(lake):
     assert lake.note("t") == {}
     with pytest.raises(NoRows, match="nothing was ever written"):
         lake.scan("t")
+
+
+def test_a_table_of_many_commits_is_opened_from_a_checkpoint_and_keeps_its_past(lake):
+    for day in range(12):
+        lake.append_once("raw/x", {f"day {day}": days(day, day + 1)})
+    log = Path(lake.uri("raw/x")) / "_delta_log"
+    assert list(log.glob("*.checkpoint.parquet"))
+    assert lake.scan("raw/x", version=0).collect().height == 1
+    assert lake.holds("raw/x", "day 0")
