@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 		|| { echo "Mainspring needs Python 3.11 or newer; say which with make PYTHON=python3.12"; exit 1; }
 	@echo "creating $(VENV) from requirements.lock (a minute or two, about 2 GB)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

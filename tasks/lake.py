@@ -19,7 +19,6 @@ from deltalake.exceptions import CommitFailedError
 from configs.errors import Conflict, NoRows
 from configs.settings import settings
 
-
 _NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
     "delta.logRetentionDuration": "interval 3650 days",  # old versions stay readable
