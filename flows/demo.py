@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
@@ -55,20 +55,19 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     from infra import local
 
     console.print(f"[bold]{use_case.title}[/]  everything goes to [cyan]{state}[/]")
-    with (
-        console.status("starting a Prefect server and a worker of the demo's own"),
-        ThreadPoolExecutor() as pool,
-    ):
-        prepared = pool.submit(_prepare, use_case, use_case.demo)
-        running = local.up(schedules=False, mlflow=False, free_ports=True)
-        prepared.result()
-    try:
-        console.print(f"watch it live: {running.addresses['Prefect']}")
-        _live(console, use_case, use_case.demo, end)
-        return _closing(console, use_case, time.monotonic() - began)
-    finally:
-        _send_the_rest()
-        local.down()
+    with ThreadPoolExecutor() as aside:
+        with console.status("starting a Prefect server and a worker of the demo's own"):
+            prepared = aside.submit(_prepare, use_case, use_case.demo)
+            running = local.up(schedules=False, mlflow=False, free_ports=True, deployed=False)
+            deployed = aside.submit(local.deploy)
+            prepared.result()
+        try:
+            console.print(f"watch it live: {running.addresses['Prefect']}")
+            _live(console, use_case, use_case.demo, end, deployed)
+            return _closing(console, use_case, time.monotonic() - began)
+        finally:
+            _send_the_rest()
+            local.down()
 
 
 def _prepare(use_case: UseCase, demo: Demo) -> None:
@@ -146,8 +145,13 @@ class Screen:
             self.bar.console.print(f"{entry.at:%Y-%m-%d}  {line}  {escape(summary(entry))}")
 
 
-def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
-    """The first champion, then step after step: land, ingest, score, monitor, wait for answers."""
+def _live(
+    console: Console, use_case: UseCase, demo: Demo, end: date, deployed: Future[None]
+) -> None:
+    """The first champion, then step after step: land, ingest, score, monitor, wait for answers.
+
+    Nothing that an automation answers happens before they are `deployed`.
+    """
     steps = list(weeks(demo, end))
     bar = Progress(
         TextColumn("[bold]{task.fields[day]}"), BarColumn(), MofNCompleteColumn(),
@@ -156,12 +160,12 @@ def _live(console: Console, use_case: UseCase, demo: Demo, end: date) -> None:
     quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with bar, quiet:  # a flow in a process that somebody watches needs no heartbeat: saves 1 s each
         screen = Screen(bar, bar.add_task("", total=len(steps) + 1, day=str(demo.start)))
-        _first_champion(screen, use_case, demo)
+        _first_champion(screen, use_case, demo, deployed)
         for number, week in enumerate(steps):
             _step(screen, use_case, demo, week, report=number % REPORT_EVERY == 0)
 
 
-def _first_champion(screen: Screen, use_case: UseCase, demo: Demo) -> None:
+def _first_champion(screen: Screen, use_case: UseCase, demo: Demo, deployed: Future[None]) -> None:
     from flows.ingest import ingest
     from flows.train import train
 
@@ -169,6 +173,7 @@ def _first_champion(screen: Screen, use_case: UseCase, demo: Demo) -> None:
     screen.doing("ingesting what landed before the first training")
     ingest(use_case.name, as_of=first.as_of)
     screen.doing("training the first candidates")
+    deployed.result()
     train(use_case.name, as_of=first.as_of)
     screen.doing("waiting for the promotion that its event starts")
     _wait_for_answers(use_case)

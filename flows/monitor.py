@@ -17,7 +17,7 @@ from tasks.alerts import raise_alerts
 from tasks.lake import lake_of
 from tasks.ledger import ledger
 from tasks.monitoring import counted, history, save_numbers
-from tasks.reports import publish_evidently, publish_numbers
+from tasks.reports import publish_evidently, publish_numbers, publish_picture
 from tasks.window import load_window, measure_window
 
 
@@ -25,8 +25,8 @@ from tasks.window import load_window, measure_window
 def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> State[None]:
     """Watch [as_of − monitor.window, as_of) and ask for retraining when an episode wants it.
 
-    `report` also writes Evidently's HTML, which takes seconds. Running it again changes no row
-    of the monitoring table and no entry of the ledger.
+    `report` also draws the picture and writes Evidently's HTML, which takes seconds. Running it
+    again changes no row of the monitoring table and no entry of the ledger.
     """
     case, now = load_use_case(use_case), moment(as_of)
     lake, book = lake_of(use_case), ledger()
@@ -39,7 +39,9 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     save_numbers(lake, rows, now)
     raise_alerts(book, case, rows, now)
 
-    publish_numbers(case, history(lake, now), book.entries(use_case), now)
+    publish_numbers(case, rows, now)
+    if report:
+        publish_picture(case, history(lake, now), book.entries(use_case), now)
     if report and window.scored.height:
         publish_evidently(window.use_case, window.champion, window.scored, now)
     return Completed(message=f"version {window.champion.version}: {counted(rows)}")

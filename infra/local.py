@@ -36,10 +36,13 @@ class Running:
     already: tuple[str, ...]
 
 
-def up(*, schedules: bool = True, mlflow: bool = True, free_ports: bool = False) -> Running:
-    """Start what is missing, apply deployments and automations, point this process at the server.
+def up(
+    *, schedules: bool = True, mlflow: bool = True, free_ports: bool = False, deployed: bool = True
+) -> Running:
+    """Start what is missing, `deploy`, and point this process at the server.
 
-    Without `schedules` a new server starts no run by the clock. `free_ports` takes any free ports
+    Without `schedules` a new server starts no run by the clock; without `deployed` the deployments
+    are left for the caller to apply. `free_ports` takes any free ports
     instead of those of the settings. BadConfig says which port, folder or file is in the way,
     CannotStart what did not come up, with the end of its log; nothing new is left running then.
     """
@@ -61,6 +64,8 @@ def up(*, schedules: bool = True, mlflow: bool = True, free_ports: bool = False)
     enter()
     try:
         _start(missing, there, schedules)
+        if deployed:
+            deploy()
     except BaseException:
         _stop(process for name, process in there.items() if name in missing)
         raise
@@ -70,6 +75,12 @@ def up(*, schedules: bool = True, mlflow: bool = True, free_ports: bool = False)
         started=tuple(missing),
         already=tuple(name for name in there if name not in missing),
     )
+
+
+def deploy() -> None:
+    """Apply prefect.yaml and the automations that stand beside it; CannotStart if that fails."""
+    _deploy()
+    automations.install()
 
 
 def down() -> list[str]:
@@ -96,8 +107,6 @@ def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> No
     _make_work_pool()
     if WORKER in missing:
         _launch(WORKER, there, {})
-    _deploy()
-    automations.install()
     if MLFLOW in missing:
         _wait(there, MLFLOW, f"{settings().mlflow_url}/health")
     _check_alive(there)

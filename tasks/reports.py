@@ -217,20 +217,21 @@ def publish_evidently(
     return path
 
 
-@task(task_run_name="numbers and picture", cache_policy=NO_CACHE)
-def publish_numbers(
-    use_case: UseCase,
-    history: pl.DataFrame,
-    entries: Sequence[Entry],
-    as_of: datetime,
+@task(task_run_name="table of numbers", cache_policy=NO_CACHE)
+def publish_numbers(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
+    """Show the numbers of `as_of` as a table, beside the run."""
+    said = markdown(_title(use_case, as_of), rows)
+    create_markdown_artifact(said, key=f"{_slug(use_case)}-numbers")
+
+
+@task(task_run_name="picture", cache_policy=NO_CACHE)
+def publish_picture(
+    use_case: UseCase, history: pl.DataFrame, entries: Sequence[Entry], as_of: datetime
 ) -> Path:
-    """Show the numbers of `as_of` as a table and the history as a picture, beside the run."""
-    title = f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"
-    rows = history.filter(pl.col("as_of") == as_of)
+    """Draw the history up to `as_of`, as a file and beside the run."""
     path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.png"
-    picture(title, history, entries, path)
-    create_markdown_artifact(markdown(title, rows), key=f"{_slug(use_case)}-numbers")
-    show_picture(use_case, path, "picture", title)
+    picture(_title(use_case, as_of), history, entries, path)
+    show_picture(use_case, path, "picture", _title(use_case, as_of))
     return path
 
 
@@ -240,6 +241,10 @@ def show_picture(use_case: UseCase, path: Path, name: str, title: str) -> None:
     create_markdown_artifact(
         f"![{title}](data:image/png;base64,{image})", key=f"{_slug(use_case)}-{name}"
     )
+
+
+def _title(use_case: UseCase, as_of: datetime) -> str:
+    return f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"
 
 
 def _slug(use_case: UseCase) -> str:
