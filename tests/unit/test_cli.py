@@ -42,7 +42,7 @@ def test_history_tells_the_ledger(home):
     assert "2013-04-01 00:00" in said
     assert "promoted v1" in said
     assert "roc_auc 0.71 against 0.70" in said
-    assert actor in run("history", "flights", "--full")[1]
+    assert "12345678" in run("history", "flights", "--full")[1]
 
 
 def test_status_before_anything_happened(home):
