@@ -32,7 +32,7 @@ from rich.progress import (
 
 from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
-from configs.settings import ROOT, settings
+from configs.settings import ROOT, Settings, settings
 from configs.use_case import Demo, UseCase, load_use_case
 from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
 from tasks.reports import show_picture
@@ -52,6 +52,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     end = date.fromisoformat(until) if until else use_case.demo.end
     began = time.monotonic()
     _start_over(state)
+    usual = settings()  # the addresses of `make up`; the demo takes free ports
     from infra import local
 
     console.print(f"[bold]{use_case.title}[/]  everything goes to [cyan]{state}[/]")
@@ -64,7 +65,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
         try:
             console.print(f"watch it live: {running.addresses['Prefect']}")
             _live(console, use_case, use_case.demo, end, deployed)
-            return _closing(console, use_case, time.monotonic() - began)
+            return _closing(console, use_case, time.monotonic() - began, usual)
         finally:
             _send_the_rest()
             local.down()
@@ -221,7 +222,7 @@ def _wait_for_answers(use_case: UseCase) -> None:
         time.sleep(0.3)
 
 
-def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
+def _closing(console: Console, use_case: UseCase, seconds: float, usual: Settings) -> bool:
     """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
     path = publish(use_case.name)
     console.print(history_of(use_case.name))
@@ -232,7 +233,7 @@ def _closing(console: Console, use_case: UseCase, seconds: float) -> bool:
         Panel(
             f"{verdict} in {seconds:.0f} s\npicture  {shown}\n"
             "the demo's runs, artifacts and models: [bold]make up DEMO=1[/], then\n"
-            f"Prefect  {settings().prefect_url}\nMLflow   {settings().mlflow_url}"
+            f"Prefect  {usual.prefect_url}\nMLflow   {usual.mlflow_url}"
         )
     )
     return closed
