@@ -21,6 +21,7 @@ from pydantic import (
 
 from configs.clock import Duration
 from configs.errors import BadConfig
+from configs.mistakes import explain
 from configs.settings import settings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -269,7 +270,7 @@ def load_use_case(name: str, folder: Path | None = None) -> UseCase:
     try:
         found = UseCase.model_validate(content)
     except ValidationError as wrong:
-        raise BadConfig(f"{path} does not hold:\n" + _explain(wrong)) from wrong
+        raise BadConfig(f"{path} does not hold:\n" + explain(wrong, UseCase)) from wrong
     if found.name != name:
         raise BadConfig(f"{path}: name is {found.name!r}; it must be the file's, {name!r}")
     return found
@@ -278,33 +279,3 @@ def load_use_case(name: str, folder: Path | None = None) -> UseCase:
 def use_case_names(folder: Path | None = None) -> list[str]:
     """The use cases that have a YAML file, in order of name."""
     return sorted(path.stem for path in (folder or settings().use_cases).glob("*.yaml"))
-
-
-def _explain(wrong: ValidationError) -> str:
-    """One line a mistake: field, what is wrong, what is allowed."""
-    lines = []
-    for error in wrong.errors():
-        field = ".".join(map(str, error["loc"])) or "use case"
-        if error["type"] == "extra_forbidden":
-            lines.append(f"  {field}: unknown field; allowed: {_allowed(error['loc'])}")
-        else:
-            given = "" if error["type"] == "missing" else f" (given: {error['input']!r:.80})"
-            lines.append(f"  {field}: {error['msg']}{given}")
-    return "\n".join(lines)
-
-
-def _allowed(place: tuple[int | str, ...]) -> str:
-    """The fields that exist beside an unknown one."""
-    part: type[Part] = UseCase
-    for step in place[:-1]:  # a step that is no field is a place in a list or a dict of parts
-        if step in part.model_fields:
-            part = _part_in(part.model_fields[str(step)].annotation) or part
-    return ", ".join(field.alias or name for name, field in part.model_fields.items())
-
-
-def _part_in(annotation: object) -> type[Part] | None:
-    """The Part inside an annotation such as dict[Name, Table] or tuple[Performance, ...]."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return annotation
-    inner = getattr(annotation, "__args__", ())
-    return next((part for each in inner if (part := _part_in(each))), None)
