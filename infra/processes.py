@@ -56,6 +56,9 @@ def start(name: str, command: Sequence[str], env: Mapping[str, str], log: Path) 
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     there = psutil.Process(child.pid)
+    with suppress(psutil.Error):  # it may be gone already: who asks for it will find out
+        while child.poll() is None and not there.cmdline():
+            time.sleep(0.005)  # the system names a process a moment after it started it
     return Process(name, child.pid, there.create_time(), tuple(command), str(log))
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from taking import AS_OF, land, rows_of, take, versions
 
 from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
 from tasks.intake import examine
 from tasks.landing import discover, recorded
+from tests.taking import AS_OF, land, rows_of, take, versions
 
 PROGRAM = """
 import os, pickle, signal, sys
 from pathlib import Path
-from taking import AS_OF
+from tests.taking import AS_OF
 from configs.use_case import load_use_case
 from tasks.intake import commit_rows
 from tasks.lake import Lake

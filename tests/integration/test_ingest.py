@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from taking import AS_OF, land, rows_of, take, versions
 
 from configs.use_case import UseCase, load_use_case
 from tasks.landing import Verdict, recorded
+from tests.taking import AS_OF, land, rows_of, take, versions
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.testing.utilities import prefect_test_harness
-from taking import versions
 
 from configs.settings import settings
 from configs.use_case import load_use_case
 from feature_repo.flights.source import FIRST_DAY, write_landing
 from flows.ingest import ingest
 from tasks.lake import lake_of
+from tests.taking import versions
 
 pytestmark = pytest.mark.server
 

@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from taking import land
 
 from configs.errors import Transient
 from configs.use_case import UseCase, load_use_case
 from tasks import landing
 from tasks.landing import LandedFile, Verdict, discover, read_landed, record, recorded
+from tests.taking import land
 
 NOW = datetime(2013, 1, 5, tzinfo=UTC)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from taking import land
 
 from configs.errors import BadConfig
 from configs.use_case import UseCase, load_use_case
@@ -13,6 +12,7 @@ from feature_repo.flights.source import write_landing
 from tasks import validation
 from tasks.reading import parse
 from tasks.validation import FILE, Examination, suite_of
+from tests.taking import land
 
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
 
