@@ -196,6 +196,7 @@ class Schedules(Part):
     """Cron lines (UTC) of the deployments, and how much one scheduled score run covers."""
 
     ingest: Cron
+    materialize: Cron
     score: Cron
     monitor: Cron
     train: Cron

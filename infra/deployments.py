@@ -81,6 +81,7 @@ def _of(use_case: UseCase) -> list[dict[str, Any]]:
     candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
     return [
         _deployment("ingest", use_case, schedules=_cron(when.ingest)),
+        _deployment("materialize", use_case, schedules=_cron(when.materialize)),
         _deployment("score", use_case, schedules=_cron(when.score)),
         _deployment("monitor", use_case, schedules=_cron(when.monitor)),
         _deployment("train", use_case, schedules=_cron(when.train)),

@@ -195,16 +195,6 @@ def build_training_set(
     return rows
 
 
-@task(task_run_name="scoring set", cache_policy=NO_CACHE)
-def build_scoring_set(
-    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
-) -> pl.DataFrame:
-    """The spine of [start, end) with its features, seen by Prefect."""
-    rows = historical(use_case, spine(use_case, start, end, as_of))
-    get_run_logger().info("%s rows are predicted in [%s, %s)", rows.height, start, end)
-    return rows
-
-
 @task(task_run_name="materialize features", cache_policy=NO_CACHE)
 def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """As `store.materialize` and `store.staleness`, seen by Prefect."""

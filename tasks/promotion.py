@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from tasks.registry import Model
 
 Floats = NDArray[np.float64]
-HIGHER_IS_BETTER = {
-    "roc_auc": True,
-    "pr_auc": True,
-    "brier": False,
-    "log_loss": False,
-    "cost": False,
-}
 _CHUNK = 64  # resamples measured at once: bounds memory at 64 x rows
 
 

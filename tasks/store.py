@@ -66,13 +66,15 @@ def apply(use_case: UseCase) -> bool:
 def materialize(use_case: UseCase, as_of: datetime) -> None:
     """Publish the newest rows known by `as_of`, and not expired then, to the online store.
 
-    A view that was published as of a later moment stays as it is: an online store has no past.
+    A view that was published as of a later moment stays as it is: an online store has no past. One
+    whose table does not exist yet has nothing to publish.
     """
     apply(use_case)
     store = open_store(use_case)
+    lake = lake_of(use_case.name)
     for view in _views(store, use_case):
         done = view.most_recent_end_time
-        if done is None or done <= as_of:
+        if lake.exists(view.batch_source.table) and (done is None or done <= as_of):
             start = as_of - view.ttl if view.ttl else _EPOCH
             with redirect_stdout(StringIO()):  # Feast prints its progress
                 store.materialize(start, as_of, feature_views=[view.name])

@@ -88,6 +88,16 @@ def test_an_alert_whose_event_was_lost_is_answered_after_reconcile(server: UseCa
     assert _until(lambda: _decision_on_answer_to(alert), "a decision").version
 
 
+def test_features_are_published_by_hand_as_on_a_schedule(server: UseCase) -> None:
+    from prefect.deployments import run_deployment
+
+    asked = {"as_of": LATER.isoformat()}
+    run = run_deployment(f"materialize/{NAME}", parameters=asked, timeout=120)
+    assert run.state is not None
+    assert run.state.is_completed()
+    assert run.state.message == "6 views, stale: none"
+
+
 def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     from prefect.client.orchestration import get_client
     from prefect.events import emit_event

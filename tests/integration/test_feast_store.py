@@ -125,6 +125,12 @@ def test_online_equals_historical_at_the_moment_of_materializing(flights: UseCas
         assert found[name].cast(pl.Float64).equals(expected[name].cast(pl.Float64)), name
 
 
+def test_before_any_feature_table_there_is_nothing_to_publish(home: Path) -> None:
+    use_case = load_use_case("flights")
+    store.materialize(use_case, NOON)
+    assert store.staleness(use_case, NOON)["stale"].all()
+
+
 def test_an_older_materialize_does_not_put_old_values_online(flights: UseCase) -> None:
     asked = features.spine(flights, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
     store.materialize(flights, NOON)

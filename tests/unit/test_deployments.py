@@ -38,6 +38,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
     }
     assert starts == {
         "ingest/flights": ["10 * * * *"],
+        "materialize/flights": ["15 * * * *"],
         "score/flights": ["20 * * * *"],
         "monitor/flights": ["30 4 * * 1"],
         "train/flights": ["0 5 1 * *"],
