@@ -58,6 +58,8 @@ def up(
     for name, address in running.addresses.items():
         addresses.add_row(name, f"[link={address}]{address}[/link]")
     console.print(addresses)
+    api = f"PREFECT_API_URL={settings().prefect_url}/api"
+    console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
     console.print("stop them with [bold]mainspring down[/]")
 
 
