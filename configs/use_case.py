@@ -240,6 +240,11 @@ class UseCase(Part):
     demo: Demo | None = None
     seed: int = 0
 
+    @property
+    def slug(self) -> str:
+        """The name as part of an artifact's key, which takes no underscore."""
+        return self.name.replace("_", "-")
+
     @model_validator(mode="after")
     def _label_is_no_input(self) -> Self:
         if self.label.column in self.features.inputs:

@@ -75,10 +75,11 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
     card = open_model(use_case.name, version).card
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
     entry, _ = ledger().record(candidate_entry(card, version, origin, as_of, actor))
-    slug = use_case.name.replace("_", "-")
-    create_markdown_artifact(markdown(card), key=f"model-card-{slug}", description=origin)
+    create_markdown_artifact(markdown(card), key=f"model-card-{use_case.slug}", description=origin)
     link, text = address_of(use_case.name, version), f"{use_case.name} version {version} in MLflow"
-    create_link_artifact(link, link_text=text, key=f"model-version-{slug}", description=origin)
+    create_link_artifact(
+        link, link_text=text, key=f"model-version-{use_case.slug}", description=origin
+    )
     return entry
 
 

@@ -73,7 +73,7 @@ def alarm(use_case: UseCase, verdicts: Sequence[Verdict], as_of: datetime) -> No
     if refused:
         create_table_artifact(
             [{"file": v.file.path, "reason": v.reason} for v in refused],
-            key=f"{_slug(use_case)}-refused",
+            key=f"{use_case.slug}-refused",
             description=f"Files refused at {as_of}; the data are where they landed",
         )
 
@@ -86,11 +86,5 @@ def publish_intake(use_case: UseCase, intake: Intake) -> None:
         return
     get_run_logger().info(message(intake.verdicts))
     text = f"### What landed\n\n{table(landed(intake.verdicts).to_dicts())}"
-    create_markdown_artifact(text, key=f"{_slug(use_case)}-landed")
-    create_link_artifact(
-        intake.docs, f"Data Docs of {use_case.name}", key=f"{_slug(use_case)}-docs"
-    )
-
-
-def _slug(use_case: UseCase) -> str:
-    return use_case.name.replace("_", "-")
+    create_markdown_artifact(text, key=f"{use_case.slug}-landed")
+    create_link_artifact(intake.docs, f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs")

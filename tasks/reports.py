@@ -212,7 +212,7 @@ def publish_evidently(
     create_link_artifact(
         link=path.as_uri(),
         link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
-        key=f"{_slug(use_case)}-distributions",
+        key=f"{use_case.slug}-distributions",
     )
     return path
 
@@ -221,7 +221,7 @@ def publish_evidently(
 def publish_numbers(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
     """Show the numbers of `as_of` as a table, beside the run."""
     said = markdown(_title(use_case, as_of), rows)
-    create_markdown_artifact(said, key=f"{_slug(use_case)}-numbers")
+    create_markdown_artifact(said, key=f"{use_case.slug}-numbers")
 
 
 @task(task_run_name="picture", cache_policy=NO_CACHE)
@@ -239,14 +239,9 @@ def show_picture(use_case: UseCase, path: Path, name: str, title: str) -> None:
     """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
     image = base64.b64encode(path.read_bytes()).decode()
     create_markdown_artifact(
-        f"![{title}](data:image/png;base64,{image})", key=f"{_slug(use_case)}-{name}"
+        f"![{title}](data:image/png;base64,{image})", key=f"{use_case.slug}-{name}"
     )
 
 
 def _title(use_case: UseCase, as_of: datetime) -> str:
     return f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"
-
-
-def _slug(use_case: UseCase) -> str:
-    """The use case's name as the start of an artifact's key, which takes no underscore."""
-    return use_case.name.replace("_", "-")

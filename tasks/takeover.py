@@ -119,7 +119,7 @@ def tell_decision(use_case: UseCase, entry: Entry) -> None:
     """The evidence as a table of the run, and the event of a promotion."""
     create_table_artifact(
         evidence_table(entry),
-        key=f"decision-{use_case.name.replace('_', '-')}",
+        key=f"decision-{use_case.slug}",
         description=f"version {entry.version} {entry.what}: {entry.evidence['reason']}",
     )
     if entry.what == "promoted":

@@ -7,7 +7,6 @@ positional results (COMPLETE on a RangeIndex), which is many times cheaper than 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +69,6 @@ class Examination:
     """
 
     def __init__(self, use_case: UseCase, as_of: datetime, run: str) -> None:
-        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         import great_expectations as gx
         from great_expectations.data_context.types.base import (
             DataContextConfig,
