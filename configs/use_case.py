@@ -7,34 +7,28 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from configs.clock import Duration
 from configs.errors import BadConfig
 from configs.mistakes import explain
+from configs.part import ColumnType, Cron, Name, Part, Share
+from configs.policy import (
+    Bake,
+    Deadlines,
+    Direct,
+    Evaluation,
+    Explanations,
+    Gate,
+    Monitor,
+    Notify,
+    Retrain,
+    Rollout,
+)
 from configs.settings import settings
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
-ColumnType = Literal["text", "integer", "number", "boolean", "time"]
-Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "cost"]
-
-
-class Part(BaseModel):
-    """A piece of a use case: frozen, and closed to fields that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Table(Part):
@@ -110,7 +104,7 @@ class Candidate(Part):
     encoding: Literal["ordinal", "one_hot"] = Field(
         "ordinal", description="one_hot also imputes and scales the numeric columns"
     )
-    params: dict[str, int | float | str | bool | None] = {}
+    params: dict[str, int | float | str | bool | None] = Field({})
 
 
 class Split(Part):
@@ -119,77 +113,6 @@ class Split(Part):
     validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
     holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
     min_rows: int = Field(1000, ge=2, description="labelled rows without which nothing is fitted")
-
-
-class Cost(Part):
-    """Business cost of one row, in any unit; right decisions may cost too."""
-
-    false_positive: float = Field(ge=0)
-    false_negative: float = Field(ge=0)
-    true_positive: float = 0.0
-    true_negative: float = 0.0
-
-
-class Evaluation(Part):
-    """How models are compared while training, and in which slices they are looked at."""
-
-    metric: Metric = "roc_auc"
-    cost: Cost
-    slices: tuple[str, ...] = ()
-    slice_min_rows: int = Field(200, ge=1)
-
-
-class Gate(Part):
-    """What a challenger must show on fresh rows before it becomes champion."""
-
-    metric: Metric = "roc_auc"
-    rule: Literal["superiority", "non_inferiority"] = "superiority"
-    margin: float = Field(0.0, ge=0, description="non_inferiority: how much worse is still equal")
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    block: Duration = Field(timedelta(days=1), description="rows resampled together")
-    resamples: int = Field(1000, ge=100)
-    min_rows: int = Field(1000, ge=1)
-    parity: float = Field(1e-6, gt=0, description="largest difference of ONNX and scikit-learn")
-
-
-class Drift(Part):
-    """PSI against the reference: threshold = max(floor, factor x worst reference week)."""
-
-    floor: float = Field(0.1, gt=0)
-    factor: float = Field(2.0, ge=1)
-    informs: tuple[str, ...] = Field((), description="inputs whose drift informs and never pages")
-
-
-class Performance(Part):
-    """One rule on the mature labels of the last `window`: page when `metric` is out of bounds."""
-
-    metric: Metric | Literal["calibration_gap"]
-    window: Duration
-    worse_by: float = Field(gt=0, description="than the champion's own holdout")
-
-
-class Contract(Part):
-    """What every landed window must keep, against the reference's weeks."""
-
-    min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
-    max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
-
-
-class Monitor(Part):
-    """What is watched, over which window."""
-
-    window: Duration = Field(timedelta(days=7))
-    drift: Drift = Drift()
-    performance: tuple[Performance, ...] = ()
-    contract: Contract = Contract()
-    report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
-
-
-class Retrain(Part):
-    """How much history a training run sees, and how long one alert keeps the next one quiet."""
-
-    window: Duration = Field(timedelta(days=365))
-    cooldown: Duration = Field(timedelta(days=28))
 
 
 class Schedules(Part):
@@ -201,6 +124,7 @@ class Schedules(Part):
     monitor: Cron
     train: Cron
     reconcile: Cron = "*/5 * * * *"
+    watch: Cron = "*/15 * * * *"
     score_window: Duration = timedelta(days=1)
 
 
@@ -234,7 +158,13 @@ class UseCase(Part):
     split: Split = Split()
     evaluation: Evaluation
     gate: Gate = Gate()
+    approval: Literal["automatic", "manual"] = "automatic"
+    rollout: Rollout = Direct()
+    bake: Bake = Bake()
     monitor: Monitor = Monitor()
+    deadlines: Deadlines = Deadlines()
+    notify: tuple[Notify, ...] = ()
+    explanations: Explanations = Explanations()
     retrain: Retrain = Retrain()
     schedules: Schedules
     demo: Demo | None = None
@@ -254,7 +184,7 @@ class UseCase(Part):
     @model_validator(mode="after")
     def _slices_and_drift_are_inputs(self) -> Self:
         for field, names in (
-            ("evaluation.slices", self.evaluation.slices),
+            ("evaluation.slices", [each.column for each in self.evaluation.slices]),
             ("monitor.drift.informs", self.monitor.drift.informs),
         ):
             for name in names:

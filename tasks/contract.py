@@ -12,7 +12,8 @@ from statistics import median
 
 import polars as pl
 
-from configs.use_case import Monitor, UseCase
+from configs.policy import Monitor
+from configs.use_case import UseCase
 from tasks.drift import Profile
 from tasks.monitoring import Number, Verdict
 

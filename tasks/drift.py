@@ -24,8 +24,9 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from configs import use_case as config
+from configs import policy
 from configs.errors import NoRows
+from configs.use_case import UseCase
 from tasks.monitoring import Number, Verdict
 
 SMOOTHING = 0.005
@@ -107,7 +108,7 @@ def profile(
     numeric: Sequence[str],
     categorical: Sequence[str],
     time: str,
-    rule: config.Drift,
+    rule: policy.Drift,
     window: timedelta = WEEK,
 ) -> Profile:
     """The reference profile of `frame` (rows, at least the columns named and `time`).
@@ -158,7 +159,7 @@ def drift(frame: pl.DataFrame, reference: Profile) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def verdicts(use_case: config.UseCase, found: pl.DataFrame, as_of: datetime) -> list[Number]:
+def verdicts(use_case: UseCase, found: pl.DataFrame, as_of: datetime) -> list[Number]:
     """The rows of `drift` as numbers: beyond its threshold an input pages.
 
     What monitor.drift.informs names only informs, and so does the model's own score: both move
@@ -225,7 +226,7 @@ def _column(
     bins: Bins,
     window: NDArray[np.int64],
     full: int,
-    rule: config.Drift,
+    rule: policy.Drift,
 ) -> Column:
     """Shares of all rows, and the threshold from leaving each of the `full` windows out."""
     codes = bins.codes(values)

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from configs.use_case import Cost, Metric
+from configs.part import Metric
+from configs.policy import Cost
 
 Floats = NDArray[np.float64]
 BINS = 10

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     JSON,
@@ -24,25 +24,40 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     create_engine,
-    func,
     insert,
     select,
 )
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
+from configs.clock import moment
 from configs.errors import Conflict, NoChampion
 from configs.settings import settings
 
 What = Literal[
-    "episode_opened",  # key episode:<cause>:<date>      something pages
-    "episode_closed",  # key closed:<episode>            good again, or a new champion
-    "alert_raised",  #   key alert:<episode>:<date>      retraining is asked for
-    "retrain_started",  # key retrain:<alert>            somebody does it
-    "candidate_registered",  # key candidate:<alert>     a challenger waits for its decision
-    "promoted",  #       key decision:<version>          it is champion from `at` on
-    "refused",  #        key decision:<version>          it is not
+    "episode_opened",  #  key episode:<cause>:<date>    something is bad
+    "episode_closed",  #  key closed:<episode>          good again, or another champion
+    "alert_raised",  #    key alert:<episode>:<date>    retraining is asked for
+    "retrain_started",  # key retrain:<alert>           somebody does it
+    "candidate_registered",  # key candidate:<alert>    a challenger asks for its decision
+    "deferred",  #        key deferred:<version>:<date> too little is known to decide
+    "approval_asked",  #  key approval_asked:<version>  the gate let it in, a person decides
+    "approved",  #        key approval:<version>        the person said yes
+    "rejected",  #        key approval:<version>        the person said no
+    "rollout_started",  # key rollout:<version>         it scores beside the champion
+    "rollout_grown",  #   key rollout:<version>:<stage> with a larger share
+    "step_asked",  #      key step:<version>:<date>     what was deferred or rolls out can go on
+    "promoted",  #        key decision:<version>        it is champion from `at` on
+    "refused",  #         key decision:<version>        it is not
+    "rollback_asked",  #  key undo:<seq of promotion>   the champion is shown to be worse
+    "rolled_back",  #     key rollback:<seq of promotion>  `version` reigns again from `at` on
+    "notified",  #        key notified:<block>:<entry>  a person was told
 ]
+# Each of these asks for something, by an event that may be lost; `unanswered` knows which still do.
+Asks = Literal[
+    "alert_raised", "candidate_registered", "step_asked", "approved", "rejected", "rollback_asked"
+]
+_ANSWERS = ("deferred", "approval_asked", "rollout_started", "rollout_grown", "promoted", "refused")
 
 _metadata = MetaData()
 _table = Table(
@@ -57,7 +72,7 @@ _table = Table(
     Column("evidence", JSON, nullable=False),
     Column("actor", String(200), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
-    Column("recorded", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("recorded", DateTime(timezone=True), nullable=False),
     UniqueConstraint("model", "seq"),
     UniqueConstraint("model", "key"),
 )
@@ -66,7 +81,8 @@ _table = Table(
 @dataclass(frozen=True)
 class Entry:
     """One thing that happened: what, to which model and version, when (in the flows' time, UTC),
-    by whom or which rule, and on what evidence (JSON). `seq` is 0 until it is recorded.
+    by whom or which rule, and on what evidence (JSON). `seq` is 0 and `recorded`, the real time
+    of the writing, is None until it is recorded.
     """
 
     model: str
@@ -77,6 +93,7 @@ class Entry:
     version: int | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
     seq: int = 0
+    recorded: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -124,7 +141,7 @@ class Ledger:
             return [_entry(row) for row in connection.execute(query)]
 
     def _insert(self, entry: Entry, seq: int) -> Entry:
-        written = replace(entry, seq=seq, at=entry.at.astimezone(UTC))
+        written = replace(entry, seq=seq, at=entry.at.astimezone(UTC), recorded=moment())
         with self._engine.begin() as connection:
             connection.execute(insert(_table).values(**vars(written)))
         return written
@@ -140,9 +157,9 @@ def ledger() -> Ledger:
 
 
 def champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
-    """The promotion that made the champion of a moment (of now); None before the first."""
-    promotions = [e for e in entries if e.what == "promoted" and (at is None or e.at <= at)]
-    return promotions[-1] if promotions else None
+    """The promotion or rollback that made the champion of a moment (of now); None before any."""
+    crowned = [e for e in _crowned(entries) if at is None or e.at <= at]
+    return crowned[-1] if crowned else None
 
 
 def require_champion(entries: Sequence[Entry], model: str, at: datetime | None = None) -> Entry:
@@ -155,11 +172,11 @@ def require_champion(entries: Sequence[Entry], model: str, at: datetime | None =
 
 def reigns(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Reign]:
     """Who is champion when, inside [start, end): one span each, without what has no champion."""
-    promotions = [e for e in entries if e.what == "promoted" and e.version is not None]
-    ends = [*(e.at for e in promotions), end][1:]
+    crowned = _crowned(entries)
+    ends = [*(e.at for e in crowned), end][1:]
     spans = [
         Reign(e.version, max(e.at, start), min(until, end))
-        for e, until in zip(promotions, ends, strict=False)
+        for e, until in zip(crowned, ends, strict=False)
         if e.version is not None
     ]
     return [span for span in spans if span.start < span.end]
@@ -171,10 +188,14 @@ def open_episodes(entries: Sequence[Entry]) -> list[Entry]:
     return [e for e in entries if e.what == "episode_opened" and f"closed:{e.key}" not in closed]
 
 
+def unanswered(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries that ask for something which nobody has done yet, oldest first."""
+    return [e for e in entries if e.what in get_args(Asks) and not _is_answered(e, entries)]
+
+
 def unanswered_alerts(entries: Sequence[Entry]) -> list[Entry]:
     """Alerts that no candidate answers yet."""
-    keys = {e.key for e in entries}
-    return [e for e in entries if e.what == "alert_raised" and f"candidate:{e.key}" not in keys]
+    return [e for e in unanswered(entries) if e.what == "alert_raised"]
 
 
 def undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
@@ -187,8 +208,29 @@ def undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
+def _crowned(entries: Sequence[Entry]) -> list[Entry]:
+    """What made somebody champion, in order."""
+    makes = ("promoted", "rolled_back")
+    return [e for e in entries if e.what in makes and e.version is not None]
+
+
+def _is_answered(asking: Entry, entries: Sequence[Entry]) -> bool:
+    """An alert by its candidate, a rollback by its key, the others by what follows for the version.
+
+    A version is candidate twice if it answers two alerts; what was done about it counts for both.
+    """
+    if asking.what == "alert_raised":
+        return any(e.key == f"candidate:{asking.key}" for e in entries)
+    if asking.what == "rollback_asked":
+        undone = asking.key.replace("undo:", "rollback:", 1)
+        return any(e.key == undone for e in entries)
+    since = 0 if asking.what == "candidate_registered" else asking.seq
+    later = [e for e in entries if e.version == asking.version and e.seq > since]
+    return any(e.what in _ANSWERS for e in later)
+
+
 def _entry(row: Row[Any]) -> Entry:
     found = row._mapping
-    at = found["at"] if found["at"].tzinfo else found["at"].replace(tzinfo=UTC)
     names = ("model", "what", "key", "version", "evidence", "actor", "seq")
-    return Entry(at=at, **{name: found[name] for name in names})
+    at, recorded = moment(found["at"]), moment(found["recorded"])
+    return Entry(at=at, recorded=recorded, **{name: found[name] for name in names})

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from configs.clock import write_duration
-from configs.use_case import Performance, UseCase
+from configs.policy import Performance
+from configs.use_case import UseCase
 from tasks.evaluation import LOWER_IS_BETTER, evaluate
 from tasks.monitoring import Number
 

@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from configs.use_case import Cost, Gate, Metric, UseCase
+from configs.part import Metric
+from configs.policy import Cost, Gate
+from configs.use_case import UseCase
 from tasks.evaluation import LOWER_IS_BETTER, row_costs
 from tasks.ledger import Entry, Ledger
 

@@ -11,7 +11,8 @@ from io import BytesIO
 import polars as pl
 
 from configs.errors import RefusedBatch
-from configs.use_case import ColumnType, Table
+from configs.part import ColumnType
+from configs.use_case import Table
 
 TYPES: dict[ColumnType, pl.DataType] = {
     "text": pl.String(),

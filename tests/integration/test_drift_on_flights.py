@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import polars as pl
 import pytest
 
-from configs.use_case import Drift
+from configs.policy import Drift
 from tasks.drift import Profile, drift, profile
 
 NUMERIC = ("hour", "weekday", "distance")

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.use_case import Drift
+from configs.policy import Drift
 from tasks.drift import Profile, drift, profile, psi
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

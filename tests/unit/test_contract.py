@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from configs.use_case import Drift, load_use_case
+from configs.policy import Drift
+from configs.use_case import load_use_case
 from tasks.contract import nulls, predicted, volumes
 from tasks.drift import Profile, drift, profile
 from tasks.monitoring import Number

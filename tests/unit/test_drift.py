@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from configs.errors import NoRows
-from configs.use_case import Drift, load_use_case
+from configs.policy import Drift
+from configs.use_case import load_use_case
 from tasks.drift import SMOOTHING, CategoricalBins, NumericBins, drift, profile, psi, verdicts
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from configs.use_case import Cost
+from configs.policy import Cost
 from tasks.evaluation import (
     best_threshold,
     better,

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.use_case import Performance, UseCase, load_use_case
+from configs.policy import Performance
+from configs.use_case import UseCase, load_use_case
 from tasks.evaluation import evaluate
 from tasks.monitoring import Number
 from tasks.performance import limit, longest_window, rules, weekly, with_labels

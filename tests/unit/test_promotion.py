@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from configs.errors import Conflict
-from configs.use_case import Cost, Gate, load_use_case
+from configs.policy import Cost, Gate
+from configs.use_case import load_use_case
 from tasks.ledger import Ledger
 from tasks.promotion import Decision, Scored, _measure, judge, paired_difference, record_decision
 

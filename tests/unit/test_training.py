@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from configs.errors import BadConfig, NoRows
-from configs.use_case import Candidate, Evaluation, Split, UseCase
+from configs.policy import Evaluation
+from configs.use_case import Candidate, Split, UseCase
 from tasks.evaluation import proven_threshold
 from tasks.matrix import build_matrix
 from tasks.training import (

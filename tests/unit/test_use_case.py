@@ -47,7 +47,11 @@ def test_the_shipped_use_case_holds():
     [
         ("gate.rule", "better", "'superiority' or 'non_inferiority'"),
         ("gate.marginn", 1, "gate.marginn: unknown field; allowed: metric, rule, margin"),
-        ("monitor.drift.flor", 1, "monitor.drift.flor: unknown field; allowed: floor, factor"),
+        (
+            "monitor.drift.flor",
+            1,
+            "monitor.drift.flor: unknown field; allowed: severity, bad, of, floor",
+        ),
         ("tables.weather.suit", "x", "unknown field; allowed: files, columns, keys"),
         ("monitor.performance.0.metric", "accuracy", "monitor.performance.0.metric"),
         ("label", ..., "label: Field required"),

@@ -1,0 +1,18 @@
+"""What every piece of a use case is made of: a frozen model, and the kinds of its values."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
+ColumnType = Literal["text", "integer", "number", "boolean", "time"]
+Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "cost"]
+Severity = Literal["page", "ticket", "inform"]
+
+
+class Part(BaseModel):
+    """A piece of a use case: frozen, and closed to fields that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
