@@ -182,6 +182,15 @@ class UseCase(Part):
         return self
 
     @model_validator(mode="after")
+    def _unit_is_part_of_the_key(self) -> Self:
+        for name in getattr(self.rollout, "unit", ()):
+            if name not in self.spine.key:
+                raise ValueError(
+                    f"rollout.unit: {name!r} is not one of spine.keys: {', '.join(self.spine.key)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _slices_and_drift_are_inputs(self) -> Self:
         for field, names in (
             ("evaluation.slices", [each.column for each in self.evaluation.slices]),

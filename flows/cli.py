@@ -102,11 +102,12 @@ def status(
 def history(
     use_case: Name,
     full: Annotated[bool, typer.Option(help="Print each entry's evidence as JSON.")] = False,
+    gates: Annotated[bool, typer.Option(help="Print each decision's table of gates.")] = False,
 ) -> None:
     """Show the ledger: what happened to a model, when, by whom, on what evidence."""
     from tasks.story import history_of
 
-    console.print(history_of(load_use_case(use_case).name, full=full))
+    console.print(history_of(load_use_case(use_case).name, full=full, gates=gates))
 
 
 @command

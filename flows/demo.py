@@ -34,13 +34,14 @@ from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, Settings, settings
 from configs.use_case import Demo, UseCase, load_use_case
-from tasks.ledger import ledger, unanswered_alerts, undecided_candidates
+from tasks.ledger import ledger, unanswered
 from tasks.reports import show_picture
-from tasks.story import STYLE, happened, history_of, picture, summary
+from tasks.story import PLUMBING, STYLE, gates_of, happened, history_of, picture, summary
 
 PATIENCE = 150.0  # seconds to wait for the automations to answer
 REPORT_EVERY = 20  # weeks: Evidently's report takes seconds
 HEAVY = ("great_expectations", "feast", "mlflow.onnx", "sklearn.ensemble", "skl2onnx", "evidently")
+GATED = ("rollout_started", "rollout_grown", "promoted", "refused", "rolled_back")
 MARK = "made-by-mainspring-demo"
 
 
@@ -142,8 +143,12 @@ class Screen:
     def tell(self, use_case: UseCase, seen: int) -> None:
         """Print what the ledger learned since it had `seen` entries."""
         for entry in ledger().entries(use_case.name)[seen:]:
+            if entry.what in PLUMBING:
+                continue
             line = f"[{STYLE.get(entry.what, 'default')}]{happened(entry)}[/]"
             self.bar.console.print(f"{entry.at:%Y-%m-%d}  {line}  {escape(summary(entry))}")
+            if entry.what in GATED and (gates := gates_of(entry)) is not None:
+                self.bar.console.print(gates)
 
 
 def _live(
@@ -207,11 +212,10 @@ def _land(use_case: UseCase, demo: Demo, week: Week) -> None:
 
 
 def _wait_for_answers(use_case: UseCase) -> None:
-    """Wait until every alert has its candidate and every candidate its decision."""
+    """Wait until the automations have done all that the ledger says is asked for."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        entries = ledger().entries(use_case.name)
-        waiting = [*unanswered_alerts(entries), *undecided_candidates(entries)]
+        waiting = unanswered(ledger().entries(use_case.name))
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -249,8 +253,8 @@ def publish(use_case: str) -> Path:
 
 
 def loop_closed(use_case: UseCase) -> bool:
-    """Whether an alert was raised, its candidate registered, and that candidate decided."""
+    """Whether an alert was raised, its candidate registered, and that one refused or let in."""
     entries = ledger().entries(use_case.name)
     alerts = {e.key for e in entries if e.what == "alert_raised"}
     candidates = {e.version for e in entries if e.key.removeprefix("candidate:") in alerts}
-    return any(e.version in candidates for e in entries if e.what in ("promoted", "refused"))
+    return any(e.version in candidates for e in entries if e.what in GATED)

@@ -23,6 +23,7 @@ from tasks import features
 from tasks.card import SCORE, table
 from tasks.ledger import Entry
 from tasks.monitoring import counted
+from tasks.plots import COLOURS, INK, dates, mark, tidy
 from tasks.registry import Model, predict
 
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 BARS = 18
 TABLE_ROWS = 25
-COLOURS = {"ok": "#7a9a7e", "inform": "#d9a441", "page": "#c0392b", None: "#b8b8b8"}
-MARKS = {
-    "alert_raised": ("#c0392b", ":", "alert"),
-    "promoted": ("#2e7d32", "-", "v{} promoted"),
-    "refused": ("#8d6e00", "--", "v{} refused"),
-}
-INK = "#30343b"
 
 
 def folder(use_case: UseCase) -> Path:
@@ -149,34 +143,12 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
     axes.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
 
 
-def dates(axes: Axes) -> None:
-    """Few and short dates below a panel."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    places = AutoDateLocator(minticks=3, maxticks=8)
-    axes.xaxis.set_major_locator(places)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
-
-
 def _limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
     """The edges of what pages, and on which side of them it does: +1 above, -1 below."""
     above = rows["threshold"].to_list()
     if metric == "calibration_gap":
         return [(above, 1), ([-value for value in above], -1)]
     return [(above, 1 if above[-1] > rows["reference"][-1] else -1)]
-
-
-def mark(axes: Axes, entries: Sequence[Entry], since: datetime | None, *, named: bool) -> None:
-    """Vertical lines where, since a moment, an alert was raised or a challenger decided on."""
-    for entry in (e for e in entries if e.what in MARKS and since is not None and e.at >= since):
-        colour, dashes, name = MARKS[entry.what]
-        at: Any = entry.at
-        axes.axvline(at, color=colour, linestyle=dashes, linewidth=1.1, alpha=0.8, zorder=2)
-        if named:
-            height = 1.02 if entry.what == "alert_raised" else 1.09
-            place = axes.get_xaxis_transform()
-            said = name.format(entry.version)
-            axes.text(at, height, said, color=colour, fontsize=8, ha="center", transform=place)
 
 
 def _drift(axes: Axes, history: pl.DataFrame) -> None:
@@ -191,14 +163,6 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
     axes.axvline(1, color=COLOURS["page"], linewidth=1.1)
     axes.set_xlim(0, max(1.15, 1.05 * float(rows["ratio"].max() or 0)))  # type: ignore[arg-type]
     axes.tick_params(axis="y", length=0)
-
-
-def tidy(axes: Axes, title: str) -> None:
-    """A small title, a faint grid and no box: how every panel looks."""
-    axes.set_title(title, loc="left", fontsize=10, color=INK)
-    axes.grid(axis="both", alpha=0.2)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5, colors=INK)
 
 
 @task(task_run_name="Evidently report", cache_policy=NO_CACHE)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from configs.use_case import UseCase
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
-from tasks.reports import INK, dates, mark, tidy
+from tasks.plots import INK, dates, mark, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,17 @@ STYLE = {
     "alert_raised": "bold red",
     "episode_opened": "red",
     "episode_closed": "green",
+    "rollout_started": "cyan",
+    "rollout_grown": "cyan",
+    "deferred": "dim",
+    "approval_asked": "bold yellow",
+    "approved": "green",
+    "rejected": "yellow",
+    "rollback_asked": "bold red",
+    "rolled_back": "bold magenta",
 }
+PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
+VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
 SHOWN = ("roc_auc", "cost")
 _WEEKLY = {
@@ -46,17 +57,36 @@ def status_of(use_case: UseCase) -> RenderableType:
         f"champion: version {now.version} since {now.at:%Y-%m-%d %H:%M} UTC",
     ]
     bad = open_episodes(entries)
-    lines += [f"[red]open since {e.at:%Y-%m-%d}[/]: {_cause(e)}" for e in bad] or ["all is well"]
+    lines += [f"[red]open since {e.at:%Y-%m-%d}[/]: {summary(e)}" for e in bad] or ["all is well"]
     return Group(*lines, _windows(weekly_numbers(use_case).tail(WINDOWS_SHOWN)))
 
 
-def history_of(model: str, *, full: bool = False) -> RenderableType:
-    """The ledger of a model, an entry a row; `full` prints the evidence as it was written."""
+def history_of(model: str, *, full: bool = False, gates: bool = False) -> RenderableType:
+    """The ledger of a model, an entry a row; `full` prints the evidence as it was written, and
+    `gates` the table of gates of each decision below it all.
+    """
+    entries = [e for e in ledger().entries(model) if full or e.what not in PLUMBING]
     table = Table(title=f"ledger of {model}", title_justify="left", show_lines=full)
     for column in ("when (UTC)", "what", *(("seq", "by") if full else ()), "evidence"):
         table.add_column(column, no_wrap=column in ("when (UTC)", "what", "seq"))
-    for entry in ledger().entries(model):
+    for entry in entries:
         table.add_row(*_row(entry, full=full), style=STYLE.get(entry.what))
+    tables = [shown for e in entries if gates and (shown := gates_of(e)) is not None]
+    return Group(table, *tables)
+
+
+def gates_of(entry: Entry) -> Table | None:
+    """The gates that an entry stands on: asked, measured, verdict, a line each; None without."""
+    lines = entry.evidence.get("gates")
+    if not lines:
+        return None
+    title = f"{entry.at:%Y-%m-%d}  {happened(entry)}"
+    table = Table(title=title, title_justify="left", title_style=STYLE.get(entry.what, ""))
+    for column in ("gate", "asked", "measured", "verdict"):
+        table.add_column(column, no_wrap=column == "verdict")
+    for line in lines:
+        said = (escape(str(line[name])) for name in ("gate", "asked", "measured"))
+        table.add_row(*said, VERDICTS.get(line["verdict"], f"[dim]{line['verdict']}[/]"))
     return table
 
 
@@ -138,29 +168,29 @@ def _row(entry: Entry, *, full: bool) -> tuple[str, ...]:
 
 
 def happened(entry: Entry) -> str:
-    """What an entry says, with its version: `promoted v2`."""
-    version = "" if entry.version is None else f" v{entry.version}"
-    return entry.what.replace("_", " ") + version
+    """What an entry says, with its version: `promoted v2`, `rolled back to v1`."""
+    what = entry.what.replace("_", " ")
+    share = entry.evidence.get("share")
+    if entry.version is None:
+        return what
+    said = (
+        f"{what} to v{entry.version}" if entry.what == "rolled_back" else f"{what} v{entry.version}"
+    )
+    return f"{said} ({share:.0%})" if share else said
 
 
 def summary(entry: Entry) -> str:
     """One line of what an entry stands on."""
-    if entry.what in ("promoted", "refused"):
-        return str(entry.evidence.get("reason", ""))
     if entry.what == "candidate_registered":
         return _candidate(entry.evidence)
-    return _cause(entry)
+    said = entry.evidence.get("reason") or entry.evidence.get("message")
+    return str(said or entry.key)
 
 
 def _candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
     numbers = ", ".join(f"{name} {found[name]:.3f}" for name in SHOWN)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
-
-
-def _cause(entry: Entry) -> str:
-    said = entry.evidence.get("message") or entry.evidence.get("reason")
-    return str(said or entry.key)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,6 +1,7 @@
 """The ledger: one order, one entry a key, and what is true now."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from tasks.ledger import (
     open_episodes,
     reigns,
     require_champion,
+    unanswered,
     unanswered_alerts,
     undecided_candidates,
 )
@@ -39,6 +41,7 @@ def test_entries_come_back_as_they_were_in_order(book):
     book.record(entry("promoted", "decision:1", 1, model="other"))
     assert [(e.model, e.seq) for e in book.entries()] == [("m", 1), ("m", 2), ("other", 1)]
     assert book.entries("m")[0] == written
+    assert written.recorded == book.entries("m")[0].recorded
 
 
 def test_the_same_key_is_found_and_not_written_again(book):
@@ -86,6 +89,53 @@ def test_champion_and_reigns_follow_the_promotions():
     assert reigns([], START, end) == []
     with pytest.raises(NoChampion, match="run train/m first"):
         require_champion(entries, "m", START - timedelta(days=1))
+
+
+def test_a_rollback_makes_who_reigned_before_champion_again():
+    entries = [
+        entry("promoted", "decision:1", 1, day=0),
+        entry("promoted", "decision:2", 2, day=3),
+        entry("rolled_back", "rollback:2", 1, day=5),
+    ]
+    assert champion(entries).version == 1
+    assert champion(entries, START + timedelta(days=4)).version == 2
+    spans = reigns(entries, START, START + timedelta(days=7))
+    assert [(r.version, (r.end - r.start).days) for r in spans] == [(1, 3), (2, 2), (1, 2)]
+
+
+def numbered(*entries: Entry) -> list[Entry]:
+    return [replace(e, seq=i) for i, e in enumerate(entries, 1)]
+
+
+@pytest.mark.parametrize(
+    "answer", ["deferred", "approval_asked", "rollout_started", "promoted", "refused"]
+)
+def test_a_candidate_asks_until_something_is_done_about_it(answer):
+    asking = entry("candidate_registered", "candidate:a", 2)
+    other = entry("promoted", "decision:1", 1)
+    assert [e.key for e in unanswered(numbered(asking, other))] == ["candidate:a"]
+    assert unanswered(numbered(asking, entry(answer, "answer", 2))) == []
+
+
+def test_what_was_done_about_a_version_answers_its_second_alert_too():
+    twice = [entry("candidate_registered", f"candidate:{origin}", 2) for origin in "ab"]
+    done = entry("refused", "decision:2", 2)
+    assert unanswered(numbered(twice[0], done, twice[1])) == []
+
+
+@pytest.mark.parametrize("asking", ["step_asked", "approved", "rejected"])
+def test_a_step_is_answered_by_what_comes_after_it_only(asking):
+    before = entry("rollout_started", "rollout:2", 2)
+    asked = entry(asking, "asked", 2)
+    assert [e.key for e in unanswered(numbered(before, asked))] == ["asked"]
+    assert unanswered(numbered(before, asked, entry("rollout_grown", "rollout:2:1", 2))) == []
+
+
+def test_a_rollback_is_answered_by_the_one_of_the_same_promotion():
+    asked = entry("rollback_asked", "undo:7", 2)
+    other = entry("rolled_back", "rollback:3", 1)
+    assert [e.key for e in unanswered(numbered(asked, other))] == ["undo:7"]
+    assert unanswered(numbered(asked, entry("rolled_back", "rollback:7", 1))) == []
 
 
 def test_what_is_open_unanswered_and_undecided():
