@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -40,11 +40,12 @@ _DESCRIPTION = 5000  # characters that MLflow's database takes
 
 @dataclass(frozen=True)
 class Model:
-    """An opened model version."""
+    """An opened model version; `golden`: the rows kept with it, as they came, and its answers."""
 
     card: Card
     session: InferenceSession
     version: int
+    golden: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
@@ -155,13 +156,13 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
             f"{who}: sha256 of model.onnx is {actual}, its tag says {digest or 'nothing'}, its "
             f"card {card.digest}. Restore the file, or train and promote another version"
         )
-    model = Model(card, open_session(onnx), version)
-    _check_golden(model, pl.read_parquet(golden_bytes), who)
+    model = Model(card, open_session(onnx), version, pl.read_parquet(golden_bytes))
+    _check_golden(model, who)
     return model
 
 
-def _check_golden(model: Model, golden: pl.DataFrame, who: str) -> None:
-    difference = np.abs(predict(model, golden) - golden[ANSWER].to_numpy()).max()
+def _check_golden(model: Model, who: str) -> None:
+    difference = np.abs(predict(model, model.golden) - model.golden[ANSWER].to_numpy()).max()
     if not difference <= _SAME:
         raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
 

@@ -1,0 +1,95 @@
+"""How much each input moved a probability: Shapley values, from the ONNX file alone.
+
+A contribution is what an input adds to the answer when it takes the row's value in place of a
+background row's, averaged over orders in which the inputs do so (E. Štrumbelj & I. Kononenko,
+"Explaining prediction models and individual predictions with feature contributions", Knowledge
+and Information Systems 41, 2014; S. Lundberg & S.-I. Lee, "A unified approach to interpreting
+model predictions", NeurIPS 2017). Every order is followed by its reverse, which halves the noise
+or better (R. Mitchell, J. Cooper, E. Frank & G. Holmes, "Sampling Permutations for Shapley Value
+Estimation", JMLR 23, 2022). Inputs that go together share what they say: this tells what the
+model used, not what caused the event.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.evaluation import Floats
+from tasks.export import CHUNK, probabilities
+from tasks.matrix import Matrix, build_matrix
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from tasks.registry import Model
+
+Ranks = NDArray[np.int64]
+
+
+def contributions(model: Model, frame: pl.DataFrame, permutations: int, seed: int) -> Floats:
+    """What each input adds to the probability of each row, float64 (rows, inputs).
+
+    `frame` holds the model's inputs. The background are golden rows of the version: a row's
+    contributions add up to its probability minus the mean probability of those that were used,
+    the same ones for every row. The answer for a row depends on nothing but the row,
+    `permutations` (an even number is used, at least 2) and the seed.
+    """
+    schema = model.card.inputs
+    rows, golden = build_matrix(frame, schema), build_matrix(model.golden, schema)
+    return shapley(model.session, rows, golden, permutations, seed)
+
+
+def shapley(
+    session: InferenceSession, rows: Matrix, background: Matrix, permutations: int, seed: int
+) -> Floats:
+    """As `contributions`, of matrices (rows, inputs); memory is that of CHUNK rows."""
+    ranks = _orders(rows.shape[1], permutations, seed)
+    start = _spread(session, background, len(ranks), seed)
+    first = probabilities(session, start)
+    step = max(1, CHUNK // (len(ranks) * max(1, rows.shape[1] - 1)))
+    chunks = (rows[at : at + step] for at in range(0, len(rows), step))
+    found = [_walk(session, chunk, start, first, ranks) for chunk in chunks]
+    return np.concatenate(found) if found else np.empty(rows.shape)
+
+
+def _walk(
+    session: InferenceSession, rows: Matrix, start: Matrix, first: Floats, ranks: Ranks
+) -> Floats:
+    """Mean change of the answer when an input takes the row's value, over all orders.
+
+    `start` (orders, inputs) are the background rows that each order sets out from, `first`
+    (orders,) their answers, `ranks` (orders, inputs) each input's place in each order.
+    """
+    orders, inputs = ranks.shape
+    taken = ranks[:, None, :] < np.arange(1, inputs)[:, None]  # (orders, steps between, inputs)
+    between = np.where(taken, rows[:, None, None, :], start[:, None, :])
+    middle = probabilities(session, between.reshape(-1, inputs)).reshape(len(rows), orders, -1)
+    last = np.broadcast_to(probabilities(session, rows)[:, None, None], (len(rows), orders, 1))
+    path = np.concatenate(
+        [np.broadcast_to(first[:, None], (len(rows), orders, 1)), middle, last], axis=2
+    )
+    by_input = np.broadcast_to(ranks, (len(rows), orders, inputs))
+    return np.asarray(np.take_along_axis(np.diff(path, axis=2), by_input, axis=2).mean(axis=1))
+
+
+def _orders(inputs: int, permutations: int, seed: int) -> Ranks:
+    """Random orders, each followed by its reverse, as the place of every input in each."""
+    random = np.random.default_rng(seed)
+    pairs = max(1, permutations // 2)
+    forth = random.permuted(np.tile(np.arange(inputs), (pairs, 1)), axis=1)
+    return np.stack([forth, inputs - 1 - forth], axis=1).reshape(2 * pairs, inputs)
+
+
+def _spread(session: InferenceSession, background: Matrix, count: int, seed: int) -> Matrix:
+    """`count` background rows, spread over their answers so that few stand for all of them.
+
+    They are dealt at random to the orders; beyond the rows there are, all come again.
+    """
+    ranked = background[np.argsort(probabilities(session, background), kind="stable")]
+    places = ((np.arange(count) + 0.5) / count * len(ranked)).astype(int)
+    dealt: Matrix = ranked[np.random.default_rng([seed, 1]).permutation(places)]
+    return dealt
