@@ -2,6 +2,7 @@
 
 One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
 a killed process leaves either all of it or nothing, and running it again changes nothing more.
+Rows may bring columns that their table has not had: its older rows have null there.
 """
 
 from __future__ import annotations
@@ -156,6 +157,7 @@ class Lake:
                 rows,
                 mode=mode,
                 predicate=predicate,
+                schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
                 configuration=None if seen else _NEW_TABLE,
                 commit_properties=properties,
             )
@@ -171,6 +173,11 @@ def lake_of(use_case: str) -> Lake:
 def _files(uri: str, version: int) -> pl.DataFrame:
     """The data files of a version: path, num_records, and min.* and max.* of the columns."""
     return pl.DataFrame(DeltaTable(uri, version=version).get_add_actions(flatten=True))
+
+
+def _brings_columns(table: DeltaTable, rows: pl.DataFrame) -> bool:
+    held = {field.name for field in table.schema().fields}
+    return not held.issuperset(rows.columns)
 
 
 def _same(

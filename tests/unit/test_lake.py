@@ -72,6 +72,18 @@ def test_an_empty_window_empties_only_itself(lake):
     assert lake.scan("t").collect().height == 4
 
 
+def test_a_new_column_is_null_in_the_rows_from_before_it(lake):
+    lake.replace_window("t", days(0, 4), "day", WEEK)
+    since = (NEW_YEAR + timedelta(days=2), WEEK[1])
+    more = days(2, 4).with_columns(arm=pl.lit("champion"))
+    assert lake.replace_window("t", more, "day", since, keys=["day"]) == 1
+    assert lake.replace_window("t", more, "day", since, keys=["day"]) == 1
+    lake.append_once("t", {"one": days(4, 5).with_columns(arm=pl.lit("b"), extra=pl.lit(1))})
+    held = lake.scan("t").collect().sort("day")
+    assert held["arm"].to_list() == [None, None, "champion", "champion", "b"]
+    assert held["extra"].to_list() == [None] * 4 + [1]
+
+
 def test_rows_outside_the_window_are_a_mistake(lake):
     with pytest.raises(ValueError, match="3 rows lie outside"):
         lake.replace_window("t", days(0, 10), "day", WEEK)
