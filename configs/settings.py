@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     use_cases: Path = Field(ROOT / "configs", description="the folder of the use cases' YAML files")
     landing: str = Field("", description="where files land, a folder per use case")
     lake: str = Field("", description="root of the Delta tables, a folder per use case")
+    pinned_lake: str = Field("", description="the lake that `pinned` is about (default: `lake`)")
+    pinned: dict[str, int] = Field(
+        {}, description="JSON, use case/table: version; such a table is read there, never written"
+    )
     reports: Path = Field(Path(), description="HTML reports, pictures and Data Docs")
     ledger_url: str = Field("", description="SQLAlchemy address of the ledger")
     mlflow_uri: str = Field("", description="MLflow tracking and registry")
@@ -53,6 +57,8 @@ class Settings(BaseSettings):
         for name, value in embedded.items():
             if name == "state" or name not in self.model_fields_set:
                 object.__setattr__(self, name, value)
+        if not self.pinned_lake:
+            object.__setattr__(self, "pinned_lake", self.lake)
 
     @property
     def prefect_url(self) -> str:

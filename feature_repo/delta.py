@@ -37,11 +37,16 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         self.table = table
 
     def scan(self, config: RepoConfig) -> pl.LazyFrame:
-        """The table's rows, lazily. FileNotFoundError if nothing was ever written to it."""
-        address = f"{config.offline_store.lake}/{config.project}/{self.table}"
+        """The table's rows, lazily, at its pinned version or the newest.
+
+        FileNotFoundError if nothing was ever written to it.
+        """
+        name, store = f"{config.project}/{self.table}", config.offline_store
+        version = store.pinned.get(name)
+        address = f"{store.lake if version is None else store.pinned_lake}/{name}"
         if not DeltaTable.is_deltatable(address):
             raise FileNotFoundError(f"{address}: no Delta table; refresh the features first")
-        return pl.scan_delta(address)
+        return pl.scan_delta(address, version=version)
 
     def __eq__(self, other: object) -> bool:
         return bool(super().__eq__(other)) and getattr(other, "table", None) == self.table

@@ -66,8 +66,9 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
 
     kind = [("inputs", FloatTensorType([None, inputs]))]
     options = {id(estimator): {"zipmap": False}}
+    name = type(estimator).__name__  # without one it is random, and so is the file's digest
     try:
-        model = convert_sklearn(estimator, initial_types=kind, options=options)
+        model = convert_sklearn(estimator, name, initial_types=kind, options=options)
     except (MissingConverter, MissingShapeCalculator) as missing:
         raise BadModel(
             f"sklearn-onnx cannot convert {type(estimator).__name__}: name another estimator"

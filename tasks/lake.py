@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from configs.errors import Conflict, NoRows
+from configs.errors import BadConfig, Conflict, NoRows
 from configs.settings import settings
 
 _NEW_TABLE = {
@@ -28,33 +28,42 @@ _NEW_TABLE = {
 
 @dataclass(frozen=True)
 class Lake:
-    """The Delta tables below one root."""
+    """The Delta tables below one root; those that are `pinned` lie below `pinned_root`, at the
+    version given, and cannot be written. So what a lake was, or a copy of it that costs nothing,
+    is a view of it: pin what is to be read, and write the rest elsewhere.
+    """
 
     root: str
+    pinned_root: str = ""
+    pinned: Mapping[str, int] = field(default_factory=dict)
 
     def uri(self, table: str) -> str:
         """Address of a table such as `raw/weather`."""
-        return f"{self.root}/{table}"
+        return f"{self.pinned_root if table in self.pinned else self.root}/{table}"
 
     def exists(self, table: str) -> bool:
         """Whether anything was ever committed to the table."""
         return DeltaTable.is_deltatable(self.uri(table))
 
     def version(self, table: str) -> int | None:
-        """The table's newest version; None before its first commit."""
+        """The table's pinned version, or the newest one; None before its first commit."""
         seen = self._open(table)
         return seen.version() if seen else None
 
     def versions(self, tables: Sequence[str]) -> dict[str, int]:
-        """The newest version of each of the tables that exist."""
+        """The version of each of the tables that exist: the pinned one, or the newest."""
         found = {table: self.version(table) for table in tables}
         return {table: version for table, version in found.items() if version is not None}
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
-        """The rows of a table, lazily, at a version (the newest). NoRows if it does not exist."""
+        """The rows of a table, lazily, at a version (default: the pinned one, or the newest).
+
+        NoRows if it does not exist.
+        """
         if not self.exists(table):
             raise NoRows(f"{self.uri(table)} does not exist: nothing was ever written to it")
-        return pl.scan_delta(self.uri(table), version=version)
+        at = self.pinned.get(table) if version is None else version
+        return pl.scan_delta(self.uri(table), version=at)
 
     def append_once(
         self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
@@ -113,12 +122,17 @@ class Lake:
 
     def note(self, table: str) -> dict[str, Any]:
         """The metadata of the table's newest commit that carries any; empty before that."""
-        seen = self._open(table)
-        history = seen.history() if seen else []
+        if not self.exists(table):
+            return {}
+        newest = DeltaTable(self.uri(table))  # an older one numbers the newest commits as its own
+        last = self.pinned.get(table, newest.version())
+        history = (commit for commit in newest.history() if commit["version"] <= last)
         return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
 
     def _open(self, table: str) -> DeltaTable | None:
-        return DeltaTable(self.uri(table)) if self.exists(table) else None
+        if not self.exists(table):
+            return None
+        return DeltaTable(self.uri(table), version=self.pinned.get(table))
 
     def earliest_added(
         self, table: str, time: str, since: int | None, version: int
@@ -147,6 +161,11 @@ class Lake:
         predicate: str | None = None,
         seen: DeltaTable | None = None,
     ) -> None:
+        if table in self.pinned:
+            raise BadConfig(
+                f"{self.uri(table)} is only read here: MAINSPRING_PINNED holds it at version "
+                f"{self.pinned[table]}"
+            )
         properties = CommitProperties(
             custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
             app_transactions=[Transaction(batch, 1) for batch in batches] or None,
@@ -166,8 +185,14 @@ class Lake:
 
 
 def lake_of(use_case: str) -> Lake:
-    """The lake of a use case, where the settings put it."""
-    return Lake(f"{settings().lake}/{use_case}")
+    """The lake of a use case, where the settings put it, with the tables that they pin."""
+    places, prefix = settings(), f"{use_case}/"
+    pinned = {
+        name.removeprefix(prefix): version
+        for name, version in places.pinned.items()
+        if name.startswith(prefix)
+    }
+    return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
 
 
 def _files(uri: str, version: int) -> pl.DataFrame:

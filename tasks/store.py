@@ -41,7 +41,9 @@ def open_store(use_case: UseCase) -> FeatureStore:
         MAINSPRING_FEAST_REGISTRY=places.feast_registry,
         MAINSPRING_FEAST_ONLINE=places.feast_online,
     )
-    return FeatureStore(config=RepoConfig(**yaml.safe_load(filled), repo_path=CONFIGURATION.parent))
+    configuration = yaml.safe_load(filled)
+    configuration["offline_store"] |= {"pinned_lake": places.pinned_lake, "pinned": places.pinned}
+    return FeatureStore(config=RepoConfig(**configuration, repo_path=CONFIGURATION.parent))
 
 
 def apply(use_case: UseCase) -> bool:

@@ -54,6 +54,11 @@ def test_an_export_is_proved_and_keeps_its_threshold_to_a_hair(fitted, parts):
     assert exported.threshold == pytest.approx(fitted.threshold, abs=1e-4)
 
 
+def test_one_estimator_gives_one_file(fitted):
+    inputs = len(fitted.schema.inputs)
+    assert to_onnx(fitted.estimator, inputs) == to_onnx(fitted.estimator, inputs)
+
+
 def test_a_conversion_that_is_silently_wrong_is_refused(parts):
     """sklearn-onnx converts boosting with native categories to another model (its issue 1051)."""
     fitted = fit_candidate(USE_CASE, "boosting", parts)

@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.errors import Conflict, NoRows
-from tasks.lake import Lake
+from configs.errors import BadConfig, Conflict, NoRows
+from configs.settings import settings
+from tasks.lake import Lake, lake_of
 
 NEW_YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 WEEK = (NEW_YEAR, NEW_YEAR + timedelta(days=7))
@@ -112,3 +113,31 @@ def test_a_table_of_many_commits_is_opened_from_a_checkpoint_and_keeps_its_past(
     assert list(log.glob("*.checkpoint.parquet"))
     assert lake.scan("raw/x", version=0).collect().height == 1
     assert lake.holds("raw/x", "day 0")
+
+
+def test_a_pinned_table_is_read_as_it_was_and_never_written(lake, tmp_path):
+    lake.append_once("raw/x", {"one": days(0, 2)}, note={"built_to": 1})
+    lake.append_once("raw/x", {"two": days(2, 3)}, note={"built_to": 2})
+    view = Lake(str(tmp_path / "view"), lake.root, {"raw/x": 0})
+    assert view.versions(["raw/x", "raw/y"]) == {"raw/x": 0}
+    assert view.scan("raw/x").collect().height == 2
+    assert view.note("raw/x") == {"built_to": 1}
+    assert view.earliest_added("raw/x", "day", None, 0) is not None
+    with pytest.raises(BadConfig, match="raw/x is only read here"):
+        view.append_once("raw/x", {"three": days(3, 4)})
+    with pytest.raises(BadConfig, match="holds it at version 0"):
+        view.replace_window("raw/x", days(0, 1, 9), "day", WEEK)
+    assert view.append_once("predictions", {"one": days(0, 1)}) == 0
+    assert not lake.exists("predictions")
+    assert lake.version("raw/x") == 1
+
+
+def test_the_settings_pin_tables_of_a_use_case(home, lake, monkeypatch):
+    monkeypatch.setenv("MAINSPRING_PINNED", '{"flights/raw/x": 3, "churn/raw/x": 5}')
+    settings.cache_clear()
+    assert lake_of("flights").pinned == {"raw/x": 3}
+    assert lake_of("flights").uri("raw/x") == f"{settings().lake}/flights/raw/x"
+    monkeypatch.setenv("MAINSPRING_PINNED_LAKE", "s3://real/lake")
+    settings.cache_clear()
+    assert lake_of("churn").uri("raw/x") == "s3://real/lake/churn/raw/x"
+    assert lake_of("churn").uri("raw/y") == f"{settings().lake}/churn/raw/y"
