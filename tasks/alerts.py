@@ -1,13 +1,10 @@
-"""From verdicts to episodes, and from episodes to the alert that asks for retraining.
+"""From episodes to the alert that asks for retraining.
 
-An episode is one cause (performance:roc_auc_4w, drift:<column>) that stays bad: it opens at the
-first page, goes on while the page does, and closes when its verdict is ok again or a new champion
-took over. A number without a verdict changes nothing.
-
-What asks for retraining: performance, and drift of columns that page, because new rows are then
-the only cure and the gate decides whether they are one. A broken contract (rows, days, nulls)
-never does, and while one is open nothing else does either: broken data must not be trained on.
-It closes by itself as soon as the data are whole again; until then it is a page for people.
+Episodes of page severity ask for it if they are about performance, or drift of inputs that page:
+new rows are then the only cure, and the gate decides whether they are one. A broken contract, a
+silence or a bake that shows harm never does, and while one of these pages nothing else does either:
+a model must not learn from a hole, nor while its predecessor is being brought back. What is only a
+ticket is for people.
 
 One alert at a time: none while another is unanswered or a candidate undecided, and none within
 the cooldown after the last retraining began.
@@ -23,39 +20,14 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.use_case import UseCase
-from tasks.events import emit_alert
-from tasks.ledger import (
-    Entry,
-    Ledger,
-    champion,
-    open_episodes,
-    unanswered_alerts,
-    undecided_candidates,
-)
+from tasks.episodes import ACTOR, SILENCE, changes, severity_of
+from tasks.events import ask
+from tasks.lake import lake_of
+from tasks.ledger import Entry, Ledger, open_episodes, unanswered_alerts, undecided_candidates
+from tasks.monitoring import history
 
-ACTOR = "monitor"
-_HOLDS = "contract"  # the kind of episode that keeps retraining back
-
-
-def changes(
-    entries: Sequence[Entry], rows: pl.DataFrame, model: str, as_of: datetime
-) -> list[Entry]:
-    """The episodes that open or close, given the ledger and the monitoring rows of `as_of`.
-
-    Rows about a version that is champion no longer open nothing: its successor is another model.
-    """
-    past = [entry for entry in entries if entry.at <= as_of]
-    reigning = champion(past)
-    version = None if reigning is None else reigning.version
-    about = rows.filter(pl.col("model_version") == version, pl.col("verdict").is_not_null())
-    verdicts = {f"{row['kind']}:{row['subject']}": row for row in about.to_dicts()}
-    opened = open_episodes(past)
-    closing = [_close(e, why, as_of) for e in opened if (why := _over(e, reigning, verdicts))]
-    closed = {entry.key.removeprefix("closed:") for entry in closing}
-    lasting = {e.evidence["cause"] for e in opened if e.key not in closed}
-    paging = {cause: row for cause, row in verdicts.items() if row["verdict"] == "page"}
-    opening = [_open(c, row, model, as_of) for c, row in paging.items() if c not in lasting]
-    return closing + opening
+_ASK = ("performance", "drift")
+_HOLD = ("contract", "bake", SILENCE)
 
 
 def alert(
@@ -63,12 +35,13 @@ def alert(
 ) -> Entry | None:
     """The alert to raise now, for the oldest open episode that asks for retraining; or none."""
     past = [entry for entry in entries if entry.at <= as_of]
-    opened = open_episodes(past)
-    asking = [e for e in opened if e.evidence["kind"] != _HOLDS]
+    paging = [e for e in open_episodes(past) if severity_of(e) == "page"]
+    asking = [e for e in paging if e.evidence["kind"] in _ASK]
+    held = any(e.evidence["kind"] in _HOLD for e in paging)
     started = [e.at for e in past if e.what == "retrain_started"]
     busy = unanswered_alerts(past) or undecided_candidates(past)
     cooling = bool(started) and as_of - max(started) < cooldown
-    if not asking or len(asking) < len(opened) or busy or cooling:
+    if not asking or held or busy or cooling:
         return None
     oldest = asking[0]
     causes = [e.evidence["cause"] for e in asking]
@@ -88,8 +61,11 @@ def waiting(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def record(book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> list[Entry]:
-    """Write what changes into the ledger; the entries that are new. Twice is as once."""
-    found = changes(book.entries(use_case.name), rows, use_case.name, as_of)
+    """Write what changes into the ledger; the entries that are new. Twice is as once.
+
+    `rows` are those of the monitoring table up to `as_of`.
+    """
+    found = changes(use_case, book.entries(use_case.name), rows, as_of)
     new = [entry for entry, wrote in map(book.record, found) if wrote]
     raised = alert(book.entries(use_case.name), use_case.name, as_of, use_case.retrain.cooldown)
     if raised is not None:
@@ -98,48 +74,20 @@ def record(book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime)
     return new
 
 
-def _over(episode: Entry, reigning: Entry | None, verdicts: dict[str, dict[str, object]]) -> str:
-    """Why an episode is over; empty while it is not."""
-    if reigning is not None and reigning.seq > episode.seq:
-        return "a new champion took over"
-    now = verdicts.get(episode.evidence["cause"])
-    return "it is good again" if now is not None and now["verdict"] != "page" else ""
-
-
-def _open(cause: str, row: dict[str, object], model: str, as_of: datetime) -> Entry:
-    version = row["model_version"]
-    assert isinstance(version, int)
-    numbers = ("value", "reference", "threshold", "coverage", "rows")
-    said = f"{cause} is {row['value']:.4g}, reference {row['reference']:.4g}"
-    evidence = {
-        "cause": cause,
-        "kind": row["kind"],
-        "message": f"{said}, limit {row['threshold']:.4g}",
-        **{name: row[name] for name in numbers},
-    }
-    key = f"episode:{cause}:{as_of:%Y-%m-%d}"
-    return Entry(model, "episode_opened", key, as_of, ACTOR, version, evidence)
-
-
-def _close(episode: Entry, why: str, as_of: datetime) -> Entry:
-    return Entry(
-        episode.model, "episode_closed", f"closed:{episode.key}", as_of, ACTOR, episode.version,
-        {"episode": episode.key, "cause": episode.evidence["cause"], "reason": why},
-    )  # fmt: skip
-
-
 @task(task_run_name="raise alerts", cache_policy=NO_CACHE)
 def raise_alerts(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """As `record`, then send every alert that waits for an answer; the new entries.
+    """As `record`, for the `rows` of this window and what the monitoring table holds of those
+    before; then send every alert that waits for an answer. The new entries.
 
     An alert is sent as long as nobody answers it, so a run that was killed between ledger and
     event completes when it runs again.
     """
-    new = record(book, use_case, rows, as_of)
+    before = history(lake_of(use_case.name), as_of).filter(pl.col("as_of") < as_of)
+    new = record(book, use_case, pl.concat([before, rows]), as_of)
     for entry in new:
         get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
     for entry in waiting(book.entries(use_case.name)):
-        emit_alert(entry)
+        ask(entry)
     return new

@@ -54,7 +54,7 @@ def nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Numb
     found = []
     for row in drifts.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
         threshold = row["reference_null_rate"] + rule.max_null_rise
-        bad: Verdict = "inform" if row["column"] in informs else "page"
+        bad: Verdict = "inform" if row["column"] in informs else rule.severity
         number = Number(
             "contract", f"nulls:{row['column']}", as_of - use_case.monitor.window, as_of,
             value=row["null_rate"], reference=row["reference_null_rate"], threshold=threshold,
@@ -90,7 +90,8 @@ def _table_numbers(
         _volume(f"rows:{name}", sum(now), median(sum(span) for span in normal), rule, as_of),
         Number(
             "contract", f"missing_days:{name}", as_of - rule.window, as_of, value=float(missing),
-            reference=0.0, threshold=0.0, rows=sum(now), verdict="page" if missing else "ok",
+            reference=0.0, threshold=0.0, rows=sum(now),
+            verdict=rule.contract.severity if missing else "ok",
         ),
     ]  # fmt: skip
 
@@ -100,5 +101,5 @@ def _volume(subject: str, rows: int, expected: float, rule: Monitor, as_of: date
     return Number(
         "contract", subject, as_of - rule.window, as_of, value=float(rows),
         reference=float(expected), threshold=threshold, rows=rows,
-        verdict="page" if rows < threshold else "ok",
+        verdict=rule.contract.severity if rows < threshold else "ok",
     )  # fmt: skip

@@ -160,16 +160,16 @@ def drift(frame: pl.DataFrame, reference: Profile) -> pl.DataFrame:
 
 
 def verdicts(use_case: UseCase, found: pl.DataFrame, as_of: datetime) -> list[Number]:
-    """The rows of `drift` as numbers: beyond its threshold an input pages.
+    """The rows of `drift` as numbers: beyond its threshold an input is as bad as the rule says.
 
     What monitor.drift.informs names only informs, and so does the model's own score: both move
     with the seasons, and whether it hurts is for the performance rules to say.
     """
     start, rule = as_of - use_case.monitor.window, use_case.monitor.drift
-    pages = set(use_case.features.inputs) - set(rule.informs)
+    judged = set(use_case.features.inputs) - set(rule.informs)
     numbers = []
     for row in found.to_dicts():
-        beyond: Verdict = "page" if row["column"] in pages else "inform"
+        beyond: Verdict = rule.severity if row["column"] in judged else "inform"
         number = Number(
             "drift", row["column"], start, as_of, value=row["psi"], reference=0.0,
             threshold=row["threshold"], rows=row["rows"],

@@ -1,8 +1,8 @@
 """The monitoring table: every number of a monitored window, and what it says, one row each.
 
-A verdict is ok, inform (worth a look) or page (something is broken). A number without a verdict
-is there for its history, or its window is not mature yet: it neither pages nor says that all is
-well again.
+A verdict is ok, or how bad it is: inform (worth a look), ticket (somebody should mend it) or page
+(somebody should come). A number without a verdict is there for its history, or its window is not
+mature yet: it neither opens an episode nor says that all is well again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from prefect.cache_policies import NO_CACHE
 from tasks.lake import Lake
 
 TABLE = "monitoring"
-Kind = Literal["drift", "performance", "contract"]
-Verdict = Literal["ok", "inform", "page"]
+Kind = Literal["drift", "performance", "contract", "bake"]
+Verdict = Literal["ok", "inform", "ticket", "page"]
+VERDICTS: tuple[Verdict, ...] = ("page", "ticket", "inform", "ok")
 
 _TIME = pl.Datetime("us", "UTC")
 _TEXT, _FLOAT, _INT = pl.String(), pl.Float64(), pl.Int64()
@@ -79,9 +80,9 @@ def history(lake: Lake, as_of: datetime) -> pl.DataFrame:
 
 
 def counted(rows: pl.DataFrame) -> str:
-    """How many of the rows page, inform and are ok, in words."""
+    """How many of the rows page, are a ticket, inform and are ok, in words."""
     counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
-    return ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("page", "inform", "ok"))
+    return ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
 
 
 @task(task_run_name="save numbers", cache_policy=NO_CACHE)

@@ -15,7 +15,7 @@ from configs.clock import write_duration
 from configs.policy import Performance
 from configs.use_case import UseCase
 from tasks.evaluation import LOWER_IS_BETTER, evaluate
-from tasks.monitoring import Number
+from tasks.monitoring import Number, Verdict
 
 
 def with_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -79,8 +79,13 @@ def rules(
     return found
 
 
+def subject(rule: Performance) -> str:
+    """What the number of a rule is called, like roc_auc_5w."""
+    return f"{rule.metric}_{write_duration(rule.window)}"
+
+
 def limit(rule: Performance, reference: float) -> float:
-    """The value of the rule's metric beyond which it pages; of a gap, its size."""
+    """The value of the rule's metric beyond which it is bad; of a gap, its size."""
     if rule.metric == "calibration_gap":
         return abs(reference) + rule.worse_by
     down = rule.metric not in LOWER_IS_BETTER
@@ -97,10 +102,16 @@ def _judge(
 ) -> Number:
     threshold = limit(rule, reference)
     return Number(
-        "performance", f"{rule.metric}_{write_duration(rule.window)}", as_of - rule.window, as_of,
+        "performance", subject(rule), as_of - rule.window, as_of,
         value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
-        verdict=None if value is None else "page" if _beyond(rule, value, threshold) else "ok",
+        verdict=_verdict(rule, value, threshold),
     )  # fmt: skip
+
+
+def _verdict(rule: Performance, value: float | None, threshold: float) -> Verdict | None:
+    if value is None:
+        return None
+    return rule.severity if _beyond(rule, value, threshold) else "ok"
 
 
 def _beyond(rule: Performance, value: float, threshold: float) -> bool:

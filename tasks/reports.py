@@ -22,7 +22,7 @@ from configs.use_case import UseCase
 from tasks import features
 from tasks.card import SCORE, table
 from tasks.ledger import Entry
-from tasks.monitoring import counted
+from tasks.monitoring import VERDICTS, counted
 from tasks.plots import COLOURS, INK, dates, mark, tidy
 from tasks.registry import Model, predict
 
@@ -78,8 +78,8 @@ def evidently_html(
 
 
 def worst(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a verdict, worst first: pages, then what informs, then drift near its limit."""
-    rank = pl.col("verdict").replace_strict({"page": 0, "inform": 1, "ok": 2})
+    """The rows with a verdict, worst first: pages, tickets, what informs, drift near its limit."""
+    rank = pl.col("verdict").replace_strict({name: i for i, name in enumerate(VERDICTS)})
     ratio = pl.when(kind="drift").then(pl.col("value") / pl.col("threshold"))
     judged = rows.filter(pl.col("verdict").is_not_null())
     return judged.sort(rank, ratio, descending=[False, True], nulls_last=True, maintain_order=True)

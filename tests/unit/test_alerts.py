@@ -15,6 +15,7 @@ FLIGHTS = load_use_case("flights")
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
 AUC, CARRIER, ROWS = "performance:roc_auc_5w", "drift:carrier", "contract:rows:arrivals"
+BAKE = "bake:cost"
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def write(book: Ledger, what: str, key: str, at: datetime, version: int | None =
 
 def rows(at: datetime, version: int = 1, **verdicts: Verdict | None) -> pl.DataFrame:
     """Monitoring rows of `at`: the causes by a short name."""
-    names = {"auc": AUC, "carrier": CARRIER, "rows": ROWS}
+    names = {"auc": AUC, "carrier": CARRIER, "rows": ROWS, "bake": BAKE}
     numbers = []
     for short, verdict in verdicts.items():
         kind, _, subject = names[short].partition(":")
@@ -126,7 +127,7 @@ def test_a_new_champion_closes_what_was_open_before(book: Ledger) -> None:
     answer(book, MONDAY, 2, "promoted")
     assert run(book, MONDAY + WEEK, version=2, auc=None) == ["episode_closed", "episode_closed"]
     reasons = {e.evidence.get("reason") for e in book.entries("flights")}
-    assert "a new champion took over" in reasons
+    assert "version 2 took over" in reasons
 
 
 def test_bad_under_the_new_champion_too_is_a_new_episode(book: Ledger) -> None:
@@ -154,6 +155,43 @@ def test_nothing_is_trained_while_the_data_are_broken(book: Ledger) -> None:
     assert run(book, MONDAY, rows="page", auc="page") == ["episode_opened"] * 2
     found = run(book, MONDAY + WEEK, rows="ok", auc="page")
     assert found == ["episode_closed", "alert_raised"]
+
+
+@pytest.mark.parametrize("cause", ["auc", "carrier"])
+def test_a_ticket_is_an_episode_for_people_and_asks_for_nothing(book: Ledger, cause: str) -> None:
+    assert run(book, MONDAY, **{cause: "ticket"}) == ["episode_opened"]
+    assert run(book, MONDAY + WEEK, **{cause: "ticket"}) == []
+    assert run(book, MONDAY + 2 * WEEK, **{cause: "ok"}) == ["episode_closed"]
+
+
+def test_a_broken_contract_that_is_only_a_ticket_holds_nothing_back(book: Ledger) -> None:
+    found = run(book, MONDAY, rows="ticket", auc="page")
+    assert found == ["episode_opened", "episode_opened", "alert_raised"]
+    assert alerts(book)[0].evidence["causes"] == [AUC]
+
+
+def test_while_a_bake_shows_harm_nothing_is_trained(book: Ledger) -> None:
+    assert run(book, MONDAY, bake="page", auc="page") == ["episode_opened"] * 2
+    assert run(book, MONDAY + WEEK, bake="ok", auc="page") == ["episode_closed", "alert_raised"]
+
+
+def test_a_silence_holds_retraining_back_until_it_is_over(book: Ledger) -> None:
+    cause = {"cause": "silence:landed", "kind": "silence", "severity": "page", "message": "-"}
+    key = "episode:silence:landed"
+    book.record(Entry("flights", "episode_opened", key, MONDAY, "watch", 1, cause))
+    assert run(book, MONDAY, auc="page") == ["episode_opened"]
+    book.record(Entry("flights", "episode_closed", f"closed:{key}", MONDAY + WEEK, "watch"))
+    assert run(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
+
+
+def test_a_rollback_ends_the_episodes_of_the_loser(book: Ledger) -> None:
+    write(book, "promoted", "decision:2", MONDAY - WEEK, 2)
+    run(book, MONDAY, version=2, bake="page", auc="page")
+    write(book, "rolled_back", "rollback:2", MONDAY, 1)
+    found = run(book, MONDAY + WEEK, version=1, auc="ok")
+    assert found == ["episode_closed", "episode_closed"]
+    reasons = {e.evidence.get("reason") for e in book.entries("flights")}
+    assert "version 1 came back" in reasons
 
 
 def test_the_past_is_decided_with_what_was_known_then(book: Ledger) -> None:

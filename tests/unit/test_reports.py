@@ -43,7 +43,7 @@ def test_the_worst_come_first() -> None:
 
 def test_the_table_counts_verdicts_and_shows_the_worst() -> None:
     text = markdown("flights", week(5, "page"))
-    assert "1 page, 1 inform, 3 ok" in text
+    assert "1 page, 0 ticket, 1 inform, 3 ok" in text
     assert text.index("roc_auc_5w") < text.index("temperature") < text.index("carrier")
 
 
