@@ -6,7 +6,7 @@ when probability >= threshold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from configs.part import Metric
-from configs.policy import Cost
+from configs.policy import Cost, Slice
 
 Floats = NDArray[np.float64]
 BINS = 10
@@ -63,9 +63,14 @@ def mean_cost(label: ArrayLike, probability: ArrayLike, threshold: float, cost: 
 def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> Floats:
     """Business cost of each row (rows,) when rows are flagged at the threshold."""
     y, p = _arrays(label, probability)
-    event = np.where(p >= threshold, cost.true_positive, cost.false_negative)
-    none = np.where(p >= threshold, cost.false_positive, cost.true_negative)
-    return np.where(y == 1, event, none)
+    return decision_costs(y, p >= threshold, cost)
+
+
+def decision_costs(label: Floats, flagged: NDArray[np.bool_], cost: Cost) -> Floats:
+    """Business cost of each row (rows,), given which are flagged."""
+    event = np.where(flagged, cost.true_positive, cost.false_negative)
+    none = np.where(flagged, cost.false_positive, cost.true_negative)
+    return np.where(label == 1, event, none)
 
 
 def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
@@ -157,31 +162,45 @@ def calibration_table(label: ArrayLike, probability: ArrayLike, bins: int = BINS
     )  # fmt: skip
 
 
+def slice_values(frame: pl.DataFrame, of: Slice) -> pl.Series:
+    """Each row's slice as text: its value, or its bin like "(9, 14]"; "(missing)" without one."""
+    column = frame[of.column]
+    if of.bins:
+        column = column.cast(pl.Float64).fill_nan(None).cut(of.bins)
+    return column.cast(pl.String).fill_null("(missing)").rename("value")
+
+
+def slices_of(
+    frame: pl.DataFrame, slices: Sequence[Slice], min_rows: int
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Column, value and rows (a mask) of each slice of at least `min_rows` rows; by column,
+    largest first.
+    """
+    for each in slices:
+        values = slice_values(frame, each)
+        counts = values.value_counts().sort(["count", "value"], descending=[True, False])
+        for value in counts.filter(pl.col("count") >= min_rows)["value"]:
+            yield each.column, value, (values == value).to_numpy()
+
+
 def by_slice(
     frame: pl.DataFrame,
     label: ArrayLike,
     probability: ArrayLike,
     threshold: float,
     cost: Cost,
-    columns: Sequence[str],
+    slices: Sequence[Slice],
     min_rows: int,
 ) -> list[dict[str, Any]]:
-    """`evaluate` for each value of each column that has at least `min_rows` rows, largest first.
+    """`evaluate` in each slice of at least `min_rows` rows, as `slices_of` orders them.
 
     Each entry: slice (the column), value (text), and the metrics.
     """
     y, p = _arrays(label, probability)
-    found = []
-    for column in columns:
-        values = frame[column].cast(pl.String).fill_null("(missing)")
-        counts = (
-            values.alias("value").value_counts().sort(["count", "value"], descending=[True, False])
-        )
-        for value in counts.filter(pl.col("count") >= min_rows)["value"]:
-            inside = (values == value).to_numpy()
-            numbers = evaluate(y[inside], p[inside], threshold, cost)
-            found.append({"slice": column, "value": value, **numbers})
-    return found
+    return [
+        {"slice": column, "value": value, **evaluate(y[rows], p[rows], threshold, cost)}
+        for column, value, rows in slices_of(frame, slices, min_rows)
+    ]
 
 
 def _ece(table: pl.DataFrame) -> float:

@@ -32,20 +32,24 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ALIAS = "champion"
-ANSWER = "answer"
+ANSWER = "answer"  # the ONNX file's, in the golden rows
+FITTED = "fitted"  # the estimator's own
 GOLDEN_ROWS = 64
-_SAME = 1e-6  # processors round differently; a wrong model is off by far more
+SAME = 1e-6  # processors round differently; a wrong model is off by far more
 _DESCRIPTION = 5000  # characters that MLflow's database takes
 
 
 @dataclass(frozen=True)
 class Model:
-    """An opened model version; `golden`: the rows kept with it, as they came, and its answers."""
+    """An opened model version: card, session, the file's bytes, and the rows kept with it (as they
+    came, with the answers of file and estimator).
+    """
 
     card: Card
     session: InferenceSession
     version: int
     golden: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
+    onnx: bytes = field(default=b"", repr=False)
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
@@ -54,13 +58,17 @@ def predict(model: Model, frame: pl.DataFrame) -> Floats:
 
 
 def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
-    """Rows spread over validation and holdout, as they came, with the ONNX file's answers."""
+    """Rows spread over validation and holdout, as they came, with the answers of the ONNX file and
+    of the estimator, so that parity can be proved again where there is no scikit-learn.
+    """
     schema = exported.fitted.schema
     rows = pl.concat([parts.validation, parts.holdout]).select(schema.inputs)
     spread = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROWS).astype(int))
     chosen = rows[spread]
-    answers = probabilities(open_session(exported.onnx), build_matrix(chosen, schema))
-    return chosen.with_columns(pl.Series(ANSWER, answers))
+    matrix = build_matrix(chosen, schema)
+    answers = probabilities(open_session(exported.onnx), matrix)
+    fitted = exported.fitted.probability(matrix)
+    return chosen.with_columns(pl.Series(ANSWER, answers), pl.Series(FITTED, fitted))
 
 
 def version_of(use_case: str, origin: str) -> int | None:
@@ -156,14 +164,14 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
             f"{who}: sha256 of model.onnx is {actual}, its tag says {digest or 'nothing'}, its "
             f"card {card.digest}. Restore the file, or train and promote another version"
         )
-    model = Model(card, open_session(onnx), version, pl.read_parquet(golden_bytes))
+    model = Model(card, open_session(onnx), version, pl.read_parquet(golden_bytes), onnx)
     _check_golden(model, who)
     return model
 
 
 def _check_golden(model: Model, who: str) -> None:
     difference = np.abs(predict(model, model.golden) - model.golden[ANSWER].to_numpy()).max()
-    if not difference <= _SAME:
+    if not difference <= SAME:
         raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
 
 

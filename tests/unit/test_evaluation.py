@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from configs.policy import Cost
+from configs.policy import Cost, Slice
 from tasks.evaluation import (
     best_threshold,
     better,
@@ -127,7 +127,7 @@ def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
 def test_slices_want_enough_rows_and_count_missing_values():
     y, p = rows(100)
     frame = pl.DataFrame({"origin": ["JFK"] * 60 + [None] * 35 + ["LGA"] * 5})
-    found = by_slice(frame, y, p, 0.5, COST, ["origin"], min_rows=10)
+    found = by_slice(frame, y, p, 0.5, COST, [Slice(column="origin")], min_rows=10)
     assert [(s["value"], s["rows"]) for s in found] == [("JFK", 60), ("(missing)", 35)]
     assert found[0]["cost"] == pytest.approx(mean_cost(y[:60], p[:60], 0.5, COST))
 

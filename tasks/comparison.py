@@ -1,0 +1,258 @@
+"""Two models on the same labelled rows: what each is worth, and the interval of the difference.
+
+Rows of one day share weather and queues, so whole blocks of time are drawn with replacement (the
+cluster bootstrap of Davison & Hinkley, "Bootstrap Methods and their Application", 1997, ch. 3.8),
+the same ones for both models, so that what they share cancels out. The draws are fixed by the seed
+and the interval is a percentile one, so a challenger that is worse on every draw gets a lower
+interval, never a higher one. Every metric is a function of counts by block: no draw looks at rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from configs.policy import Cost, Gate
+from configs.use_case import UseCase
+from tasks.evaluation import LOWER_IS_BETTER, Floats, decision_costs, slices_of
+
+Flags = NDArray[np.bool_]
+Blocks = NDArray[np.int64]
+Measure = Callable[[Floats], Floats]  # how often each block is drawn (draws, blocks) → (draws,)
+
+CALIBRATION = "calibration"
+MIN_BLOCKS = 5  # of fewer, all differ in the same direction by chance in more than 1 case of 20
+_DEALT = 100  # blocks that independent rows are dealt into
+_CHUNK = 64  # draws that average precision measures at once: bounds memory at 64 x positives
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's probabilities of the event and its decisions, both of shape (rows,)."""
+
+    probability: Floats
+    flagged: Flags
+
+    def inside(self, mask: Flags) -> Answers:
+        """The answers on some of the rows."""
+        return Answers(self.probability[mask], self.flagged[mask])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A subject (a metric, `calibration`, or a slice like `origin=JFK`) under both models.
+
+    `improvement` is positive where the challenger is better, and [low, high] is its interval at
+    `confidence`; `blocks` is how many blocks the `rows` lie in.
+    """
+
+    subject: str
+    challenger: float
+    champion: float
+    improvement: float
+    low: float
+    high: float
+    rows: int
+    blocks: int
+    confidence: float
+
+    @property
+    def of_slice(self) -> bool:
+        """Whether the subject is a slice, in gate.metric."""
+        return "=" in self.subject
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both models' answers on the same rows, with each row's label (0 or 1) and block (rows,).
+
+    `drawn` is how many blocks there are to draw from; a slice need not have rows in each.
+    """
+
+    label: Floats
+    block: Blocks
+    drawn: int
+    challenger: Answers
+    champion: Answers
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the rows lie in."""
+        return len(np.unique(self.block))
+
+    def inside(self, mask: Flags) -> Pair:
+        """Some of the rows, in the blocks they were in."""
+        answers = (self.challenger.inside(mask), self.champion.inside(mask))
+        return Pair(self.label[mask], self.block[mask], self.drawn, *answers)
+
+
+def compare(
+    use_case: UseCase,
+    rows: pl.DataFrame,
+    challenger: Answers,
+    champion: Answers,
+    *,
+    looks: int = 1,
+    sliced: bool = True,
+) -> list[Difference]:
+    """Differences in gate.metric, in cost and in calibration, then in gate.metric by slice.
+
+    `rows`, in the order of the answers, hold the label (both values), the prediction time and the
+    columns of the slices. A slice counts with evaluation.slice_min_rows rows, both labels and five
+    blocks. The slices share one error rate (Bonferroni), and so do `looks` at the same question.
+    """
+    gate = use_case.gate
+    label = rows[use_case.label.column].to_numpy().astype(np.float64)
+    block = block_of(rows[use_case.spine.time], gate, use_case.seed)
+    pair = Pair(label, block, int(block.max()) + 1, challenger, champion)
+    draws = draw_blocks(pair.drawn, gate.resamples, use_case.seed)
+    cost, error = use_case.evaluation.cost, (1 - gate.confidence) / looks
+    subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
+    found = [difference(subject, pair, cost, draws, error) for subject in subjects]
+    parts = slices_in(use_case, rows, pair) if sliced else {}
+    for name, part in parts.items():
+        of_slice = difference(gate.metric, part, cost, draws, error / len(parts))
+        found.append(replace(of_slice, subject=name))
+    return found
+
+
+def block_of(times: pl.Series, gate: Gate, seed: int) -> Blocks:
+    """The number of each row's block, 0, 1, …, shape (rows,): its span of gate.block since 1970
+    (UTC), or one of a hundred that independent rows are dealt into at random.
+    """
+    if gate.block is None:
+        dealt: Blocks = np.random.default_rng(seed).permutation(len(times)) % _DEALT
+        return dealt
+    width = int(gate.block.total_seconds() * 1_000_000)
+    spans = times.dt.epoch("us").to_numpy() // width
+    return np.unique(spans, return_inverse=True)[1].astype(np.int64)
+
+
+def draw_blocks(blocks: int, resamples: int, seed: int) -> Floats:
+    """How often each block is drawn in each resample, (resamples, blocks)."""
+    even = np.full(blocks, 1 / blocks)
+    return np.random.default_rng(seed).multinomial(blocks, even, size=resamples).astype(np.float64)
+
+
+def slices_in(use_case: UseCase, rows: pl.DataFrame, pair: Pair) -> dict[str, Pair]:
+    """The slices that are large enough to be compared, by name."""
+    rule = use_case.evaluation
+    parts = {
+        f"{column}={value}": pair.inside(mask)
+        for column, value, mask in slices_of(rows, rule.slices, rule.slice_min_rows)
+    }
+    return {
+        name: part
+        for name, part in parts.items()
+        if 0 < part.label.sum() < len(part.label) and part.blocks >= MIN_BLOCKS
+    }
+
+
+def difference(subject: str, pair: Pair, cost: Cost, draws: Floats, error: float) -> Difference:
+    """One subject under both models, with the interval that misses with probability `error`."""
+    every = np.ones((1, pair.drawn))
+    new, old = (measure(subject, pair, of, cost) for of in (pair.challenger, pair.champion))
+    sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
+    at_new, at_old = float(new(every)[0]), float(old(every)[0])
+    low, high = interval(sign * (new(draws) - old(draws)), pair.blocks, error)
+    size = (len(pair.label), pair.blocks, 1 - error)
+    return Difference(subject, at_new, at_old, sign * (at_new - at_old), low, high, *size)
+
+
+def interval(improvements: Floats, blocks: int, error: float) -> tuple[float, float]:
+    """Quantiles of the resampled improvements, farther out the fewer blocks there are.
+
+    Expanded percentile of T. Hesterberg, "What Teachers Should Know about the Bootstrap", 2015,
+    section 5.1: at the level Φ(−√(n/(n−1))·t). Resamples without one of the labels are left out.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    tail = ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, error / 2))
+    low, high = np.nanquantile(improvements, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def measure(subject: str, pair: Pair, answers: Answers, cost: Cost) -> Measure:
+    """How a subject is measured on drawn blocks of one model's answers."""
+    y, p = pair.label, answers.probability
+    if subject == "roc_auc":
+        return roc_auc(pair, p)
+    if subject == "pr_auc":
+        return average_precision(pair, p)
+    if subject == CALIBRATION:
+        gap = mean(pair, p - y)
+        return lambda draws: np.abs(gap(draws))
+    return mean(pair, losses(subject, y, answers, cost))
+
+
+def losses(subject: str, label: Floats, answers: Answers, cost: Cost) -> Floats:
+    """What each row adds to a subject that is a mean over rows, (rows,)."""
+    p = answers.probability
+    if subject == "brier":
+        return np.square(p - label)
+    if subject == "log_loss":
+        kept = np.clip(p, 1e-7, 1 - 1e-7)
+        return -(label * np.log(kept) + (1 - label) * np.log(1 - kept))
+    return decision_costs(label, answers.flagged, cost)
+
+
+def mean(pair: Pair, values: Floats) -> Measure:
+    """The mean of one value a row."""
+    sums = np.bincount(pair.block, values, minlength=pair.drawn)
+    rows = np.bincount(pair.block, minlength=pair.drawn)
+    return lambda draws: _ratio(draws @ sums, draws @ rows)
+
+
+def roc_auc(pair: Pair, probability: Floats) -> Measure:
+    """The area under the ROC curve: the share of pairs of an event and a none that are ranked
+    right, a tie counting half. Pairs are counted once, by the blocks of both.
+    """
+    event = pair.label == 1
+    order = np.argsort(probability[event])  # queries in order keep the search in the cache
+    scores, block = probability[event][order], pair.block[event][order]
+    wins = np.empty((pair.drawn, pair.drawn))  # [i, j]: events of block i, nones of block j
+    for j in range(pair.drawn):
+        nones = np.sort(probability[~event & (pair.block == j)])
+        below = np.searchsorted(nones, scores, "left") + np.searchsorted(nones, scores, "right")
+        wins[:, j] = np.bincount(block, below / 2, minlength=pair.drawn)
+    events = np.bincount(block, minlength=pair.drawn)
+    others = np.bincount(pair.block[~event], minlength=pair.drawn)
+    return lambda draws: _ratio(
+        ((draws @ wins) * draws).sum(axis=1), (draws @ events) * (draws @ others)
+    )
+
+
+def average_precision(pair: Pair, probability: Floats) -> Measure:
+    """Precision at each distinct score of an event, weighted by the recall that it adds."""
+    event = pair.label == 1
+    cuts, at = np.unique(-probability[event], return_inverse=True)  # from the highest score on
+    first = np.searchsorted(cuts, -probability)  # the first cut that flags the row; or none does
+    caught = _counts(pair, pair.block[event], at, len(cuts))
+    flagged = _counts(pair, pair.block, first, len(cuts))
+
+    def chunk(draws: Floats) -> Floats:
+        hits = draws @ caught
+        precision = _ratio(hits, draws @ flagged)
+        added = np.diff(hits, axis=1, prepend=0.0)
+        return _ratio((added * np.nan_to_num(precision)).sum(axis=1), hits[:, -1])
+
+    return lambda draws: np.concatenate(
+        [chunk(draws[at : at + _CHUNK]) for at in range(0, len(draws), _CHUNK)]
+    )
+
+
+def _counts(pair: Pair, block: Blocks, cut: Blocks, cuts: int) -> Floats:
+    """How many rows of each block each cut flags, (blocks, cuts)."""
+    width = cuts + 1  # one more for what no cut flags
+    found = np.bincount(block * width + cut, minlength=pair.drawn * width)
+    return found.reshape(pair.drawn, width)[:, :-1].cumsum(axis=1).astype(np.float64)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """above / below, NaN where nothing was drawn."""
+    empty = np.full(np.shape(above), np.nan)
+    return np.asarray(np.divide(above, below, out=empty, where=below != 0))

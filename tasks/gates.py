@@ -1,0 +1,204 @@
+"""The gates, a line each: what was asked of a challenger, what was measured, and the verdict.
+
+Each function decides from numbers alone; tasks/promotion.py measures them and asks in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from configs.policy import Budgets, Gate
+from tasks.comparison import CALIBRATION, MIN_BLOCKS, Difference
+from tasks.evaluation import Floats
+
+if TYPE_CHECKING:
+    from tasks.export import Footprint
+
+Verdict = Literal["pass", "fail", "wait", "not asked"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One gate in words; its numbers stand in the decision's evidence."""
+
+    gate: str
+    asked: str
+    measured: str
+    verdict: Verdict
+
+
+class Margins(Protocol):
+    """How much worse is borne: of the metric, as a share of the cost, of the metric in a slice."""
+
+    @property
+    def margin(self) -> float: ...  # noqa: D102
+    @property
+    def cost_margin(self) -> float: ...  # noqa: D102
+    @property
+    def slice_margin(self) -> float: ...  # noqa: D102
+
+
+def rows_line(gate: str, min_rows: int, label: Floats, blocks: int) -> Line:
+    """Enough labelled rows, of both labels, in enough blocks; else nothing can be said yet."""
+    rows, events = len(label), int(label.sum())
+    enough = rows >= min_rows and 0 < events < rows and blocks >= MIN_BLOCKS
+    asked = f"at least {min_rows} rows with both labels, in {MIN_BLOCKS} blocks or more"
+    measured = f"only {rows} rows" if rows < min_rows else f"{rows} rows"
+    return Line(
+        gate,
+        asked,
+        f"{measured} with {events} events, in {blocks} blocks",
+        "pass" if enough else "wait",
+    )
+
+
+def bar_line(gate: Gate, found: Difference) -> Line:
+    """The whole interval of the improvement lies above the bar that the rule sets."""
+    bar = 0.0 if gate.rule == "superiority" else -gate.margin
+    asked = f"{gate.rule}: better by more than {bar:g} with {_confidence(found)}"
+    return Line(found.subject, asked, told(found), _passed(found.low > bar))
+
+
+def worse_line(gate: str, found: Difference, margin: float) -> Line:
+    """Not shown to be worse by more than the margin, in the subject's own unit."""
+    asked = f"not shown to be worse by more than {margin:.4g} with {_confidence(found)}"
+    return Line(gate, asked, told(found), _passed(not shown_worse(found, margin)))
+
+
+def cost_line(found: Difference, share: float) -> Line:
+    """Not shown to be dearer by more than a share of the champion's cost."""
+    return worse_line("cost", found, share * abs(found.champion))
+
+
+def slice_lines(found: Sequence[Difference], margin: float) -> list[Line]:
+    """One line for all slices, which tells the worst; then one for each that fails."""
+    slices = [of for of in found if of.of_slice]
+    if not slices:
+        return [_not_asked("slices", "no slice is large enough")]
+    worst = min(slices, key=lambda of: of.improvement)
+    failing = [of for of in slices if shown_worse(of, margin)]
+    every = Line(
+        "slices",
+        f"none of {len(slices)} shown to be worse by more than {margin:.4g} with "
+        f"{_confidence(worst)} each",
+        f"{len(failing)} shown; the lowest is {worst.subject}: {told(worst)}",
+        _passed(not failing),
+    )
+    return [every, *(worse_line(f"slice {of.subject}", of, margin) for of in failing)]
+
+
+def compared_lines(gate: Gate, found: Sequence[Difference], *, first: bool) -> list[Line]:
+    """What the comparison says. Slices and calibration are not asked of a `first` champion: the
+    base rate that it is compared with ranks nothing, and is calibrated.
+    """
+    by_name = {of.subject: of for of in found}
+    lines = [bar_line(gate, by_name[gate.metric]), cost_line(by_name["cost"], gate.cost_margin)]
+    if first:
+        why = "compared with the base rate: no champion yet"
+        return [*lines, _not_asked("slices", why), _not_asked(CALIBRATION, why)]
+    return [
+        *lines,
+        *slice_lines(found, gate.slice_margin),
+        worse_line(CALIBRATION, by_name[CALIBRATION], gate.calibration_margin),
+    ]
+
+
+def harm_lines(margins: Margins, metric: str, found: Sequence[Difference]) -> list[Line]:
+    """Whether the newer model is shown to be worse than the margins bear."""
+    by_name = {of.subject: of for of in found}
+    return [
+        worse_line(metric, by_name[metric], margins.margin),
+        cost_line(by_name["cost"], margins.cost_margin),
+        *slice_lines(found, margins.slice_margin),
+    ]
+
+
+def budget_lines(budgets: Budgets, measured: Footprint) -> list[Line]:
+    """What the file costs to run, against what it may."""
+    latency, speed = measured.latency_p99_us, measured.rows_per_second
+    memory = measured.peak_memory_mib
+    return [
+        _budget("p99 latency of one row", "at most", budgets.latency_p99_us, latency, "µs"),
+        _budget("throughput", "at least", budgets.rows_per_second, speed, "rows/s"),
+        _budget("size of the file", "at most", budgets.bytes, measured.bytes, "bytes"),
+        _budget("peak memory", "at most", budgets.peak_memory_mib, memory, "MiB"),
+    ]
+
+
+def parity_line(file: Floats, estimator: Floats, threshold: float, largest: float) -> Line:
+    """The file answers the golden rows as the fitted estimator did, and decides alike."""
+    difference = np.abs(file - estimator).max(initial=0.0)
+    flipped = int(((file >= threshold) != (estimator >= threshold)).sum())
+    return Line(
+        "parity",
+        f"as scikit-learn to {largest:.1g}, no decision flipped",
+        f"differs by at most {difference:.1e}, {flipped} of {len(file)} flipped",
+        _passed(bool(difference <= largest) and not flipped),
+    )
+
+
+def golden_line(now: Floats, registered: Floats, largest: float) -> Line:
+    """The file answers its golden rows as it did when it was registered."""
+    difference = np.abs(now - registered).max(initial=0.0)
+    asked = f"{len(now)} rows answered as registered, to {largest:.1g}"
+    measured = f"differs by at most {difference:.1e}"
+    return Line("golden rows", asked, measured, _passed(bool(difference <= largest)))
+
+
+def undone_line(undone: datetime | None, left: int) -> Line:
+    """A file that was rolled back is judged on rows later than those that undid it; `left` are."""
+    if undone is None:
+        return Line("not undone before", "no rollback of this file", "none", "pass")
+    asked = f"rolled back once: rows later than {undone:%Y-%m-%d %H:%M}"
+    return Line("not undone before", asked, f"{left} rows", "pass" if left else "wait")
+
+
+def reason_of(lines: Sequence[Line]) -> str:
+    """What the lines say in one sentence: what is waited for; or the metric, and what fails."""
+    waiting = [line for line in lines if line.verdict == "wait"]
+    if waiting or len(lines) < 2:
+        return "; ".join(f"{line.measured}; asked: {line.asked}" for line in waiting)
+    metric = lines[1]
+    several = (line for line in lines if not line.gate.startswith("slice "))  # `slices` tells them
+    failing = [line for line in several if line.verdict == "fail"]
+    fails = [line.gate if line is metric else f"{line.gate} {line.measured}" for line in failing]
+    verdict = f"fails: {'; '.join(fails)}" if fails else "every gate holds"
+    return f"{metric.gate} {metric.measured}; {verdict}"
+
+
+def shown_worse(found: Difference, margin: float) -> bool:
+    """Worse by more than the margin, and the interval says that it is no chance."""
+    return found.improvement < -margin and found.high < 0
+
+
+def told(found: Difference) -> str:
+    """A difference in words: both models, the improvement and its interval."""
+    return (
+        f"{found.challenger:.4f} against {found.champion:.4f}: improvement "
+        f"{found.improvement:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
+
+
+def _budget(gate: str, side: str, limit: float | None, value: float, unit: str) -> Line:
+    measured = f"{value:,.0f} {unit}"
+    if limit is None:
+        return _not_asked(gate, measured)
+    holds = value <= limit if side == "at most" else value >= limit
+    return Line(gate, f"{side} {limit:,.0f} {unit}", measured, _passed(holds))
+
+
+def _not_asked(gate: str, why: str) -> Line:
+    return Line(gate, "–", why, "not asked")
+
+
+def _confidence(found: Difference) -> str:
+    return f"{100 * found.confidence:.4g}% confidence"
+
+
+def _passed(holds: bool) -> Verdict:
+    return "pass" if holds else "fail"
