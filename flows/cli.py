@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from configs.clock import moment
 from configs.errors import MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case, use_case_names
@@ -25,6 +28,10 @@ app = typer.Typer(
 )
 console = Console()
 Name = Annotated[str, typer.Argument(help="The use case: a file of configs/ without .yaml.")]
+Version = Annotated[int, typer.Argument(help="A version of its model.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
+By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who says so.")]
+AsOf = Annotated[datetime | None, typer.Option(help="From which moment on, UTC (default: now).")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -108,6 +115,71 @@ def history(
     from tasks.story import history_of
 
     console.print(history_of(load_use_case(use_case).name, full=full, gates=gates))
+
+
+@command
+def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsOf = None) -> None:
+    """Make a version champion around the gate; the bake window watches it like any other."""
+    from tasks.alias import follow
+    from tasks.by_hand import pass_by_hand
+    from tasks.ledger import ledger
+
+    case = load_use_case(use_case)
+    entry = pass_by_hand(ledger(), case, version, moment(as_of), by, reason)
+    follow(ledger(), use_case)
+    until = entry.evidence.get("bake_until")
+    watched = f", watched until {until:.16}" if until else ""
+    console.print(f"version {version} is champion from {entry.at:%Y-%m-%d %H:%M} UTC on{watched}")
+
+
+@command
+def rollback(
+    use_case: Name,
+    reason: Reason,
+    by: By,
+    as_of: AsOf = None,
+    further: Annotated[
+        bool, typer.Option("--further", help="Also after a rollback: one champion more back.")
+    ] = False,
+) -> None:
+    """Bring the champion before back; needs the ledger and the registry, no server and no data."""
+    from tasks.alias import follow
+    from tasks.ledger import ledger
+    from tasks.rollback import roll_back_by_hand
+
+    name = load_use_case(use_case).name
+    entry = roll_back_by_hand(ledger(), name, moment(as_of), by, reason, further=further)
+    version = follow(ledger(), name)
+    if entry is None:
+        console.print(f"somebody else was faster: version {version} is champion now")
+    else:
+        console.print(f"version {version} reigns again from {entry.at:%Y-%m-%d %H:%M} UTC on")
+
+
+@command
+def approve(use_case: Name, version: Version, reason: Reason, by: By) -> None:
+    """Let a version in that passed the gate and waits for a person."""
+    _answer(use_case, version, by, reason, yes=True)
+
+
+@command
+def reject(use_case: Name, version: Version, reason: Reason, by: By) -> None:
+    """Refuse a version that passed the gate and waits for a person."""
+    _answer(use_case, version, by, reason, yes=False)
+
+
+def _answer(use_case: str, version: int, by: str, reason: str, *, yes: bool) -> None:
+    from infra import environment
+    from tasks.approval import Answer, pass_on, record_answer
+    from tasks.ledger import ledger
+
+    name = load_use_case(use_case).name
+    answer = Answer(approve=yes, by=by, why=reason)
+    entry, mine = record_answer(ledger(), name, version, answer, moment())
+    said = "" if mine else " already"
+    console.print(f"version {version} was {entry.what} by {entry.actor}{said}")
+    if not (environment.join() and pass_on(entry)):
+        console.print("no run waits for it: the next reconcile goes on from the ledger")
 
 
 @command

@@ -1,6 +1,6 @@
-"""promote: a candidate is promoted or refused, on what fresh rows say of it and the champion.
+"""promote: a candidate goes one step further, from what the ledger says of it.
 
-both models on the same fresh rows ► decision into the ledger ► alias follows ► told of
+gate, or what its roll-out has shown ► a person, if asked ► step into the ledger ► alias ► told of
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
-from tasks.takeover import decide_candidate, follow_ledger, tell_decision
+from tasks.alias import follow_ledger
+from tasks.approval import ask_person, keep_answer
+from tasks.takeover import carry_candidate, tell_step
 
 
 @flow(name="promote", flow_run_name="promote-{use_case}-{version}")
 def promote(use_case: str, version: int, as_of: datetime | None = None) -> State[None]:
-    """Decide on a candidate as of `as_of`, by default when it was registered; once a version."""
-    case = load_use_case(use_case)
-    entry = decide_candidate(case, version, None if as_of is None else moment(as_of))
-    follow_ledger(case)
-    tell_decision(case, entry)
-    return Completed(message=f"version {version} {entry.what}: {entry.evidence['reason']}")
+    """Take a version one step further as of `as_of`, by default when it was last asked about.
+
+    Where a person must approve, the run suspends itself and starts again with the answer.
+    """
+    case, at = load_use_case(use_case), None if as_of is None else moment(as_of)
+    entry = carry_candidate(case, version, at)
+    if entry.what == "approval_asked":
+        tell_step(case, entry)
+        if (answer := ask_person(entry)) is not None:
+            keep_answer(case, version, answer, moment())
+            entry = carry_candidate(case, version, at)
+    if entry.what == "promoted":
+        follow_ledger(case)
+    tell_step(case, entry)
+    return Completed(message=f"version {version}, {entry.what}: {entry.evidence['reason']}")

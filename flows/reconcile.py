@@ -1,6 +1,6 @@
 """reconcile: what the loop waits for is asked for again, and MLflow's alias is put right.
 
-ledger ► unanswered alerts and undecided candidates that no run is at ► their events, again
+ledger ► whatever asks for something and no run is at ► its event, again
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
+from tasks.alias import follow_ledger
 from tasks.answers import ask_again
-from tasks.takeover import follow_ledger
 
 
 @flow(name="reconcile", flow_run_name="reconcile-{use_case}")

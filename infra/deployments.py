@@ -79,6 +79,7 @@ def _of(use_case: UseCase) -> list[dict[str, Any]]:
     when = use_case.schedules
     alert = _trigger(use_case, "alert", "retrain", alert="{{ event.payload.alert }}")
     candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
+    undo = _trigger(use_case, "rollback", "rollback", promotion="{{ event.payload.promotion }}")
     return [
         _deployment("ingest", use_case, schedules=_cron(when.ingest)),
         _deployment("materialize", use_case, schedules=_cron(when.materialize)),
@@ -87,6 +88,8 @@ def _of(use_case: UseCase) -> list[dict[str, Any]]:
         _deployment("train", use_case, schedules=_cron(when.train)),
         _deployment("retrain", use_case, triggers=[alert]),
         _deployment("promote", use_case, triggers=[candidate]),
+        _deployment("rollback", use_case, triggers=[undo]),
+        _deployment("watch", use_case, schedules=_cron(when.watch)),
         _deployment("reconcile", use_case, schedules=_cron(when.reconcile)),
     ]
 
@@ -136,7 +139,7 @@ def _attention() -> dict[str, Any]:
 
 
 def _trigger(use_case: UseCase, what: str, flow: str, **parameters: str) -> dict[str, Any]:
-    """One run for each alert or candidate (the event's label of its own name), not each event."""
+    """One run for each thing that is asked (the event's label of its own name), not each event."""
     event = f"mainspring.{what}"
     return {
         "name": f"{use_case.name}: {what} starts {flow}",

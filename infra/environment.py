@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 
 from configs.errors import BadConfig
@@ -44,6 +45,20 @@ def enter() -> None:
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()  # Prefect read its settings when it was imported
+
+
+def join() -> bool:
+    """Point this process at the server that it would use, if that one answers; whether it does."""
+    url = os.environ.get("PREFECT_API_URL") or f"{settings().prefect_url}/api"
+    try:
+        httpx.get(f"{url}/health", timeout=2)
+    except httpx.TransportError:
+        return False
+    os.environ["PREFECT_API_URL"] = url
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+    return True
 
 
 def take_free_ports(names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""Who answers an alert, and which alerts and candidates have to be asked for again.
+"""Who answers an alert, and what has to be asked for again, because nobody is at it.
 
-An alert is answered by a candidate, a candidate by its decision. Events and runs may be lost on
-the way; the ledger's entries are not, so all of this is decided from them.
+An alert is answered by a candidate, a candidate by what is decided about it, and so on. Events and
+runs may be lost on the way; the ledger's entries are not, so all of this is decided from them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from typing import Literal
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 
+from configs.clock import moment
 from configs.errors import Terminal
+from configs.faults import effect
 from configs.use_case import UseCase
-from tasks.events import emit_alert, emit_candidate
-from tasks.ledger import Entry, Ledger, ledger, unanswered_alerts, undecided_candidates
+from tasks.approval import pass_on
+from tasks.events import ask
+from tasks.ledger import Entry, Ledger, ledger, unanswered
 from tasks.runs import Run, is_alive, latest_runs
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
@@ -74,10 +77,31 @@ def _is_overdue(runs: Sequence[Run], now: datetime) -> bool:
     return len(ends) == len(runs) and now - max(ends) >= pause
 
 
+def answering(entry: Entry) -> str:
+    """The flow whose runs answer an entry."""
+    return {"alert_raised": "retrain", "rollback_asked": "rollback"}.get(entry.what, "promote")
+
+
 def _is_for(run: Run, entry: Entry) -> bool:
+    """Whether a run of the answering flow is about the entry.
+
+    A step is one of several of its version, told apart by their moments. A run that is suspended
+    waits for a person's answer: it is at everything but that answer.
+    """
+    given = run.parameters
     if entry.what == "alert_raised":
-        return run.parameters.get("alert") == entry.key
-    return run.parameters.get("version") == entry.version
+        return given.get("alert") == entry.key
+    if entry.what == "rollback_asked":
+        return given.get("promotion") == str(entry.evidence["promotion"])
+    if given.get("version") != entry.version:
+        return False
+    if entry.what in ("approved", "rejected"):
+        return not run.suspended
+    return entry.what != "step_asked" or _moment(given.get("as_of")) == entry.at
+
+
+def _moment(given: object) -> datetime | None:
+    return None if given is None else moment(datetime.fromisoformat(str(given)))
 
 
 def _alert(entries: Sequence[Entry], key: str) -> Entry:
@@ -122,14 +146,18 @@ def claim_alert(use_case: UseCase, key: str) -> Claim:
 
 @task(task_run_name="ask again", cache_policy=NO_CACHE)
 def ask_again(use_case: UseCase, now: datetime) -> list[Entry]:
-    """Emit again what is overdue; the entries. `now` is the server's time, not the flows'."""
-    entries = ledger().entries(use_case.name)
-    alerts = overdue(unanswered_alerts(entries), latest_runs("retrain", use_case.name), now)
-    candidates = overdue(undecided_candidates(entries), latest_runs("promote", use_case.name), now)
-    for alert in alerts:
-        emit_alert(alert)
-    for candidate in candidates:
-        emit_candidate(candidate)
-    for entry in (*alerts, *candidates):
+    """Ask again for what is overdue; the entries. `now` is the server's time, not the flows'.
+
+    An answer goes to the run that waits for it, if one does.
+    """
+    waiting = unanswered(ledger().entries(use_case.name))
+    late = []
+    for flow in ("retrain", "promote", "rollback"):
+        its = [entry for entry in waiting if answering(entry) == flow]
+        late += overdue(its, latest_runs(flow, use_case.name), now) if its else []
+    for entry in late:
         get_run_logger().warning("nobody answers %s of %s: asked again", entry.key, entry.at)
-    return [*alerts, *candidates]
+        with effect("ask again"):
+            if not (entry.what in ("approved", "rejected") and pass_on(entry)):
+                ask(entry)
+    return late

@@ -1,4 +1,4 @@
-"""The Prefect events that ask for the next step of the loop; the automations answer them.
+"""The Prefect events of the loop: those that ask for its next step, and those that tell of one.
 
 An event says no more than the ledger's entry behind it: it may be lost or come twice. Each one
 carries a label of its own name with what it is about, so that an automation counts by it:
@@ -15,7 +15,9 @@ from tasks.ledger import Entry
 
 ALERT = "mainspring.alert"
 CANDIDATE = "mainspring.candidate"
+ROLLBACK = "mainspring.rollback"
 PROMOTED = "mainspring.promoted"
+ROLLED_BACK = "mainspring.rolled-back"
 
 
 def resource_of(use_case: str) -> str:
@@ -23,19 +25,27 @@ def resource_of(use_case: str) -> str:
     return f"mainspring.model.{use_case}"
 
 
-def emit_alert(entry: Entry) -> None:
-    """Ask for retraining; the payload names the alert by its key in the ledger."""
-    _emit(ALERT, entry, entry.key, {"alert": entry.key})
+def ask(entry: Entry) -> None:
+    """Emit the event that an asking entry of the ledger stands for.
+
+    An alert asks for retraining, a shown loss for a rollback; a candidate, and whatever lets one
+    go on, for its next step. A version asks more than once: its moment is part of what is counted.
+    """
+    if entry.what == "alert_raised":
+        _emit(ALERT, entry, entry.key, {"alert": entry.key})
+    elif entry.what == "rollback_asked":
+        promotion = entry.evidence["promotion"]
+        _emit(ROLLBACK, entry, promotion, {"promotion": promotion})
+    else:
+        subject = f"{entry.version} {entry.at.isoformat()}"
+        _emit(CANDIDATE, entry, subject, {"version": entry.version})
 
 
-def emit_candidate(entry: Entry) -> None:
-    """Ask for the decision on a registered challenger."""
-    _emit(CANDIDATE, entry, str(entry.version), {"version": entry.version})
-
-
-def emit_promoted(entry: Entry) -> None:
-    """Tell that a version is champion from the entry's moment on."""
-    _emit(PROMOTED, entry, str(entry.version), {"version": entry.version})
+def tell(entry: Entry) -> None:
+    """Emit the event of another champion: promoted, or back after a rollback."""
+    event = {"promoted": PROMOTED, "rolled_back": ROLLED_BACK}.get(entry.what)
+    if event is not None:
+        _emit(event, entry, str(entry.version), {"version": entry.version})
 
 
 def _emit(event: str, entry: Entry, subject: str, payload: Mapping[str, object]) -> None:

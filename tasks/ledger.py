@@ -48,6 +48,7 @@ What = Literal[
     "rollout_grown",  #   key rollout:<version>:<stage> with a larger share
     "step_asked",  #      key step:<version>:<date>     what was deferred or rolls out can go on
     "promoted",  #        key decision:<version>        it is champion from `at` on
+    #                     or hand:<version>             a person passed it around the gate
     "refused",  #         key decision:<version>        it is not
     "rollback_asked",  #  key undo:<seq of promotion>   the champion is shown to be worse
     "rolled_back",  #     key rollback:<seq of promotion>  `version` reigns again from `at` on
@@ -200,12 +201,8 @@ def unanswered_alerts(entries: Sequence[Entry]) -> list[Entry]:
 
 def undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
     """Candidates that are neither promoted nor refused yet."""
-    keys = {e.key for e in entries}
-    return [
-        e
-        for e in entries
-        if e.what == "candidate_registered" and f"decision:{e.version}" not in keys
-    ]
+    decided = {e.version for e in entries if e.what in ("promoted", "refused")}
+    return [e for e in entries if e.what == "candidate_registered" and e.version not in decided]
 
 
 def _crowned(entries: Sequence[Entry]) -> list[Entry]:
@@ -215,7 +212,8 @@ def _crowned(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _is_answered(asking: Entry, entries: Sequence[Entry]) -> bool:
-    """An alert by its candidate, a rollback by its key, the others by what follows for the version.
+    """An alert by its candidate, a rollback by its key or by the next promotion, which leaves
+    nothing to undo, the others by what follows for the version.
 
     A version is candidate twice if it answers two alerts; what was done about it counts for both.
     """
@@ -223,7 +221,8 @@ def _is_answered(asking: Entry, entries: Sequence[Entry]) -> bool:
         return any(e.key == f"candidate:{asking.key}" for e in entries)
     if asking.what == "rollback_asked":
         undone = asking.key.replace("undo:", "rollback:", 1)
-        return any(e.key == undone for e in entries)
+        superseded = any(e.what == "promoted" and e.seq > asking.seq for e in entries)
+        return superseded or any(e.key == undone for e in entries)
     since = 0 if asking.what == "candidate_registered" else asking.seq
     later = [e for e in entries if e.version == asking.version and e.seq > since]
     return any(e.what in _ANSWERS for e in later)

@@ -1,4 +1,4 @@
-"""Which flow runs Prefect has for an alert or a candidate, and whether they still do something."""
+"""Which flow runs Prefect has for what the ledger waits for, and whether they still do a thing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ _LATEST = 200  # runs that are looked at; Prefect cannot search by parameter
 
 @dataclass(frozen=True)
 class Run:
-    """A flow run: what it was started with, and when it ended; None while it waits or runs."""
+    """A flow run: what it was started with, when it ended (None while it waits or runs), and
+    whether it is suspended until a person answers.
+    """
 
     id: str
     parameters: dict[str, Any]
     ended: datetime | None
+    suspended: bool = False
 
 
 def latest_runs(flow: str, deployment: str) -> list[Run]:
@@ -37,7 +40,22 @@ def latest_runs(flow: str, deployment: str) -> list[Run]:
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=_LATEST,
         )
-    return [Run(str(run.id), run.parameters, _ended(run)) for run in found]
+    return [Run(str(run.id), run.parameters, _ended(run), _suspended(run)) for run in found]
+
+
+def suspended(flow: str, deployment: str, version: int | None) -> Run | None:
+    """The run about a version that waits for a person; None if none does."""
+    found = (run for run in latest_runs(flow, deployment) if run.suspended)
+    return next((run for run in found if run.parameters.get("version") == version), None)
+
+
+def resume(run_id: str, answer: dict[str, Any]) -> bool:
+    """Let a suspended run go on with a filled-in form; whether Prefect takes it."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.responses import SetStateStatus
+
+    with get_client(sync_client=True) as client:
+        return client.resume_flow_run(UUID(run_id), answer).status == SetStateStatus.ACCEPT
 
 
 def is_alive(run_id: str) -> bool:
@@ -50,6 +68,10 @@ def is_alive(run_id: str) -> bool:
             return _ended(client.read_flow_run(UUID(run_id))) is None
         except ObjectNotFound:
             return False
+
+
+def _suspended(run: Any) -> bool:  # noqa: ANN401
+    return run.state is not None and run.state.is_paused()
 
 
 def _ended(run: Any) -> datetime | None:  # noqa: ANN401

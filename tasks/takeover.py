@@ -1,126 +1,205 @@
-"""A candidate's decision: the fresh rows, the evidence, the ledger's entry, and MLflow's alias."""
+"""From candidate to champion, one step at a time, each a compare-and-set insert into the ledger.
+
+candidate ► gate ► (a person) ► roll-out, stage by stage ► champion; or refused on the way, or
+deferred until more is known. What the next step is, only the ledger and the YAML say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from configs.errors import NoRows, Terminal
+from configs.clock import write_duration
+from configs.errors import Terminal
+from configs.faults import effect
 from configs.use_case import UseCase
-from tasks.events import emit_promoted
-from tasks.features import training_set
-from tasks.ledger import Entry, champion, ledger
-from tasks.promotion import Decision, decide, record_decision
-from tasks.registry import Model, champion_alias, open_model, set_champion_alias
+from tasks import rollout
+from tasks.candidacy import Candidacy, candidacy
+from tasks.events import tell
+from tasks.ledger import Entry, Ledger, What, ledger
+from tasks.promotion import Decision, gate_table
 from tasks.retries import is_transient
+from tasks.rollout import Rolling
+
+if TYPE_CHECKING:
+    from tasks.review import Review
+
+Gate = Callable[[Candidacy], Decision]
+Look = Callable[[UseCase, Sequence[Entry], datetime], "Review | None"]
 
 
-def decision_on(entries: Sequence[Entry], version: int) -> Entry | None:
-    """The decision on a version; None while there is none."""
-    return next((e for e in entries if e.key == f"decision:{version}"), None)
+@dataclass(frozen=True)
+class Step:
+    """What the ledger is to say next about a version."""
+
+    what: What
+    key: str
+    evidence: dict[str, Any]
 
 
-def deciding_moment(entries: Sequence[Entry], version: int, as_of: datetime | None) -> datetime:
-    """The moment of the decision: `as_of`, else when the candidate was registered.
+def carry(
+    book: Ledger,
+    use_case: UseCase,
+    version: int,
+    as_of: datetime | None,
+    actor: str,
+    gate: Gate,
+    look: Look,
+) -> Entry:
+    """Take a version one step further than the ledger has it; the entry of the step.
 
-    It is never before the last promotion: a decision is about the champion that is, not about one
-    of before. Terminal if the ledger has no such candidate.
+    The last entry stands where there is nothing to do: it is decided, or a person has not
+    answered. Conflict if the ledger moved on in the meantime: look again, the champion may be
+    another one by now.
     """
-    for entry in entries:
-        if entry.what == "candidate_registered" and entry.version == version:
-            reigning = champion(entries)
-            moment = as_of or entry.at
-            return moment if reigning is None else max(moment, reigning.at)
-    raise Terminal(f"the ledger has no candidate of version {version}: it has nothing to decide on")
+    it = candidacy(use_case, book.entries(use_case.name), version, as_of)
+    step = it.decision or next_step(it, gate, look)
+    if isinstance(step, Entry):
+        return step
+    entry = Entry(use_case.name, step.what, step.key, it.at, actor, version, step.evidence)
+    with effect("record the step"):
+        return book.record(entry, expected_seq=len(it.entries))[0]
 
 
-def judge(use_case: UseCase, version: int, reigning: Entry | None, as_of: datetime) -> Decision:
-    """Decide on rows later than all that either model has seen, whose labels are known by `as_of`.
-
-    Where there is none, the champion stays.
-    """
-    challenger = open_model(use_case.name, version)
-    current = None
-    if reigning is not None and reigning.version is not None:
-        current = open_model(use_case.name, reigning.version)
-    try:
-        rows = fresh_rows(use_case, challenger, current, as_of)
-    except NoRows as none:
-        return Decision(False, f"no fresh labelled rows: {none}", {})
-    return decide(use_case, challenger, current, rows)
-
-
-def fresh_rows(
-    use_case: UseCase, challenger: Model, current: Model | None, as_of: datetime
-) -> pl.DataFrame:
-    """Labelled rows predicted after both models' training and before `as_of`; NoRows if none is."""
-    seen = [model.card.trained_until for model in (challenger, current) if model is not None]
-    if max(seen) >= as_of:
-        raise NoRows(f"one of the models has seen everything before {as_of}")
-    return training_set(use_case, max(seen), as_of, as_of)
+def next_step(it: Candidacy, gate: Gate, look: Look) -> Step | Entry:
+    """What comes next for a candidate that is not decided; an entry is one that stands."""
+    rolling = it.rolling
+    if rolling is not None and rolling.version == it.version:
+        return _rolled(it, rolling, look)
+    if it.answer is not None and it.answer.what == "rejected":
+        return _refuse(it, f"rejected by {it.answer.actor}: {it.answer.evidence['reason']}")
+    if it.asked is not None and it.answer is None:
+        late = _over(it, it.asked.at)
+        return _refuse(it, f"nobody approved of it in {late}") if late else it.asked
+    if rolling is not None:
+        return _defer(it, f"version {rolling.version} rolls out; one at a time", {})
+    if it.asked is not None and not _other_champion(it, it.asked.seq):
+        return _begin(it, it.asked.evidence)
+    return _gated(it, gate)
 
 
-def evidence_table(entry: Entry) -> list[dict[str, object]]:
-    """The compared metrics of a decision, one row each, and the reason in the last."""
-    compared = [e for e in entry.evidence.values() if isinstance(e, dict) and "improvement" in e]
-    return [*compared, {"metric": f"{entry.what}: {entry.evidence['reason']}"}]
+def _gated(it: Candidacy, gate: Gate) -> Step:
+    decision = gate(it)
+    evidence = {"reason": decision.reason, **decision.evidence}
+    if decision.verdict == "wait":
+        return _defer(it, decision.reason, evidence)
+    if decision.verdict == "fail":
+        return _refuse(it, decision.reason, evidence)
+    if it.use_case.approval == "manual" and it.answer is None:
+        return Step("approval_asked", f"approval_asked:{it.version}", evidence)
+    return _begin(it, evidence)
+
+
+def _begin(it: Candidacy, evidence: dict[str, Any]) -> Step:
+    """What the gate let in rolls out, or takes over at once."""
+    plan = rollout.begin(it.use_case, None if it.champion is None else it.champion.version)
+    if plan is None:
+        return Step("promoted", f"decision:{it.version}", {**evidence, **_crown(it)})
+    return Step("rollout_started", f"rollout:{it.version}", {**evidence, **plan})
+
+
+def _rolled(it: Candidacy, rolling: Rolling, look: Look) -> Step:
+    """What a stage of its own roll-out has shown."""
+    if it.champion is None or it.champion.version != rolling.champion:
+        gone = f"version {rolling.champion}, against which it proved itself, is champion no more"
+        return _refuse(it, gone, {"stage": rolling.stage})
+    found = look(it.use_case, it.entries, it.at)
+    if found is None:
+        raise Terminal(f"version {it.version} rolls out, but there is nothing to review")
+    evidence = {"reason": found.reason, **found.evidence}
+    if found.verdict == "fail":
+        return _refuse(it, found.reason, {**evidence, "stage": rolling.stage})
+    if found.verdict == "wait":
+        return Step("deferred", _today(it), {**evidence, "stage": rolling.stage})
+    grown = rollout.next_stage(rolling)
+    if grown is None:
+        return Step("promoted", f"decision:{it.version}", {**evidence, **_crown(it)})
+    return Step("rollout_grown", f"rollout:{it.version}:{grown['stage']}", {**evidence, **grown})
+
+
+def _defer(it: Candidacy, reason: str, evidence: dict[str, Any]) -> Step:
+    """Wait for more, but no longer than the gate's patience."""
+    if late := _over(it, it.registered.at):
+        return _refuse(it, f"not let in within {late}: {reason}", evidence)
+    return Step("deferred", _today(it), {**evidence, "reason": reason})
+
+
+def _refuse(it: Candidacy, reason: str, evidence: dict[str, Any] | None = None) -> Step:
+    said = {"stage": None, **(evidence or {}), "reason": reason}
+    return Step("refused", f"decision:{it.version}", said)
+
+
+def _over(it: Candidacy, since: datetime) -> str | None:
+    """The gate's patience as it is written, if it is over; None while it is not."""
+    patience = it.use_case.gate.patience
+    return write_duration(patience) if it.at - since >= patience else None
+
+
+def _today(it: Candidacy) -> str:
+    return f"deferred:{it.version}:{it.at:%Y-%m-%d}"
+
+
+def _other_champion(it: Candidacy, seq: int) -> bool:
+    """Whether somebody else became champion after that entry: what it says is of the one before."""
+    return it.champion is not None and it.champion.seq > seq
+
+
+def _crown(it: Candidacy) -> dict[str, Any]:
+    return crown(it.use_case, it.version, it.champion, it.at)
+
+
+def crown(use_case: UseCase, version: int, before: Entry | None, at: datetime) -> dict[str, Any]:
+    """What every promotion says: of whom, over whom, and until when it can be undone by itself."""
+    bakes = before is not None and use_case.bake.window
+    return {
+        "challenger_version": version,
+        "champion_version": None if before is None else before.version,
+        "bake_until": (at + use_case.bake.window).isoformat() if bakes else None,
+    }
 
 
 @task(
-    task_run_name="decide on version {version}",
+    task_run_name="version {version}, one step further",
     cache_policy=NO_CACHE,
     retries=5,
     retry_delay_seconds=1,
     retry_condition_fn=is_transient,
 )
-def decide_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
-    """The decision on a version: the one that the ledger has, or made now and recorded.
-
-    If the ledger moves on in the meantime (another candidate was promoted), the task runs again
-    and decides against the new champion.
-    """
-    entries = ledger().entries(use_case.name)
-    known = decision_on(entries, version)
-    if known is not None:
-        get_run_logger().info("version %s was %s at %s already", version, known.what, known.at)
-        return known
-    at = deciding_moment(entries, version, as_of)
-    decision = judge(use_case, version, champion(entries), at)
+def carry_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
+    """As `carry`, with the gate and the review that look at real rows."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry = record_decision(ledger(), use_case, version, decision, at, len(entries), actor)
-    get_run_logger().info("version %s is %s: %s", version, entry.what, decision.reason)
+    entry = carry(ledger(), use_case, version, as_of, actor, _gate, _look)
+    get_run_logger().info(
+        "version %s: %s at %s, %s", version, entry.what, entry.at, entry.evidence["reason"]
+    )
     return entry
 
 
-@task(task_run_name="alias follows the ledger", cache_policy=NO_CACHE)
-def follow_ledger(use_case: UseCase) -> int | None:
-    """Make MLflow's alias the ledger's champion; its version.
-
-    Both are looked at again after writing: of two that follow at once, the slower one may have
-    written an older champion.
-    """
-    while True:
-        reigning = champion(ledger().entries(use_case.name))
-        if reigning is None or reigning.version is None:
-            return None
-        if champion_alias(use_case.name) == reigning.version:
-            return reigning.version
-        set_champion_alias(use_case.name, reigning.version)
-        get_run_logger().info("alias champion is version %s now", reigning.version)
-
-
-@task(task_run_name="tell of the decision", cache_policy=NO_CACHE)
-def tell_decision(use_case: UseCase, entry: Entry) -> None:
-    """The evidence as a table of the run, and the event of a promotion."""
+@task(task_run_name="tell of {entry.what}", cache_policy=NO_CACHE)
+def tell_step(use_case: UseCase, entry: Entry) -> None:
+    """The gates as a table of the run, and the event of a promotion."""
     create_table_artifact(
-        evidence_table(entry),
+        gate_table(entry.evidence),
         key=f"decision-{use_case.slug}",
         description=f"version {entry.version} {entry.what}: {entry.evidence['reason']}",
     )
-    if entry.what == "promoted":
-        emit_promoted(entry)
+    with effect("tell of the step"):
+        tell(entry)
+
+
+def _gate(it: Candidacy) -> Decision:
+    from tasks.judgement import judge  # a step of a roll-out does without Feast and the models
+
+    return judge(it)
+
+
+def _look(use_case: UseCase, entries: Sequence[Entry], at: datetime) -> Review | None:
+    from tasks.review import review
+
+    return review(use_case, entries, at)

@@ -44,6 +44,8 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "train/flights": ["0 5 1 * *"],
         "retrain/flights": ["flights: alert starts retrain"],
         "promote/flights": ["flights: candidate starts promote"],
+        "rollback/flights": ["flights: rollback starts rollback"],
+        "watch/flights": ["*/15 * * * *"],
         "reconcile/flights": ["*/5 * * * *"],
         "attention/mainspring": ["Mainspring: a failed automation is told of"],
     }
@@ -51,33 +53,27 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
     assert {(s["timezone"], s["active"]) for s in crons} == {("UTC", True)}
 
 
-def test_an_alert_starts_one_retrain_and_a_candidate_one_promote(
-    on_disk: dict[str, dict[str, Any]],
+@pytest.mark.parametrize(
+    ("flow", "event", "asked"),
+    [
+        ("retrain", events.ALERT, "alert"),
+        ("promote", events.CANDIDATE, "version"),
+        ("rollback", events.ROLLBACK, "promotion"),
+    ],
+)
+def test_what_is_asked_starts_one_run_of_what_answers_it(
+    on_disk: dict[str, dict[str, Any]], flow: str, event: str, asked: str
 ) -> None:
-    common = {
-        "match": {"prefect.resource.id": events.resource_of("flights")},
-        "posture": "Reactive", "threshold": 1, "within": 60,
-    }  # fmt: skip
-    assert on_disk["retrain/flights"]["triggers"] == [
+    assert on_disk[f"{flow}/flights"]["triggers"] == [
         {
-            "name": "flights: alert starts retrain",
-            "expect": [events.ALERT],
-            "for_each": ["prefect.resource.id", events.ALERT],
+            "name": f"flights: {event.removeprefix('mainspring.')} starts {flow}",
+            "expect": [event],
+            "match": {"prefect.resource.id": events.resource_of("flights")},
+            "for_each": ["prefect.resource.id", event],
+            "posture": "Reactive", "threshold": 1, "within": 60,
             "parameters": {
-                "alert": "{{ event.payload.alert }}", "as_of": "{{ event.payload.as_of }}",
+                asked: f"{{{{ event.payload.{asked} }}}}", "as_of": "{{ event.payload.as_of }}",
             },
-            **common,
-        }
-    ]  # fmt: skip
-    assert on_disk["promote/flights"]["triggers"] == [
-        {
-            "name": "flights: candidate starts promote",
-            "expect": [events.CANDIDATE],
-            "for_each": ["prefect.resource.id", events.CANDIDATE],
-            "parameters": {
-                "version": "{{ event.payload.version }}", "as_of": "{{ event.payload.as_of }}",
-            },
-            **common,
         }
     ]  # fmt: skip
 
@@ -135,6 +131,6 @@ def test_a_new_use_case_makes_the_file_out_of_date(
         (folder / "trains.yaml").write_text(shipped.replace("name: flights", "name: trains", 1))
         assert not deployments.is_current()
         names = [d["name"] for d in deployments.document()["deployments"]]
-        assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [8, 8, 1]
+        assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [10, 10, 1]
     finally:
         settings.cache_clear()

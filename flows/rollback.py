@@ -1,0 +1,32 @@
+"""rollback: a promotion that was shown to be wrong is undone, and the champion before is back.
+
+rollback into the ledger ► alias follows ► told of
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from configs.clock import moment
+from configs.use_case import load_use_case
+from tasks.alias import follow_ledger
+from tasks.rollback import tell_rollback, undo
+
+
+@flow(name="rollback", flow_run_name="rollback-{use_case}-{promotion}")
+def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> State[None]:
+    """Undo a promotion (its key in the ledger) from `as_of` on; a second time changes nothing.
+
+    It needs the ledger and the registry. The next batch is scored by the champion before.
+    """
+    case = load_use_case(use_case)
+    entry = undo(case, promotion, moment(as_of))
+    version = follow_ledger(case)
+    if entry is None:
+        return Completed(message=f"{promotion} made no champion any more; it is version {version}")
+    tell_rollback(case, entry)
+    return Completed(message=f"version {version} reigns again: {entry.evidence['reason']}")

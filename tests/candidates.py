@@ -1,0 +1,68 @@
+"""Candidates in a real ledger, and gates and reviews that say what they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from configs.policy import Bake, Canary, Gate, Rollout
+from configs.use_case import UseCase, load_use_case
+from tasks.candidacy import Candidacy
+from tasks.ledger import Entry, Ledger, What
+from tasks.promotion import Decision, Outcome
+from tasks.takeover import carry
+
+START = datetime(2013, 4, 1, tzinfo=UTC)
+NAME = "flights"
+CANARY = Canary(shares=(0.1, 0.5), step=timedelta(days=7))
+
+
+def day(number: int) -> datetime:
+    return START + timedelta(days=number)
+
+
+def use_case(rollout: Rollout | None = None, approval: str = "automatic", **bake: Any) -> UseCase:
+    changes = {
+        "rollout": rollout or CANARY,
+        "approval": approval,
+        "bake": Bake(**bake),
+        "gate": Gate(patience=timedelta(days=30)),
+    }
+    return load_use_case(NAME).model_copy(update=changes)
+
+
+def record(
+    book: Ledger, what: What, key: str, at: datetime, version: int | None = None, **evidence: Any
+) -> Entry:
+    return book.record(Entry(NAME, what, key, at, "test", version, evidence))[0]
+
+
+def register(book: Ledger, version: int, at: datetime = START) -> Entry:
+    said = {"digest": f"sha {version}", "trained_until": at.isoformat()}
+    return record(book, "candidate_registered", f"candidate:train:{version}", at, version, **said)
+
+
+def says(verdict: Outcome, reason: str = "as told") -> Callable[..., Decision]:
+    """A gate, or a review, that always says the same."""
+    line = {"gate": "metric", "asked": "more", "measured": "some", "verdict": verdict}
+    return lambda *_: Decision(verdict, reason, {"gates": [line]})
+
+
+def never(*_: object) -> Decision:
+    raise AssertionError("nobody should ask this")
+
+
+def step(
+    book: Ledger,
+    case: UseCase,
+    version: int,
+    at: datetime | None = None,
+    gate: Callable[[Candidacy], Decision] = never,
+    look: Callable[..., Any] = never,
+) -> Entry:
+    return carry(book, case, version, at, "promote 1", gate, look)
+
+
+def happened(entries: Sequence[Entry]) -> list[str]:
+    return [f"{e.what} v{e.version}" if e.version is not None else e.what for e in entries]
