@@ -1,6 +1,6 @@
-"""score: the rows of a window get the probability that the champion of their time gives them.
+"""score: the rows of a window are answered by every version of the cast of their time.
 
-who is champion when ──► spine ► features ► ONNX, per champion ──► predictions
+who answers when ──► spine ► features ► ONNX, all versions of a cast ──► shadows ──► predictions
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
-from tasks.scoring import find_reigns, score_reign, scoring_window, write_predictions
+from tasks.scoring import (
+    find_casts,
+    score_cast,
+    scoring_window,
+    write_predictions,
+    write_shadows,
+)
 
 
 @flow(name="score", flow_run_name="score-{use_case}")
@@ -25,9 +31,11 @@ def score(use_case: str, as_of: datetime | None = None, window: str | None = Non
     """
     case, at = load_use_case(use_case), moment(as_of)
     start, end = scoring_window(case, at, window)
-    champions = find_reigns(case, (start, end))
-    if not champions:
+    casts = find_casts(case, (start, end))
+    if not casts:
         return Completed(message="nothing scored: there is no champion yet", data=0)
-    scored = [score_reign(case, reign, at) for reign in champions]
-    rows = write_predictions(case, scored, (champions[0].start, end))
+    scored = [score_cast(case, cast, at) for cast in casts]
+    answered = (casts[0].start, end)
+    write_shadows(case, scored, answered)
+    rows = write_predictions(case, scored, answered)
     return Completed(message=f"{rows} rows scored", data=rows)

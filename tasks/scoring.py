@@ -1,12 +1,14 @@
-"""Batch scoring: a window of the spine through Feast and ONNX Runtime into `predictions`.
+"""Batch scoring: a window of the spine through Feast and ONNX Runtime.
 
-Each row is scored by the version that was champion at its prediction time, so a window scored
-again later, or caught up after a promotion, gives what it gave or would have given then.
+Each row is answered by all versions of the cast of its prediction time, a fold over the ledger, so
+a window scored again later, or caught up after a promotion, gives what it gave or would have given
+then. One answer is used, that of the row's arm; the others are shadows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -14,16 +16,32 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.clock import parse_duration
-from configs.errors import NoChampion, NoRows
+from configs.errors import NoChampion
 from configs.use_case import UseCase
+from tasks.assignment import CHALLENGER, CHAMPION, PREVIOUS, arm_of, salt_of
 from tasks.features import historical, spine
-from tasks.lake import lake_of
-from tasks.ledger import Reign, ledger, reigns
+from tasks.ledger import ledger
+from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
 from tasks.registry import Model, open_model, predict
 from tasks.retries import is_transient
+from tasks.rollout import Cast, casts
 
-PREDICTIONS = "predictions"
-Window = tuple[datetime, datetime]
+
+@dataclass(frozen=True)
+class Scored:
+    """What a cast's versions answered.
+
+    `used` and `shadows` are rows as their tables hold them, without columns where nothing is
+    predicted. `models` by version; `features` by feature service: the spine with its features;
+    `failed`: the versions in shadow that did not answer, and why.
+    """
+
+    cast: Cast
+    used: pl.DataFrame = field(default_factory=pl.DataFrame)
+    shadows: pl.DataFrame = field(default_factory=pl.DataFrame)
+    models: dict[int, Model] = field(default_factory=dict)
+    features: dict[str, pl.DataFrame] = field(default_factory=dict)
+    failed: dict[int, Exception] = field(default_factory=dict)
 
 
 def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None) -> Window:
@@ -32,9 +50,9 @@ def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None
     return as_of - length, as_of
 
 
-def reigns_in(use_case: UseCase, window: Window) -> list[Reign]:
-    """Who is champion when in the window; NoChampion if nobody is at any time of it."""
-    found = reigns(ledger().entries(use_case.name), *window)
+def casts_in(use_case: UseCase, window: Window) -> list[Cast]:
+    """Who answers when in the window; NoChampion if nobody is champion at any time of it."""
+    found = casts(ledger().entries(use_case.name), *window)
     if not found:
         raise NoChampion(
             f"{use_case.name} has no champion between {window[0]} and {window[1]}: "
@@ -43,27 +61,54 @@ def reigns_in(use_case: UseCase, window: Window) -> list[Reign]:
     return found
 
 
-def score_span(use_case: UseCase, reign: Reign, as_of: datetime) -> tuple[Model, pl.DataFrame]:
-    """The champion of a span, and the span's rows with the features of its own service."""
-    model = open_model(use_case.name, reign.version)
-    service = {"service": model.card.feature_service}
-    features = use_case.features.model_copy(update=service)
-    asked = spine(use_case, reign.start, reign.end, as_of)
+def roles(cast: Cast) -> dict[int, str]:
+    """The versions that answer, and what each of them is; the champion first."""
+    others = {cast.previous: PREVIOUS, cast.challenger: CHALLENGER}
+    return {cast.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
+
+
+def score(use_case: UseCase, cast: Cast, as_of: datetime, run_id: str) -> Scored:
+    """Let every version of a cast answer its rows; features are read once a feature service.
+
+    What goes wrong with the champion is raised. What goes wrong with another version costs its own
+    answers only, and is told in `failed`; a challenger's rows are then the champion's.
+    """
+    scored, asked = Scored(cast), spine(use_case, cast.start, cast.end, as_of)
     if asked.is_empty():
-        return model, asked
-    return model, historical(use_case.model_copy(update={"features": features}), asked)
+        return scored
+    answers: dict[str, pl.DataFrame] = {}
+    for version, role in roles(cast).items():
+        try:
+            model = open_model(use_case.name, version)
+            frame = _features(use_case, model, asked, scored.features)
+            answers[role] = predictions(use_case, model, frame, role, as_of, run_id)
+        except Exception as wrong:
+            if version == cast.champion:
+                raise
+            scored.failed[version] = wrong
+        else:
+            scored.models[version] = model
+    arms = _arms(use_case, cast, asked, challenged=CHALLENGER in answers)
+    taken = [(rows, arms == role) for role, rows in answers.items()]
+    return replace(
+        scored,
+        used=pl.concat(rows.filter(mine) for rows, mine in taken),
+        shadows=pl.concat(rows.filter(~mine) for rows, mine in taken),
+    )
 
 
 def predictions(
-    use_case: UseCase, model: Model, frame: pl.DataFrame, as_of: datetime, run_id: str
+    use_case: UseCase, model: Model, frame: pl.DataFrame, arm: str, as_of: datetime, run_id: str
 ) -> pl.DataFrame:
     """One row per row of `frame`: spine keys and prediction time, probability (Float64), decision
-    (Boolean), model_version, feature_service, run_id, scored_as_of.
+    (Boolean, by the model's own threshold), arm, model_version, feature_service, run_id,
+    scored_as_of.
     """
     probability = pl.Series("probability", predict(model, frame))
     return frame.select(*use_case.spine.key, use_case.spine.time).with_columns(
         probability,
         (probability >= model.card.threshold).alias("decision"),
+        pl.lit(arm).alias("arm"),
         pl.lit(model.version, pl.Int64).alias("model_version"),
         pl.lit(model.card.feature_service).alias("feature_service"),
         pl.lit(run_id).alias("run_id"),
@@ -71,58 +116,71 @@ def predictions(
     )
 
 
-def write(use_case: UseCase, rows: pl.DataFrame, window: Window) -> int | None:
-    """Make `rows` the predictions of the window, in one commit; the table's version, if it exists.
-
-    Nothing is committed when the table says the same already, whoever scored it and when. A
-    window without any row to predict is left alone; if it holds predictions, the data they were
-    made from is gone, and NoRows says so rather than wiping them.
-    """
-    lake, time = lake_of(use_case.name), use_case.spine.time
-    if rows.is_empty():
-        _refuse_to_wipe(use_case, window)
-        return lake.version(PREDICTIONS)
-    ignored = ("run_id", "scored_as_of")
-    keys = use_case.spine.key
-    return lake.replace_window(PREDICTIONS, rows, time, window, keys=keys, ignoring=ignored)
+def _features(
+    use_case: UseCase, model: Model, asked: pl.DataFrame, read: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """The rows with the features of the model's own service, kept in `read`."""
+    service = model.card.feature_service
+    if service not in read:
+        features = use_case.features.model_copy(update={"service": service})
+        read[service] = historical(use_case.model_copy(update={"features": features}), asked)
+    return read[service]
 
 
-def _refuse_to_wipe(use_case: UseCase, window: Window) -> None:
-    lake = lake_of(use_case.name)
-    if not lake.exists(PREDICTIONS):
-        return
-    at = pl.col(use_case.spine.time)
-    held = lake.scan(PREDICTIONS).filter(at >= window[0], at < window[1]).select(pl.len())
-    count = held.collect().item()
-    if count:
-        raise NoRows(
-            f"{lake.uri(PREDICTIONS)} holds {count} predictions in [{window[0]}, {window[1]}), but "
-            f"the spine of {use_case.name} has no row there any more; they are kept. Look for what "
-            "became of the raw tables"
-        )
+def _arms(use_case: UseCase, cast: Cast, asked: pl.DataFrame, *, challenged: bool) -> pl.Series:
+    """Whose answer each row uses."""
+    if cast.challenger is None or not challenged:
+        return pl.repeat(CHAMPION, asked.height, eager=True)
+    return arm_of(asked.select(cast.unit), salt_of(use_case.name, cast.challenger), cast.share)
 
 
-@task(task_run_name="who is champion", cache_policy=NO_CACHE)
-def find_reigns(use_case: UseCase, window: Window) -> list[Reign]:
-    """As `reigns_in`, seen by Prefect; a window without any champion is a warning, not an error."""
+def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all casts; without columns if none of them had anything to predict."""
+    some = [frame for frame in frames if frame.columns]
+    return pl.concat(some) if some else pl.DataFrame()
+
+
+@task(task_run_name="who answers when", cache_policy=NO_CACHE)
+def find_casts(use_case: UseCase, window: Window) -> list[Cast]:
+    """As `casts_in`, seen by Prefect; a window without any champion is a warning, not an error."""
     try:
-        found = reigns_in(use_case, window)
+        found = casts_in(use_case, window)
     except NoChampion as nobody:
         get_run_logger().warning("%s", nobody)
         return []
-    for reign in found:
-        get_run_logger().info("version %s from %s to %s", reign.version, reign.start, reign.end)
+    for cast in found:
+        told = ", ".join(f"version {version} as {role}" for version, role in roles(cast).items())
+        get_run_logger().info("from %s to %s: %s", cast.start, cast.end, told)
     return found
 
 
-@task(task_run_name="score with version {reign.version}", cache_policy=NO_CACHE)
-def score_reign(use_case: UseCase, reign: Reign, as_of: datetime) -> pl.DataFrame:
-    """The predictions of one champion's span, seen by Prefect."""
-    model, frame = score_span(use_case, reign, as_of)
-    if frame.is_empty():
-        get_run_logger().warning("nothing is predicted from %s to %s", reign.start, reign.end)
-        return frame
-    return predictions(use_case, model, frame, as_of, str(runtime.flow_run.id))
+@task(task_run_name="score with champion {cast.champion}", cache_policy=NO_CACHE)
+def score_cast(use_case: UseCase, cast: Cast, as_of: datetime) -> Scored:
+    """As `score`, seen by Prefect; a version in shadow that does not answer is an error in the log.
+
+    The review of its stage, or of the bake window, then misses rows.
+    """
+    log = get_run_logger()
+    scored = score(use_case, cast, as_of, str(runtime.flow_run.id))
+    if scored.used.is_empty():
+        log.warning("nothing is predicted from %s to %s", cast.start, cast.end)
+    for version, wrong in scored.failed.items():
+        log.error("version %s did not answer beside the champion", version, exc_info=wrong)
+    return scored
+
+
+@task(
+    task_run_name="write shadows",
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=2,
+    retry_condition_fn=is_transient,
+)
+def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -> None:
+    """The answers that are not used, before the ones that are: no used row misses its shadow."""
+    rows = _together([each.shadows for each in scored])
+    version = write(use_case, SHADOWS, rows, window)
+    get_run_logger().info("%s shadows, table version %s", rows.height, version)
 
 
 @task(
@@ -132,10 +190,9 @@ def score_reign(use_case: UseCase, reign: Reign, as_of: datetime) -> pl.DataFram
     retry_delay_seconds=2,
     retry_condition_fn=is_transient,
 )
-def write_predictions(use_case: UseCase, scored: Sequence[pl.DataFrame], window: Window) -> int:
-    """As `write`, seen by Prefect; the number of rows scored."""
-    some = [frame for frame in scored if not frame.is_empty()]
-    rows = pl.concat(some) if some else pl.DataFrame()
-    version = write(use_case, rows, window)
+def write_predictions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
+    """The answers that are used; the number of rows."""
+    rows = _together([each.used for each in scored])
+    version = write(use_case, PREDICTIONS, rows, window)
     get_run_logger().info("%s predictions, table version %s", rows.height, version)
     return rows.height

@@ -14,11 +14,10 @@ from configs.errors import NoChampion
 from configs.use_case import UseCase
 from tasks import contract, drift, features, performance
 from tasks.card import SCORE
-from tasks.lake import lake_of
 from tasks.ledger import Entry, require_champion
 from tasks.monitoring import Number, as_rows
+from tasks.predictions import answers, answers_of, used
 from tasks.registry import Model, open_model
-from tasks.scoring import PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,9 @@ class Window:
     """What is known at `as_of` about the champion's last window.
 
     `use_case` has the champion's own inputs and feature service. `scored`: the predicted rows of
-    monitor.window with inputs and score. `judged`: the predictions of the longest rule's window,
-    with the label where it has come.
+    monitor.window with inputs and score, the champion's own where it answered, if only in shadow.
+    `judged`: the answers used in the longest rule's window, whoever gave them, and `own`: all that
+    the champion gave in it; with the label where it has come.
     """
 
     use_case: UseCase
@@ -37,6 +37,7 @@ class Window:
     scored_since: datetime
     scored: pl.DataFrame
     judged: pl.DataFrame
+    own: pl.DataFrame
 
 
 def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window:
@@ -49,34 +50,30 @@ def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window
     model = open_model(use_case.name, reigning.version)
     served = _as_served(use_case, model)
     start = as_of - performance.longest_window(use_case)
-    time = pl.col(use_case.spine.time)
-    predictions = lake_of(use_case.name).scan(PREDICTIONS).filter(time >= start, time < as_of)
-    judged = performance.with_labels(
-        use_case,
-        predictions.collect().sort(use_case.spine.time, *use_case.spine.key),
-        features.labels(use_case, start, as_of, as_of),
-    )
+    given = answers(use_case, start, as_of)
+    known = features.labels(use_case, start, as_of, as_of)
+    own, judged = answers_of(given, model.version), used(given)
     return Window(
         use_case=served,
         as_of=as_of,
         champion=model,
         since=reigning.at,
         scored_since=min(e.at for e in past if e.what == "promoted"),
-        scored=_scored(served, judged, as_of),
-        judged=judged,
+        scored=_scored(served, pl.concat([own, judged]), as_of),
+        judged=performance.with_labels(use_case, judged, known),
+        own=performance.with_labels(use_case, own, known),
     )
 
 
 def numbers(window: Window) -> list[Number]:
     """Performance, contract and drift of a window."""
     use_case, as_of, card = window.use_case, window.as_of, window.champion.card
-    own = window.judged.filter(pl.col("model_version") == window.champion.version)
     measured = (card.holdout, card.threshold)
     raw = features.raw_tables(use_case, as_of)
     due = (card.reference, use_case.monitor, window.scored_since, as_of)
     found = [
         *performance.weekly(use_case, window.judged, *measured, as_of),
-        *performance.rules(use_case, own, *measured, window.since, as_of),
+        *performance.rules(use_case, window.own, *measured, window.since, as_of),
         *contract.volumes(use_case, raw, card.reference, as_of),
         contract.predicted(window.scored.height, *due),
     ]
@@ -101,10 +98,12 @@ def _as_served(use_case: UseCase, model: Model) -> UseCase:
     return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
 
 
-def _scored(use_case: UseCase, judged: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """The window's rows that were predicted, with inputs and the score given, as the spine goes."""
+def _scored(use_case: UseCase, given: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The window's rows that were predicted, with inputs and score, as the spine goes; the first
+    answer to a row counts.
+    """
     start, keys = as_of - use_case.monitor.window, list(use_case.spine.key)
-    scores = judged.select(*keys, pl.col("probability").alias(SCORE))
+    scores = given.unique(keys, keep="first").select(*keys, pl.col("probability").alias(SCORE))
     asked = features.spine(use_case, start, as_of, as_of)
     rows = asked.join(scores, on=keys, how="inner", maintain_order="left")
     return rows if rows.is_empty() else features.historical(use_case, rows)

@@ -1,22 +1,21 @@
 """Predictions of a window: who scores it, what is written, and what never is."""
 
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from configs.errors import NoChampion, NoRows
 from configs.use_case import UseCase
 from tasks.card import make_card
 from tasks.export import export_fitted, open_session
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger, reigns
+from tasks.ledger import Entry, ledger
+from tasks.predictions import PREDICTIONS, SHADOWS, answers, answers_of, used, write
 from tasks.registry import Model
-from tasks.scoring import PREDICTIONS, predictions, reigns_in, scoring_window, write
+from tasks.rollout import Cast
+from tasks.scoring import casts_in, predictions, roles, scoring_window
 from tasks.training import fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
@@ -51,45 +50,40 @@ def promoted(home: Path) -> None:
         ledger().record(entry)
 
 
+def answer(use_case, model, rows, arm="champion", run="run 1", at=END) -> pl.DataFrame:
+    return predictions(use_case, model, rows, arm, at, run)
+
+
 def test_the_window_ends_at_as_of(use_case):
     assert scoring_window(use_case, END) == (END - DAY, END)
     assert scoring_window(use_case, END, "7d") == (END - 7 * DAY, END)
 
 
-def test_each_row_is_scored_by_the_champion_of_its_time(use_case, promoted):
-    first, second = reigns_in(use_case, WINDOW)
-    assert (first.version, first.start, first.end) == (1, END - 2 * DAY, END - DAY)
-    assert (second.version, second.start, second.end) == (2, END - DAY, END)
+def test_a_window_is_cut_where_the_cast_changes(use_case, promoted):
+    assert casts_in(use_case, WINDOW) == [
+        Cast(WINDOW[0], END - DAY, champion=1),
+        Cast(END - DAY, END, champion=2),
+    ]
+
+
+def test_every_version_of_a_cast_has_one_role():
+    assert roles(Cast(*WINDOW, champion=1)) == {1: "champion"}
+    all_three = Cast(*WINDOW, champion=2, challenger=3, share=0.1, previous=1)
+    assert roles(all_three) == {2: "champion", 1: "previous", 3: "challenger"}
+    again = Cast(*WINDOW, champion=2, challenger=1, share=0.1, previous=1)
+    assert roles(again) == {2: "champion", 1: "challenger"}
 
 
 def test_without_a_champion_nothing_is_scored(use_case, promoted):
     with pytest.raises(NoChampion, match="run train/flights"):
-        reigns_in(use_case, (END - 30 * DAY, END - 20 * DAY))
-
-
-@given(
-    st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(1, 400), st.integers(0, 400)
-)
-def test_reigns_cover_the_window_from_the_first_champion_on_without_overlap(hours, length, start):
-    """Also when a promotion falls on the window's edge, or two fall on the same moment."""
-    entries = [
-        Entry("m", "promoted", f"decision:{i}", END + timedelta(hours=h), "gate", i, seq=i + 1)
-        for i, h in enumerate(sorted(hours))
-    ]
-    window = (END + timedelta(hours=start), END + timedelta(hours=start + length))
-    found = reigns(entries, *window)
-    edges = [(r.start, r.end) for r in found]
-    assert all(end == next_start for (_, end), (next_start, _) in pairwise(edges))
-    covered = sum((end - start for start, end in edges), timedelta())
-    first = max(window[0], min(entries[0].at, window[1]))
-    assert covered == window[1] - first
+        casts_in(use_case, (END - 30 * DAY, END - 20 * DAY))
 
 
 def test_predictions_hold_the_whole_story(use_case, model, rows):
-    found = predictions(use_case, model, rows, END, "a run")
+    found = predictions(use_case, model, rows, "champion", END, "a run")
     assert found.columns == [
         "carrier", "flight", "origin", "flight_date", "prediction_time", "probability",
-        "decision", "model_version", "feature_service", "run_id", "scored_as_of",
+        "decision", "arm", "model_version", "feature_service", "run_id", "scored_as_of",
     ]  # fmt: skip
     assert found.height == rows.height
     assert found["probability"].is_between(0, 1).all()
@@ -99,19 +93,19 @@ def test_predictions_hold_the_whole_story(use_case, model, rows):
 
 
 def test_scoring_again_commits_nothing(use_case, model, rows, home):
-    first = write(use_case, predictions(use_case, model, rows, END, "run 1"), WINDOW)
-    shuffled = predictions(use_case, model, rows.reverse(), END + DAY, "run 2")
-    assert write(use_case, shuffled, WINDOW) == first == 0
+    first = write(use_case, PREDICTIONS, answer(use_case, model, rows), WINDOW)
+    shuffled = answer(use_case, model, rows.reverse(), run="run 2", at=END + DAY)
+    assert write(use_case, PREDICTIONS, shuffled, WINDOW) == first == 0
     stored = lake_of("flights").scan(PREDICTIONS).collect()
     assert stored["run_id"].unique().to_list() == ["run 1"]
 
 
 def test_another_answer_replaces_the_window_and_nothing_else(use_case, model, rows, home):
-    write(use_case, predictions(use_case, model, rows, END, "run 1"), WINDOW)
+    write(use_case, PREDICTIONS, answer(use_case, model, rows), WINDOW)
     later = rows.filter(pl.col("prediction_time") >= END - DAY)
     other = Model(model.card, model.session, 2)
     span = (END - DAY, END)
-    assert write(use_case, predictions(use_case, other, later, END, "run 2"), span) == 1
+    assert write(use_case, PREDICTIONS, answer(use_case, other, later), span) == 1
     stored = lake_of("flights").scan(PREDICTIONS).collect()
     assert stored.height == rows.height
     by_version = dict(stored.group_by("model_version").len().iter_rows())
@@ -119,13 +113,45 @@ def test_another_answer_replaces_the_window_and_nothing_else(use_case, model, ro
 
 
 def test_an_empty_window_is_no_error_and_no_table(use_case, home):
-    assert write(use_case, pl.DataFrame(), WINDOW) is None
+    assert write(use_case, PREDICTIONS, pl.DataFrame(), WINDOW) is None
     assert not lake_of("flights").exists(PREDICTIONS)
 
 
-def test_predictions_are_never_wiped_by_a_spine_that_vanished(use_case, model, rows, home):
-    write(use_case, predictions(use_case, model, rows, END, "run 1"), WINDOW)
+@pytest.mark.parametrize("table", [PREDICTIONS, SHADOWS])
+def test_answers_are_never_wiped_by_a_spine_that_vanished(use_case, model, rows, home, table):
+    write(use_case, table, answer(use_case, model, rows), WINDOW)
     with pytest.raises(NoRows, match=rf"holds {rows.height} predictions"):
-        write(use_case, pl.DataFrame(), WINDOW)
-    assert lake_of("flights").scan(PREDICTIONS).collect().height == rows.height
-    assert write(use_case, pl.DataFrame(), (END, END + DAY)) == 0
+        write(use_case, table, pl.DataFrame(), WINDOW)
+    assert lake_of("flights").scan(table).collect().height == rows.height
+    assert write(use_case, table, pl.DataFrame(), (END, END + DAY)) == 0
+
+
+def test_shadows_that_are_no_more_are_taken_away(use_case, model, rows, home):
+    shadows = answer(use_case, model, rows, arm="challenger")
+    write(use_case, SHADOWS, shadows, WINDOW)
+    assert write(use_case, SHADOWS, shadows.clear(), WINDOW) == 1
+    assert lake_of("flights").scan(SHADOWS).collect().is_empty()
+
+
+def test_predictions_from_before_there_were_arms_are_the_champions(use_case, model, rows, home):
+    old = answer(use_case, model, rows)
+    write(use_case, PREDICTIONS, old.drop("arm"), WINDOW)
+    found = answers(use_case, *WINDOW)
+    assert found["arm"].unique().to_list() == ["champion"]
+    assert found["used"].all()
+    span = (END - DAY, END)
+    later = rows.filter(pl.col("prediction_time") >= END - DAY)
+    write(use_case, PREDICTIONS, answer(use_case, model, later, arm="challenger"), span)
+    counts = dict(answers(use_case, *WINDOW).group_by("arm").len().iter_rows())
+    assert counts == {"champion": rows.height - later.height, "challenger": later.height}
+
+
+def test_all_answers_are_found_and_told_apart(use_case, model, rows, home):
+    half = rows.gather_every(2)
+    write(use_case, PREDICTIONS, answer(use_case, model, rows), WINDOW)
+    other = Model(model.card, model.session, 2)
+    write(use_case, SHADOWS, answer(use_case, other, half, arm="challenger"), WINDOW)
+    found = answers(use_case, *WINDOW)
+    assert used(found).height == answers_of(found, 1).height == rows.height
+    assert answers_of(found, 2).height == half.height
+    assert answers(use_case, WINDOW[0], WINDOW[0]).is_empty()
