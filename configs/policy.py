@@ -196,6 +196,11 @@ class Deadlines(Part):
     scored: Duration | None = Field(None, description="predictions")
     monitored: Duration | None = Field(None, description="runs of the monitor")
 
+    @property
+    def spans(self) -> dict[str, timedelta]:
+        """What is watched, and how long it may be silent."""
+        return {name: span for name, span in self if span is not None}
+
 
 class Notify(Part):
     """A notification block of Prefect, and what is sent to it."""

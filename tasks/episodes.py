@@ -19,6 +19,7 @@ from typing import Any
 
 import polars as pl
 
+from configs.part import Severity
 from configs.policy import Rule
 from configs.use_case import UseCase
 from tasks import performance
@@ -64,9 +65,9 @@ def rule_of(use_case: UseCase, cause: str) -> Rule:
     return {"drift": monitor.drift, "contract": monitor.contract}.get(kind, Rule())
 
 
-def severity_of(episode: Entry) -> str:
+def severity_of(episode: Entry) -> Severity:
     """How bad an episode is; those from before there were severities are pages."""
-    found: str = episode.evidence.get("severity", "page")
+    found: Severity = episode.evidence.get("severity", "page")
     return found
 
 

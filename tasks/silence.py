@@ -1,0 +1,176 @@
+"""The dead-man's switch: who was not heard of in time.
+
+Four signs of life, each the newest moment of a table that is not after `as_of`:
+
+    landed      when a row of the raw tables was known
+    labelled    when a label was known
+    scored      the prediction time of a prediction
+    monitored   the moment of a monitored window
+
+One that is older than its deadline is a silence, and a silence is an episode: opened here and
+closed here, as soon as there is a new sign. Before the first sign there is nothing to miss, so a
+fresh installation is quiet; but from the first promotion on, predictions and windows are due.
+
+This is a scheduled check and no trigger of Prefect's: those count real time, know of a run but not
+of what it wrote, miss an event that was lost, and cannot be tried on a year that is past. That
+somebody runs this check is what the server itself watches over (infra/automations.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.clock import write_duration
+from configs.use_case import UseCase
+from tasks import features, monitoring
+from tasks.episodes import SILENCE, close
+from tasks.lake import lake_of
+from tasks.ledger import Entry, Ledger, champion, open_episodes
+from tasks.predictions import PREDICTIONS
+
+ACTOR = "watch"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_SAID = {
+    "landed": "no new row has landed",
+    "labelled": "no new label has come",
+    "scored": "nothing has been scored",
+    "monitored": "nothing has been monitored",
+}
+_DUE_SINCE_PROMOTION = ("scored", "monitored")
+
+Signs = dict[str, datetime]
+
+
+def signs(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Signs:
+    """When each that has a deadline was last heard of by `as_of`; without those that are not due.
+
+    Nobody looks further back than the deadline, unless there is nothing.
+    """
+    promotions = [e.at for e in entries if e.what == "promoted" and e.at <= as_of]
+    found: Signs = {}
+    for what, deadline in use_case.deadlines.spans.items():
+        sign = _sign(use_case, what, as_of, deadline)
+        began = promotions[:1] if what in _DUE_SINCE_PROMOTION else []
+        if known := [*began, *([sign] if sign else [])]:
+            found[what] = max(known)
+    return found
+
+
+def changes(
+    use_case: UseCase, entries: Sequence[Entry], found: Signs, as_of: datetime
+) -> list[Entry]:
+    """The silences that open or close at `as_of`, given the ledger and the signs of life."""
+    past = [entry for entry in entries if entry.at <= as_of]
+    reigning = champion(past)
+    version = None if reigning is None else reigning.version
+    spans = use_case.deadlines.spans
+    silent = [what for what, at in found.items() if as_of - at > spans[what]]
+    lasting = {
+        str(e.evidence["cause"]).partition(":")[2]: e
+        for e in open_episodes(past)
+        if e.evidence["kind"] == SILENCE
+    }
+    closing = [
+        close(episode, _heard(found.get(what)), as_of, ACTOR)
+        for what, episode in lasting.items()
+        if what not in silent
+    ]
+    opening = [
+        _open(use_case.name, version, what, found[what], spans[what], as_of)
+        for what in silent
+        if what not in lasting
+    ]
+    return closing + opening
+
+
+def _open(
+    model: str,
+    version: int | None,
+    what: str,
+    since: datetime,
+    deadline: timedelta,
+    as_of: datetime,
+) -> Entry:
+    cause = f"{SILENCE}:{what}"
+    allowed = write_duration(deadline)
+    evidence = {
+        "cause": cause,
+        "kind": SILENCE,
+        "severity": "page",
+        "message": f"{_SAID[what]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
+        "since": since.isoformat(),
+        "deadline": allowed,
+    }
+    key = f"episode:{cause}:{as_of:%Y-%m-%dT%H:%M}"
+    return Entry(model, "episode_opened", key, as_of, ACTOR, version, evidence)
+
+
+def _heard(at: datetime | None) -> str:
+    return "it is watched no longer" if at is None else f"heard of again: {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _sign(use_case: UseCase, what: str, as_of: datetime, deadline: timedelta) -> datetime | None:
+    if what == "labelled":
+        return _newest_label(use_case, as_of, deadline)
+    places = {
+        "landed": [(f"raw/{name}", table.known_time) for name, table in use_case.tables.items()],
+        "scored": [(PREDICTIONS, use_case.spine.time)],
+        "monitored": [(monitoring.TABLE, "as_of")],
+    }
+    return _newest(use_case, places[what], as_of, deadline)
+
+
+def _newest(
+    use_case: UseCase, places: Sequence[tuple[str, str]], as_of: datetime, deadline: timedelta
+) -> datetime | None:
+    """The newest moment up to `as_of` in (table, column) of the lake; None if there is none."""
+    lake = lake_of(use_case.name)
+    for since in (as_of - deadline, _BEGINNING):
+        found: list[datetime | None] = [
+            lake.scan(table)
+            .filter(pl.col(time) >= since, pl.col(time) <= as_of)
+            .select(pl.col(time).max())
+            .collect()
+            .item()
+            for table, time in places
+            if lake.exists(table)
+        ]
+        if some := [at for at in found if at is not None]:
+            return max(some)
+    return None
+
+
+def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> datetime | None:
+    """When a label was last known by `as_of`; None before the first.
+
+    Nobody knows how late labels come: those of the latest predictions are asked for first, and
+    more and more of them only while none is new enough.
+    """
+    lake = lake_of(use_case.name)
+    if not all(lake.exists(f"raw/{name}") for name in use_case.tables):
+        return None
+    for start in (as_of - 4 * deadline, as_of - 16 * deadline, _BEGINNING):
+        known = features.labels(use_case, start, as_of, as_of)[use_case.label.known_time]
+        newest = known.max()
+        if isinstance(newest, datetime) and as_of - newest <= deadline:
+            return newest
+    return newest if isinstance(newest, datetime) else None
+
+
+@task(task_run_name="watch for silence", cache_policy=NO_CACHE)
+def watch_signs(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
+    """Record the silences that open or close; those that are open now. Twice is as once."""
+    entries = book.entries(use_case.name)
+    found = signs(use_case, entries, as_of)
+    for what, at in found.items():
+        get_run_logger().info("%s: last %s", what, at)
+    for entry in changes(use_case, entries, found, as_of):
+        if book.record(entry)[1]:
+            get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
+    past = [e for e in book.entries(use_case.name) if e.at <= as_of]
+    return [e for e in open_episodes(past) if e.evidence["kind"] == SILENCE]
