@@ -10,8 +10,9 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from configs.use_case import UseCase
-from tasks.card import Card, make_card, markdown
-from tasks.events import emit_candidate
+from tasks.card import Card, make_card
+from tasks.card_text import markdown
+from tasks.events import ask
 from tasks.export import Exported
 from tasks.features import table_versions
 from tasks.ledger import Entry, ledger
@@ -86,4 +87,4 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
 @task(task_run_name="tell of version {entry.version}", cache_policy=NO_CACHE)
 def tell(entry: Entry) -> None:
     """Emit the event that asks for the decision."""
-    emit_candidate(entry)
+    ask(entry)

@@ -1,4 +1,4 @@
-"""The model card: everything that a model version knows about itself, as JSON and as Markdown."""
+"""The model card: everything that a model version knows about itself, as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from platform import python_version
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,11 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from configs.settings import ROOT
 from configs.use_case import Candidate, UseCase
 from tasks.drift import Profile, profile
-from tasks.evaluation import by_slice, calibration_table, evaluate
 from tasks.export import Exported, Footprint, open_session, probabilities
+from tasks.holdout import importance, measured
 from tasks.matrix import Schema, build_matrix
-from tasks.training import Fitted, Parts, labels
+from tasks.training import Fitted, Parts
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+_PACKAGES = (
+    "numpy", "polars", "deltalake", "feast", "scikit-learn", "skl2onnx", "onnx", "onnxruntime",
+)  # fmt: skip
 SCORE = "score"  # the model's own output in its reference profile
 
 
@@ -36,6 +43,7 @@ class Card(BaseModel):
     label: str
     threshold: float
     start: datetime = Field(description="prediction time of the first fitted row")
+    fitted_until: datetime | None = Field(None, description="the train part's end")
     end: datetime = Field(description="the `as_of` of the training run")
     trained_until: datetime = Field(description="neither fitted nor selected on anything later")
     rows: dict[str, int]
@@ -43,12 +51,21 @@ class Card(BaseModel):
         description="of every candidate, scikit-learn's"
     )
     holdout: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = Field(
+        {}, description="of holdout metrics, at gate.confidence, by gate.block; empty if few"
+    )
+    importance: dict[str, float] = Field(
+        {}, description="mean |contribution| of each input to the probability, on the holdout"
+    )
     slices: tuple[dict[str, Any], ...]
+    thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
     calibration: tuple[dict[str, float], ...]
     reference: Profile = Field(description="the rows before trained_until, with their score")
     table_versions: dict[str, int]
     revision: str
     seed: int
+    environment: dict[str, str] = Field({}, description="Python and packages that made the file")
+    configuration: dict[str, Any] = Field({}, description="the use case as its YAML was")
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")
@@ -64,15 +81,8 @@ def make_card(
     """Measure the exported model on the holdout, profile what it has seen, write all of it down."""
     from hashlib import sha256
 
-    fitted, rule = exported.fitted, use_case.evaluation
-    session = open_session(exported.onnx)
-    truth = labels(parts.holdout, use_case.label.column)
+    fitted, session = exported.fitted, open_session(exported.onnx)
     scores = probabilities(session, build_matrix(parts.holdout, fitted.schema))
-    sliced = (rule.slices, rule.slice_min_rows)
-    seen = parts.seen
-    seen = seen.with_columns(
-        pl.Series(SCORE, probabilities(session, build_matrix(seen, fitted.schema)))
-    )
     return Card(
         use_case=use_case.name,
         title=use_case.title,
@@ -83,6 +93,7 @@ def make_card(
         label=use_case.label.column,
         threshold=exported.threshold,
         start=parts.train[use_case.spine.time].min(),
+        fitted_until=parts.validation_start,
         end=parts.end,
         trained_until=parts.holdout_start,
         rows={
@@ -91,25 +102,32 @@ def make_card(
             "holdout": parts.holdout.height,
         },
         validation={each.name: each.validation for each in candidates},
-        holdout=evaluate(truth, scores, exported.threshold, rule.cost),
-        slices=tuple(
-            by_slice(parts.holdout, truth, scores, exported.threshold, rule.cost, *sliced)
-        ),
-        calibration=tuple(calibration_table(truth, scores).to_dicts()),
-        reference=profile(
-            seen,
-            (*fitted.schema.numeric, SCORE),
-            fitted.schema.categorical,
-            use_case.spine.time,
-            use_case.monitor.drift,
-            use_case.monitor.window,
-        ),
+        **measured(use_case, parts.holdout, scores, exported.threshold),
+        importance=importance(session, fitted.schema, parts, use_case.seed),
+        reference=_reference(use_case, session, fitted.schema, parts.seen),
         table_versions=table_versions,
         revision=revision(),
         seed=use_case.seed,
+        environment=environment(),
+        configuration=use_case.model_dump(mode="json", by_alias=True),
         parity=exported.parity,
         footprint=exported.footprint,
         digest=sha256(exported.onnx).hexdigest(),
+    )
+
+
+def _reference(
+    use_case: UseCase, session: InferenceSession, schema: Schema, seen: pl.DataFrame
+) -> Profile:
+    """The profile of the rows that the model was fitted and selected on, with its scores."""
+    scores = pl.Series(SCORE, probabilities(session, build_matrix(seen, schema)))
+    return profile(
+        seen.with_columns(scores),
+        (*schema.numeric, SCORE),
+        schema.categorical,
+        use_case.spine.time,
+        use_case.monitor.drift,
+        use_case.monitor.window,
     )
 
 
@@ -125,63 +143,6 @@ def revision() -> str:
             return "unknown"
 
 
-def summary(card: Card) -> str:
-    """The head of the card in Markdown: what it is, what it answers, how good it is."""
-    shown = ("roc_auc", "pr_auc", "precision", "recall", "f1", "brier", "log_loss", "ece", "cost")
-    holdout = [{"metric": name, "holdout": card.holdout[name]} for name in shown]
-    return f"""# {card.title}
-
-`{card.algorithm}` (`{card.candidate.estimator}`), inputs from feature service \
-`{card.feature_service}`, flags at a probability of {card.threshold:.4f} or more.
-Fitted and selected on {card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d} \
-({card.rows["train"]:,} + {card.rows["validation"]:,} rows), measured on the holdout up to \
-{card.end:%Y-%m-%d} ({card.rows["holdout"]:,} rows, {card.holdout["positive_rate"]:.1%} positive).
-
-{table(holdout)}
-"""
-
-
-def markdown(card: Card) -> str:
-    """The whole card in Markdown."""
-    tried = [{"candidate": name, **metrics} for name, metrics in card.validation.items()]
-    keep = ("slice", "value", "rows", "positive_rate", "roc_auc", "calibration_gap", "cost")
-    slices = [{name: entry[name] for name in keep} for entry in card.slices]
-    cost = card.footprint
-    return f"""{summary(card)}
-## Candidates on the validation span
-{table(tried)}
-
-## Calibration on the holdout
-{table(card.calibration)}
-
-## Slices of the holdout
-{table(slices)}
-
-## Cost to run
-{cost.bytes:,} bytes; one row {cost.latency_p50_us:.0f} µs (p99 {cost.latency_p99_us:.0f} µs); \
-{cost.rows_per_second:,.0f} rows/s with one thread; peak memory {cost.peak_memory_mib:.0f} MiB of \
-a fresh process. Differs from scikit-learn by at most {card.parity:.1e}, no decision differs.
-
-## To reproduce
-Code `{card.revision}`, seed {card.seed}, and these versions of the lake's tables, then
-`prefect deployment run 'train/{card.use_case}' -p as_of={card.end.isoformat()}`.
-
-{table([{"table": name, "version": number} for name, number in card.table_versions.items()])}
-
-Inputs: {", ".join(card.inputs.inputs)}.
-ONNX file: sha256 `{card.digest}`.
-"""
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of rows that share their keys; numbers to four digits."""
-    if not rows:
-        return "(none)"
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(v) for v in r.values()] for r in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value == int(value or 0) and abs(value) > 1 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+def environment() -> dict[str, str]:
+    """The versions of Python and of the packages that a model's numbers come through."""
+    return {"python": python_version(), **{name: version(name) for name in _PACKAGES}}

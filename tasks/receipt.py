@@ -12,10 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from configs.use_case import UseCase
-from tasks.card import table
 from tasks.events import resource_of
 from tasks.intake import Intake
 from tasks.landing import Verdict
+from tasks.markdown import table
 
 REFUSED = "mainspring.refused"
 

@@ -21,7 +21,8 @@ from pydantic import ValidationError
 
 from configs.errors import BadModel
 from configs.settings import settings
-from tasks.card import Card, summary
+from tasks.card import Card
+from tasks.card_text import summary
 from tasks.evaluation import Floats
 from tasks.export import Exported, open_session, probabilities
 from tasks.matrix import build_matrix

@@ -20,8 +20,9 @@ from prefect.cache_policies import NO_CACHE
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks import features
-from tasks.card import SCORE, table
+from tasks.card import SCORE
 from tasks.ledger import Entry
+from tasks.markdown import table
 from tasks.monitoring import VERDICTS, counted
 from tasks.plots import COLOURS, INK, dates, mark, tidy
 from tasks.registry import Model, predict

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from configs.settings import settings
-from tasks.card import Card, markdown
+from tasks.card import Card
+from tasks.card_text import markdown
 from tasks.lake import lake_of
 
 if TYPE_CHECKING:

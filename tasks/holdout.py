@@ -1,0 +1,103 @@
+"""What the holdout says of one model: its metrics, how sure they are, and what it looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from configs.use_case import UseCase
+from tasks.comparison import (
+    MIN_BLOCKS,
+    Answers,
+    Pair,
+    block_of,
+    draw_blocks,
+    interval,
+    mean,
+    measure,
+)
+from tasks.contributions import shapley
+from tasks.evaluation import Floats, by_slice, calibration_table, evaluate, slices_of
+from tasks.matrix import Schema, build_matrix
+from tasks.training import Parts, labels
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+SURE_OF = ("roc_auc", "brier", "log_loss", "calibration_gap", "cost")  # metrics with an interval
+ORDERS = 16  # of the inputs, for each row whose contributions are averaged
+_EVALUATIONS = 120_000  # of the model, for its importances: a third of a second of boosting
+_BACKGROUND = 64
+
+
+def measured(
+    use_case: UseCase, rows: pl.DataFrame, probability: Floats, threshold: float
+) -> dict[str, Any]:
+    """The card's holdout, intervals, slices, thin and calibration of labelled `rows`."""
+    rule = use_case.evaluation
+    truth = labels(rows, use_case.label.column)
+    answers = (truth, probability, threshold, rule.cost)
+    return {
+        "holdout": evaluate(*answers),
+        "intervals": intervals(use_case, rows, probability, threshold),
+        "slices": tuple(by_slice(rows, *answers, rule.slices, rule.slice_min_rows)),
+        "thin": tuple(thin_slices(use_case, rows)),
+        "calibration": tuple(calibration_table(truth, probability).to_dicts()),
+    }
+
+
+def intervals(
+    use_case: UseCase, rows: pl.DataFrame, probability: Floats, threshold: float
+) -> dict[str, tuple[float, float]]:
+    """The interval of each metric that has one, at gate.confidence, by resampling gate.block.
+
+    Empty of fewer blocks than an interval can be had from.
+    """
+    gate, cost = use_case.gate, use_case.evaluation.cost
+    block = block_of(rows[use_case.spine.time], gate, use_case.seed)
+    answers = Answers(probability, probability >= threshold)
+    label = labels(rows, use_case.label.column).astype(np.float64)
+    alone = Pair(label, block, int(block.max()) + 1, answers, answers)
+    if alone.blocks < MIN_BLOCKS:
+        return {}
+    draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
+    measures = {
+        name: mean(alone, probability - label)
+        if name == "calibration_gap"
+        else measure(name, alone, answers, cost)
+        for name in SURE_OF
+    }
+    error = 1 - gate.confidence
+    return {name: interval(of(draws), alone.blocks, error) for name, of in measures.items()}
+
+
+def thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Slices that have rows, but fewer than evaluation.slice_min_rows: slice, value, rows."""
+    rule = use_case.evaluation
+    return [
+        {"slice": column, "value": value, "rows": int(mask.sum())}
+        for column, value, mask in slices_of(rows, rule.slices, 1)
+        if mask.sum() < rule.slice_min_rows
+    ]
+
+
+def importance(
+    session: InferenceSession, schema: Schema, parts: Parts, seed: int
+) -> dict[str, float]:
+    """Mean |contribution| of each input to the probability, largest first.
+
+    Over holdout rows spread in time, as many as a fixed number of the model's answers pays for,
+    against rows spread over what it was fitted and selected on.
+    """
+    wanted = max(16, _EVALUATIONS // (ORDERS * max(1, len(schema.inputs) - 1)))
+    rows = build_matrix(_spread(parts.holdout, wanted), schema)
+    background = build_matrix(_spread(parts.seen, _BACKGROUND), schema)
+    found = np.abs(shapley(session, rows, background, ORDERS, seed)).mean(axis=0)
+    order = np.argsort(-found, kind="stable")
+    return {schema.inputs[place]: float(found[place]) for place in order}
+
+
+def _spread(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    return rows[np.unique(np.linspace(0, rows.height - 1, count).astype(int))]
