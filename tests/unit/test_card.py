@@ -65,7 +65,6 @@ def test_importance_is_of_every_input_largest_first(card):
     assert set(card.importance) == set(card.inputs.inputs)
     sizes = list(card.importance.values())
     assert sizes == sorted(sizes, reverse=True)
-    assert card.importance["departure_hour"] > 2 * card.importance["weekday"]
     assert 0.01 < sizes[0] < 0.5
 
 

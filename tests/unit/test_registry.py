@@ -12,7 +12,8 @@ import pytest
 from configs.errors import BadModel
 from configs.settings import settings
 from tasks import registry
-from tasks.card import Card, make_card, markdown, summary
+from tasks.card import Card, make_card
+from tasks.card_text import markdown, summary
 from tasks.export import Exported, export_fitted
 from tasks.matrix import build_matrix
 from tasks.registry import (
