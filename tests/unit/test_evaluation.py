@@ -18,6 +18,7 @@ from tasks.evaluation import (
     expected_threshold,
     mean_cost,
     proven_threshold,
+    slice_values,
 )
 
 COST = Cost(false_positive=1, false_negative=3, true_positive=0.5, true_negative=0.1)
@@ -130,6 +131,14 @@ def test_slices_want_enough_rows_and_count_missing_values():
     found = by_slice(frame, y, p, 0.5, COST, [Slice(column="origin")], min_rows=10)
     assert [(s["value"], s["rows"]) for s in found] == [("JFK", 60), ("(missing)", 35)]
     assert found[0]["cost"] == pytest.approx(mean_cost(y[:60], p[:60], 0.5, COST))
+
+
+def test_numbers_are_sliced_by_bins_that_hold_their_upper_edge():
+    frame = pl.DataFrame({"hour": [-3.0, 9, 9.5, 14, 18.01, None, float("nan")]})
+    found = slice_values(frame, Slice(column="hour", bins=(9, 14, 18))).to_list()
+    assert found == [
+        "(-inf, 9]", "(-inf, 9]", "(9, 14]", "(9, 14]", "(18, inf]", "(missing)", "(missing)",
+    ]  # fmt: skip
 
 
 def test_better_follows_the_metrics_direction():

@@ -1,0 +1,212 @@
+"""The comparison: its metrics against scikit-learn, its intervals against DeLong's."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from configs.policy import Cost, Evaluation, Gate, Slice
+from configs.use_case import UseCase, load_use_case
+from tasks.comparison import (
+    Answers,
+    Difference,
+    Pair,
+    block_of,
+    compare,
+    difference,
+    draw_blocks,
+    interval,
+    measure,
+)
+
+COST = Cost(false_positive=1, false_negative=3)
+NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+
+
+def use_case(slices: tuple[Slice, ...] = (), **gate: object) -> UseCase:
+    evaluation = Evaluation(cost=COST, slices=slices, slice_min_rows=100)
+    changes = {"gate": Gate(min_rows=1, resamples=2000, **gate), "evaluation": evaluation}
+    return load_use_case("flights").model_copy(update=changes)
+
+
+def some_rows(n: int, seed: int = 0, days: int = 20) -> tuple[pl.DataFrame, np.ndarray]:
+    """Labels and times over so many days, and scores that know something of the label."""
+    random = np.random.default_rng(seed)
+    score = np.round(random.random(n), 2)  # two digits: many ties
+    late = (random.random(n) < 0.1 + 0.6 * score).astype(np.int8)
+    times = [NOON + timedelta(days=int(d)) for d in random.integers(0, days, n)]
+    return pl.DataFrame({"late": late, "prediction_time": times}), score
+
+
+def answers(probability: np.ndarray, threshold: float = 0.5) -> Answers:
+    return Answers(probability, probability >= threshold)
+
+
+def noisy(score: np.ndarray, share: float, seed: int = 9) -> np.ndarray:
+    return (1 - share) * score + share * np.random.default_rng(seed).random(len(score))
+
+
+def overall(found: list[Difference], subject: str) -> Difference:
+    return next(of for of in found if of.subject == subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "reference"),
+    [
+        ("roc_auc", roc_auc_score),
+        ("pr_auc", average_precision_score),
+        ("brier", brier_score_loss),
+        ("log_loss", log_loss),
+    ],
+)
+def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, reference):
+    rows, score = some_rows(500)
+    label, score = rows["late"].to_numpy().astype(float), np.clip(score, 0.01, 0.99)
+    block = block_of(rows["prediction_time"], Gate(), 0)
+    pair = Pair(label, block, 20, answers(score), answers(score))
+    draws = draw_blocks(20, 5, seed=1)
+    ours = measure(subject, pair, pair.challenger, COST)(draws)
+    theirs = [reference(label, score, sample_weight=draw[block]) for draw in draws]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
+    rows, score = some_rows(500)
+    label, block = (
+        rows["late"].to_numpy().astype(float),
+        block_of(rows["prediction_time"], Gate(), 0),
+    )
+    inside = block < 7
+    pair = Pair(label, block, 20, answers(score), answers(score)).inside(inside)
+    draws = draw_blocks(20, 5, seed=1)
+    ours = measure("roc_auc", pair, pair.challenger, COST)(draws)
+    weights = [draw[block[inside]] for draw in draws]
+    theirs = [roc_auc_score(label[inside], score[inside], sample_weight=w) for w in weights]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+    assert pair.blocks == 7
+
+
+def test_cost_and_calibration_by_hand():
+    label, block = np.array([1.0, 1, 0, 0]), np.array([0, 0, 0, 0])
+    new = answers(np.array([0.9, 0.1, 0.9, 0.1]))
+    pair = Pair(label, block, 1, new, new)
+    once = np.ones((1, 1))
+    assert measure("cost", pair, new, COST)(once)[0] == pytest.approx((3 + 1) / 4)
+    sure = answers(np.array([0.9, 0.9, 0.9, 0.1]))
+    assert measure("calibration", pair, sure, COST)(once)[0] == pytest.approx(0.2)
+
+
+def delong(label: np.ndarray, new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
+    """95% interval of the difference of two correlated AUCs: DeLong, DeLong & Clarke-Pearson,
+    "Comparing the areas under two or more correlated ROC curves", Biometrics 1988.
+    """
+    events, nones = label == 1, label == 0
+
+    def placements(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wins = np.sign(score[events][:, None] - score[nones][None, :]) / 2 + 0.5
+        return wins.mean(axis=1), wins.mean(axis=0)
+
+    (event_new, none_new), (event_old, none_old) = placements(new), placements(old)
+    by_event, by_none = event_new - event_old, none_new - none_old
+    variance = by_event.var(ddof=1) / events.sum() + by_none.var(ddof=1) / nones.sum()
+    return by_event.mean() - 1.96 * variance**0.5, by_event.mean() + 1.96 * variance**0.5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_independent_rows_the_interval_is_delongs(seed):
+    rows, score = some_rows(3000, seed)
+    new, old = noisy(score, 0.2, seed), noisy(score, 0.35, seed + 50)
+    found = compare(use_case(block=None), rows, answers(new), answers(old))[0]
+    low, high = delong(rows["late"].to_numpy(), new, old)
+    assert found.blocks == 100
+    assert found.high - found.low == pytest.approx(high - low, rel=0.2)
+    assert (found.low + found.high) / 2 == pytest.approx((low + high) / 2, abs=0.1 * (high - low))
+
+
+def test_independent_rows_that_share_no_day_are_worth_more_than_their_days():
+    """The same rows twice within their days add no evidence; dealt at random they would."""
+    rows, score = some_rows(1000)
+    one = compare(use_case(), rows, answers(score), answers(noisy(score, 0.4)))[0]
+    twice = [np.tile(p, 2) for p in (score, noisy(score, 0.4))]
+    two = compare(use_case(), pl.concat([rows, rows]), answers(twice[0]), answers(twice[1]))[0]
+    assert two.high - two.low == pytest.approx(one.high - one.low, rel=1e-6)
+
+
+def test_a_model_against_itself_differs_by_nothing():
+    rows, score = some_rows(2000)
+    for found in compare(use_case(), rows, answers(score), answers(score)):
+        assert (found.improvement, found.low, found.high) == (0, 0, 0)
+        assert (found.rows, found.blocks, found.confidence) == (2000, 20, 0.95)
+
+
+@pytest.mark.parametrize("metric", ["brier", "log_loss", "cost"])
+def test_of_what_should_be_low_a_lower_one_is_an_improvement(metric):
+    rows, score = some_rows(2000)
+    good, off = answers(0.1 + 0.6 * score, 0.25), answers(np.full(2000, 0.99), 0.25)
+    found = overall(compare(use_case(metric=metric), rows, good, off), metric)
+    assert found.challenger < found.champion
+    assert 0 < found.low < found.improvement < found.high
+
+
+@pytest.mark.parametrize(("blocks", "level"), [(5, 0.0010), (10, 0.0086), (20, 0.0159)])
+def test_few_blocks_widen_the_interval_as_hesterberg_has_it(blocks, level):
+    even = np.linspace(0, 1, 100_001)
+    assert interval(even, blocks, 0.05) == pytest.approx((level, 1 - level), abs=1e-4)
+
+
+def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
+    rows, score = some_rows(1200)
+    hour = np.where(np.arange(1200) < 400, 9.0, np.where(np.arange(1200) < 1150, 9.5, 20.0))
+    origin = ["JFK"] * 600 + ["LGA"] * 500 + [None] * 100
+    rows = rows.with_columns(origin=pl.Series(origin), hour=pl.Series(hour))
+    bins = Slice(column="hour", bins=(9, 14))
+    case = use_case((Slice(column="origin"), bins))
+    found = [of for of in compare(case, rows, answers(score), answers(score)) if of.of_slice]
+    assert [(of.subject, of.rows) for of in found] == [
+        ("origin=JFK", 600), ("origin=LGA", 500), ("origin=(missing)", 100),
+        ("hour=(9, 14]", 750), ("hour=(-inf, 9]", 400),
+    ]  # fmt: skip
+    assert {of.confidence for of in found} == {1 - 0.05 / 5}
+
+
+def test_a_slice_of_few_days_or_of_one_label_is_not_compared():
+    rows, score = some_rows(2000, days=20)
+    day = pl.col("prediction_time") < NOON + timedelta(days=4)
+    lucky = pl.when(pl.col("late") == 0, pl.int_range(pl.len()) % 2 == 0).then(pl.lit("never"))
+    rows = rows.with_columns(
+        week=pl.when(day).then(pl.lit("first")).otherwise(pl.lit("later")),
+        luck=lucky.otherwise(pl.lit("mixed")),
+    )
+    case = use_case((Slice(column="week"), Slice(column="luck")))
+    found = compare(case, rows, answers(score), answers(score))
+    assert [of.subject for of in found if of.of_slice] == ["week=later", "luck=mixed"]
+
+
+def test_looks_share_the_error_too():
+    rows, score = some_rows(2000)
+    pair = (rows, answers(score), answers(noisy(score, 0.3)))
+    once, often = (compare(use_case(), *pair, looks=looks)[0] for looks in (1, 10))
+    assert often.confidence == pytest.approx(0.995)
+    assert often.low < once.low < once.high < often.high
+
+
+def test_the_draws_are_fixed_by_the_seed():
+    rows, score = some_rows(1000)
+    pair = (rows, answers(score), answers(noisy(score, 0.3)))
+    assert compare(use_case(), *pair) == compare(use_case(), *pair)
+    other = use_case().model_copy(update={"seed": 1})
+    assert compare(other, *pair)[0].low != compare(use_case(), *pair)[0].low
+
+
+def test_a_resample_without_an_event_is_left_out():
+    """Of five blocks one alone has events: about a third of the draws miss it."""
+    label = np.array([1.0, 0, 0, 0, 0, 0])
+    new, old = answers(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])), answers(np.full(6, 0.5))
+    pair = Pair(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old)
+    found = difference("roc_auc", pair, COST, draw_blocks(5, 1000, 0), 0.05)
+    assert replace(found, blocks=0) == Difference(
+        "roc_auc", 1.0, 0.5, 0.5, 0.5, 0.5, rows=6, blocks=0, confidence=0.95
+    )
