@@ -1,0 +1,228 @@
+"""Every version of a cast answers real flights: canary, bake, what fails, and what is killed."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.errors import BadModel
+from configs.policy import Canary, Slice
+from configs.settings import settings
+from configs.use_case import Split, UseCase, load_use_case
+from tasks import features, registry
+from tasks.assignment import CHALLENGER, arm_of, salt_of
+from tasks.card import make_card
+from tasks.export import export_fitted
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tasks.paired import answered_rows
+from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
+from tasks.rollout import begin
+from tasks.scoring import Scored, casts_in, score
+from tasks.training import fit_candidate, training_parts
+from tests import real_lake
+
+AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
+DAY = timedelta(days=1)
+WINDOW = (AS_OF, AS_OF + 2 * DAY)
+UNIT = ("carrier", "flight", "origin")
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    case = load_use_case("flights")
+    boosting = case.candidates["boosting"].model_copy(
+        update={"params": {"max_iter": 20, "early_stopping": False}}
+    )
+    return case.model_copy(
+        update={
+            "split": Split(validation=4 * DAY, holdout=4 * DAY, min_rows=1000),
+            "candidates": {**case.candidates, "boosting": boosting},
+            "rollout": Canary(shares=(0.3,), unit=UNIT),
+        }
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def state(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The flights of January in the lake, and three versions: 1 logistic, 2 and 3 boosting."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAINSPRING_STATE", str(folder))
+        settings.cache_clear()
+        ledger.cache_clear()
+        real_lake.land(use_case, AS_OF - 40 * DAY, AS_OF + 4 * DAY)
+        features.refresh(use_case, AS_OF + 4 * DAY)
+        register_all(use_case)
+        yield folder
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def register_all(use_case: UseCase) -> None:
+    rows = features.training_set(use_case, AS_OF - 21 * DAY, AS_OF, AS_OF)
+    parts = training_parts(use_case, rows, AS_OF)
+    for name, origins in (("logistic", (1,)), ("boosting", (2, 3))):
+        fitted = fit_candidate(use_case, name, parts)
+        exported = export_fitted(use_case, fitted, parts)
+        card = make_card(use_case, parts, [fitted], exported, {})
+        golden = registry.golden_rows(exported, parts)
+        for origin in origins:
+            registry.register(use_case.name, exported.onnx, card, golden, f"train:{origin}")
+
+
+@pytest.fixture(autouse=True)
+def fresh(state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A ledger of its own, and nothing scored yet."""
+    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
+    settings.cache_clear()
+    ledger.cache_clear()
+    registry._open.cache_clear()
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+
+
+def tell(what, at: datetime, version: int, **evidence) -> None:
+    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
+
+
+def canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
+    tell("rollout_started", at, version, **begin(use_case, 1))
+
+
+def scored(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
+    return [score(use_case, cast, window[1], run) for cast in casts_in(use_case, window)]
+
+
+def saved(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
+    found = scored(use_case, window, run)
+    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), window)
+    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), window)
+    return found
+
+
+def held(table: str) -> pl.DataFrame:
+    return lake_of("flights").scan(table).collect().sort("prediction_time", *UNIT, "model_version")
+
+
+def versions() -> dict[str, int]:
+    return lake_of("flights").versions([PREDICTIONS, SHADOWS])
+
+
+def test_without_a_roll_out_nothing_is_in_shadow(use_case):
+    tell("promoted", AS_OF - DAY, 1)
+    (found,) = saved(use_case)
+    assert found.used["arm"].unique().to_list() == ["champion"]
+    assert found.shadows.is_empty()
+    assert versions() == {PREDICTIONS: 0}
+
+
+def test_a_canary_answers_its_arm_and_shadows_the_rest(use_case):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case)
+    (found,) = saved(use_case)
+    assert (set(found.models), list(found.features)) == ({1, 2}, ["delay_v1"])
+    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    assert used.height == shadows.height > 1000
+    mine = arm_of(used.select(UNIT), salt_of("flights", 2), 0.3) == CHALLENGER
+    assert ((used["model_version"] == 2) == mine).all()
+    assert ((shadows["model_version"] == 1) == mine).all()
+    assert used.select(*UNIT, "flight_date").equals(shadows.select(*UNIT, "flight_date"))
+    assert mine.mean() == pytest.approx(0.3, abs=0.05)
+    assert dict(used.select("arm", "model_version").unique().iter_rows()) == {
+        "champion": 1,
+        "challenger": 2,
+    }
+    for model in found.models.values():
+        own = used.filter(pl.col("model_version") == model.version)
+        assert (own["decision"] == (own["probability"] >= model.card.threshold)).all()
+
+
+def test_a_cast_that_changes_in_the_window_and_a_past_window_scored_again(use_case):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case, at=AS_OF + DAY / 2)
+    saved(use_case)
+    before, at = held(PREDICTIONS), versions()
+    tell("promoted", WINDOW[1], 2, bake_until=(WINDOW[1] + 7 * DAY).isoformat())
+    saved(use_case, run="run 2")
+    assert held(PREDICTIONS).equals(before)
+    assert versions() == at
+    early = before.filter(pl.col("prediction_time") < AS_OF + DAY / 2)
+    assert early["model_version"].unique().to_list() == [1]
+    assert held(SHADOWS)["prediction_time"].min() >= AS_OF + DAY / 2
+
+
+def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + DAY).isoformat())
+    saved(use_case)
+    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    assert used["model_version"].unique().to_list() == [2]
+    assert dict(shadows.select("arm", "model_version").unique().iter_rows()) == {"previous": 1}
+    baking = used.filter(pl.col("prediction_time") < AS_OF + DAY)
+    assert shadows.height == baking.height
+    wanted = use_case.model_copy(
+        update={
+            "evaluation": use_case.evaluation.model_copy(
+                update={"slices": (Slice(column="airport_delay_24h", bins=(10.0,)),)}
+            )
+        }
+    )
+    rows = answered_rows(wanted, 2, 1, AS_OF, AS_OF + DAY, AS_OF + 4 * DAY)
+    assert 0.9 * baking.height < rows.height <= baking.height
+    assert rows["airport_delay_24h"].null_count() < rows.height / 10
+    assert rows["prediction_time"].is_sorted()
+
+
+def test_a_bake_and_a_roll_out_at_once(use_case):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
+    tell("rollout_started", AS_OF, 3, **begin(use_case, 2))
+    saved(use_case)
+    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    counts = dict(shadows.group_by("model_version").len().iter_rows())
+    mine = used.filter(pl.col("model_version") == 3).height
+    assert counts == {1: used.height, 2: mine, 3: used.height - mine}
+
+
+def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_case):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case)
+    found = scored(use_case)
+    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), WINDOW)
+    assert not lake_of("flights").exists(PREDICTIONS)
+    saved(use_case, run="run 2")
+    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    assert held(SHADOWS)["run_id"].unique().to_list() == ["run 1"]
+    assert held(PREDICTIONS).height == held(SHADOWS).height
+
+
+def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
+    tell("rollout_started", AS_OF, 9, **begin(use_case, 2))
+    (found,) = saved(use_case)
+    assert list(found.failed) == [9]
+    assert isinstance(found.failed[9], BadModel)
+    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    assert (used["arm"].unique().to_list(), used["model_version"].unique().to_list()) == (
+        ["champion"],
+        [2],
+    )
+    assert shadows["model_version"].unique().to_list() == [1]
+    assert shadows.height == used.height
+
+
+def test_a_champion_that_does_not_open_stops_it(use_case):
+    tell("promoted", AS_OF - DAY, 9)
+    with pytest.raises(BadModel, match="no version 9"):
+        scored(use_case)
+
+
+def test_nothing_to_predict_is_no_answer(use_case):
+    tell("promoted", AS_OF - DAY, 1)
+    found = scored(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
+    assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
