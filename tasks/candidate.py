@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import get_run_logger, runtime, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
 from configs.use_case import UseCase
 from tasks.card import Card, make_card
-from tasks.card_text import markdown
+from tasks.card_page import publish_card
 from tasks.events import ask
 from tasks.export import Exported
 from tasks.features import table_versions
@@ -72,11 +72,11 @@ def register_version(
 
 @task(task_run_name="record version {version}", cache_policy=NO_CACHE)
 def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
-    """Open the stored version, and record it once; card and link become artifacts of the run."""
+    """Open the stored version, and record it once; its page and a link become artifacts."""
     card = open_model(use_case.name, version).card
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
     entry, _ = ledger().record(candidate_entry(card, version, origin, as_of, actor))
-    create_markdown_artifact(markdown(card), key=f"model-card-{use_case.slug}", description=origin)
+    publish_card(use_case, version)
     link, text = address_of(use_case.name, version), f"{use_case.name} version {version} in MLflow"
     create_link_artifact(
         link, link_text=text, key=f"model-version-{use_case.slug}", description=origin

@@ -6,6 +6,7 @@ Every sentence of the limits is derived from the card; nothing is claimed that w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.card import SCORE, Card
@@ -22,25 +23,41 @@ def summary(card: Card) -> str:
     """The head of the card in Markdown: what it is, what it answers, how good it is."""
     return f"""# {card.title}
 
-`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from feature \
-service `{card.feature_service}`; flags at a probability of {card.threshold:.4f} or more.
-Fitted and selected on {card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d} \
-({card.rows["train"]:,} + {card.rows["validation"]:,} rows), measured on the holdout up to \
-{card.end:%Y-%m-%d} ({card.rows["holdout"]:,} rows, {card.holdout["positive_rate"]:.1%} positive).
+{_head(card)}
 
 {_metrics(card)}
 """
 
 
-def markdown(card: Card, pictures: Mapping[str, str] | None = None, story: str = "") -> str:
-    """The whole card in Markdown. `pictures` are the addresses of `calibration`, `importance` and
-    `drift`; `story` is what the ledger says of the version, sections of their own.
+@dataclass(frozen=True)
+class Became:
+    """What became of a card's model: its version, where it stands, and its story in Markdown."""
+
+    version: int
+    standing: str
+    story: str
+
+
+def markdown(
+    card: Card, became: Became | None = None, pictures: Mapping[str, str] | None = None
+) -> str:
+    """The whole card in Markdown; `pictures` are the addresses of `calibration`, `importance` and
+    `drift`.
     """
     shown = {name: f"\n![{name}]({address})\n" for name, address in (pictures or {}).items()}
-    return f"""{summary(card)}
+    standing = f"**{became.standing}**\n\n" if became else ""
+    return f"""# {card.title}
+
+{standing}{_head(card)}
+
+## How good it is
+Measured on the holdout with the file that runs.
+
+{_metrics(card)}
+
 {_sureness(card)}
 
-{story}
+{became.story if became else ""}
 ## Limits
 {limits(card)}
 
@@ -49,8 +66,7 @@ def markdown(card: Card, pictures: Mapping[str, str] | None = None, story: str =
 {table(card.calibration)}
 
 ## What it looks at
-{shown.get("importance", "")}
-{_importance(card)}
+{shown.get("importance") or _importance(card)}
 
 ## Slices of the holdout
 {table([{name: entry[name] for name in _SLICED} for entry in card.slices])}
@@ -74,13 +90,26 @@ The monitor compares each window of {card.reference.window.days} days with this 
 {_footprint(card)}
 
 ## To reproduce
-{_reproduction(card)}
+{_reproduction(card, became)}
 """
 
 
 def limits(card: Card) -> str:
     """What the model is not made for, as far as its own numbers tell."""
     return "\n".join(f"- {said}" for said in _limits(card))
+
+
+def _head(card: Card) -> str:
+    """In two sentences: what it is, and on what it was fitted and measured."""
+    fitted = card.rows["train"] + card.rows["validation"]
+    return (
+        f"`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from "
+        f"feature service `{card.feature_service}`; flags at a probability of "
+        f"{card.threshold:.4f} or more. Fitted and selected on {fitted:,} rows of "
+        f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, measured on the holdout up to "
+        f"{card.end:%Y-%m-%d} ({card.rows['holdout']:,} rows, "
+        f"{card.holdout['positive_rate']:.1%} positive)."
+    )
 
 
 def _limits(card: Card) -> list[str]:
@@ -208,9 +237,10 @@ def _footprint(card: Card) -> str:
     )
 
 
-def _reproduction(card: Card) -> str:
+def _reproduction(card: Card, became: Became | None) -> str:
+    version = became.version if became else "<version>"
     made_with = ", ".join(f"{name} {number}" for name, number in card.environment.items())
-    return f"""`mainspring reproduce {card.use_case} <version>` trains it again from the table \
+    return f"""`mainspring reproduce {card.use_case} {version}` trains it again from the table \
 versions above, code `{card.revision}` and seed {card.seed}, and compares the answers.
 
 - made with: {made_with or "(not recorded)"}

@@ -1,0 +1,77 @@
+"""The model card's pictures, drawn from the card alone: calibration, importance, drift profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.card import Card
+from tasks.plots import COLOURS, INK, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE = "#4878a8"
+_BARS = 30
+
+
+def draw(card: Card, folder: Path) -> dict[str, Path]:
+    """The card's pictures as PNG files by name, drawn unless they are there for the same file."""
+    from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a picture
+
+    painters: dict[str, Callable[[Axes, Card], None]] = {"calibration": _calibration}
+    if card.importance:
+        painters["importance"] = _importance
+    painters["drift"] = _drift
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {name: folder / f"{card.digest[:12]}-{name}.png" for name in painters}
+    for name, path in found.items():
+        if not path.exists():
+            height = _height(name, card)
+            figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
+            left = 0.11 if name == "calibration" else 0.27
+            figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
+            painters[name](figure.add_subplot(), card)
+            figure.savefig(path, dpi=100)
+    return found
+
+
+def _height(name: str, card: Card) -> float:
+    bars = {"importance": len(card.importance), "drift": len(card.reference.columns)}
+    return 4.6 if name not in bars else 1.0 + 0.2 * min(bars[name], _BARS)
+
+
+def _calibration(axes: Axes, card: Card) -> None:
+    """Observed against predicted in bins of equally many rows; on the diagonal it is honest."""
+    predicted = [part["predicted"] for part in card.calibration]
+    observed = [part["observed"] for part in card.calibration]
+    top = 1.05 * max(*predicted, *observed, 0.05)
+    axes.plot([0, top], [0, top], "--", color="#9aa2ad", linewidth=1)
+    axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
+    axes.axvline(card.threshold, color=COLOURS["page"], linewidth=1, linestyle=":")
+    axes.text(card.threshold, 0.98 * top, " flagged from here on", color=COLOURS["page"],
+              fontsize=8, va="top")  # fmt: skip
+    axes.set(xlim=(0, top), ylim=(0, top))
+    axes.set_xlabel("predicted probability", fontsize=9, color=INK)
+    axes.set_ylabel("observed share", fontsize=9, color=INK)
+    tidy(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
+
+
+def _importance(axes: Axes, card: Card) -> None:
+    """Mean size of each input's contribution, in points of probability."""
+    shown = list(card.importance.items())[:_BARS][::-1]
+    axes.barh([name for name, _ in shown], [100 * value for _, value in shown], color=BLUE)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.01)
+    tidy(axes, "mean size of an input's contribution, points of probability")
+
+
+def _drift(axes: Axes, card: Card) -> None:
+    """From which PSI on each column has drifted: bars up to there are what is normal."""
+    columns = sorted(card.reference.columns.items(), key=lambda item: item[1].threshold)[-_BARS:]
+    axes.barh([n for n, _ in columns], [c.threshold for _, c in columns], color=COLOURS["ok"])
+    axes.set_xscale("log")
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.01)
+    tidy(axes, "drift that is normal (PSI up to a column's threshold, log scale)")
