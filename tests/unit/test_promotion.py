@@ -1,140 +1,252 @@
-"""The gate: its metrics against scikit-learn, its intervals, and what it must never do."""
+"""Decisions: on answers that are made to order, and on a real file that is asked everything."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from configs.errors import Conflict
-from configs.policy import Cost, Gate
-from configs.use_case import load_use_case
-from tasks.ledger import Ledger
-from tasks.promotion import Decision, Scored, _measure, judge, paired_difference, record_decision
+from configs.policy import Bake, Cost, Evaluation, Gate, Slice
+from configs.use_case import UseCase, load_use_case
+from tasks.card import make_card
+from tasks.comparison import Answers
+from tasks.export import export_fitted, open_session
+from tasks.ledger import Entry
+from tasks.promotion import Decision, decide, gate_table, harm, judge, undone_at
+from tasks.registry import Model, golden_rows
+from tasks.training import fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
 
-COST = Cost(false_positive=1, false_negative=3)
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+COST = Cost(false_positive=1, false_negative=3)
+BAKE = Bake(margin=0.02, cost_margin=0.05, slice_margin=0.05)
 
 
-def rows(n: int, seed: int = 0) -> tuple[np.ndarray, pl.Series, np.ndarray]:
-    """Labels, times over 20 days, and scores that know something."""
-    random = np.random.default_rng(seed)
-    score = np.round(random.random(n), 2)  # two digits: many ties
-    labels = (random.random(n) < 0.1 + 0.6 * score).astype(float)
-    times = pl.Series([NOON + timedelta(days=int(d)) for d in random.integers(0, 20, n)])
-    return labels, times, score
+def case(cost: Cost = COST, **gate: object) -> UseCase:
+    evaluation = Evaluation(cost=cost, slices=(Slice(column="origin"),), slice_min_rows=200)
+    changes = {"gate": Gate(resamples=1000, **gate), "evaluation": evaluation}
+    return load_use_case("flights").model_copy(update=changes)
 
 
-@pytest.mark.parametrize(
-    ("metric", "reference"),
-    [
-        ("roc_auc", roc_auc_score),
-        ("pr_auc", average_precision_score),
-        ("brier", brier_score_loss),
-        ("log_loss", log_loss),
-    ],
-)
-def test_weighted_metrics_equal_scikit_learn(metric, reference):
-    labels, _, score = rows(500)
-    score = np.clip(score, 0.01, 0.99)
-    weights = np.random.default_rng(1).integers(0, 4, (3, 500)).astype(float)
-    ours = _measure(metric, COST, labels, Scored(score, 0.5))(weights)
-    theirs = [reference(labels, score, sample_weight=w) for w in weights]
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+def some_rows(n: int = 4000, days: int = 20) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
+    """Rows over so many days and three origins, scores that know their label, and noise."""
+    random = np.random.default_rng(0)
+    score = np.round(random.random(n), 2)
+    frame = pl.DataFrame(
+        {
+            "late": (random.random(n) < 0.1 + 0.6 * score).astype(np.int8),
+            "prediction_time": [NOON + timedelta(days=int(d)) for d in random.integers(0, days, n)],
+            "origin": random.choice(["EWR", "JFK", "LGA"], n),
+        }
+    )
+    return frame, score, random.random(n)
 
 
-def test_cost_counts_each_kind_of_mistake():
-    labels = np.array([1.0, 1, 0, 0])
-    scored = Scored(np.array([0.9, 0.1, 0.9, 0.1]), 0.5)
-    assert _measure("cost", COST, labels, scored)(np.ones((1, 4)))[0] == pytest.approx((3 + 1) / 4)
+def answers(probability: np.ndarray, threshold: float = 0.5) -> Answers:
+    return Answers(probability, probability >= threshold)
 
 
-def test_a_model_against_itself_differs_by_nothing_and_is_refused():
-    labels, times, score = rows(2000)
-    same = Scored(score, 0.5)
-    decision = judge(Gate(), COST, labels, times, same, same, seed=0)
-    assert not decision.promote
-    assert decision.evidence["roc_auc"]["low"] == decision.evidence["roc_auc"]["high"] == 0
+def lines(decision: Decision) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
+
+
+def test_a_model_against_itself_is_refused():
+    rows, score, _ = some_rows()
+    decision = judge(case(), rows, answers(score), answers(score))
+    assert decision.verdict == "fail"
+    assert decision.reason.endswith("fails: roc_auc")
+    found = decision.evidence["differences"]["roc_auc"]
+    assert found["low"] == found["high"] == 0
     assert decision.evidence["blocks"] == 20
 
 
-def test_a_clearly_better_challenger_is_promoted_and_a_clearly_worse_one_refused():
-    labels, times, score = rows(4000)
-    noise = np.random.default_rng(2).random(4000)
-    good, poor = Scored(score, 0.5), Scored(0.4 * score + 0.6 * noise, 0.5)
-    assert judge(Gate(), COST, labels, times, good, poor, 0).promote
-    assert not judge(Gate(), COST, labels, times, poor, good, 0).promote
+def test_a_clearly_better_challenger_passes_and_a_clearly_worse_one_does_not():
+    rows, score, noise = some_rows()
+    good, poor = answers(0.1 + 0.6 * score), answers(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
+    assert judge(case(), rows, good, poor).verdict == "pass"
+    assert judge(case(), rows, poor, good).verdict == "fail"
 
 
 def test_a_better_ranking_that_costs_more_is_refused():
     """The same scores rank better, but a threshold that flags everything makes them dear."""
-    labels, times, score = rows(4000)
-    noise = np.random.default_rng(2).random(4000)
-    dear, poor = Scored(score, 0.0), Scored(0.4 * score + 0.6 * noise, 0.5)
-    decision = judge(Gate(), Cost(false_positive=9, false_negative=1), labels, times, dear, poor, 0)
-    assert decision.evidence["roc_auc"]["low"] > 0
-    assert not decision.promote
-    assert "but it costs more" in decision.reason
+    rows, score, noise = some_rows()
+    dear, poor = answers(score, 0.0), answers(0.4 * score + 0.6 * noise)
+    decision = judge(case(Cost(false_positive=9, false_negative=1)), rows, dear, poor)
+    assert decision.evidence["differences"]["roc_auc"]["low"] > 0
+    assert decision.verdict == "fail"
+    assert lines(decision)["cost"] == "fail"
+    assert "; fails: cost" in decision.reason
 
 
-def test_too_few_rows_are_no_evidence():
-    labels, times, score = rows(300)
-    decision = judge(
-        Gate(min_rows=1000), COST, labels, times, Scored(score, 0.5), Scored(score * 0, 0.5), 0
+def test_a_better_model_that_is_worse_in_one_slice_is_refused():
+    rows, score, noise = some_rows()
+    lost = (rows["origin"] == "JFK").to_numpy()
+    poor = 0.1 + 0.6 * (0.5 * score + 0.5 * noise)
+    mixed = np.where(lost, 0.1 + 0.6 * noise, 0.1 + 0.6 * score)
+    decision = judge(case(rule="non_inferiority", margin=0.2), rows, answers(mixed), answers(poor))
+    said = lines(decision)
+    assert [gate for gate, verdict in said.items() if verdict == "fail"] == [
+        "slices", "slice origin=JFK",
+    ]  # fmt: skip
+    assert "slices 1 shown" in decision.reason
+
+
+def test_a_better_ranking_that_is_off_is_refused():
+    rows, score, noise = some_rows()
+    off, poor = answers(0.3 + 0.6 * score), answers(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
+    assert lines(judge(case(), rows, off, poor))["calibration"] == "fail"
+    assert lines(judge(case(calibration_margin=0.5), rows, off, poor))["calibration"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (some_rows(300)[0], "only 300 rows"),
+        (some_rows(1500, days=4)[0], "4 blocks"),
+        (some_rows(1500)[0].with_columns(late=pl.lit(0, pl.Int8)), "0 events"),
+        (some_rows(0)[0], "only 0 rows"),
+    ],
+)
+def test_too_little_is_its_own_answer(rows, said):
+    any_answers = answers(np.linspace(0, 1, rows.height))
+    for decision in (
+        judge(case(min_rows=1000), rows, any_answers, any_answers),
+        harm(case(), rows, any_answers, any_answers, BAKE, min_rows=1000),
+    ):
+        assert decision.verdict == "wait"
+        assert said in decision.reason
+        assert set(lines(decision).values()) == {"wait"}
+
+
+def test_the_evidence_is_json_and_says_who_when_and_how_much():
+    rows, score, noise = some_rows()
+    evidence = judge(case(), rows, answers(score), answers(noise)).evidence
+    assert json.loads(json.dumps(evidence, allow_nan=False)) == evidence
+    assert evidence["from"] == rows["prediction_time"].min().isoformat()
+    assert datetime.fromisoformat(evidence["to"]) == rows["prediction_time"].max()
+    assert (evidence["rows"], evidence["rule"], evidence["confidence"]) == (
+        4000,
+        "superiority",
+        0.95,
     )
-    assert not decision.promote
-    assert "only 300 fresh labelled rows" in decision.reason
+    assert set(evidence["differences"]) == {
+        "roc_auc", "cost", "calibration", "origin=EWR", "origin=JFK", "origin=LGA",
+    }  # fmt: skip
 
 
-def test_rows_of_one_day_are_not_independent():
-    """The same rows twice within their days add no evidence; as new days they would."""
-    labels, times, score = rows(1000)
-    noise = np.random.default_rng(3).random(1000)
-    args = (COST, labels, times, Scored(score, 0.5), Scored(0.6 * score + 0.4 * noise, 0.5), 0)
-    twice = (
-        COST, np.tile(labels, 2), pl.concat([times, times]),
-        Scored(np.tile(score, 2), 0.5), Scored(np.tile(0.6 * score + 0.4 * noise, 2), 0.5), 0,
-    )  # fmt: skip
-    gate = Gate(min_rows=1)
-    first, second = (judge(gate, *a).evidence["roc_auc"] for a in (args, twice))
-    assert second["high"] - second["low"] == pytest.approx(first["high"] - first["low"], rel=1e-6)
+def test_harm_is_shown_or_not():
+    rows, score, noise = some_rows()
+    good, poor = answers(score), answers(0.4 * score + 0.6 * noise)
+    bad = harm(case(), rows, poor, good, BAKE, min_rows=500)
+    assert (bad.verdict, lines(bad)["roc_auc"]) == ("fail", "fail")
+    assert harm(case(), rows, good, poor, BAKE, min_rows=500).verdict == "pass"
+    assert harm(case(), rows, good, good, BAKE, min_rows=500).verdict == "pass"
 
 
-@given(margin=st.floats(0.0, 0.2), shift=st.floats(0.0, 1.0))
-def test_non_inferiority_accepts_no_less_than_superiority(margin, shift):
-    labels, times, score = rows(600)
-    noise = np.random.default_rng(4).random(600)
-    new, old = Scored((1 - shift) * score + shift * noise, 0.5), Scored(score, 0.5)
-    strict = judge(Gate(min_rows=1, resamples=100), COST, labels, times, new, old, 0)
-    loose = judge(
-        Gate(min_rows=1, resamples=100, rule="non_inferiority", margin=margin),
-        COST, labels, times, new, old, 0,
-    )  # fmt: skip
-    assert loose.promote or not strict.promote
+def test_a_loss_within_the_margins_is_borne():
+    rows, score, noise = some_rows()
+    good, poor = answers(score), answers(0.5 * score + 0.5 * noise)
+    strict, wide = Bake(margin=0.0), Bake(margin=0.2, cost_margin=0.5, slice_margin=0.2)
+    assert harm(case(), rows, poor, good, strict, min_rows=500).verdict == "fail"
+    assert harm(case(), rows, poor, good, wide, min_rows=500).verdict == "pass"
 
 
-def test_lower_is_better_metrics_count_improvement_upwards():
-    labels, times, score = rows(1000)
-    from tasks.promotion import block_of
-
-    gate = Gate(min_rows=1)
-    calibrated, off = Scored(0.1 + 0.6 * score, 0.5), Scored(np.full(1000, 0.99), 0.5)
-    found = paired_difference(
-        "brier", COST, labels, block_of(times, gate), calibrated, off, gate, 0
-    )
-    assert found.improvement > 0
-    assert found.low > 0
+def test_one_shuffled_slice_is_harm():
+    rows, score, noise = some_rows()
+    shuffled = np.where((rows["origin"] == "LGA").to_numpy(), noise, score)
+    decision = harm(case(), rows, answers(shuffled), answers(score), BAKE, min_rows=500, looks=4)
+    assert lines(decision)["slice origin=LGA"] == "fail"
+    assert decision.evidence["looks"] == 4
 
 
-def test_a_decision_is_written_once_and_only_on_what_was_seen(tmp_path):
-    book, use_case = Ledger(f"sqlite:///{tmp_path / 'l.db'}"), load_use_case("flights")
-    yes = Decision(True, "better", {"rows": 1})
-    first = record_decision(book, use_case, 1, yes, NOON, 0, "gate")
-    again = record_decision(book, use_case, 1, Decision(False, "other", {}), NOON, 7, "gate")
-    assert first == again
-    assert again.what == "promoted"
-    with pytest.raises(Conflict, match="expected seq 0, found 1"):
-        record_decision(book, use_case, 2, yes, NOON, 0, "gate")
+def rolled_back(loser: int, at: datetime, **evidence: object) -> Entry:
+    key, told = f"rollback:{loser}", {"loser": loser, **evidence}
+    return Entry("flights", "rolled_back", key, at, "test", 1, told)
+
+
+def test_a_file_that_was_undone_is_known_by_its_sha256():
+    twins = [
+        Entry("flights", "candidate_registered", f"candidate:{v}", NOON, "test", v, {"digest": d})
+        for v, d in ((1, "a"), (2, "b"), (3, "b"))
+    ]
+    until, later = NOON - timedelta(days=3), NOON + timedelta(days=30)
+    undone = [*twins, rolled_back(2, NOON, to=until.isoformat())]
+    assert undone_at(undone, "a") is None
+    assert undone_at(undone, "b") == until
+    assert undone_at([*undone, rolled_back(3, later, by_hand=True)], "b") == later
+
+
+@cache
+def model(version: int = 1) -> Model:
+    """A small boosting, exported, with its card and golden rows, as the registry opens it."""
+    use_case = quick_use_case()
+    parts = training_parts(use_case, january(), END)
+    fitted = fit_candidate(use_case, "boosting", parts)
+    exported = export_fitted(use_case, fitted, parts)
+    card = make_card(use_case, parts, [fitted], exported, {})
+    golden, onnx = golden_rows(exported, parts), exported.onnx
+    return Model(card, open_session(onnx), version, golden, onnx)
+
+
+def fresh() -> pl.DataFrame:
+    """Rows that are asked about; half of them the model has seen, so it is good at them."""
+    return january().gather_every(2)
+
+
+def quick(**gate: object) -> UseCase:
+    changes = {"gate": Gate(resamples=1000, min_rows=500, **gate)}
+    return quick_use_case().model_copy(update=changes)
+
+
+ASKED = [
+    "fresh labelled rows", "roc_auc", "cost", "slices", "calibration", "p99 latency of one row",
+    "throughput", "size of the file", "peak memory", "parity", "golden rows", "not undone before",
+]  # fmt: skip
+
+
+def test_the_first_champion_must_beat_the_base_rate():
+    decision = decide(quick(), model(), None, fresh(), [])
+    assert decision.verdict == "pass", decision.reason
+    assert list(lines(decision)) == ASKED
+    assert {gate for gate, verdict in lines(decision).items() if verdict == "not asked"} == {
+        "slices", "calibration",
+    }  # fmt: skip
+    assert decision.evidence["differences"]["roc_auc"]["champion"] == 0.5
+    assert decision.evidence["champion_version"] is None
+    assert decision.evidence["footprint"]["bytes"] == len(model().onnx)
+
+
+def test_a_twin_is_no_better_and_its_file_holds():
+    decision = decide(quick(), model(), replace(model(), version=7), fresh(), [])
+    said = lines(decision)
+    assert list(said) == ASKED
+    assert [gate for gate in said if said[gate] != "pass"] == ["roc_auc"]
+    assert (decision.verdict, decision.evidence["champion_version"]) == ("fail", 7)
+
+
+def test_the_file_that_will_run_is_measured_again():
+    golden = model().golden.with_columns(pl.col("fitted") + 1e-3)
+    budgets = {"bytes": 10, "latency_p99_us": None}
+    decision = decide(quick(budgets=budgets), replace(model(), golden=golden), None, fresh(), [])
+    said = lines(decision)
+    assert {gate for gate, verdict in said.items() if verdict == "fail"} == {
+        "size of the file", "parity",
+    }  # fmt: skip
+    assert said["p99 latency of one row"] == "not asked"
+
+
+def test_a_file_that_was_undone_needs_later_rows():
+    known = {"digest": model().card.digest}
+    registered = Entry("flights", "candidate_registered", "candidate:x", NOON, "test", 1, known)
+    middle = datetime(2013, 1, 11, tzinfo=UTC)
+    for to, verdict in ((middle, "pass"), (END, "wait")):
+        entries = [registered, rolled_back(1, NOON, to=to.isoformat())]
+        decision = decide(quick(), model(2), None, fresh(), entries)
+        assert decision.verdict == verdict
+        assert lines(decision)["not undone before"] == verdict
+    earlier = fresh().filter(pl.col("prediction_time") > middle)
+    entries = [registered, rolled_back(1, NOON, to=middle.isoformat())]
+    assert decide(quick(), model(), None, fresh(), entries).evidence["rows"] == earlier.height
