@@ -67,6 +67,8 @@ def up(
     console.print(addresses)
     api = f"PREFECT_API_URL={settings().prefect_url}/api"
     console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
+    for block in running.missing_blocks:
+        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
     console.print("stop them with [bold]mainspring down[/]")
 
 

@@ -152,7 +152,7 @@ class Screen:
 
 
 def _live(
-    console: Console, use_case: UseCase, demo: Demo, end: date, deployed: Future[None]
+    console: Console, use_case: UseCase, demo: Demo, end: date, deployed: Future[list[str]]
 ) -> None:
     """The first champion, then step after step: land, ingest, score, monitor, wait for answers.
 
@@ -171,7 +171,9 @@ def _live(
             _step(screen, use_case, demo, week, report=number % REPORT_EVERY == 0)
 
 
-def _first_champion(screen: Screen, use_case: UseCase, demo: Demo, deployed: Future[None]) -> None:
+def _first_champion(
+    screen: Screen, use_case: UseCase, demo: Demo, deployed: Future[list[str]]
+) -> None:
     from flows.ingest import ingest
     from flows.train import train
 

@@ -29,11 +29,14 @@ _PATIENCE = 120.0  # seconds: a fresh database, on a busy machine
 
 @dataclass(frozen=True)
 class Running:
-    """The addresses of the servers, and what runs: started by this call, or there already."""
+    """The addresses of the servers, what runs (started by this call, or there already), and the
+    notification blocks that are configured but not there.
+    """
 
     addresses: dict[str, str]
     started: tuple[str, ...]
     already: tuple[str, ...]
+    missing_blocks: tuple[str, ...] = ()
 
 
 def up(
@@ -64,8 +67,7 @@ def up(
     enter()
     try:
         _start(missing, there, schedules)
-        if deployed:
-            deploy()
+        blocks = deploy(schedules=schedules) if deployed else []
     except BaseException:
         _stop(process for name, process in there.items() if name in missing)
         raise
@@ -74,13 +76,18 @@ def up(
         addresses={name: url for name, url in urls.items() if name in there},
         started=tuple(missing),
         already=tuple(name for name in there if name not in missing),
+        missing_blocks=tuple(blocks),
     )
 
 
-def deploy() -> None:
-    """Apply prefect.yaml and the automations that stand beside it; CannotStart if that fails."""
+def deploy(*, schedules: bool = False) -> list[str]:
+    """Apply prefect.yaml and the automations that stand beside it; CannotStart if that fails.
+
+    Returns the notification blocks that are configured but not there. Only with `schedules` does
+    anybody wait for what runs by the clock.
+    """
     _deploy()
-    automations.install()
+    return automations.install(schedules=schedules)
 
 
 def down() -> list[str]:
