@@ -16,7 +16,6 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.clock import moment
 from configs.errors import Terminal
-from configs.faults import effect
 from configs.use_case import UseCase
 from tasks.approval import pass_on
 from tasks.events import ask
@@ -157,7 +156,6 @@ def ask_again(use_case: UseCase, now: datetime) -> list[Entry]:
         late += overdue(its, latest_runs(flow, use_case.name), now) if its else []
     for entry in late:
         get_run_logger().warning("nobody answers %s of %s: asked again", entry.key, entry.at)
-        with effect("ask again"):
-            if not (entry.what in ("approved", "rejected") and pass_on(entry)):
-                ask(entry)
+        if not (entry.what in ("approved", "rejected") and pass_on(entry)):
+            ask(entry)
     return late

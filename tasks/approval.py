@@ -69,7 +69,10 @@ def pass_on(entry: Entry) -> bool:
     run = suspended("promote", entry.model, entry.version)
     yes, why = entry.what == "approved", entry.evidence["reason"]
     form = Answer(approve=yes, by=entry.actor, why=why)
-    return run is not None and resume(run.id, form.model_dump())
+    if run is None:
+        return False
+    with effect("resume the run"):
+        return resume(run.id, form.model_dump())
 
 
 def ask_person(entry: Entry) -> Answer | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from prefect.events import emit_event
 
+from configs.faults import effect
 from tasks.ledger import Entry
 
 ALERT = "mainspring.alert"
@@ -55,4 +56,5 @@ def _emit(event: str, entry: Entry, subject: str, payload: Mapping[str, object])
         event: subject,
     }
     always = {"use_case": entry.model, "as_of": entry.at.isoformat()}
-    emit_event(event, resource=resource, payload={**always, **payload})
+    with effect(f"emit {event}"):
+        emit_event(event, resource=resource, payload={**always, **payload})

@@ -124,5 +124,4 @@ def tell_rollback(use_case: UseCase, entry: Entry) -> None:
         key=f"rollback-{use_case.slug}",
         description=f"back to version {entry.version}: {entry.evidence['reason']}",
     )
-    with effect("tell of the rollback"):
-        tell(entry)
+    tell(entry)

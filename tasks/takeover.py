@@ -106,9 +106,6 @@ def _begin(it: Candidacy, evidence: dict[str, Any]) -> Step:
 
 def _rolled(it: Candidacy, rolling: Rolling, look: Look) -> Step:
     """What a stage of its own roll-out has shown."""
-    if it.champion is None or it.champion.version != rolling.champion:
-        gone = f"version {rolling.champion}, against which it proved itself, is champion no more"
-        return _refuse(it, gone, {"stage": rolling.stage})
     found = look(it.use_case, it.entries, it.at)
     if found is None:
         raise Terminal(f"version {it.version} rolls out, but there is nothing to review")
@@ -189,8 +186,7 @@ def tell_step(use_case: UseCase, entry: Entry) -> None:
         key=f"decision-{use_case.slug}",
         description=f"version {entry.version} {entry.what}: {entry.evidence['reason']}",
     )
-    with effect("tell of the step"):
-        tell(entry)
+    tell(entry)
 
 
 def _gate(it: Candidacy) -> Decision:

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 from configs.settings import ROOT, settings
 from flows.cli import app
 from tasks.ledger import Entry, ledger
+from tasks.registry import champion_alias
+from tests.killing import registered
 from tests.unit.test_ledger import START
 
 cli = CliRunner()
@@ -18,7 +20,20 @@ def run(*words: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["up", "down", "demo", "check", "status", "history", "deployments"]
+    "name",
+    [
+        "up",
+        "down",
+        "demo",
+        "check",
+        "status",
+        "history",
+        "deployments",
+        "promote",
+        "rollback",
+        "approve",
+        "reject",
+    ],
 )
 def test_every_command_explains_itself(name):
     code, said = run(name, "--help")
@@ -43,6 +58,31 @@ def test_history_tells_the_ledger(home):
     assert "promoted v1" in said
     assert "roc_auc 0.71 against 0.70" in said
     assert "12345678" in run("history", "flights", "--full")[1]
+
+
+def test_a_rollback_by_hand_needs_no_server_and_keeps_the_reason(home):
+    registered(1, 2)
+    for version in (1, 2):
+        key = f"decision:{version}"
+        ledger().record(Entry("flights", "promoted", key, START, "test", version, {"reason": "-"}))
+    words = ("rollback", "flights", "--reason", "complaints", "--as-of", "2013-04-09")
+    code, said = run(*words)
+    assert (code, said) == (0, "version 1 reigns again from 2013-04-09 00:00 UTC on\n")
+    assert run(*words) == (code, said), "twice is as once"
+    assert champion_alias("flights") == 1
+    assert "complaints" in run("history", "flights")[1]
+
+
+def test_an_answer_by_the_command_waits_for_reconcile_if_no_server_answers(home, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("MAINSPRING_PREFECT_PORT", "9")  # nobody listens there
+    settings.cache_clear()
+    ledger().record(Entry("flights", "approval_asked", "approval_asked:2", START, "test", 2))
+    code, said = run("approve", "flights", "2", "--reason", "looks right", "--by", "ada")
+    assert code == 0
+    assert "version 2 was approved by ada" in said
+    assert "the next reconcile goes on" in said
+    assert "was approved by ada already" in run("reject", "flights", "2", "--reason", "no")[1]
 
 
 def test_status_before_anything_happened(home):

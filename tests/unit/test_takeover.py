@@ -8,6 +8,7 @@ import pytest
 from configs.errors import Conflict, Terminal
 from configs.policy import Direct
 from tasks.ledger import Ledger, champion, unanswered
+from tasks.review import review
 from tests.candidates import NAME, day, never, record, register, says, step, use_case
 
 DIRECT = use_case(Direct())
@@ -76,7 +77,7 @@ def test_a_step_that_was_asked_too_early_is_answered_all_the_same(reigning):
 def test_a_roll_out_against_a_champion_that_is_none_any_more_ends(reigning):
     step(reigning, use_case(), 2, gate=says("pass"))
     record(reigning, "promoted", "hand:7", day(4), 7)
-    entry = step(reigning, use_case(), 2, day(8), look=never)
+    entry = step(reigning, use_case(), 2, day(8), look=review)
     assert (entry.what, entry.evidence["stage"]) == ("refused", 0)
     assert "champion no more" in entry.evidence["reason"]
 

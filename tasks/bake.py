@@ -1,0 +1,192 @@
+"""The bake window of a promotion: is the new champion shown to be worse than the one before?
+
+Both answer every row while it lasts, so they are compared on the same rows, and only on those whose
+labels are mature. A loss that is shown opens an episode (tasks/episodes.py); the open episode asks
+for the rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, Final
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.faults import effect
+from configs.use_case import UseCase
+from tasks.comparison import CALIBRATION, Difference
+from tasks.evaluation import LOWER_IS_BETTER
+from tasks.events import ask
+from tasks.gates import shown_worse
+from tasks.ledger import Entry, Ledger, champion, ledger, open_episodes, unanswered
+from tasks.monitoring import Number, as_rows
+from tasks.paired import answered_rows, both_answers
+from tasks.predictions import answers, used
+from tasks.promotion import Decision, harm
+from tasks.retries import is_transient
+from tasks.rollout import Baking, baking
+
+KIND: Final = "bake"
+_JUST = timedelta(microseconds=1)  # the last look is at the very end of the window
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What a bake window has shown so far, on which share of its rows."""
+
+    window: Baking
+    decision: Decision
+    coverage: float
+
+
+def look(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Baked | None:
+    """Compare the champion with the one before on what is mature at `as_of`; None if none bakes.
+
+    The decision fails where the champion is shown to be worse by the margins of `bake`; all looks
+    at one window share one error rate.
+    """
+    window = baking([e for e in entries if e.at < as_of], as_of - _JUST)
+    if window is None:
+        return None
+    pair = (window.version, window.previous)
+    rows = answered_rows(use_case, *pair, window.since, as_of, as_of)
+    rows, coverage = _mature(use_case, window, rows, as_of)
+    looks = ceil((window.until - window.since) / use_case.monitor.window)
+    bake = use_case.bake
+    found = harm(use_case, rows, *both_answers(rows), bake, bake.min_rows, max(looks, 1))
+    return Baked(window, found, coverage)
+
+
+def numbers(use_case: UseCase, baked: Baked, as_of: datetime) -> list[Number]:
+    """What was compared, one number each: of the champion, with the one before as reference, and
+    the loss that is borne as threshold. None as long as too little is known.
+    """
+    shown = baked.decision.evidence.get("differences", {}).values()
+    return [
+        _number(use_case, baked, Difference(**each), as_of)
+        for each in shown
+        if each["subject"] != CALIBRATION
+    ]
+
+
+def with_bake(
+    use_case: UseCase, rows: pl.DataFrame, baked: Baked | None, as_of: datetime
+) -> pl.DataFrame:
+    """The rows of the monitoring table, with those of the bake."""
+    if baked is None:
+        return rows
+    of_bake = as_rows(numbers(use_case, baked, as_of), as_of, baked.window.version)
+    return pl.concat([rows, of_bake])
+
+
+def wish(entries: Sequence[Entry], baked: Baked | None, as_of: datetime) -> Entry | None:
+    """The ask to undo the champion's promotion, if an episode of its bake is open; else None."""
+    reigning = champion(entries)
+    if reigning is None or reigning.what != "promoted":
+        return None
+    bad = [
+        e
+        for e in open_episodes(entries)
+        if e.evidence["kind"] == KIND and e.seq > reigning.seq and e.version == reigning.version
+    ]
+    if not bad:
+        return None
+    shown = {} if baked is None or baked.decision.verdict != "fail" else _shown(baked.decision)
+    said = {"promotion": reigning.key, "episode": bad[0].key, "reason": bad[0].evidence["message"]}
+    key = f"undo:{reigning.seq}"
+    return Entry(
+        reigning.model, "rollback_asked", key, as_of, "monitor", reigning.version, {**said, **shown}
+    )
+
+
+def _shown(decision: Decision) -> dict[str, Any]:
+    """What a rollback keeps of its evidence: `to` says from when on rows are news."""
+    kept = ("gates", "differences", "rows", "from", "to")
+    return {"reason": decision.reason, **{name: decision.evidence[name] for name in kept}}
+
+
+def _mature(
+    use_case: UseCase, window: Baking, rows: pl.DataFrame, as_of: datetime
+) -> tuple[pl.DataFrame, float]:
+    """The rows of the longest span of which enough are labelled, and the share of it that is.
+
+    The end is left out by whole monitor windows until it is; no row where it never is.
+    """
+    due, time = used(answers(use_case, window.since, as_of)), pl.col(use_case.spine.time)
+    coverage = 0.0
+    for end in _ends(window.since, as_of, use_case.monitor.window):
+        inside, expected = rows.filter(time < end), due.filter(time < end).height
+        coverage = inside.height / expected if expected else 0.0
+        if coverage >= use_case.label.min_coverage:
+            return inside, coverage
+    return rows.clear(), coverage
+
+
+def _ends(since: datetime, as_of: datetime, step: timedelta) -> Iterator[datetime]:
+    end = as_of
+    while end > since:
+        yield end
+        end -= step
+
+
+def _number(use_case: UseCase, baked: Baked, found: Difference, as_of: datetime) -> Number:
+    bake, metric = use_case.bake, found.subject
+    if metric == "cost":
+        margin = bake.cost_margin * abs(found.champion)
+    else:
+        margin = bake.slice_margin if found.of_slice else bake.margin
+    metric = use_case.gate.metric if found.of_slice else metric
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    return Number(
+        KIND, found.subject, baked.window.since, as_of,
+        value=found.challenger, reference=found.champion, threshold=found.champion + sign * margin,
+        coverage=baked.coverage, rows=found.rows,
+        verdict="page" if shown_worse(found, margin) else "ok",
+    )  # fmt: skip
+
+
+def record_wish(
+    book: Ledger, model: str, baked: Baked | None, as_of: datetime
+) -> tuple[Entry | None, list[Entry]]:
+    """Record the ask for a rollback, if there is one to ask for; it, and all that are unanswered.
+
+    Conflict if the ledger moved on: the champion may be another one by now.
+    """
+    entries = book.entries(model)
+    wanted = wish(entries, baked, as_of)
+    if wanted is not None:
+        with effect("ask for the rollback"):
+            wanted, _ = book.record(wanted, expected_seq=len(entries))
+    waiting = unanswered(book.entries(model))
+    return wanted, [e for e in waiting if e.what == "rollback_asked"]
+
+
+@task(task_run_name="look at the bake", cache_policy=NO_CACHE)
+def look_at_bake(use_case: UseCase, as_of: datetime) -> Baked | None:
+    """As `look`, seen by Prefect."""
+    baked = look(use_case, ledger().entries(use_case.name), as_of)
+    if baked is not None:
+        pair = (baked.window.version, baked.window.previous)
+        get_run_logger().info("version %s after %s: %s", *pair, baked.decision.reason)
+    return baked
+
+
+@task(
+    task_run_name="ask for a rollback",
+    cache_policy=NO_CACHE,
+    retries=5,
+    retry_delay_seconds=1,
+    retry_condition_fn=is_transient,
+)
+def ask_for_rollback(use_case: UseCase, baked: Baked | None, as_of: datetime) -> Entry | None:
+    """As `record_wish`; every ask is sent as long as nobody answers it."""
+    wanted, waiting = record_wish(ledger(), use_case.name, baked, as_of)
+    for entry in waiting:
+        get_run_logger().warning("%s: %s", entry.key, entry.evidence["reason"])
+        ask(entry)
+    return wanted

@@ -1,0 +1,105 @@
+"""Promotion, killed with SIGKILL before and after each of its effects, and run again."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from configs.policy import Direct
+from tasks.alias import follow
+from tasks.ledger import Entry, ledger, unanswered
+from tests.candidates import NAME, day, record, register, says, step, use_case
+from tests.killing import copy, found, points, registered, run
+
+STEPS = {
+    "direct": use_case(Direct()),
+    "canary": use_case(),
+    "manual": use_case(Direct(), approval="manual"),
+}
+
+
+def prepare() -> None:
+    """Version 1 is champion, and 2 asks to be."""
+    registered(1, 2)
+    record(ledger(), "promoted", "decision:1", day(0), 1)
+    register(ledger(), 2, day(1))
+    follow(ledger(), NAME)
+
+
+def direct() -> None:
+    """What the promote flow does, in its order."""
+    step(ledger(), STEPS["direct"], 2, gate=says("pass"))
+    follow(ledger(), NAME)
+
+
+def canary() -> None:
+    """Three runs of the flow: into the canary, its next stage, and the throne."""
+    for at in (1, 8, 15):
+        step(ledger(), STEPS["canary"], 2, day(at), gate=says("pass"), look=says("pass"))
+    follow(ledger(), NAME)
+
+
+def manual() -> None:
+    """The ask, the answer, and the step after it."""
+    from configs.clock import moment
+    from tasks.approval import Answer, record_answer
+
+    step(ledger(), STEPS["manual"], 2, gate=says("pass"))
+    yes = Answer(approve=True, by="ada", why="looks right")
+    record_answer(ledger(), NAME, 2, yes, moment())
+    step(ledger(), STEPS["manual"], 2, gate=says("pass"))
+    follow(ledger(), NAME)
+
+
+def by_hand_of_what_cannot_be_opened() -> None:
+    from tasks.by_hand import pass_by_hand
+
+    pass_by_hand(ledger(), STEPS["direct"], 2, day(3), "ada", "trust me")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    assert run(prepare, folder) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_state(home: Path) -> None:
+    """Settings are this test's own, and are forgotten after it."""
+
+
+def story(entries: list[Entry]) -> list[tuple[str, str]]:
+    return [(e.what, e.key) for e in entries]
+
+
+@pytest.mark.parametrize(
+    ("job", "effects"),
+    [
+        (direct, ("record the step", "set the alias")),
+        (canary, ("record the step",)),
+        (manual, ("record the answer",)),
+    ],
+)
+def test_killed_anywhere_and_run_again_it_is_as_if_it_had_never_been(
+    state: Path, tmp_path: Path, job, effects
+) -> None:
+    whole = copy(state, tmp_path / "whole")
+    assert run(job, whole) == 0
+    wanted = story(found(whole)[0])
+    for number, point in enumerate(points(*effects)):
+        broken = copy(state, tmp_path / str(number))
+        assert run(job, broken, point) == -signal.SIGKILL, point
+        run(job, broken, point)  # an effect that is done lets it come as far as its next time
+        assert run(job, broken, times=2) == 0
+        entries, reigning, alias = found(broken)
+        assert story(entries) == wanted, point
+        assert reigning == alias == 2, point
+        assert unanswered(entries) == []
+
+
+def test_a_version_without_a_file_is_not_passed_by_hand(state: Path, tmp_path: Path) -> None:
+    broken = copy(state, tmp_path / "broken")
+    before = found(broken)
+    assert run(by_hand_of_what_cannot_be_opened, broken) == 1
+    assert found(broken) == before

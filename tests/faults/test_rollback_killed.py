@@ -1,0 +1,55 @@
+"""Rollback, asked for or by hand, killed before and after each of its effects, and run again."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tasks.alias import follow
+from tasks.ledger import ledger, unanswered
+from tasks.rollback import roll_back, roll_back_by_hand
+from tests.candidates import NAME, day, record
+from tests.killing import copy, found, points, registered, run
+
+
+def prepare() -> None:
+    """Version 3 is champion after 2 and 1, and shown to be worse than 2."""
+    registered(1, 2, 3)
+    for version in (1, 2, 3):
+        record(ledger(), "promoted", f"decision:{version}", day(version), version)
+    record(ledger(), "rollback_asked", "undo:3", day(9), 3, promotion="decision:3")
+    follow(ledger(), NAME)
+
+
+def asked() -> None:
+    """What the rollback flow does, in its order."""
+    roll_back(ledger(), NAME, "decision:3", day(9), "rollback 1", {"reason": "worse"})
+    follow(ledger(), NAME)
+
+
+def by_hand() -> None:
+    """What the command does."""
+    roll_back_by_hand(ledger(), NAME, day(9), "ada", "complaints")
+    follow(ledger(), NAME)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    assert run(prepare, folder) == 0
+    return folder
+
+
+@pytest.mark.parametrize("job", [asked, by_hand])
+@pytest.mark.parametrize("point", points("record the rollback", "set the alias"))
+def test_killed_anywhere_and_run_again_there_is_one_rollback(
+    state: Path, tmp_path: Path, home: Path, job, point: str
+) -> None:
+    broken = copy(state, tmp_path / "broken")
+    assert run(job, broken, point) == -signal.SIGKILL
+    assert found(broken)[1] == (3 if point == "before record the rollback" else 2)
+    assert run(job, broken, times=2) == 0
+    entries, reigning, alias = found(broken)
+    assert reigning == alias == 2
+    assert [e.key for e in entries if e.what == "rolled_back"] == ["rollback:3"]
+    assert unanswered(entries) == []

@@ -1,0 +1,76 @@
+"""Processes that kill themselves at a named fault point, and a state that they do it to.
+
+They are forked from a server process that has imported what they need and runs no thread, so one
+costs a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+from configs import faults
+from configs.settings import settings
+from tasks.ledger import Entry, champion, ledger
+from tests.candidates import NAME
+
+PRELOADED = [
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "tasks.alias",
+    "tests.candidates",
+]
+
+
+def run(job: Callable[[], object], state: Path, point: str = "", times: int = 1) -> int:
+    """Run a job on a state folder in a process of its own, killed at a point; its exit code."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=_in, args=(job, str(state), point, times))
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None, f"still running: {point}"
+    return process.exitcode
+
+
+def _in(job: Callable[[], object], state: str, point: str, times: int) -> None:
+    os.environ["MAINSPRING_STATE"] = state
+    os.environ[faults.VARIABLE] = point
+    settings.cache_clear()
+    ledger.cache_clear()
+    for _ in range(times):
+        job()
+
+
+def registered(*versions: int) -> None:
+    """Versions in MLflow's registry, of no file: enough for an alias."""
+    from tasks.tracking import connect, create_registered_model
+
+    create_registered_model(connect(), NAME, "test")
+    for _ in versions:
+        connect().create_model_version(NAME, "nowhere")
+
+
+def copy(state: Path, target: Path) -> Path:
+    """A copy of a state folder."""
+    return Path(shutil.copytree(state, target))
+
+
+def found(state: Path) -> tuple[list[Entry], int | None, int | None]:
+    """What a state's ledger says, who is champion in it, and whom MLflow calls champion."""
+    from tasks.registry import champion_alias
+
+    os.environ["MAINSPRING_STATE"] = str(state)
+    settings.cache_clear()
+    ledger.cache_clear()
+    entries = ledger().entries(NAME)
+    reigning = champion(entries)
+    return entries, None if reigning is None else reigning.version, champion_alias(NAME)
+
+
+def points(*effects: str) -> list[str]:
+    """Before and after each effect."""
+    return [f"{side} {name}" for name in effects for side in ("before", "after")]
