@@ -212,18 +212,31 @@ def roc_auc(pair: Pair, probability: Floats) -> Measure:
     right, a tie counting half. Pairs are counted once, by the blocks of both.
     """
     event = pair.label == 1
-    order = np.argsort(probability[event])  # queries in order keep the search in the cache
-    scores, block = probability[event][order], pair.block[event][order]
-    wins = np.empty((pair.drawn, pair.drawn))  # [i, j]: events of block i, nones of block j
-    for j in range(pair.drawn):
-        nones = np.sort(probability[~event & (pair.block == j)])
-        below = np.searchsorted(nones, scores, "left") + np.searchsorted(nones, scores, "right")
-        wins[:, j] = np.bincount(block, below / 2, minlength=pair.drawn)
-    events = np.bincount(block, minlength=pair.drawn)
-    others = np.bincount(pair.block[~event], minlength=pair.drawn)
+    wins = _wins(pair, probability, event)
+    events = np.bincount(pair.block[event], minlength=pair.drawn)
+    nones = np.bincount(pair.block[~event], minlength=pair.drawn)
     return lambda draws: _ratio(
-        ((draws @ wins) * draws).sum(axis=1), (draws @ events) * (draws @ others)
+        ((draws @ wins) * draws).sum(axis=1), (draws @ events) * (draws @ nones)
     )
+
+
+def _wins(pair: Pair, probability: Floats, event: Flags) -> Floats:
+    """[i, j]: how many pairs of an event in block i and a none in block j are ranked right.
+
+    With the events in order, each none lies below all from one place on.
+    """
+    order = np.argsort(probability[event])
+    scores, block = probability[event][order], pair.block[event][order]
+    grouped = np.argsort(pair.block[~event], kind="stable")
+    none, starts = probability[~event][grouped], np.arange(1, pair.drawn)
+    ties, above = (np.searchsorted(scores, none, side) for side in ("left", "right"))
+    bounds = np.searchsorted(pair.block[~event][grouped], starts)
+    wins = np.empty((pair.drawn, pair.drawn))
+    places = zip(np.split(ties, bounds), np.split(above, bounds), strict=True)
+    for j, place in enumerate(places):
+        below = np.bincount(np.concatenate(place), minlength=len(scores) + 1).cumsum() / 2
+        wins[:, j] = np.bincount(block, below[:-1], minlength=pair.drawn)
+    return wins
 
 
 def average_precision(pair: Pair, probability: Floats) -> Measure:

@@ -1,0 +1,138 @@
+"""Making a challenger worse never turns a refusal into a promotion."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import polars as pl
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from configs.part import Metric
+from configs.policy import Budgets, Cost, Evaluation, Gate, Slice
+from configs.use_case import UseCase, load_use_case
+from tasks.comparison import Answers
+from tasks.export import Footprint
+from tasks.gates import budget_lines
+from tasks.promotion import Decision, judge
+
+ROWS, DAYS = 900, 9
+NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+THRESHOLD = 0.35
+
+seeds = st.integers(0, 10_000)
+metrics = st.sampled_from(get_args(Metric))
+rules = st.sampled_from(["superiority", "non_inferiority"])
+
+
+def case(metric: str, rule: str) -> UseCase:
+    gate = Gate(metric=metric, rule=rule, margin=0.02, min_rows=500, resamples=1000)
+    cost = Cost(false_positive=1, false_negative=3, true_positive=0.5)
+    evaluation = Evaluation(cost=cost, slices=(Slice(column="origin"),), slice_min_rows=100)
+    return load_use_case("flights").model_copy(update={"gate": gate, "evaluation": evaluation})
+
+
+@cache
+def rows() -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    return pl.DataFrame(
+        {
+            "late": (random.random(ROWS) < 0.3).astype(np.int8),
+            "prediction_time": [NOON + timedelta(days=i % DAYS) for i in range(ROWS)],
+            "origin": random.choice(["EWR", "JFK"], ROWS),
+        }
+    )
+
+
+def scores(seed: int, knows: float) -> np.ndarray:
+    """Probabilities with ties, that know so much of the label."""
+    random = np.random.default_rng(seed)
+    late = rows()["late"].to_numpy()
+    return np.round(np.clip(0.3 + knows * (late - 0.3) + random.normal(0, 0.15, ROWS), 0, 1), 2)
+
+
+def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
+    answers = (Answers(p, p >= THRESHOLD) for p in (new, old))
+    return judge(case(metric, rule), rows(), *answers)
+
+
+def swapped(score: np.ndarray, seed: int, times: int) -> np.ndarray:
+    """Answers exchanged between a late flight and a punctual one of the same day and origin, where
+    the late one had the higher answer.
+    """
+    random, late = np.random.default_rng(seed), rows()["late"].to_numpy() == 1
+    group = np.arange(ROWS) % DAYS + DAYS * (rows()["origin"] == "EWR").to_numpy()
+    worse = score.copy()
+    for _ in range(times):
+        a, b = random.integers(0, ROWS, 2)
+        if group[a] == group[b] and late[a] and not late[b] and worse[a] > worse[b]:
+            worse[a], worse[b] = worse[b], worse[a]
+    return worse
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, seeds, metrics, rules, st.floats(0, 0.2), st.integers(1, 3000))
+def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, rule, knows, times):
+    new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
+    worse = swapped(new, other, times)
+    assume(not np.array_equal(new, worse))
+    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    assert after.verdict == "fail" or before.verdict == "pass"
+    assert_no_subject_rose(before, after, {*before.evidence["differences"]})
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, seeds, metrics, rules, st.floats(0, 0.2), st.floats(0.001, 0.3), st.floats(0.01, 1))
+def test_answers_farther_from_the_truth_never_lift_metric_cost_or_slice(
+    seed, other, metric, rule, knows, by, share
+):
+    new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
+    random, late = np.random.default_rng(other), rows()["late"].to_numpy() == 1
+    shift = by * random.random(ROWS) * (random.random(ROWS) < share)
+    worse = np.clip(np.where(late, new - shift, new + shift), 0, 1)
+    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    subjects = {*before.evidence["differences"]} - {"calibration"}
+    assert_no_subject_rose(before, after, subjects)
+    for gate in (metric, "cost", "slices"):
+        assert verdict(after, gate) == "fail" or verdict(before, gate) == "pass"
+
+
+def assert_no_subject_rose(before: Decision, after: Decision, subjects: set[str]) -> None:
+    for subject in subjects:
+        was, now = (each.evidence["differences"][subject] for each in (before, after))
+        for number in ("improvement", "low", "high"):
+            assert now[number] <= was[number] + 1e-12, (subject, number)
+
+
+def verdict(decision: Decision, gate: str) -> str:
+    return next(line["verdict"] for line in decision.evidence["gates"] if line["gate"] == gate)
+
+
+heavier = st.floats(1, 100)
+
+
+@given(st.tuples(*[st.floats(1, 1e6)] * 4), st.tuples(*[heavier] * 4), st.tuples(*[heavier] * 4))
+def test_a_heavier_file_never_keeps_a_budget_that_a_lighter_one_broke(limits, first, factors):
+    budgets = Budgets(
+        latency_p99_us=limits[0], rows_per_second=limits[1],
+        bytes=int(limits[2]), peak_memory_mib=limits[3],
+    )  # fmt: skip
+    light = footprint([limit / 10 * by for limit, by in zip(limits, first, strict=True)])
+    heavy = Footprint(
+        bytes=int(light.bytes * factors[0]),
+        latency_p50_us=light.latency_p50_us,
+        latency_p99_us=light.latency_p99_us * factors[1],
+        rows_per_second=light.rows_per_second / factors[2],
+        peak_memory_mib=light.peak_memory_mib * factors[3],
+    )
+    for was, now in zip(budget_lines(budgets, light), budget_lines(budgets, heavy), strict=True):
+        assert was.verdict == "pass" or now.verdict == "fail"
+
+
+def footprint(numbers: list[float]) -> Footprint:
+    latency, speed, size, memory = numbers
+    return Footprint(
+        bytes=int(size), latency_p50_us=latency, latency_p99_us=latency,
+        rows_per_second=speed, peak_memory_mib=memory,
+    )  # fmt: skip
