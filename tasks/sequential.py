@@ -34,19 +34,21 @@ class Bounds:
     confidence: float
 
 
-def bounds(improvements: Floats, planned: float, confidence: float) -> Bounds:
+def bounds(improvements: Floats, planned: float, confidence: float, shared: float = 0.0) -> Bounds:
     """The sequence after `improvements`, one a block in order of time, at least two.
 
     It is tightest near the `planned` number of blocks. Where there are few, their spread is
     underestimated as often as not, so bounds widen as Student's t does against the normal.
+    `shared` is the variance of the mean that more blocks do not average out.
     """
     from scipy.special import ndtri, stdtrit
 
     n, alpha = len(improvements), 1 - confidence
-    boundary = math.sqrt(_boundary(n, alpha, _rho2(planned, alpha)))
+    widening = math.sqrt(n * _boundary(n, alpha, _rho2(planned, alpha)))
     caution = stdtrit(n - 1, 1 - alpha / 2) / ndtri(1 - alpha / 2)
     mean = float(np.mean(improvements))
-    width = float(np.std(improvements, ddof=1) * boundary * caution)
+    error = math.sqrt(np.var(improvements, ddof=1) / n + shared)
+    width = float(widening * caution * error)
     return Bounds(mean, mean - width, mean + width, n, confidence)
 
 
