@@ -97,15 +97,6 @@ class Entry:
     recorded: datetime | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
-class Reign:
-    """A span of prediction times and the version that is champion in it."""
-
-    version: int
-    start: datetime
-    end: datetime
-
-
 class Ledger:
     """The ledger at a SQLAlchemy address; its table is made when it is missing."""
 
@@ -169,18 +160,6 @@ def require_champion(entries: Sequence[Entry], model: str, at: datetime | None =
     if found is None or found.version is None:
         raise NoChampion(f"{model} has no champion at {at or 'this time'}: run train/{model} first")
     return found
-
-
-def reigns(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Reign]:
-    """Who is champion when, inside [start, end): one span each, without what has no champion."""
-    crowned = _crowned(entries)
-    ends = [*(e.at for e in crowned), end][1:]
-    spans = [
-        Reign(e.version, max(e.at, start), min(until, end))
-        for e, until in zip(crowned, ends, strict=False)
-        if e.version is not None
-    ]
-    return [span for span in spans if span.start < span.end]
 
 
 def open_episodes(entries: Sequence[Entry]) -> list[Entry]:

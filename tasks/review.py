@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from configs.clock import write_duration
+from configs.errors import NoRows
 from configs.use_case import UseCase
 from tasks.ab import ab_test
 from tasks.assignment import CHALLENGER
@@ -46,7 +47,10 @@ def review(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Revi
     rolls = rolling(entries)
     if rolls is None:
         return None
-    found = _look(use_case, rolls, champion(entries), as_of)
+    try:
+        found = _look(use_case, rolls, champion(entries), as_of)
+    except NoRows as none:
+        found = Decision("wait", str(none), {"gates": []})
     if found.verdict == "wait" and as_of - rolls.since >= rolls.patience:
         late = f"not judged within {write_duration(rolls.patience)}: {found.reason}"
         found = Decision("fail", late, found.evidence)

@@ -10,10 +10,8 @@ from configs.errors import Conflict, NoChampion
 from tasks.ledger import (
     Entry,
     Ledger,
-    Reign,
     champion,
     open_episodes,
-    reigns,
     require_champion,
     unanswered,
     unanswered_alerts,
@@ -71,7 +69,7 @@ def test_many_writers_leave_one_order_without_gaps(book):
     assert [e.seq for e in book.entries("m")] == list(range(1, 41))
 
 
-def test_champion_and_reigns_follow_the_promotions():
+def test_the_champion_follows_the_promotions():
     entries = [
         entry("promoted", "decision:1", 1, day=0),
         entry("refused", "decision:2", 2, day=3),
@@ -79,14 +77,6 @@ def test_champion_and_reigns_follow_the_promotions():
     ]
     assert champion(entries).version == 3
     assert champion(entries, START + timedelta(days=4)).version == 1
-    end = START + timedelta(days=7)
-    middle = START + timedelta(days=5)
-    assert reigns(entries, START - timedelta(days=1), end) == [
-        Reign(1, START, middle),
-        Reign(3, middle, end),
-    ]
-    assert reigns(entries, middle, end) == [Reign(3, middle, end)]
-    assert reigns([], START, end) == []
     with pytest.raises(NoChampion, match="run train/m first"):
         require_champion(entries, "m", START - timedelta(days=1))
 
@@ -99,8 +89,6 @@ def test_a_rollback_makes_who_reigned_before_champion_again():
     ]
     assert champion(entries).version == 1
     assert champion(entries, START + timedelta(days=4)).version == 2
-    spans = reigns(entries, START, START + timedelta(days=7))
-    assert [(r.version, (r.end - r.start).days) for r in spans] == [(1, 3), (2, 2), (1, 2)]
 
 
 def numbered(*entries: Entry) -> list[Entry]:

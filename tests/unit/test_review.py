@@ -185,6 +185,14 @@ def test_without_any_shadow_a_stage_waits(truth):
     assert found.reason.startswith("0 of ")
 
 
+@pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK), Ab()])
+def test_as_long_as_nothing_was_ever_scored_it_waits(kind):
+    found = looked(story(kind), START + 9 * DAY)
+    assert found.verdict == "wait"
+    assert "nothing was ever written" in found.reason
+    assert looked(story(kind), START + 90 * DAY).verdict == "fail"
+
+
 def test_a_canary_is_judged_on_its_own_arm(truth):
     entries = story(CANARY)
     in_arm = pl.lit(arm_of(truth.select(COLUMNS[:4]), salt_of("flights", 2), 0.4)) == "challenger"
