@@ -187,6 +187,14 @@ class Monitor(Part):
     contract: Contract = Contract()
     report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
 
+    @model_validator(mode="after")
+    def _each_number_has_one_rule(self) -> Self:
+        numbers = [(rule.metric, rule.window) for rule in self.performance]
+        twice = [metric for metric, window in numbers if numbers.count((metric, window)) > 1]
+        if twice:
+            raise ValueError(f"performance: the rules of {twice[0]} need different windows")
+        return self
+
 
 class Deadlines(Part):
     """Dead-man's switch: how long each may be silent before somebody is told; null: not watched."""

@@ -85,15 +85,20 @@ def close(episode: Entry, why: str, as_of: datetime, actor: str) -> Entry:
 def _windows(
     use_case: UseCase, rows: pl.DataFrame, version: int | None, as_of: datetime
 ) -> Windows:
-    """The last windows of each cause that has a verdict at `as_of`, oldest first."""
+    """The last windows, oldest first, of each cause with a verdict at `as_of`, in its order."""
     rules = (use_case.monitor.drift, use_case.monitor.contract, *use_case.monitor.performance)
     own = rows.filter(pl.col("model_version") == version, pl.col("as_of") <= as_of)
     judged = own.filter(pl.col("verdict").is_not_null()).sort("as_of", maintain_order=True)
     last = judged.group_by("kind", "subject", maintain_order=True)
     found: Windows = {}
     for row in last.tail(max(rule.of for rule in rules)).to_dicts():
-        found.setdefault(f"{row['kind']}:{row['subject']}", []).append(row)
-    return {cause: of for cause, of in found.items() if of[-1]["as_of"] == as_of}
+        found.setdefault(_cause(row), []).append(row)
+    now = judged.filter(pl.col("as_of") == as_of).select("kind", "subject")
+    return {cause: found[cause] for cause in map(_cause, now.to_dicts())}
+
+
+def _cause(row: dict[str, Any]) -> str:
+    return f"{row['kind']}:{row['subject']}"
 
 
 def _is_bad(window: dict[str, Any]) -> bool:

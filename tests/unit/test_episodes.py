@@ -107,6 +107,15 @@ def test_the_past_is_judged_without_the_windows_after_it() -> None:
     assert changes(flights(bad=2, of=2), [promoted(1, 1, START - WEEK)], rows, START) == []
 
 
+def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None:
+    earlier = window(0, "ok")
+    later = [Number("drift", name, START, START + WEEK, 1.0, verdict="page")
+             for name in ("dest", "carrier")]  # fmt: skip
+    rows = pl.concat([earlier, as_rows(later, START + WEEK, 1)])
+    found = changes(flights(), [promoted(1, 1, START - WEEK)], rows, START + WEEK)
+    assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
+
+
 def test_a_window_bears_the_severity_of_its_rule_and_tells_how_many_were_bad() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
     entries = [promoted(1, 1, START - WEEK)]

@@ -11,6 +11,7 @@ from configs.settings import ROOT, Settings, settings
 from configs.use_case import load_use_case, use_case_names
 
 FLIGHTS = (ROOT / "configs" / "flights.yaml").read_text()
+RULE = {"metric": "roc_auc", "window": "5w", "worse_by": 0.06}
 
 
 @pytest.fixture
@@ -62,6 +63,9 @@ def test_the_shipped_use_case_holds():
         ("schedules.score", "hourly", "schedules.score"),
         ("features.categorical", ["carrier", "late"], "the label 'late' is among the inputs"),
         ("evaluation.slices", ["airline"], "evaluation.slices: 'airline' is not an input"),
+        ("monitor.performance", [RULE, {**RULE, "severity": "ticket"}], "need different windows"),
+        ("monitor.drift", {"bad": 3, "of": 2}, "3 of 2 windows can never be"),
+        ("notify", [{"block": "ops"}], "notify.0.block"),
         ("name", "delays", "it must be the file's, 'flights'"),
         ("candidates.boosting.estimator", "os.system", "candidates.boosting.estimator"),
     ],
