@@ -32,7 +32,9 @@ def answers(use_case: UseCase, start: datetime, end: datetime) -> pl.DataFrame:
         for table in tables
     ]
     rows = pl.concat([*found, pl.DataFrame(schema={"arm": pl.String})], how="diagonal")
-    return rows.with_columns(pl.col("arm").fill_null(CHAMPION)).sort(
+    # a run that was killed between the two tables may have left one answer in both
+    once = rows.unique([*use_case.spine.key, "model_version"], keep="first", maintain_order=True)
+    return once.with_columns(pl.col("arm").fill_null(CHAMPION)).sort(
         use_case.spine.time, *use_case.spine.key
     )
 

@@ -155,3 +155,11 @@ def test_all_answers_are_found_and_told_apart(use_case, model, rows, home):
     assert used(found).height == answers_of(found, 1).height == rows.height
     assert answers_of(found, 2).height == half.height
     assert answers(use_case, WINDOW[0], WINDOW[0]).is_empty()
+
+
+def test_an_answer_that_a_killed_run_left_in_both_tables_counts_once(use_case, model, rows, home):
+    write(use_case, PREDICTIONS, answer(use_case, model, rows), WINDOW)
+    write(use_case, SHADOWS, answer(use_case, model, rows), WINDOW)
+    found = answers(use_case, *WINDOW)
+    assert found.height == rows.height
+    assert found["used"].all()
