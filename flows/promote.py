@@ -15,6 +15,7 @@ from configs.clock import moment
 from configs.use_case import load_use_case
 from tasks.alias import follow_ledger
 from tasks.approval import ask_person, keep_answer
+from tasks.notify import notify
 from tasks.takeover import carry_candidate, tell_step
 
 
@@ -28,10 +29,12 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
     entry = carry_candidate(case, version, at)
     if entry.what == "approval_asked":
         tell_step(case, entry)
+        notify(case)
         if (answer := ask_person(entry)) is not None:
             keep_answer(case, version, answer, moment())
             entry = carry_candidate(case, version, at)
     if entry.what == "promoted":
         follow_ledger(case)
     tell_step(case, entry)
+    notify(case)
     return Completed(message=f"version {version}, {entry.what}: {entry.evidence['reason']}")

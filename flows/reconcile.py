@@ -15,6 +15,7 @@ from configs.clock import moment
 from configs.use_case import load_use_case
 from tasks.alias import follow_ledger
 from tasks.answers import ask_again
+from tasks.notify import notify
 
 
 @flow(name="reconcile", flow_run_name="reconcile-{use_case}")
@@ -26,5 +27,6 @@ def reconcile(use_case: str, as_of: datetime | None = None) -> State[None]:
     case = load_use_case(use_case)
     asked = ask_again(case, moment(as_of))
     champion = follow_ledger(case)
+    notify(case)
     said = ", ".join(entry.key for entry in asked) or "nothing"
     return Completed(message=f"asked again for {said}; champion is version {champion}")

@@ -14,6 +14,7 @@ from prefect.states import Completed
 from configs.clock import moment
 from configs.use_case import load_use_case
 from tasks.alias import follow_ledger
+from tasks.notify import notify
 from tasks.rollback import tell_rollback, undo
 
 
@@ -29,4 +30,5 @@ def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> St
     if entry is None:
         return Completed(message=f"{promotion} made no champion any more; it is version {version}")
     tell_rollback(case, entry)
+    notify(case)
     return Completed(message=f"version {version} reigns again: {entry.evidence['reason']}")
