@@ -72,6 +72,16 @@ def test_nothing_at_all_pages() -> None:
     assert {number.verdict for number in said.values()} == {"page"}
 
 
+def test_a_broken_contract_is_as_bad_as_the_rule_says() -> None:
+    contract = FLIGHTS.monitor.contract.model_copy(update={"severity": "ticket"})
+    monitor = FLIGHTS.monitor.model_copy(update={"contract": contract})
+    case = FLIGHTS.model_copy(update={"monitor": monitor})
+    rows = landed("arrivals", until=AS_OF - 9 * DAY).lazy()
+    said = volumes(case, {"arrivals": rows}, reference(), AS_OF)
+    assert {number.verdict for number in said} == {"ticket"}
+    assert predicted(0, reference(), monitor, START, AS_OF).verdict == "ticket"
+
+
 def test_a_table_that_lands_seldom_is_not_expected() -> None:
     once = pl.DataFrame({FLIGHTS.tables["planes"].known_time: [START + DAY] * 3000})
     assert found("planes", once) == {}

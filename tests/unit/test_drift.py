@@ -89,8 +89,12 @@ def test_without_rows_there_is_neither_profile_nor_drift() -> None:
         drift(empty, of)
 
 
-def test_inputs_page_and_what_informs_informs() -> None:
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+def test_inputs_are_as_bad_as_the_rule_says_and_what_informs_informs(severity: str) -> None:
     flights = load_use_case("flights")
+    rule = flights.monitor.drift.model_copy(update={"severity": severity})
+    monitor = flights.monitor.model_copy(update={"drift": rule})
+    flights = flights.model_copy(update={"monitor": monitor})
     informs, pages = flights.monitor.drift.informs[0], "carrier"
     found = pl.DataFrame(
         [(name, 1.0, 0.5, 0.0, 0.0, 9) for name in (pages, informs, "score")]
@@ -99,7 +103,7 @@ def test_inputs_page_and_what_informs_informs() -> None:
         orient="row",
     )
     said = {n.subject: n.verdict for n in verdicts(flights, found, START)}
-    assert said == {pages: "page", informs: "inform", "score": "inform", "origin": "ok"}
+    assert said == {pages: severity, informs: "inform", "score": "inform", "origin": "ok"}
 
 
 def test_a_quarter_of_thirty_columns_is_fast() -> None:

@@ -121,6 +121,14 @@ def test_worse_than_the_holdout_by_more_than_the_margin_pages() -> None:
     assert found.cause == "performance:roc_auc_2w"
 
 
+def test_a_rule_gives_its_own_severity_and_is_ok_all_the_same() -> None:
+    ticket = use_case({**AUC, "severity": "ticket"})
+    for noise, verdict in ((0.5, "ok"), (6, "ticket")):
+        rows = labelled(predictions(noise=noise))
+        (found,) = rules(ticket, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF)
+        assert found.verdict == verdict
+
+
 @pytest.mark.parametrize("shift", [-0.2, 0.2])
 def test_a_gap_pages_on_either_side(shift: float) -> None:
     rows = labelled(predictions()).with_columns((pl.col("probability") + shift).clip(0, 1))
