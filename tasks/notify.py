@@ -2,8 +2,8 @@
 
 What is due is a fold over the ledger: an entry of a severity that a block wants, which no
 `notified` entry says was sent to it. That one is written after the message went out, so a message
-comes once, and again only if a run is killed between the two. A block that fails is left for the
-next run: its messages stay due, and come in order.
+comes once, and again only if a run is killed between the two or another sends at the same time. A
+block that fails is left for the next run: its messages stay due, and come in order.
 
 Nobody is flooded: a block that is new, or wants more severities than before, is told of the
 episodes that are still open and of the last three days (of the ledger's real time), which a webhook
