@@ -6,6 +6,7 @@ import functools
 import getpass
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,7 @@ Name = Annotated[str, typer.Argument(help="The use case: a file of configs/ with
 Version = Annotated[int, typer.Argument(help="A version of its model.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who says so.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 AsOf = Annotated[datetime | None, typer.Option(help="From which moment on, UTC (default: now).")]
 
 
@@ -182,6 +184,57 @@ def _answer(use_case: str, version: int, by: str, reason: str, *, yes: bool) -> 
     console.print(f"version {version} was {entry.what} by {entry.actor}{said}")
     if not (environment.join() and pass_on(entry)):
         console.print("no run waits for it: the next reconcile goes on from the ledger")
+
+
+@command
+def explain(
+    use_case: Name,
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="Which prediction: the values of spine.keys as UA/1545/EWR/2013-07-04, or "
+            "carrier=UA,flight=1545,…"
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say why a prediction came out as it did: model, inputs and their times, contributions.
+
+    A contribution is what an input adds to the probability, in points, against the version's own
+    background rows (Shapley values). The other models' answers to the same row are beside it.
+    """
+    from tasks.explain import explain as explanation_of
+    from tasks.show import explanation
+
+    case = load_use_case(use_case)
+    with console.status("reading the row as it was known"):
+        found = explanation_of(case, key, moment())
+    if as_json:
+        console.print_json(data=asdict(found), default=str)
+    else:
+        console.print(explanation(found))
+
+
+@command
+def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None:
+    """Train a version again from what its card recorded, and compare the answers.
+
+    Tables are read at the recorded versions, the code is taken out of git at the recorded
+    revision, and nothing is written or registered. Exit code 1 if the answers differ.
+    """
+    from tasks.reproduce import as_dict
+    from tasks.reproduce import reproduce as again
+    from tasks.show import reproduction
+
+    case = load_use_case(use_case)
+    with console.status("opening the version") as status:
+        found = again(case, version, lambda step: status.update(f"{step} …"))
+    if as_json:
+        console.print_json(data=as_dict(found))
+    else:
+        console.print(reproduction(found))
+    if not found.equal:
+        raise typer.Exit(1)
 
 
 @command

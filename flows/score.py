@@ -1,6 +1,7 @@
 """score: the rows of a window are answered by every version of the cast of their time.
 
 who answers when ──► spine ► features ► ONNX, all versions of a cast ──► shadows ──► predictions
+                                              why flagged, if asked for ──► contributions
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
+from tasks.reasons import write_contributions
 from tasks.scoring import (
     find_casts,
     score_cast,
@@ -38,4 +40,6 @@ def score(use_case: str, as_of: datetime | None = None, window: str | None = Non
     answered = (casts[0].start, end)
     write_shadows(case, scored, answered)
     rows = write_predictions(case, scored, answered)
+    if case.explanations.flagged:
+        write_contributions(case, scored, answered)
     return Completed(message=f"{rows} rows scored", data=rows)

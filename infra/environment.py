@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -21,7 +22,7 @@ def environment() -> dict[str, str]:
     state, given = settings().state, settings().model_dump(mode="json", exclude_unset=True)
     python = str(Path(sys.executable).parent)
     return {
-        **{f"MAINSPRING_{name.upper()}": str(value) for name, value in given.items()},
+        **{f"MAINSPRING_{name.upper()}": _written(value) for name, value in given.items()},
         "MAINSPRING_STATE": str(state),
         "MAINSPRING_USE_CASES": str(settings().use_cases.resolve()),
         "MAINSPRING_HOME": str(ROOT),
@@ -37,6 +38,11 @@ def environment() -> dict[str, str]:
         "DO_NOT_TRACK": "true",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+
+
+def _written(value: object) -> str:
+    """A setting's value as the environment holds it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def enter() -> None:

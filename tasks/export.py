@@ -73,6 +73,9 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
         raise BadModel(
             f"sklearn-onnx cannot convert {type(estimator).__name__}: name another estimator"
         ) from missing
+    opsets = sorted(model.opset_import, key=lambda opset: str(opset.domain))  # they come as a set
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     return bytes(model.SerializeToString())
 
 

@@ -8,12 +8,13 @@ what was known from its own known time on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 from prefect import get_run_logger, task
@@ -24,6 +25,9 @@ from configs.use_case import UseCase
 from tasks import store
 from tasks.lake import Lake, lake_of
 from tasks.retries import is_transient
+
+if TYPE_CHECKING:
+    from feast import FeatureService, FeatureStore, FeatureView
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
@@ -86,12 +90,43 @@ def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
     store.apply(use_case)
     feast = store.open_store(use_case)
     service = feast.get_feature_service(use_case.features.service)
-    keys = sorted({k for v in service.feature_view_projections for k in _join_keys(feast, v.name)})
-    asked = spine.select(*keys, pl.col(use_case.spine.time).alias(EVENT))
+    asked = _asked(use_case, spine, _views_of(feast, service))
     found = feast.get_historical_features(
         asked.to_pandas(), service, filter_by_created_timestamp=True
     )
-    return spine.hstack(pl.DataFrame(found.to_arrow()).drop(*keys, EVENT))
+    return spine.hstack(pl.DataFrame(found.to_arrow()).drop(asked.columns))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The row of a feature table that a value comes from: when that happened and was known, UTC;
+    None where nothing was known, or it had expired.
+    """
+
+    view: str
+    happened: datetime | None
+    known: datetime | None
+
+
+def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
+    """Where `historical` takes each feature of one row of the spine from, by the same join."""
+    from feature_repo.asof import AsofOfflineStore
+
+    feast = store.open_store(use_case)
+    views = _views_of(feast, feast.get_feature_service(use_case.features.service))
+    names = [view.projection.name_to_use() for view in views]
+    refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
+    asked = _asked(use_case, row, views).to_pandas()
+    place = (feast.registry, feast.project)
+    job = AsofOfflineStore.get_historical_features(
+        feast.config, views, refs, asked, *place, full_feature_names=True
+    )
+    times = pl.DataFrame(job.to_arrow()).row(0, named=True)
+    return {
+        feature.name: Source(name, times[f"{name}__{EVENT}"], times[f"{name}__{CREATED}"])
+        for name, view in zip(names, views, strict=True)
+        for feature in view.projection.features
+    }
 
 
 def training_set(
@@ -166,9 +201,16 @@ def _module(use_case: UseCase) -> ModuleType:
     return import_module(use_case.features.module)
 
 
-def _join_keys(feast: Any, view: str) -> list[str]:  # noqa: ANN401
-    keys: list[str] = feast.get_feature_view(view).join_keys
-    return keys
+def _views_of(feast: FeatureStore, service: FeatureService) -> list[FeatureView]:
+    """The views of a service, each with the part of it that the service takes."""
+    used = service.feature_view_projections
+    return [feast.get_feature_view(part.name).with_projection(part) for part in used]
+
+
+def _asked(use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
+    """The entity rows: the keys of the views, and the prediction time as Feast calls it."""
+    keys = sorted({key for view in views for key in view.join_keys})
+    return spine.select(*keys, pl.col(use_case.spine.time).alias(EVENT))
 
 
 @task(

@@ -1,0 +1,77 @@
+"""Train once more what a card describes, in a process of its own: python -m tasks.retrace FOLDER.
+
+It reads card.json in the folder and leaves model.onnx and result.json there. The environment pins
+the lake's tables and puts all state below the folder, so nothing else is read, written or
+registered. tasks/reproduce.py starts it, with the code of the card's own revision if it can.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from configs.use_case import UseCase, load_use_case
+from tasks.card import Card
+from tasks.export import Exported, export_fitted
+from tasks.features import training_set
+from tasks.matrix import Schema
+from tasks.training import fit_candidate, training_parts
+
+STEP = "step: "  # begins the lines that tell how far it is
+
+
+class Result(BaseModel):
+    """What a second training came to, beside its ONNX file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float
+    inputs: Schema
+    rows: dict[str, int]
+
+
+def recorded_use_case(card: Card) -> UseCase:
+    """The use case as it was when the card was made.
+
+    A card of before carries none: then it is today's YAML, with the card's candidate, inputs,
+    feature service and seed.
+    """
+    if card.configuration:
+        return UseCase.model_validate(card.configuration)
+    today = load_use_case(card.use_case)
+    inputs = {"numeric": card.inputs.numeric, "categorical": card.inputs.categorical}
+    features = today.features.model_copy(update={"service": card.feature_service, **inputs})
+    candidates = {card.algorithm: card.candidate}
+    known = {"features": features, "candidates": candidates, "seed": card.seed}
+    return today.model_copy(update=known)
+
+
+def retrace(card: Card) -> tuple[Exported, Result]:
+    """Fit and export the card's candidate on the rows that its training run saw."""
+    case = recorded_use_case(card)
+    _tell("training set, point in time")
+    frame = training_set(case, card.end - case.retrain.window, card.end, card.end)
+    parts = training_parts(case, frame, card.end)
+    _tell(f"fit {card.algorithm} on {parts.train.height:,} rows")
+    fitted = fit_candidate(case, card.algorithm, parts)
+    _tell("export to ONNX")
+    exported = export_fitted(case, fitted, parts)
+    sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}
+    return exported, Result(threshold=exported.threshold, inputs=fitted.schema, rows=sizes)
+
+
+def main(folder: Path) -> None:
+    """From card.json to model.onnx and result.json."""
+    exported, result = retrace(Card.model_validate_json((folder / "card.json").read_bytes()))
+    (folder / "model.onnx").write_bytes(exported.onnx)
+    (folder / "result.json").write_text(result.model_dump_json())
+
+
+def _tell(step: str) -> None:
+    print(STEP + step, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

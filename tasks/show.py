@@ -1,0 +1,105 @@
+"""Reproductions and explanations as a terminal shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tasks.explain import Answer, Explanation, Input
+from tasks.keys import write_key
+from tasks.reproduce import SAME, Reproduction
+
+_BAR = 12  # characters of the longest bar
+
+
+def explanation(found: Explanation) -> RenderableType:
+    """The answers, then every input with its times and its contribution as a bar."""
+    label = (
+        "not known yet" if found.label is None else f"{found.label}, known {_at(found.labelled)}"
+    )
+    head = Text.assemble(
+        (f"{found.use_case} {write_key(list(found.key.values()))}", "bold"),
+        f"\npredicted {_at(found.predicted)} UTC, scored as of {_at(found.scored)}; label {label}",
+    )
+    base = f"mean of the background {found.base:.4f}, and contributions in points, together "
+    notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
+    told = Text(f"{base}{found.base + sum(i.contribution for i in found.inputs):.4f}")
+    return Group(head, _answers(found), *notes, _inputs(found.inputs), told)
+
+
+def _answers(found: Explanation) -> Table:
+    table = Table()
+    for column in ("version", "arm", "probability", "threshold", "decision", ""):
+        table.add_column(column, justify="right" if column[:1] in "vpt" else "left")
+    for answer in (found.answer, *found.others):
+        used = "used" if answer is found.answer else _when(answer)
+        flagged = "[bold]flagged[/]" if answer.decision else "not flagged"
+        numbers = (f"{answer.probability:.4f}", f"{answer.threshold:.4f}")
+        who = f"{answer.version} {answer.algorithm}"
+        table.add_row(who, answer.arm, *numbers, flagged, used)
+    return table
+
+
+def _when(answer: Answer) -> str:
+    return "said beside it" if answer.recorded else "asked now"
+
+
+def _inputs(inputs: tuple[Input, ...]) -> Table:
+    table = Table()
+    for column in ("input", "value", "from", "happened (UTC)", "known (UTC)", "points", ""):
+        table.add_column(column, justify="right" if column in ("value", "points") else "left")
+    most = max((abs(each.contribution) for each in inputs), default=0) or 1
+    for each in inputs:
+        colour = "red" if each.contribution > 0 else "blue"
+        bar = "█" * round(_BAR * abs(each.contribution) / most)
+        times = (_at(each.happened), _at(each.known))
+        points = f"{100 * each.contribution:+.2f}"
+        table.add_row(each.name, _short(each.value), each.source, *times, points,
+                      Text(bar, style=colour))  # fmt: skip
+    return table
+
+
+def _at(time: datetime | None) -> str:
+    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def reproduction(found: Reproduction) -> RenderableType:
+    """What was recorded beside what came out again, and the verdict."""
+    table = Table(title=f"version {found.version}, trained again", title_justify="left")
+    for column in ("", "recorded", "again", ""):
+        table.add_column(column, overflow="fold")
+    for what, recorded, again, same in _compared(found):
+        table.add_row(what, recorded, again, "[green]equal[/]" if same else "[red]differs[/]")
+    verdict = (
+        f"[green]the same answers[/] on {found.golden} golden rows"
+        if found.equal
+        else f"[bold red]other answers[/] on {found.golden} golden rows"
+    )
+    largest = f", largest difference {found.difference:.2g} (up to {SAME:g} is equal)"
+    notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
+    return Group(table, *notes, Text.from_markup(verdict + largest))
+
+
+def _compared(found: Reproduction) -> list[tuple[str, str, str, bool]]:
+    """Each thing that is compared: name, as recorded, as it came out again, whether equal."""
+    then, now = found.threshold
+    seen, seen_again = (
+        ", ".join(f"{name} {rows:,}" for name, rows in sizes.items()) for sizes in found.rows
+    )
+    flipped = f"{found.flipped} of {found.golden} differ"
+    return [
+        ("labelled rows", seen, seen_again, found.rows[0] == found.rows[1]),
+        ("probabilities", "", f"differ by up to {found.difference:.2g}", found.difference <= SAME),
+        ("decisions", "", flipped, not found.flipped),
+        ("threshold", f"{then:.6f}", f"{now:.6f}", abs(then - now) <= SAME),
+        ("sha256 of the file", found.digest[0][:16], found.digest[1][:16], found.same_file),
+    ]

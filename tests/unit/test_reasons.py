@@ -1,0 +1,99 @@
+"""Every flagged row that is used gets its largest contributions, and scoring again changes none."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.policy import Explanations
+from configs.use_case import UseCase
+from tasks.card import make_card
+from tasks.contributions import contributions
+from tasks.export import export_fitted, open_session
+from tasks.lake import lake_of
+from tasks.reasons import CONTRIBUTIONS, reasons, write
+from tasks.registry import Model, golden_rows
+from tasks.rollout import Cast
+from tasks.scoring import Scored, predictions
+from tasks.training import fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
+
+WINDOW = (END - timedelta(days=2), END)
+KEY = ["carrier", "flight", "origin", "flight_date"]
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return quick_use_case().model_copy(update={"explanations": Explanations(flagged=True, top=3)})
+
+
+@pytest.fixture(scope="module")
+def model(use_case: UseCase) -> Model:
+    parts = training_parts(use_case, january(), END)
+    exported = export_fitted(use_case, fit_candidate(use_case, "boosting", parts), parts)
+    card = make_card(use_case, parts, [exported.fitted], exported, {})
+    return Model(card, open_session(exported.onnx), 1, golden_rows(exported, parts))
+
+
+@pytest.fixture
+def scored(use_case: UseCase, model: Model) -> Scored:
+    """Two versions answer, and of every second row the challenger's answer is used."""
+    time = pl.col("prediction_time")
+    rows = january().filter(time >= WINDOW[0], time < WINDOW[1]).with_row_index()
+    rows = rows.with_columns(weekday=pl.when(pl.col("index") % 7 > 0).then("weekday"))
+    other = Model(model.card, model.session, 2, model.golden)
+    parts = [rows.filter(pl.col("index") % 2 == i) for i in (0, 1)]
+    used = [
+        predictions(use_case, m, part, arm, END, "run")
+        for m, part, arm in zip((model, other), parts, ("champion", "challenger"), strict=True)
+    ]
+    service = model.card.feature_service
+    return Scored(
+        Cast(*WINDOW, 1, 2, 0.5), pl.concat(used), models={1: model, 2: other},
+        features={service: rows},
+    )  # fmt: skip
+
+
+def test_every_flagged_row_gets_its_largest_contributions(use_case, model, scored):
+    found = reasons(use_case, [scored, Scored(scored.cast)])
+    flagged = scored.used.filter("decision")
+    assert found.height == 3 * flagged.height > 0
+    assert (
+        found.select(*KEY, "model_version")
+        .unique()
+        .sort(KEY)
+        .equals(flagged.select(*KEY, "model_version").sort(KEY))
+    )
+    one = found.filter(pl.struct(KEY) == found.select(pl.struct(KEY)).row(30)[0])
+    frame = scored.features[model.card.feature_service].join(one.select(KEY).unique(), on=KEY)
+    whole = contributions(model, frame, use_case.explanations.permutations, use_case.seed)[0]
+    largest = np.argsort(-np.abs(whole))[:3]
+    assert one["rank"].to_list() == [1, 2, 3]
+    assert one["input"].to_list() == [model.card.inputs.inputs[i] for i in largest]
+    assert one["contribution"].to_list() == whole[largest].tolist()
+    for name, value in one.select("input", "value").iter_rows():
+        assert value == (None if frame[name][0] is None else frame[name].cast(pl.String)[0])
+    assert found.filter(input="weekday")["value"].null_count() > 0
+
+
+def test_scoring_again_commits_nothing_and_less_flagged_replaces(use_case, scored, home):
+    rows = reasons(use_case, [scored])
+    assert write(use_case, rows, WINDOW) == write(use_case, rows.reverse(), WINDOW) == 0
+    assert write(use_case, pl.DataFrame(), WINDOW) == 0
+    assert write(use_case, rows.clear(), WINDOW) == 1
+    assert lake_of("flights").scan(CONTRIBUTIONS).collect().is_empty()
+
+
+def test_nothing_predicted_is_no_table(use_case, scored, home):
+    rows = reasons(use_case, [Scored(scored.cast)])
+    assert write(use_case, rows, WINDOW) is None
+    assert not lake_of("flights").exists(CONTRIBUTIONS)
+
+
+def test_nothing_flagged_is_rows_without_any(use_case, scored):
+    calm = scored.used.with_columns(decision=pl.lit(value=False))
+    found = reasons(use_case, [Scored(scored.cast, calm, models=scored.models,
+                                      features=scored.features)])  # fmt: skip
+    assert found.is_empty()
+    assert "contribution" in found.columns
