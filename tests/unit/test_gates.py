@@ -64,7 +64,7 @@ def test_worse_is_more_than_the_margin_and_no_chance(improvement, high, verdict)
 
 def test_the_margin_of_the_cost_is_a_share_of_the_champions():
     dearer = replace(of(-0.04, -0.05, -0.03, "cost"), challenger=0.84, champion=0.8)
-    assert gates.cost_line(dearer, 0.0).verdict == "fail"
+    assert gates.cost_line(dearer, 0.045).verdict == "fail"
     assert gates.cost_line(dearer, 0.06).verdict == "pass"
 
 

@@ -85,6 +85,13 @@ def test_a_version_opens_and_answers_as_it_was_exported(trained):
     np.testing.assert_allclose(predict(model, trained.parts.holdout), theirs, rtol=0, atol=1e-6)
 
 
+def test_a_version_brings_what_proves_it_again(trained):
+    model = open_model(USE_CASE.name, trained.register("train:2013-01-21"))
+    assert sha256(model.onnx).hexdigest() == model.card.digest
+    theirs = trained.exported.fitted.probability(build_matrix(model.golden, model.card.inputs))
+    np.testing.assert_array_equal(model.golden["fitted"], theirs)
+
+
 def test_what_mlflow_shows(trained):
     client = registry.connect()
     found = client.get_model_version(USE_CASE.name, str(trained.register("train:shown")))
