@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -58,10 +58,14 @@ def test_an_alert_closes_the_loop_by_itself(tmp_path):
         "candidate_registered", "promoted", "episode_opened", "alert_raised", "retrain_started",
     ]  # fmt: skip
     assert happened[5] == "candidate_registered"
-    assert happened[6] in ("promoted", "refused")
-    low, high = (story[6].evidence["roc_auc"][end] for end in ("low", "high"))
-    assert low < high
+    assert happened[6] in ("rollout_started", "refused")
+    shown = story[6].evidence["differences"]["roc_auc"]
+    assert shown["low"] < shown["high"]
     assert datetime.fromisoformat(story[6].evidence["from"]) < story[6].at
+    assert {"fresh labelled rows", "roc_auc", "cost", "calibration"} <= {
+        line["gate"] for line in story[6].evidence["gates"]
+    }
+    assert "not shown to be worse" in said, "the demo shows the table of gates"
     assert processes_of(tmp_path) == []
 
 
@@ -73,3 +77,10 @@ def test_the_whole_year_twice_in_a_row(tmp_path):
     for said in (first, second):
         assert "the loop closed" in said
     assert processes_of(tmp_path) == []
+    story = Ledger(f"sqlite:///{tmp_path / 'demo' / 'ledger.db'}").entries("flights")
+    let_in = [e for e in story if e.version == 2 and e.what.startswith(("rollout", "promoted"))]
+    assert [e.evidence.get("share") for e in let_in] == [0.1, 0.5, None]
+    assert all(e.evidence["gates"] for e in let_in)
+    baked = datetime.fromisoformat(let_in[-1].evidence["bake_until"]) - let_in[-1].at
+    assert baked == timedelta(days=28)
+    assert [e.version for e in story if e.what == "refused"] == [3]
