@@ -34,7 +34,7 @@ Tell = Callable[[str], None]
 SAME = 1e-6  # the order of threads moves a sum in its last bits
 _DIRTY = "-dirty"
 _PROGRAM = "tasks/retrace.py"
-_LAST_LINES = 5
+_LAST_LINES = 12
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def code_of(card: Card, folder: Path) -> tuple[Path, list[str]]:
         _take_out(commit, folder)
         return folder, notes
     notes.append(
-        f"it was made by code {wanted}, which is not in git here (or could not be reproduced by "
-        f"itself yet); this is {here}"
+        f"its code, {wanted}, is not in git here, or is of before `reproduce`: it was trained "
+        f"again by the code that is here, {here}"
     )
     return ROOT, notes
 

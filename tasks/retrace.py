@@ -10,8 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from configs.errors import BadConfig, MainspringError
+from configs.mistakes import explain
 from configs.use_case import UseCase, load_use_case
 from tasks.card import Card
 from tasks.export import Exported, export_fitted
@@ -36,10 +38,14 @@ def recorded_use_case(card: Card) -> UseCase:
     """The use case as it was when the card was made.
 
     A card of before carries none: then it is today's YAML, with the card's candidate, inputs,
-    feature service and seed.
+    feature service and seed. BadConfig if this code takes the recorded one no more.
     """
     if card.configuration:
-        return UseCase.model_validate(card.configuration)
+        try:
+            return UseCase.model_validate(card.configuration)
+        except ValidationError as wrong:
+            said = explain(wrong, UseCase)
+            raise BadConfig(f"this code takes the recorded YAML no more:\n{said}") from wrong
     today = load_use_case(card.use_case)
     inputs = {"numeric": card.inputs.numeric, "categorical": card.inputs.categorical}
     features = today.features.model_copy(update={"service": card.feature_service, **inputs})
@@ -74,4 +80,7 @@ def _tell(step: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except MainspringError as error:
+        sys.exit(str(error))

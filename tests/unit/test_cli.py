@@ -33,6 +33,8 @@ def run(*words: str) -> tuple[int, str]:
         "rollback",
         "approve",
         "reject",
+        "explain",
+        "reproduce",
     ],
 )
 def test_every_command_explains_itself(name):
