@@ -31,6 +31,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     flights = load_use_case("flights").model_dump(mode="json", by_alias=True)
     flights["split"] = {"validation": "4d", "holdout": "4d", "min_rows": 1000}
     flights["candidates"]["boosting"]["params"]["max_iter"] = 20
+    flights["explanations"] = {"flagged": True, "top": 3, "permutations": 8}
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
     with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
         patch.setenv("MAINSPRING_STATE", str(folder))
@@ -94,6 +95,17 @@ def test_scoring_twice_changes_no_row_and_no_version(version):
     assert score("flights", as_of, "2d") == rows
     assert lake_of("flights").version("predictions") == at
     assert held().equals(first)
+    assert lake_of("flights").version("contributions") == 0
+    why = lake_of("flights").scan("contributions").collect()
+    assert why.height == 3 * first["decision"].sum() > 0
+
+
+def test_the_versions_page_is_a_file_and_lies_with_its_run(version):
+    page = settings().reports / "flights" / "models" / f"v{version}.html"
+    assert f"Version {version} is champion since 2013-01-22" in page.read_text()
+    found = registry.connect().get_model_version("flights", str(version))
+    files = registry.connect().list_artifacts(found.run_id, "card")
+    assert [file.path for file in files] == [f"card/v{version}.html"]
 
 
 def test_a_window_before_the_promotion_is_scored_from_it_on(version):
