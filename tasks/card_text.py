@@ -117,8 +117,8 @@ def _limits(card: Card) -> list[str]:
         f"It answers one question, “{card.title}”, for a row at its prediction time, from what was "
         "known by then. With inputs of another moment its answers mean nothing.",
         _span(card),
-        f"It was measured on {(card.end - card.trained_until).days} days. Intervals tell how much "
-        "days differ within these, not how other times differ from them.",
+        f"It was measured on {(card.end - card.trained_until).days} days. Its numbers and their "
+        "intervals are about these; other times may differ by more.",
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
     if cost:
@@ -168,7 +168,7 @@ def _metrics(card: Card) -> str:
 def _sureness(card: Card) -> str:
     gate = card.configuration.get("gate", {})
     if not card.intervals or not gate:
-        return "No intervals: there are too few blocks of rows, or the card is of before."
+        return "No intervals: the rows lie in too few blocks, or the card is from before there were any."
     return (
         f"Intervals at {gate['confidence']:.0%} confidence, rows resampled by blocks "
         f"(gate.block {gate['block'] or 'null'})."
