@@ -168,7 +168,7 @@ def _metrics(card: Card) -> str:
 def _sureness(card: Card) -> str:
     gate = card.configuration.get("gate", {})
     if not card.intervals or not gate:
-        return "No intervals: the rows lie in too few blocks, or the card is from before there were any."
+        return "No intervals: the rows lie in too few blocks, or the card is older than they are."
     return (
         f"Intervals at {gate['confidence']:.0%} confidence, rows resampled by blocks "
         f"(gate.block {gate['block'] or 'null'})."
