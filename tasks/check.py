@@ -8,33 +8,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Literal
-
-import polars as pl
 
 from configs.errors import BadConfig, MainspringError
 from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
-from tasks.features import raw_tables
-from tasks.lake import lake_of
+from tasks.check_rows import FOREVER, check_rows
+from tasks.findings import Finding
 from tasks.landing import discover, read_landed
 from tasks.store import objects
-
-Verdict = Literal["ok", "skipped", "wrong"]
-SAMPLE = timedelta(days=2)
-FOREVER = datetime(2262, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was checked, its verdict, and what was found or how to mend it."""
-
-    what: str
-    verdict: Verdict
-    detail: str = ""
 
 
 def check(name: str) -> Iterator[Finding]:
@@ -51,7 +33,7 @@ def check(name: str) -> Iterator[Finding]:
         ("feature module", _functions),
         ("feast", _feast),
         ("landed files", _landed),
-        ("rows", _rows),
+        ("rows", check_rows),
     ):
         yield from _guarded(what, step, use_case)
 
@@ -133,59 +115,3 @@ def _landed(use_case: UseCase) -> Iterator[Finding]:
     for table, file in newest.items():
         rows = read_landed(use_case, file)
         yield Finding("landed files", "ok", f"{table}: {file.path}, {rows.height} rows")
-
-
-def _rows(use_case: UseCase) -> Iterator[Finding]:
-    """Spine, label and views run on the newest days of the lake and give what they promise."""
-    lake = lake_of(use_case.name)
-    missing = [name for name in use_case.tables if not lake.exists(f"raw/{name}")]
-    if missing:
-        yield Finding("rows", "skipped", f"nothing ingested yet for {', '.join(missing)}")
-        return
-    module = _module("features.module", use_case.features.module)
-    raw = raw_tables(use_case, FOREVER)
-    end = _last_known(use_case, raw)
-    start = end - SAMPLE
-    frames = {
-        name: getattr(module, name)(raw, start, end).collect()
-        for name in (use_case.spine.function, use_case.label.function, *use_case.features.views)
-    }
-    yield from _promises(use_case, frames)
-
-
-def _last_known(use_case: UseCase, raw: dict[str, pl.LazyFrame]) -> datetime:
-    newest = [
-        raw[name].select(pl.col(table.known_time).max()).collect().item()
-        for name, table in use_case.tables.items()
-    ]
-    last: datetime = max(newest)
-    return last
-
-
-def _promises(use_case: UseCase, frames: dict[str, pl.DataFrame]) -> Iterator[Finding]:
-    spine, label = use_case.spine, use_case.label
-    promised = {
-        spine.function: {*spine.key, spine.time},
-        label.function: {*spine.key, spine.time, label.column, label.known_time},
-    }
-    for name, frame in frames.items():
-        columns = promised.get(name, {"event_timestamp", "created_timestamp"})
-        lacking = sorted(columns - set(frame.columns))
-        if lacking:
-            yield Finding(name, "wrong", f"gives no column {', '.join(lacking)}")
-        elif name == spine.function and frame.select(spine.key).is_duplicated().any():
-            yield Finding(name, "wrong", f"spine.key names some predictions twice: {spine.key}")
-        elif name == spine.function and (lacking := _inputs_nowhere(use_case, frames)):
-            said = f"features.numeric, features.categorical: nobody gives {', '.join(lacking)}"
-            yield Finding("inputs", "wrong", said)
-        elif label.column in frame.columns and name != label.function:
-            yield Finding(name, "wrong", f"holds the label {label.column!r}")
-        else:
-            yield Finding(name, "ok", f"{frame.height} rows")
-
-
-def _inputs_nowhere(use_case: UseCase, frames: dict[str, pl.DataFrame]) -> list[str]:
-    """The model's inputs that neither the spine nor a view has."""
-    givers = (use_case.spine.function, *use_case.features.views)
-    given = {column for name in givers for column in frames[name].columns}
-    return sorted(set(use_case.features.inputs) - given)
