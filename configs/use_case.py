@@ -5,14 +5,14 @@ A wrong file raises BadConfig with the field, what is wrong with it and what is 
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from configs.clock import Duration
+from configs.clock import Duration, moment
 from configs.errors import BadConfig
 from configs.mistakes import explain
 from configs.part import METRICS, ColumnType, Cron, Kind, Name, Part, Share
@@ -31,29 +31,52 @@ from configs.policy import (
 )
 from configs.settings import settings
 
+OWN_TIME = "_known"
+"""The column that a table without times gets as it is taken in: since when its row is known."""
+
 
 class Table(Part):
-    """One table that lands: where its files are, its columns, its keys and its two times (UTC)."""
+    """One table that lands: where its files are, its columns, its keys and its two times (UTC).
+
+    A table without times has `known_from` in their place: what its first run brings counts as
+    known (and true) from that moment on, what lands later from when it was found.
+    """
 
     files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
     columns: dict[str, ColumnType]
     # `keys` in the YAML only: dict(model), by which Prefect walks through parameters, would call it
     key: tuple[str, ...] = Field(min_length=1, alias="keys")
-    event_time: str = Field(description="column: when it happened")
-    known_time: str = Field(description="column: when we knew it")
+    event_time: str = Field(OWN_TIME, description="column: when it happened")
+    known_time: str = Field(OWN_TIME, description="column: when we knew it")
+    known_from: Annotated[datetime, AfterValidator(moment)] | None = Field(
+        None, description="of a table without times: the moment that its first rows are known from"
+    )
     suite: Name = Field(description="function of the expectations module")
 
     @model_validator(mode="after")
     def _names_are_columns(self) -> Self:
-        for name in (*self.key, self.event_time, self.known_time):
+        for name in (*self.key, *self._times()):
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of the columns: {', '.join(self.columns)}")
-        for name in (self.event_time, self.known_time):
+        for name in self._times():
             if self.columns[name] != "time":
-                raise ValueError(f"{name!r} must be of type time, not {self.columns[name]}")
+                raise ValueError(
+                    f"{name!r} must be of type time, not {self.columns[name]}: declare it as time "
+                    "(its values are UTC, like 2013-01-31T18:05:00Z), or name another column"
+                )
         if not self.files.endswith((".parquet", ".csv")):
             raise ValueError(f"{self.files!r} must end in .parquet or .csv")
         return self
+
+    def _times(self) -> tuple[str, ...]:
+        """The columns that hold the two times; none of a table without times."""
+        named = tuple(name for name in (self.event_time, self.known_time) if name != OWN_TIME)
+        if len(named) == (2 if self.known_from is None else 0):
+            return named
+        raise ValueError(
+            "event_time and known_time: name the column of each (one column may be both); a table "
+            "without times has neither, but known_from: a day that its rows count as known from"
+        )
 
 
 class Spine(Part):

@@ -258,16 +258,18 @@ def deployments(
 
 @command
 def demo(
-    use_case: Annotated[str, typer.Argument(help="A use case with a demo section.")] = "flights",
+    use_case: Annotated[
+        str | None, typer.Argument(help="A use case with a demo section (default: the first one).")
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Stop early, on a day like 2013-07-01.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder that the demo may erase.")] = None,
 ) -> None:
     """Play the whole loop on real data: land, ingest, train, promote, then week after week."""
     # before Prefect is imported: a terminal wants progress, the UI has every line
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    from flows.demo import play
+    from flows.demo import play, playable
 
-    if not play(console, use_case, until, state or settings().state / "demo"):
+    if not play(console, use_case or playable(), until, state or settings().state / "demo"):
         raise typer.Exit(1)
 
 

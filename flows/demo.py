@@ -33,7 +33,7 @@ from rich.progress import (
 from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, Settings, settings
-from configs.use_case import Demo, UseCase, load_use_case
+from configs.use_case import Demo, UseCase, load_use_case, use_case_names
 from tasks.ledger import ledger, unanswered
 from tasks.reports import show_picture
 from tasks.story import PLUMBING, STYLE, gates_of, happened, history_of, picture, summary
@@ -43,6 +43,14 @@ REPORT_EVERY = 20  # weeks: Evidently's report takes seconds
 HEAVY = ("great_expectations", "feast", "mlflow.onnx", "sklearn.ensemble", "skl2onnx", "evidently")
 GATED = ("rollout_started", "rollout_grown", "promoted", "refused", "rolled_back")
 MARK = "made-by-mainspring-demo"
+
+
+def playable() -> str:
+    """The first use case with a demo section; BadConfig if none has one."""
+    for name in use_case_names():
+        if load_use_case(name).demo is not None:
+            return name
+    raise BadConfig("no use case has a demo section, which says who lands its files and when")
 
 
 def play(console: Console, name: str, until: str | None, state: Path) -> bool:

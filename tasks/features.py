@@ -78,6 +78,7 @@ def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -
     time, label (Int8) and the time it was known.
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
+    rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 

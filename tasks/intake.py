@@ -20,7 +20,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.errors import RefusedBatch
-from configs.use_case import UseCase
+from configs.use_case import OWN_TIME, UseCase
 from tasks.lake import lake_of
 from tasks.landing import LandedFile, Status, Verdict, discover, read_landed, record
 from tasks.retries import is_transient
@@ -61,6 +61,7 @@ def examine(use_case: UseCase, files: Sequence[LandedFile], as_of: datetime) -> 
         originals = [file for file in landed if file.copy_of is None]
         copies = [file for file in landed if file.copy_of is not None]
         refused, rows = _read(use_case, examination, originals)
+        rows = _with_own_time(use_case, table, rows, as_of)
         good, bad = _split(use_case, table, examination, rows)
         intake.accepted[table], intake.quarantined[table] = good, bad
         told = [_verdict(file, refused, good, bad) for file in originals]
@@ -94,6 +95,21 @@ def _read(
         else:
             rows[file.fingerprint] = content.with_columns(pl.lit(file.fingerprint).alias(FILE))
     return refused, rows
+
+
+def _with_own_time(
+    use_case: UseCase, table: str, files: Mapping[str, pl.DataFrame], as_of: datetime
+) -> dict[str, pl.DataFrame]:
+    """The rows of a table without times with the moment that they are known from.
+
+    A killed run that had committed has also decided: its files are not appended again.
+    """
+    first = use_case.tables[table].known_from
+    if first is None:
+        return dict(files)
+    known = as_of if lake_of(use_case.name).exists(f"raw/{table}") else first
+    stamp = pl.lit(known, pl.Datetime("us", "UTC")).alias(OWN_TIME)
+    return {fingerprint: rows.with_columns(stamp) for fingerprint, rows in files.items()}
 
 
 def _split(

@@ -64,6 +64,8 @@ def test_the_shipped_use_case_holds():
         ("label", ..., "label: Field required"),
         ("tables.weather.keys", ["station"], "'station' is not one of the columns: origin"),
         ("tables.weather.known_time", "origin", "'origin' must be of type time, not text"),
+        ("tables.weather.event_time", ..., "event_time and known_time: name the column of each"),
+        ("tables.planes.known_from", "2013-01-01", "has neither, but known_from"),
         ("tables.weather.files", "weather/*.xlsx", "must end in .parquet or .csv"),
         ("retrain.window", "a year", "write a whole number and m, h, d or w, like 7d"),
         ("schedules.score", "hourly", "schedules.score"),

@@ -1,0 +1,57 @@
+"""No file under flows/ or tasks/ knows a column or a name of any use case that ships."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.settings import ROOT
+from configs.use_case import UseCase, load_use_case, use_case_names
+
+DEFAULTS = {"spine", "labels", "prediction_time", "label_known_time"}
+OWN = {"engine", "landed", "model", "observed", "origin", "schedules", "type", "year"}
+"""Words that a use case shares with Mainspring's own tables, fields and figures."""
+
+
+def names(use_case: UseCase) -> set[str]:
+    """Its name, and those of its tables, columns, views, service, inputs and label."""
+    columns = {column for table in use_case.tables.values() for column in table.columns}
+    features, label = use_case.features, use_case.label
+    named = {*use_case.tables, *features.views, *features.inputs, features.service, label.column}
+    return {use_case.name} | columns | named
+
+
+def said(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a module that are values, with their lines; docstrings are for people."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.lineno, node.value
+        if isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+        if isinstance(node, ast.keyword) and node.arg:
+            yield node.lineno, node.arg
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, part) for part in (node.module or "").split("."))
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, p) for name in node.names for p in name.name.split("."))
+
+
+def found(path: Path, secret: set[str]) -> list[str]:
+    return [f"{path.name}:{line} {word!r}" for line, word in said(path) if word in secret]
+
+
+@pytest.mark.parametrize("name", use_case_names())
+def test_no_flow_and_no_task_knows_it(name):
+    secret = names(load_use_case(name)) - DEFAULTS - OWN
+    paths = [p for folder in ("flows", "tasks") for p in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(paths) > 50
+    assert [hit for path in paths for hit in found(path, secret)] == []
+
+
+def test_one_that_did_would_be_found(tmp_path):
+    lines = ('"""tailnum"""', 'x = "tailnum"', "rows = rows.filter(tailnum=x)")
+    (tmp_path / "a.py").write_text("\n".join(lines))
+    assert found(tmp_path / "a.py", {"tailnum"}) == ["a.py:2 'tailnum'", "a.py:3 'tailnum'"]
