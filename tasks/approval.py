@@ -86,9 +86,9 @@ def ask_person(entry: Entry) -> Answer | None:
             *(entry.version, entry.model, entry.version),
         )
         return None
-    form = Answer.with_initial_data(description=f"{entry.evidence['reason']}")
-    seconds = int(WAITS.total_seconds())
-    return suspend_flow_run(wait_for_input=form, timeout=seconds, key=entry.key)
+    form = Answer.with_initial_data(description=entry.evidence["reason"])
+    seconds, key = int(WAITS.total_seconds()), f"approval-{entry.version}"  # takes no underscore
+    return suspend_flow_run(wait_for_input=form, timeout=seconds, key=key)
 
 
 @task(task_run_name="record the answer on version {version}", cache_policy=NO_CACHE)
