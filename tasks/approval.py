@@ -78,17 +78,18 @@ def pass_on(entry: Entry) -> bool:
 def ask_person(entry: Entry) -> Answer | None:
     """Suspend this flow run until the form is filled in; what it says, once it runs again.
 
-    None where Prefect cannot run it again, since it is of no deployment: the command answers.
+    None where Prefect cannot run it again, since it is of no deployment (the command answers), and
+    where another run shows the form already.
     """
-    if runtime.deployment.id is None:
+    if runtime.deployment.id is None or suspended("promote", entry.model, entry.version):
         get_run_logger().warning(
-            'version %s waits for: mainspring approve %s %s --reason "…"',
+            'version %s waits for a person: mainspring approve %s %s --reason "…"',
             *(entry.version, entry.model, entry.version),
         )
         return None
-    form = Answer.with_initial_data(description=f"{entry.evidence['reason']}")
-    seconds = int(WAITS.total_seconds())
-    return suspend_flow_run(wait_for_input=form, timeout=seconds, key=entry.key)
+    form = Answer.with_initial_data(description=entry.evidence["reason"])
+    seconds, key = int(WAITS.total_seconds()), f"approval-{entry.version}"  # takes no underscore
+    return suspend_flow_run(wait_for_input=form, timeout=seconds, key=key)
 
 
 @task(task_run_name="record the answer on version {version}", cache_policy=NO_CACHE)

@@ -5,55 +5,47 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+import polars as pl
 import pytest
-import yaml
 
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
+from configs.use_case import UseCase
 from infra.processes import recall
 from tasks.ledger import Entry, champion, ledger
-from tasks.runs import Run, latest_runs
+from tasks.runs import Run, latest_runs, suspended
+from tests.real_server import (
+    EARLIER,
+    LATER,
+    NAME,
+    another_version,
+    candidate,
+    configure,
+    entry_of,
+    ingest,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.server
-NAME = "flights"
-EARLIER, LATER = datetime(2013, 1, 22, tzinfo=UTC), datetime(2013, 1, 29, tzinfo=UTC)
-Found = TypeVar("Found")
+WEEK = timedelta(days=7)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
-    """Four weeks of flights in a lake, and server and worker with the deployments that ship."""
-    from infra import deployments, local
-
-    home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
-    os.environ["MAINSPRING_STATE"] = str(home / "state")
-    os.environ["MAINSPRING_USE_CASES"] = str(_small_use_case(home / "configs"))
-    _forget()
-    deployments.write()
-    local.up(mlflow=False, free_ports=True, schedules=False)
-    try:
-        _ingest()
-        yield load_use_case(NAME)
-    finally:
-        local.down()
-        os.environ.clear()
-        os.environ.update(before)
-        _forget()
+    with running(tmp_path_factory.mktemp("server")) as use_case:
+        yield use_case
 
 
 def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
     from tasks.registry import champion_alias
 
     twins = _register_twins(server)
-    running = [_promote(version) for version in twins]
-    assert [one.wait(150) for one in running] == [0, 0]
+    both = [_promote(version) for version in twins]
+    assert [one.wait(150) for one in both] == [0, 0]
     entries = ledger().entries(NAME)
     decisions = [e for e in entries if e.key in {f"decision:{version}" for version in twins}]
     reigning = champion(entries)
@@ -64,12 +56,12 @@ def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
 
 
 def test_an_alert_is_answered_and_decided_on_by_itself_and_once(server: UseCase) -> None:
-    from tasks.events import emit_alert
+    from tasks.events import ask
 
     alert = _record_alert("alert:ten-times")
     for _ in range(10):
-        emit_alert(alert)
-    decision = _until(lambda: _decision_on_answer_to(alert), "a decision")
+        ask(alert)
+    decision = until(lambda: _decision_on_answer_to(alert), "a decision")
     asked = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
     decided = [
         run for run in latest_runs("promote", NAME) if run.parameters["version"] == decision.version
@@ -85,7 +77,7 @@ def test_an_alert_whose_event_was_lost_is_answered_after_reconcile(server: UseCa
 
     alert = _record_alert("alert:lost")
     run_deployment(f"reconcile/{NAME}", timeout=90)
-    assert _until(lambda: _decision_on_answer_to(alert), "a decision").version
+    assert until(lambda: _decision_on_answer_to(alert), "a decision").version
 
 
 def test_features_are_published_by_hand_as_on_a_schedule(server: UseCase) -> None:
@@ -105,7 +97,7 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     from tasks.events import ALERT, resource_of
 
     emit_event(ALERT, resource={"prefect.resource.id": resource_of(NAME), ALERT: "no payload"})
-    run = _until(
+    run = until(
         lambda: next((r for r in latest_runs("attention", "mainspring") if r.ended), None),
         "a run of attention",
     )
@@ -117,6 +109,69 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     assert "InvalidJinja" in run.parameters["reason"]
 
 
+def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: UseCase) -> None:
+    """Two candidates as good as the champion: one is approved in the UI, one by the command."""
+    from tasks.events import ask
+
+    configure(approval="manual", gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
+    reigning = champion(ledger().entries(NAME))
+    assert reigning is not None
+    form, command = (candidate(another_version(reigning.version or 0)) for _ in range(2))
+    for one in (form, command):
+        ask(one)
+    waiting = [until(lambda e=e: _suspended(e), "a suspended run") for e in (form, command)]
+    _fill_in_the_form(waiting[0], {"approve": True, "by": "ada", "why": "as good, and newer"})
+    let_in = until(lambda: entry_of(f"decision:{form.version}"), "a promotion")
+    said = _mainspring("approve", NAME, str(command.version), "--reason", "go", "--by", "bob")
+    assert "was approved by bob" in said
+    assert "no run waits" not in said
+    until(lambda: entry_of(f"decision:{command.version}"), "a promotion")
+    story = [e for e in ledger().entries(NAME) if e.version in (form.version, command.version)]
+    assert [(e.what, e.actor) for e in story if e.what in ("approved", "rejected")] == [
+        ("approved", "ada"), ("approved", "bob"),
+    ]  # fmt: skip
+    assert [e.evidence["reason"] for e in story if e.what == "approved"] == [
+        "as good, and newer", "go",
+    ]  # fmt: skip
+    assert let_in.what == "promoted"
+    assert let_in.at >= LATER
+    ends = [until(lambda r=r: _ended(r), "an end of the run") for r in waiting]
+    assert [run.id for run in ends] == [run.id for run in waiting], "the same runs went on"
+
+
+def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCase) -> None:
+    """Its labels of one airport were permuted before it was trained; a person passes it."""
+    from flows.monitor import monitor
+    from flows.score import score
+    from tasks.registry import champion_alias
+
+    case = configure()
+    before = champion(ledger().entries(NAME))
+    assert before is not None
+    bad = _planted(case)
+    assert "is champion" in _mainspring(
+        "promote", NAME, str(bad), "--reason", "trust me", "--by", "eve", "--as-of", f"{LATER:%F}"
+    )
+    assert champion_alias(NAME) == bad
+    ingest(date(2013, 1, 29), date(2013, 2, 5))
+    score(NAME, as_of=LATER + WEEK, window="7d")
+    monitor(NAME, as_of=LATER + WEEK, report=False)
+    undone = until(lambda: entry_of(f"rollback:{_seq(f'hand:{bad}')}"), "a rollback")
+    until(lambda: champion_alias(NAME) == before.version or None, "the alias back")
+    assert (undone.version, undone.evidence["loser"]) == (before.version, bad)
+    assert undone.at == LATER + WEEK
+    failed = {line["gate"] for line in undone.evidence["gates"] if line["verdict"] == "fail"}
+    assert "slice origin=EWR" in failed
+    story = [e.what for e in ledger().entries(NAME) if e.seq >= _seq(f"hand:{bad}")]
+    assert story[0] == "promoted"
+    assert "episode_opened" in story[1:-2]
+    assert story[-2:] == ["rollback_asked", "rolled_back"]
+    assert "alert_raised" not in story, "nothing is trained while a champion is brought back"
+    told = _mainspring("history", NAME)
+    assert "bake:origin=EWR" in told
+    assert f"rolled back to v{before.version}" in told
+
+
 @pytest.mark.slow
 def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
     server: UseCase,
@@ -124,51 +179,23 @@ def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
     from flows.reconcile import reconcile
     from infra import local
     from tasks.answers import FIRST_PAUSE
-    from tasks.events import emit_alert
+    from tasks.events import ask
 
     alert = _record_alert("alert:killed", EARLIER)
-    emit_alert(alert)
-    _until(lambda: _entry(f"retrain:{alert.key}"), "a claim")
+    ask(alert)
+    until(lambda: entry_of(f"retrain:{alert.key}"), "a claim")
     _kill_worker_and_its_runs()
-    killed = _until(lambda: _run_that_ended(alert), "a run marked as crashed", seconds=200)
-    assert _entry(f"candidate:{alert.key}") is None
+    killed = until(lambda: _run_that_ended(alert), "a run marked as crashed", seconds=200)
+    assert entry_of(f"candidate:{alert.key}") is None
     local.up(mlflow=False, schedules=False)
     reconcile(NAME, as_of=datetime.now(UTC) + FIRST_PAUSE)
-    assert _until(lambda: _decision_on_answer_to(alert), "a decision").version
+    assert until(lambda: _decision_on_answer_to(alert), "a decision").version
     mine = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
     assert [run.id for run in mine][1:] == [killed.id]
 
 
-def _small_use_case(folder: Path) -> Path:
-    """The flights use case with spans and models small enough for four weeks."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / "configs" / f"{NAME}.yaml").read_text())
-    content["split"] = {"validation": "3d", "holdout": "5d", "min_rows": 500}
-    content["gate"]["min_rows"] = 500
-    content["candidates"]["boosting"]["params"] = {"max_iter": 20, "min_samples_leaf": 100}
-    folder.mkdir()
-    (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    return folder
-
-
-def _forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
-
-
-def _ingest() -> None:
-    from feature_repo.flights.source import write_landing
-    from flows.ingest import ingest
-
-    write_landing(Path(settings().landing) / NAME, date(2012, 12, 31), date(2013, 1, 29))
-    ingest(NAME, as_of=LATER)
-
-
 def _record_alert(key: str, at: datetime = LATER) -> Entry:
     return ledger().record(Entry(NAME, "alert_raised", key, at, "test"))[0]
-
-
-def _entry(key: str) -> Entry | None:
-    return next((e for e in ledger().entries(NAME) if e.key == key), None)
 
 
 def _run_that_ended(alert: Entry) -> Run | None:
@@ -185,37 +212,72 @@ def _kill_worker_and_its_runs() -> None:
 
 
 def _decision_on_answer_to(alert: Entry) -> Entry | None:
-    answer = _entry(f"candidate:{alert.key}")
-    return _entry(f"decision:{answer.version}") if answer is not None else None
+    answer = entry_of(f"candidate:{alert.key}")
+    return entry_of(f"decision:{answer.version}") if answer is not None else None
 
 
 def _register_twins(case: UseCase) -> list[int]:
     """Two versions of the same file, recorded as candidates that nobody was told of."""
     from flows.train import train_version
-    from tasks.candidate import candidate_entry
-    from tasks.registry import open_model
-    from tasks.tracking import connect
 
     first = train_version(case, EARLIER, "train:first-twin")
-    client = connect()
-    made = client.get_model_version(NAME, str(first))
-    again = client.create_model_version(NAME, made.source, made.run_id, tags=made.tags)
-    card = open_model(NAME, first).card
-    for version in (twins := [first, int(again.version)]):
-        origin = f"train:twin-{version}"
-        ledger().record(candidate_entry(card, version, origin, LATER, "test"))
-    return twins
+    return [one.version or 0 for one in map(candidate, (first, another_version(first)))]
+
+
+def _planted(case: UseCase) -> int:
+    """A version that knows nothing of one airport's flights: their labels were shuffled."""
+    from tasks.card import make_card
+    from tasks.export import export_fitted
+    from tasks.features import table_versions, training_set
+    from tasks.registry import golden_rows, register
+    from tasks.training import fit_candidate, training_parts
+
+    params = {"max_iter": 100, "min_samples_leaf": 50}
+    larger = case.candidates["boosting"].model_copy(update={"params": params})
+    case = case.model_copy(update={"candidates": {"boosting": larger}})
+    rows, label = training_set(case, EARLIER - 3 * WEEK, LATER, LATER), case.label.column
+    one, shuffled = pl.col("origin") == "EWR", pl.col(label).shuffle(seed=1)
+    planted = pl.when(one).then(shuffled.over(one)).otherwise(label).alias(label)
+    parts = training_parts(case, rows.with_columns(planted), LATER)
+    fitted = fit_candidate(case, "boosting", parts)
+    exported = export_fitted(case, fitted, parts)
+    card = make_card(case, parts, [fitted], exported, table_versions(case))
+    return register(NAME, exported.onnx, card, golden_rows(exported, parts), "train:planted")
+
+
+def _suspended(entry: Entry) -> Run | None:
+    return suspended("promote", NAME, entry.version)
+
+
+def _fill_in_the_form(run: Run, answer: dict[str, object]) -> None:
+    """As the UI does it: resume the run with input."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.resume_flow_run(UUID(run.id), answer)
+
+
+def _ended(run: Run) -> Run | None:
+    found = (one for one in latest_runs("promote", NAME) if one.id == run.id and one.ended)
+    return next(found, None)
+
+
+def _seq(key: str) -> int:
+    found = entry_of(key)
+    assert found is not None
+    return found.seq
+
+
+def _mainspring(*words: str) -> str:
+    """Run the command as a person does; what it printed."""
+    command = [sys.executable, "-m", "flows.cli", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _promote(version: int) -> subprocess.Popen[bytes]:
     program = f"from flows.promote import promote; promote({NAME!r}, {version})"
     return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
-
-
-def _until(look: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if (found := look()) is not None:
-            return found
-        time.sleep(0.5)
-    pytest.fail(f"no {what} within {seconds:.0f} s")

@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import Terminal
 from configs.use_case import UseCase, load_use_case
-from tasks.answers import claim, overdue
+from tasks.answers import answering, claim, overdue
 from tasks.ledger import Entry, Ledger, What
 from tasks.runs import Run
 
@@ -118,3 +118,36 @@ def test_a_candidate_is_known_by_its_version() -> None:
     waiting = [entry("candidate_registered", "candidate:a", version=3)]
     assert overdue(waiting, [run(None, version=3)], NOW) == []
     assert overdue(waiting, [run(None, version=4)], NOW) == waiting
+
+
+def test_a_step_is_one_of_several_of_its_version_known_by_its_moment() -> None:
+    waiting = [entry("step_asked", "step:3:x", RAISED, 3)]
+    then, before = RAISED.isoformat(), (RAISED - timedelta(days=7)).isoformat()
+    assert overdue(waiting, [run(None, version=3, as_of=then)], NOW) == []
+    assert overdue(waiting, [run(None, version=3, as_of=before)], NOW) == waiting
+    assert overdue(waiting, [run(None, version=3)], NOW) == waiting
+
+
+def test_a_rollback_is_known_by_its_promotion() -> None:
+    asked = Entry("flights", "rollback_asked", "undo:2", RAISED, "test", 3, {"promotion": "hand:3"})
+    assert overdue([asked], [run(None, promotion="hand:3")], NOW) == []
+    assert overdue([asked], [run(None, promotion="decision:4")], NOW) == [asked]
+
+
+def test_a_suspended_run_is_at_its_candidate_but_not_at_the_answer_it_waits_for() -> None:
+    waits = Run("run", {"version": 3}, None, suspended=True)
+    candidate = entry("candidate_registered", "candidate:a", version=3)
+    answer = entry("approved", "approval:3", version=3)
+    assert overdue([candidate, answer], [waits], NOW) == [answer]
+
+
+@pytest.mark.parametrize(
+    ("what", "flow"),
+    [
+        ("alert_raised", "retrain"), ("candidate_registered", "promote"),
+        ("step_asked", "promote"), ("approved", "promote"), ("rejected", "promote"),
+        ("rollback_asked", "rollback"),
+    ],
+)  # fmt: skip
+def test_every_ask_has_a_flow_that_answers_it(what: What, flow: str) -> None:
+    assert answering(entry(what, "key")) == flow
