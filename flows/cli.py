@@ -19,6 +19,7 @@ from configs.clock import moment
 from configs.errors import MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case, use_case_names
+from flows.new import new
 
 app = typer.Typer(
     help="Keeps a tabular model good in production, on its own.",
@@ -96,6 +97,9 @@ def check(use_case: Name) -> None:
         failed += finding.verdict == "wrong"
     if failed:
         raise typer.Exit(1)
+
+
+command(new)
 
 
 @command

@@ -28,7 +28,7 @@ _WRITTEN = {
     "integer": "whole numbers",
     "number": "numbers",
     "boolean": "true or false",
-    "time": "UTC times like 2013-01-31T18:05:00Z",
+    "time": "UTC times like 2013-01-31T18:05:00Z, or dates like 2013-01-31",
 }
 
 
@@ -41,7 +41,7 @@ def parse(content: bytes, path: str, table: Table) -> pl.DataFrame:
     """The rows of a Parquet or CSV file, typed as the table declares and in its column order.
 
     In CSV an empty field is null and the first line names the columns. A time without a zone is
-    UTC. NaN becomes null. RefusedBatch names file, column and fix.
+    UTC, a date its first moment. NaN becomes null. RefusedBatch names file, column and fix.
     """
     found = _parse_any(content, path)
     missing = [name for name in table.columns if name not in found.columns]
@@ -50,7 +50,7 @@ def parse(content: bytes, path: str, table: Table) -> pl.DataFrame:
             f"{path}: column {', '.join(missing)} is missing (there are: "
             f"{', '.join(found.columns) or 'none'}); land the file with it, or change the YAML"
         )
-    typed = found.select(_typed(found[name], kind) for name, kind in table.columns.items())
+    typed = found.select(as_type(found[name], kind) for name, kind in table.columns.items())
     for name, kind in table.columns.items():
         _require_all(found[name], typed[name], path, kind)
     return typed.with_columns(pl.selectors.float().fill_nan(None))
@@ -69,7 +69,7 @@ def _parse_any(content: bytes, path: str) -> pl.DataFrame:
         raise RefusedBatch(f"{path}: not readable as {kind} ({why}); land it again") from broken
 
 
-def _typed(column: pl.Series, kind: ColumnType) -> pl.Series:
+def as_type(column: pl.Series, kind: ColumnType) -> pl.Series:
     """The column in its type; null where a value is none of that type."""
     held = column.dtype
     if held == pl.String and kind != "text":
@@ -79,10 +79,12 @@ def _typed(column: pl.Series, kind: ColumnType) -> pl.Series:
         "integer": held.is_integer(),
         "number": held.is_numeric(),
         "boolean": held == pl.Boolean,
-        "time": held == pl.Datetime,
+        "time": held in (pl.Datetime, pl.Date),
     }[kind]
     if held == pl.Null or not same_family:
         return pl.Series(column.name, [None] * len(column), TYPES[kind])
+    if held == pl.Date:
+        column = column.cast(pl.Datetime("us"))
     if kind == "time" and column.dtype.time_zone is None:  # type: ignore[attr-defined]
         column = column.dt.replace_time_zone("UTC")
     return column.cast(TYPES[kind], strict=False)
@@ -90,6 +92,7 @@ def _typed(column: pl.Series, kind: ColumnType) -> pl.Series:
 
 def _from_text(column: pl.Series, kind: ColumnType) -> pl.Series:
     if kind == "time":
+        column = column.str.replace(r"^\d{4}-\d\d-\d\d$", "${0}T00:00:00")
         zoned = pl.when(column.str.contains(r"[+-]\d\d:?\d\d$|Z$")).then(column)
         utc = zoned.otherwise(column + "Z").str.replace(" ", "T", literal=True)
         parsed = utc.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)

@@ -68,6 +68,13 @@ def test_parquet_of_the_same_family_is_taken_and_further_columns_left_out() -> N
     assert rows.row(0) == (SIX, 2.0, 2, None, "b")
 
 
+def test_a_date_is_its_first_moment() -> None:
+    midnight = SIX.replace(hour=0)
+    assert parse(csv("2013-01-01,1,1,true,a"), "a.csv", TABLE)["at"].to_list() == [midnight]
+    dates = parquet(at=pl.Series([SIX.date()]))
+    assert parse(dates, "a.parquet", TABLE)["at"].to_list() == [midnight]
+
+
 @pytest.mark.parametrize(
     ("line", "column", "value"),
     [

@@ -1,0 +1,48 @@
+"""How a use case declares its entities and views to Feast."""
+
+from datetime import timedelta
+
+from feast import Entity, FeatureView, Field, ValueType
+from feast.types import Bool, Float64, Int64, String, from_value_type
+
+from feature_repo.delta import DeltaSource
+
+FOREVER = timedelta(0)
+"""A ttl: a row of the view is never too old."""
+
+
+def text_key(name: str, description: str = "") -> Entity:
+    """An entity that is named by a text."""
+    return Entity(name=name, value_type=ValueType.STRING, description=description)
+
+
+def integer_key(name: str, description: str = "") -> Entity:
+    """An entity that is named by a whole number."""
+    return Entity(name=name, value_type=ValueType.INT64, description=description)
+
+
+def view(
+    name: str,
+    keys: tuple[Entity, ...],
+    ttl: timedelta,
+    *,
+    numbers: tuple[str, ...] = (),
+    counts: tuple[str, ...] = (),
+    texts: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+) -> FeatureView:
+    """The view of the feature table `features/<name>`.
+
+    Its ttl is how old the newest row may be before it tells nothing (FOREVER: never too old).
+    """
+    kinds = {Float64: numbers, Int64: counts, String: texts, Bool: flags}
+    return FeatureView(
+        name=name,
+        entities=list(keys),
+        ttl=ttl,
+        schema=[
+            *(Field(name=key.name, dtype=from_value_type(key.value_type)) for key in keys),
+            *(Field(name=name, dtype=kind) for kind, names in kinds.items() for name in names),
+        ],
+        source=DeltaSource(name=name, table=f"features/{name}"),
+    )
