@@ -48,7 +48,7 @@ def _calibration(axes: Axes, card: Card) -> None:
     predicted = [part["predicted"] for part in card.calibration]
     observed = [part["observed"] for part in card.calibration]
     low = min(1.05 * min(*predicted, *observed), 0.0)
-    top = 1.05 * max(*predicted, *observed, 0.05)
+    top = 1.05 * max(*predicted, *observed, 0.0 if card.threshold is None else 0.05)
     axes.plot([low, top], [low, top], "--", color="#9aa2ad", linewidth=1)
     axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
     if card.threshold is not None:

@@ -17,7 +17,7 @@ from tasks.training import Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
 NEW_FIELDS = (
-    "fitted_until", "intervals", "importance", "thin", "environment", "configuration",
+    "kind", "fitted_until", "intervals", "importance", "thin", "environment", "configuration",
 )  # fmt: skip
 
 
