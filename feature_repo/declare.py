@@ -21,6 +21,11 @@ def integer_key(name: str, description: str = "") -> Entity:
     return Entity(name=name, value_type=ValueType.INT64, description=description)
 
 
+def time_key(name: str, description: str = "") -> Entity:
+    """An entity that is named by a time, mostly beside another key."""
+    return Entity(name=name, value_type=ValueType.UNIX_TIMESTAMP, description=description)
+
+
 def view(
     name: str,
     keys: tuple[Entity, ...],

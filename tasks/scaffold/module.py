@@ -27,6 +27,7 @@ Raw = Mapping[str, pl.LazyFrame]
 
 KEY = {key}
 {after}
+
 {views}
 
 
@@ -89,7 +90,7 @@ def transforms(plan: Plan) -> str:
         timedelta=", timedelta" if label.after else "",
         helpers=call("from feature_repo.baseline import ", sorted(used), ""),
         key=names(plan.subject.keys),
-        after=f"{after}\n" if after else "",
+        after=after,
         views="\n\n\n".join(_view(table) for table in plan.views),
         known=quoted(plan.subject.known),
         spine=_select("asked", [*plan.asked, "prediction_time"], {}),
@@ -111,7 +112,7 @@ def views(plan: Plan) -> str:
     """feature_repo/<name>/views.py."""
     types = plan.subject.sample.columns
     keys = list(dict.fromkeys(column for table in plan.views for column in table.join))
-    made = {key: "integer_key" if types[key] == "integer" else "text_key" for key in keys}
+    made = {key: f"{types[key]}_key" for key in keys}
     imports = sorted({"FOREVER", "view", *made.values()})
     return _VIEWS.format(
         name=plan.name,

@@ -55,6 +55,7 @@ def _with_times(given: Given, sample: Sample, ask: Ask) -> TablePlan:
     """The table with its keys and times; one without any time is static."""
     name = sample.name
     keys = _named(given.keys, sample, "--keys", ", ".join(sample.keys()), ask)
+    _require_keys(sample, keys)
     if name in given.known_from or (not sample.of("time") and name not in given.event_time):
         return TablePlan(sample, keys, OWN_TIME, OWN_TIME, None)
     times = sample.of("time")
@@ -81,6 +82,18 @@ def _named(
     if not columns or (flag != "--keys" and flag != "--join" and len(columns) > 1):
         raise BadConfig(f"{flag} {name}=…: name the column, one of {', '.join(sample.columns)}")
     return columns
+
+
+def _require_keys(sample: Sample, keys: tuple[str, ...]) -> None:
+    """Keys name rows: texts, whole numbers or times, never missing."""
+    for key in keys:
+        kind, missing = sample.columns[key], sample.rows[key].null_count()
+        if kind in ("number", "boolean") or missing:
+            why = f"is missing in {missing} rows" if missing else f"is a {kind}"
+            raise BadConfig(
+                f"--keys {sample.name}={', '.join(keys)}: {key} {why}; a key is a text, a whole "
+                "number or a time, and in every row"
+            )
 
 
 def _require_time(sample: Sample, flag: str, column: str) -> None:
@@ -215,11 +228,14 @@ def _with_inputs(
 
 def _join(given: Given, table: TablePlan, subject: TablePlan) -> tuple[str, ...]:
     """By which columns of the predicted rows a table's rows are found: those that it has in common
-    with their table among its keys, or else with their keys.
+    with their table among its keys, or else with their keys. Those of their own table by all keys:
+    several rows may be known at the same moment.
     """
     usable = subject.sample.of("text", "integer")
-    common = [name for name in table.keys if name in usable]
-    common = common or [name for name in subject.keys if name in table.sample.columns]
+    if table.name == subject.name:
+        usable, common = list(table.keys), list(table.keys)
+    else:
+        common = _in_common(table, subject, usable)
     if not common and table.name not in given.join:
         both = ", ".join(name for name in table.sample.columns if name in usable) or "none"
         raise BadConfig(
@@ -238,6 +254,12 @@ def _join(given: Given, table: TablePlan, subject: TablePlan) -> tuple[str, ...]
             f"whole number of {subject.name} too, named in small letters, digits and _"
         )
     return named
+
+
+def _in_common(table: TablePlan, subject: TablePlan, usable: list[str]) -> list[str]:
+    keys = [name for name in table.keys if name in usable]
+    theirs = table.sample.of("text", "integer")
+    return keys or [name for name in subject.keys if name in usable and name in theirs]
 
 
 def _name(table: TablePlan, column: str, kind: ColumnType, tables: Mapping[str, TablePlan]) -> str:
