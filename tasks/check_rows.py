@@ -153,11 +153,11 @@ def _labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
             "must say when the answer came, or the prediction comes too late to be one"
         )
         yield Finding(label.function, "wrong", said)
-    elif label.kind == "binary" and not values.is_in([0, 1]).all():
-        said = f"{label.column} holds {values.head(5).to_list()}; label.kind binary wants 0 and 1"
-        yield Finding(label.function, "wrong", said)
     elif not values.dtype.is_numeric():
         said = f"{label.column} is {values.dtype}; a label is a number"
+        yield Finding(label.function, "wrong", said)
+    elif label.kind == "binary" and not ((values == 0) | (values == 1)).all():
+        said = f"{label.column} holds {values.head(5).to_list()}; label.kind binary wants 0 and 1"
         yield Finding(label.function, "wrong", said)
 
 

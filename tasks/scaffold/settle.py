@@ -186,11 +186,14 @@ def _kind(given: Given, sample: Sample, column: str, ask: Ask) -> tuple[Kind, st
     """binary and its positive value ("" for 0 and 1, or booleans), or regression."""
     values, kind = sample.rows[column].drop_nulls(), sample.columns[column]
     found = values.cast(pl.String).unique().sort().to_list()
-    if kind == "boolean" or (kind in ("integer", "number") and values.is_in([0, 1]).all()):
+    if kind == "boolean" or (
+        kind in ("integer", "number") and ((values == 0) | (values == 1)).all()
+    ):
         return "binary", ""
-    if kind in ("integer", "number") and len(found) > 2 and not given.positive:
+    if not given.positive and (kind == "number" or (kind == "integer" and len(found) > 2)):
         return "regression", ""
-    rarest = values.cast(pl.String).value_counts().sort("count")[column].to_list()[:1]
+    counts = values.cast(pl.String).alias("value").value_counts().sort("count", "value")
+    rarest = counts["value"].to_list()
     proposal = rarest[0] if len(found) == 2 else ""
     positive = given.positive or ask("--positive", f"which {column} is the event?", proposal)
     if positive not in found:
@@ -207,7 +210,8 @@ def _with_inputs(
 ) -> TablePlan:
     """The table with the columns by which the spine finds its rows, and what the model takes."""
     join = _join(given, table, subject)
-    apart = {*join, *table.keys, table.event, table.known}
+    apart = {table.event, table.known, *(key for each in tables.values() for key in each.keys)}
+    apart |= set(join)
     apart |= {label.column} if label.table == table.name else set()
     inputs, left_out = [], {}
     for column, kind in table.sample.columns.items():

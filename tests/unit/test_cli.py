@@ -46,7 +46,7 @@ def test_every_command_explains_itself(name):
 def test_an_unknown_use_case_is_named_with_those_there_are(home):
     code, said = run("history", "fligths")
     assert code == 1
-    assert "fligths.yaml: no such use case; there are: flights" in said
+    assert "fligths.yaml: no such use case; there are: flights, visits" in said
     assert "Traceback" not in said
 
 

@@ -47,6 +47,16 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "rollback/flights": ["flights: rollback starts rollback"],
         "watch/flights": ["*/15 * * * *"],
         "reconcile/flights": ["*/5 * * * *"],
+        "ingest/visits": ["0 3 * * 1"],
+        "materialize/visits": ["20 3 * * 1"],
+        "score/visits": ["40 3 * * 1"],
+        "monitor/visits": ["30 4 * * 1"],
+        "train/visits": ["0 5 1 * *"],
+        "retrain/visits": ["visits: alert starts retrain"],
+        "promote/visits": ["visits: candidate starts promote"],
+        "rollback/visits": ["visits: rollback starts rollback"],
+        "watch/visits": ["*/15 * * * *"],
+        "reconcile/visits": ["*/5 * * * *"],
         "attention/mainspring": ["Mainspring: a failed automation is told of"],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]
@@ -94,8 +104,9 @@ def test_a_use_cases_failed_automation_is_told_of_and_no_other(
 def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, Any]]) -> None:
     for name, deployment in on_disk.items():
         if name != "attention/mainspring":
-            assert deployment["parameters"] == {"use_case": "flights"}
-            assert deployment["tags"] == ["mainspring", "flights"]
+            use_case = name.partition("/")[2]
+            assert deployment["parameters"] == {"use_case": use_case}
+            assert deployment["tags"] == ["mainspring", use_case]
             assert deployment["concurrency_limit"] == WAITS_ITS_TURN
         assert deployment["work_pool"]["name"] == "mainspring"
         assert deployment["work_pool"]["job_variables"]["command"] == "python -m prefect.engine"

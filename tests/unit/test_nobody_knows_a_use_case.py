@@ -10,7 +10,18 @@ from configs.settings import ROOT
 from configs.use_case import UseCase, load_use_case, use_case_names
 
 DEFAULTS = {"spine", "labels", "prediction_time", "label_known_time"}
-OWN = {"engine", "landed", "model", "observed", "origin", "schedules", "type", "year"}
+OWN = {
+    "age",
+    "engine",
+    "landed",
+    "model",
+    "observed",
+    "origin",
+    "plan",
+    "schedules",
+    "type",
+    "year",
+}
 """Words that a use case shares with Mainspring's own tables, fields and figures."""
 
 

@@ -1,0 +1,1 @@
+"""The use case visits: its features, its spine and its label."""

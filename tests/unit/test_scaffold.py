@@ -1,0 +1,164 @@
+"""A new use case is settled from samples; what the samples contradict is told with the way out."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from configs.errors import BadConfig
+from configs.use_case import load_use_case
+from tasks.scaffold.plan import Given, Plan
+from tasks.scaffold.sample import kind_of
+from tasks.scaffold.settle import make_plan
+from tasks.scaffold.suites import suites
+from tasks.scaffold.trial import samples
+from tasks.scaffold.write import files_of, require_free, write
+
+ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
+1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon
+2,8,2024-01-02,2024-01-02T06:00:00Z,,false,,no,night
+3,7,2024-01-03,2024-01-03T06:00:00Z,7,true,y,,noon
+"""
+CUSTOMERS = "customer,since,region,score\n7,2019-05-01,north,1\n8,,south,2\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "customers.csv").write_text(CUSTOMERS)
+    return tmp_path
+
+
+def settled(folder: Path, **flags: object) -> Plan:
+    """A plan of both tables, with some flags others than those that fit."""
+
+    def proposed(flag: str, _question: str, proposal: str) -> str:
+        if not proposal:
+            raise BadConfig(f"{flag}: give it")
+        return proposal
+
+    usual: dict[str, object] = {
+        "tables": {"orders": f"{folder}/orders.csv", "customers": f"{folder}/customers.csv"},
+        "event_time": {"orders": "ordered"},
+        "known_time": {"orders": "loaded"},
+        "known_from": {"customers": "2024-01-01"},
+        "label": "orders.paid",
+    }
+    return make_plan(Given(name="payment", **(usual | flags)), proposed)
+
+
+def test_what_is_not_said_comes_from_the_samples(folder):
+    plan = settled(folder)
+    orders, customers = plan.tables["orders"], plan.tables["customers"]
+    assert (plan.subject, orders.keys, orders.join) == (orders, ("order",), ("order",))
+    assert (customers.keys, customers.join) == (("customer",), ("customer",))
+    assert [(i.name, i.kind) for i in orders.inputs] == [
+        ("amount", "number"), ("gift", "boolean"), ("note", "text"), ("when", "text"),
+    ]  # fmt: skip
+    assert [i.name for i in customers.inputs] == ["region", "score"]
+    assert customers.left_out == {"since": "never changes"}
+    assert (plan.label.kind, plan.label.positive) == ("binary", "no")
+    assert plan.asked == ["order", "customer"]
+
+
+def test_what_is_written_loads_and_overwrites_nothing(folder):
+    files = files_of(settled(folder, positive="yes", after="2d"))
+    write(folder, files)
+    use_case = load_use_case("payment", folder / "configs")
+    assert use_case.tables["customers"].known_from is not None
+    assert use_case.features.categorical == ("note", "when", "region")
+    for path, content in files.items():
+        if path.endswith(".py"):
+            compile(content, path, "exec")
+    with pytest.raises(BadConfig, match="never overwritten"):
+        require_free(folder, "payment")
+    with pytest.raises(FileExistsError):
+        write(folder, files)
+
+
+def test_a_number_with_more_values_is_a_regression(folder):
+    plan = settled(folder, label="orders.amount")
+    assert (plan.label.kind, plan.label.positive) == ("regression", "")
+    written = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    assert written["label"] == {"column": "amount", "kind": "regression"}
+    assert written["evaluation"]["cost"] == {"over": 1, "under": 1}
+
+
+def test_the_test_keeps_what_its_predictions_look_up(folder):
+    kept = samples(settled(folder))
+    assert set(kept) == {"orders.csv", "customers.csv"}
+    assert kept["customers.csv"].decode().splitlines()[0] == "customer,since,region,score"
+
+
+def test_suites_are_as_wide_again_as_the_sample(folder):
+    text = suites(settled(folder))
+    assert 'between("amount", 0, 14)' in text
+    assert 'there("gift")' in text
+    assert 'there("note")' not in text
+    assert "some_rows(20)" in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"tables": {}}, "--table: name at least one"),
+        ({"tables": {"orders": "none*.csv"}}, "there is no such file"),
+        ({"tables": {"spine": "{folder}/orders.csv"}}, "--table spine: a table's name"),
+        ({"keys": {"orders": "number"}}, "no column 'number'; there are: order, customer"),
+        ({"keys": {"orders": "amount"}}, "amount is missing in 1 rows; a key is"),
+        ({"event_time": {"orders": "when"}}, "--event-time orders=when: the column is text, like"),
+        (
+            {"event_time": {"orders": "loaded"}, "known_time": {"orders": "ordered"}},
+            None,  # all are announced before they happen: a schedule
+        ),
+        ({"known_from": {"customers": "soon"}}, "--known-from customers=soon: no date"),
+        ({"known_from": {"orders": "2024-01-01"}}, "the table has no time"),
+        ({"predict": "clients"}, "no such table; there are: orders, customers"),
+        ({"label": "orders.payed"}, "--label orders.payed: no such column"),
+        ({"label": "orders.order"}, "it is a key or a time"),
+        ({"label": "customers.score"}, "customers has no column order"),
+        ({"label": ""}, "--label: give it"),
+        ({"positive": "maybe"}, "--positive maybe: paid never is; it is no, yes"),
+        ({"after": "a week"}, "--after a week: "),
+        ({"join": {"customers": "region"}}, "region must be a text or a whole number of orders"),
+    ],
+)
+def test_a_wrong_answer_is_told_with_the_way_out(folder, flags, said):
+    if "tables" in flags:
+        given = {name: path.format(folder=folder) for name, path in flags["tables"].items()}
+        flags = {"tables": given}
+    if said is None:
+        assert settled(folder, **flags).subject.known == "ordered"
+        return
+    with pytest.raises(BadConfig) as raised:
+        settled(folder, **flags)
+    assert said in str(raised.value)
+
+
+def test_dates_out_of_order_are_told_with_an_example(folder):
+    (folder / "orders.csv").write_text(ORDERS.replace("2024-01-03T06", "2023-01-03T06"))
+    with pytest.raises(BadConfig, match=r"it lies before ordered in 1 of 3 rows, like \(datetime"):
+        settled(folder)
+
+
+def test_a_sample_without_rows_is_refused(folder):
+    (folder / "orders.csv").write_text(ORDERS.splitlines()[0])
+    with pytest.raises(BadConfig, match="the files hold no rows"):
+        settled(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", None, "-2"], "integer"),
+        (["1", "2.5"], "number"),
+        (["007", "008"], "text"),
+        (["True", "false"], "boolean"),
+        (["2024-01-31", "2024-02-01 10:00:00"], "time"),
+        (["31.01.2024"], "text"),
+        ([None], "text"),
+    ],
+)
+def test_the_narrowest_type_that_holds_all(values, kind):
+    assert kind_of(pl.Series(values, dtype=pl.String)) == kind

@@ -1,0 +1,18 @@
+"""The use case visits holds, and its sample goes all the way to a training set."""
+
+from datetime import UTC, datetime
+
+from tests.use_cases.trial import Trial
+
+START = datetime(1975, 1, 1, tzinfo=UTC)
+END = datetime(1980, 12, 24, tzinfo=UTC)
+
+
+def test_the_sample_goes_all_the_way_to_a_training_set(home):
+    trial = Trial("visits", START, END)
+    assert trial.refused() == []
+    assert trial.quarantined() == {}
+    assert trial.wrong() == []
+    rows = trial.training_set()
+    assert rows.height == 200
+    assert rows.select(trial.use_case.features.inputs).height == rows.height
