@@ -69,8 +69,8 @@ def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
         assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
 
 
-@settings(max_examples=25, deadline=None)
-@given(seeds, metrics, rules, st.floats(0.5, 1.3), st.sampled_from([-10, -3, 3, 10]))
+@settings(max_examples=40, deadline=None)
+@given(seeds, metrics, rules, st.floats(0.5, 2), st.sampled_from([-10, 10]))
 def test_a_label_in_another_unit_is_decided_alike(seed, metric, rule, noise, power):
     new, old = values(seed, noise), values(seed + 1, 1.0)
     use_case, unit = case(metric, rule), 2.0**power  # exact in floating point
