@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.clock import moment
-from configs.errors import MainspringError
+from configs.errors import BadConfig, MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case, use_case_names
 from flows.new import new
@@ -109,8 +109,14 @@ def status(
     """Show the champion, the last windows and the open episodes."""
     from tasks.story import status_of
 
+    wrong = []
     for name in [use_case] if use_case else use_case_names():
-        console.print(status_of(load_use_case(name)))
+        try:
+            console.print(status_of(load_use_case(name)))
+        except BadConfig as broken:  # of one use case, which says nothing of the others
+            wrong.append(str(broken))
+    if wrong:
+        raise BadConfig("\n".join(wrong))
 
 
 @command

@@ -1,0 +1,59 @@
+"""Use cases live side by side: nothing of one is another's, and a broken one stops itself alone."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from configs.errors import BadConfig
+from configs.settings import ROOT, settings
+from configs.use_case import load_use_case
+from flows.cli import app
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tests.taking import AS_OF, land, take
+from tests.unit.test_ledger import START
+
+
+@pytest.fixture
+def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flights, a copy of them whose expectations are not there, and one that cannot be read."""
+    folder = home / "configs"
+    folder.mkdir()
+    shipped = (ROOT / "configs" / "flights.yaml").read_text()
+    (folder / "flights.yaml").write_text(shipped)
+    trains = yaml.safe_load(shipped) | {"name": "trains", "expectations": "expectations.trains"}
+    (folder / "trains.yaml").write_text(yaml.safe_dump(trains))
+    (folder / "buses.yaml").write_text("name: buses\n")
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    settings.cache_clear()
+
+
+def test_what_is_wrong_with_one_stops_no_other(three):
+    land("weather")
+    with pytest.raises(BadConfig, match=r"buses\.yaml does not hold"):
+        load_use_case("buses")
+    trains = load_use_case("trains")
+    landing = Path(settings().landing)
+    (landing / "trains").symlink_to(landing / "flights")
+    with pytest.raises(ModuleNotFoundError, match=r"expectations\.trains"):
+        take(trains)
+    intake = take(load_use_case("flights"), AS_OF)
+    assert [verdict.status for verdict in intake.verdicts] == ["accepted"]
+    assert not lake_of("trains").exists("raw/weather")
+
+
+def test_status_shows_the_others_and_then_says_what_is_wrong(three):
+    result = CliRunner().invoke(app, ["status"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    for name in ("flights", "trains"):
+        assert f"run train/{name}" in result.output
+    assert "buses.yaml does not hold" in result.output
+
+
+def test_each_has_its_own_rows_in_ledger_and_lake(three):
+    for name in ("flights", "trains"):
+        ledger().record(Entry(name, "promoted", "decision:1", START, "test", 1, {"reason": "-"}))
+    assert [e.seq for e in ledger().entries("trains")] == [1]
+    assert lake_of("flights").uri("raw/weather") != lake_of("trains").uri("raw/weather")
