@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -56,10 +56,16 @@ def _with_times(given: Given, sample: Sample, ask: Ask) -> TablePlan:
     name = sample.name
     keys = _named(given.keys, sample, "--keys", ", ".join(sample.keys()), ask)
     _require_keys(sample, keys)
-    if name in given.known_from or (not sample.of("time") and name not in given.event_time):
-        return TablePlan(sample, keys, OWN_TIME, OWN_TIME, None)
     times = sample.of("time")
-    (event,) = _named(given.event_time, sample, "--event-time", times[0] if times else "", ask)
+    static = TablePlan(sample, keys, OWN_TIME, OWN_TIME, None)
+    if name in given.known_from or (not times and name not in given.event_time):
+        return static
+    answer = given.event_time.get(name) or ask(
+        f"--event-time {name}=…", f"event time of {name} (or none: it has no times)", times[0]
+    )
+    if answer == "none":
+        return static
+    (event,) = _named({name: answer}, sample, "--event-time", "", ask)
     (known,) = _named(given.known_time, sample, "--known-time", event, ask)
     for flag, column in (("--event-time", event), ("--known-time", known)):
         _require_time(sample, flag, column)
@@ -173,10 +179,11 @@ def _label(
     if column in subject.keys or column in (tables[table].event, tables[table].known):
         raise BadConfig(f"--label {answer}: it is a key or a time; name what is to be predicted")
     kind, positive = _kind(given, tables[table].sample, column, ask)
-    same = table == subject.name
-    after = given.after or (ask("--after", "how long after the prediction is it known?", "0m"))
+    after = given.after or "0m"
+    if not given.after and table == subject.name:
+        after = ask("--after", "how long after the prediction is it known, like 30d?", "0m")
     try:
-        lag = parse_duration(after) if same or given.after else timedelta(0)
+        lag = parse_duration(after)
     except ValueError as wrong:
         raise BadConfig(f"--after {after}: {wrong}") from wrong
     return LabelPlan(table, column, kind, positive, lag)
@@ -186,6 +193,8 @@ def _kind(given: Given, sample: Sample, column: str, ask: Ask) -> tuple[Kind, st
     """binary and its positive value ("" for 0 and 1, or booleans), or regression."""
     values, kind = sample.rows[column].drop_nulls(), sample.columns[column]
     found = values.cast(pl.String).unique().sort().to_list()
+    if not found:
+        raise BadConfig(f"--label {sample.name}.{column}: no row of the sample has a value there")
     if kind == "boolean" or (
         kind in ("integer", "number") and ((values == 0) | (values == 1)).all()
     ):

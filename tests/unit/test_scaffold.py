@@ -119,6 +119,7 @@ def test_suites_are_as_wide_again_as_the_sample(folder):
         ({"label": "orders.order"}, "it is a key or a time"),
         ({"label": "customers.score"}, "customers has no column order"),
         ({"label": ""}, "--label: give it"),
+        ({"event_time": {"orders": "none"}}, "the table has no time"),
         ({"positive": "maybe"}, "--positive maybe: paid never is; it is no, yes"),
         ({"after": "a week"}, "--after a week: "),
         ({"join": {"customers": "region"}}, "region must be a text or a whole number of orders"),
