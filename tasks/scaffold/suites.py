@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil, floor, log10
 
 import polars as pl
@@ -89,10 +89,10 @@ def _between(column: str, values: pl.Series, *, whole: bool) -> Iterator[str]:
     yield f"between({quoted(column)}, {', '.join(bounds)})"
 
 
-def _round(number: float, way: type[int] | object) -> float | int:
+def _round(number: float, way: Callable[[float], int]) -> float | int:
     """Two digits of a number, away from the sample."""
     if number == 0:
         return 0
     unit = 10.0 ** (floor(log10(abs(number))) - 1)
-    rounded = way(number / unit) * unit  # type: ignore[operator]
+    rounded = way(number / unit) * unit
     return round(rounded) if unit >= 1 else round(rounded, 12)

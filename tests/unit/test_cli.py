@@ -25,6 +25,7 @@ def run(*words: str) -> tuple[int, str]:
         "up",
         "down",
         "demo",
+        "new",
         "check",
         "status",
         "history",
