@@ -192,8 +192,8 @@ def explain(
     key: Annotated[
         str,
         typer.Argument(
-            help="Which prediction: the values of spine.keys as UA/1545/EWR/2013-07-04, or "
-            "carrier=UA,flight=1545,…"
+            help="Which prediction: the values of spine.keys in order, a/b/2013-07-04, or by name, "
+            "key=a,other=b,… A wrong one is answered with one that exists."
         ),
     ],
     as_json: AsJson = False,

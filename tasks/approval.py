@@ -78,11 +78,12 @@ def pass_on(entry: Entry) -> bool:
 def ask_person(entry: Entry) -> Answer | None:
     """Suspend this flow run until the form is filled in; what it says, once it runs again.
 
-    None where Prefect cannot run it again, since it is of no deployment: the command answers.
+    None where Prefect cannot run it again, since it is of no deployment (the command answers), and
+    where another run shows the form already.
     """
-    if runtime.deployment.id is None:
+    if runtime.deployment.id is None or suspended("promote", entry.model, entry.version):
         get_run_logger().warning(
-            'version %s waits for: mainspring approve %s %s --reason "…"',
+            'version %s waits for a person: mainspring approve %s %s --reason "…"',
             *(entry.version, entry.model, entry.version),
         )
         return None

@@ -27,9 +27,10 @@ def pass_by_hand(
     if reigning is not None and reigning.version == version:
         return reigning
     _refuse_hand(entries, use_case.name, version)
-    open_model(use_case.name, version)
+    digest = open_model(use_case.name, version).card.digest
     at = as_of if reigning is None else max(as_of, reigning.at)
-    evidence = {"reason": reason, "gates": [], **crown(use_case, version, reigning, at)}
+    said = {"reason": reason, "gates": [], "digest": digest}
+    evidence = {**said, **crown(use_case, version, reigning, at)}
     entry = Entry(use_case.name, "promoted", f"hand:{version}", at, by, version, evidence)
     with effect("record the step"):
         return book.record(entry, expected_seq=len(entries))[0]

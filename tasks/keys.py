@@ -1,4 +1,4 @@
-"""Predictions by the key that a person writes: `UA/1545/EWR/2013-07-04`, or `carrier=UA,…`."""
+"""Predictions by the key that a person writes: `a/b/2013-07-04`, or `name=a,other=b,…`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find(use_case: UseCase, written: str) -> dict[str, Any]:
 
 
 def read_key(use_case: UseCase, written: str, table: pl.LazyFrame) -> dict[str, Any]:
-    """The values of spine.keys in `UA/1545/EWR/2013-07-04` or `carrier=UA,flight=1545,…`.
+    """The values of spine.keys in `a/b/2013-07-04`, in order, or `name=a,other=b,…`.
 
     Terminal says which columns make a key, and gives one that exists.
     """

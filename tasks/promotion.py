@@ -119,8 +119,7 @@ def undone_at(entries: Sequence[Entry], digest: str) -> datetime | None:
     """The last prediction time of the evidence on which a file was rolled back last (by hand: the
     moment of it); None if it never was. A file is its sha256, whatever its version.
     """
-    registered = [e for e in entries if e.what == "candidate_registered"]
-    files = {e.version: e.evidence["digest"] for e in registered}
+    files = {e.version: e.evidence["digest"] for e in entries if "digest" in e.evidence}
     undone = [e for e in entries if e.what == "rolled_back"]
     its = [e for e in undone if files.get(e.evidence["loser"]) == digest]
     return max((_evidence_until(e) for e in its), default=None)

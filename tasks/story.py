@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from configs.use_case import UseCase
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
 from tasks.plots import INK, dates, mark, tidy
+from tasks.rollout import rolling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,9 +58,22 @@ def status_of(use_case: UseCase) -> RenderableType:
         head,
         f"champion: version {now.version} since {now.at:%Y-%m-%d %H:%M} UTC",
     ]
+    lines += _on_trial(entries, now)
     bad = open_episodes(entries)
     lines += [f"[red]open since {e.at:%Y-%m-%d}[/]: {summary(e)}" for e in bad] or ["all is well"]
     return Group(*lines, _windows(weekly_numbers(use_case).tail(WINDOWS_SHOWN)))
+
+
+def _on_trial(entries: Sequence[Entry], now: Entry) -> list[str]:
+    """What still proves itself: the roll-out that runs, and until when the champion bakes."""
+    rolls, bakes = rolling(entries), now.evidence.get("bake_until")
+    said = []
+    if rolls is not None:
+        stage = f"stage {rolls.stage + 1} of {len(rolls.shares)}, {rolls.share:.0%}"
+        said.append(f"rolls out ({rolls.kind}): version {rolls.version}, {stage}")
+    if bakes:
+        said.append(f"compared with the champion before until {bakes[:10]}")
+    return said
 
 
 def history_of(model: str, *, full: bool = False, gates: bool = False) -> RenderableType:

@@ -9,6 +9,7 @@ from tasks.by_hand import pass_by_hand
 from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.ledger import Ledger, champion, ledger
+from tasks.promotion import undone_at
 from tasks.registry import golden_rows, register
 from tasks.rollback import roll_back_by_hand
 from tasks.tracking import connect
@@ -48,6 +49,7 @@ def test_it_reigns_bakes_and_can_be_undone_once_and_for_all(book):
     assert champion(book.entries(NAME)).version == 7
     with pytest.raises(Terminal, match="was rolled back on 2013-04-05: complaints"):
         passed(book, version)
+    assert undone_at(book.entries(NAME), entry.evidence["digest"]) == day(4)
 
 
 def test_an_unknown_version_and_one_without_its_file_are_refused(book):

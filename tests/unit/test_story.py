@@ -8,6 +8,7 @@ from rich.console import Console
 from configs.use_case import load_use_case
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
+from tasks.rollout import begin
 from tasks.story import history_of, picture, status_of, weekly_numbers
 from tests.unit.test_ledger import START
 
@@ -54,6 +55,27 @@ def test_status_names_champion_and_open_episodes(home):
     said = told(status_of(FLIGHTS))
     assert "champion: version 1 since 2013-04-01" in said
     assert "open since 2013-04-01: roc_auc_5w is 0.65" in said
+
+
+def test_status_names_what_still_proves_itself(home):
+    baked = {**PROMOTED, "bake_until": "2013-04-29T00:00:00+00:00"}
+    ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, baked))
+    plan = begin(FLIGHTS, 1)
+    ledger().record(Entry("flights", "rollout_started", "rollout:2", START, "gate", 2, plan))
+    said = told(status_of(FLIGHTS))
+    assert "rolls out (canary): version 2, stage 1 of 2, 10%" in said
+    assert "compared with the champion before until 2013-04-29" in said
+
+
+def test_history_shows_each_decisions_gates_on_demand(home):
+    gates = [{"gate": "cost", "asked": "not [dearer]", "measured": "0.4", "verdict": "fail"}]
+    evidence = {**PROMOTED, "gates": gates}
+    ledger().record(Entry("flights", "refused", "decision:2", START, "gate", 2, evidence))
+    ledger().record(Entry("flights", "notified", "notified:x", START, "notify", 2))
+    assert "not [dearer]" in told(history_of("flights", gates=True))
+    assert "✗ fail" in told(history_of("flights", gates=True))
+    assert "not [dearer]" not in told(history_of("flights"))
+    assert "notified" not in told(history_of("flights"))
 
 
 def test_history_shows_reasons_and_on_demand_all_evidence(home):

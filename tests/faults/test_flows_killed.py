@@ -1,0 +1,87 @@
+"""The promote and rollback flows themselves, on a real server, killed at each of their effects."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs import faults
+from configs.settings import ROOT, settings
+from tasks.ledger import ledger, unanswered
+from tests.candidates import record
+from tests.killing import copy, found, points
+from tests.real_server import EARLIER, NAME, another_version, candidate, configure, running
+
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1500)]
+PROMOTE = f"from flows.promote import promote; promote({NAME!r}, 2)"
+ROLLBACK = (
+    "from datetime import datetime; from flows.rollback import rollback; "
+    f"rollback({NAME!r}, 'decision:2', as_of=datetime(2013, 2, 5))"
+)
+SHARED = ("lake", "landing", "feast_registry", "feast_online", "mlflow_artifacts", "reports")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Ledger and registry with version 1 as champion, and 2, as good, as candidate."""
+    from flows.train import train_version
+    from tasks.alias import follow
+
+    with running(tmp_path_factory.mktemp("server")):
+        case = configure(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
+        record(ledger(), "promoted", "decision:1", EARLIER, train_version(case, EARLIER, "first"))
+        candidate(another_version(1))
+        follow(ledger(), NAME)
+        folder = tmp_path_factory.mktemp("template")
+        for name in ("ledger.db", "mlflow.db"):
+            (folder / name).write_bytes((settings().state / name).read_bytes())
+        yield folder
+
+
+def run(program: str, state: Path, point: str = "") -> int:
+    """Run a flow on a copy of ledger and registry; its exit code."""
+    shared = {f"MAINSPRING_{name.upper()}": str(getattr(settings(), name)) for name in SHARED}
+    own = {"MAINSPRING_STATE": str(state), faults.VARIABLE: point}
+    environment = {**os.environ, **shared, **own}
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment).returncode
+
+
+def kept(state: Path) -> tuple[list[str], int | None, int | None]:
+    """The ledger's keys, its champion and the alias; this process looks elsewhere afterwards."""
+    before = os.environ["MAINSPRING_STATE"]
+    entries, reigning, alias = found(state)
+    assert unanswered(entries) == []
+    os.environ["MAINSPRING_STATE"] = before
+    settings.cache_clear()
+    ledger.cache_clear()
+    return [e.key for e in entries], reigning, alias
+
+
+@pytest.mark.parametrize(
+    ("program", "effects"),
+    [
+        (PROMOTE, ("record the step", "set the alias", "emit mainspring.promoted")),
+        (ROLLBACK, ("record the rollback", "set the alias", "emit mainspring.rolled-back")),
+    ],
+)
+def test_a_flow_that_was_killed_and_runs_again_leaves_what_it_would_have_left(
+    template: Path, tmp_path: Path, program: str, effects: tuple[str, ...]
+) -> None:
+    start = copy(template, tmp_path / "start")
+    if program == ROLLBACK:
+        assert run(PROMOTE, start) == 0
+    whole = copy(start, tmp_path / "whole")
+    assert run(program, whole) == 0
+    wanted = kept(whole)
+    assert wanted[1] == wanted[2]
+    for number, point in enumerate(points(*effects)):
+        broken = copy(start, tmp_path / str(number))
+        assert run(program, broken, point) == -signal.SIGKILL, point
+        assert run(program, broken) == 0, point
+        assert kept(broken) == wanted, point
