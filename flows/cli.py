@@ -19,6 +19,7 @@ from configs.clock import moment
 from configs.errors import MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case, use_case_names
+from flows.replay import replay
 
 app = typer.Typer(
     help="Keeps a tabular model good in production, on its own.",
@@ -269,6 +270,9 @@ def demo(
 
     if not play(console, use_case, until, state or settings().state / "demo"):
         raise typer.Exit(1)
+
+
+command(replay)
 
 
 if __name__ == "__main__":
