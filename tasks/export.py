@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
+    estimator = _comparing_in_float32(estimator)
     kind = [("inputs", FloatTensorType([None, inputs]))]
     options = {id(estimator): {"zipmap": False}}
     name = type(estimator).__name__  # without one it is random, and so is the file's digest
@@ -77,6 +79,23 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return bytes(model.SerializeToString())
+
+
+def _comparing_in_float32(estimator: Any) -> Any:  # noqa: ANN401
+    """The estimator, with each threshold of histogram boosting lowered to a float32.
+
+    Its thresholds lie halfway between two values, in float64. The converter rounds them: up, if
+    the values are neighbours in float32, and the upper one then goes the wrong way. No float32
+    lies between a threshold and the float32 below it, so lowered it decides as before.
+    """
+    lowered = copy.deepcopy(estimator)
+    last = getattr(lowered, "steps", [("", lowered)])[-1][1]
+    for tree in (tree for trees in getattr(last, "_predictors", ()) for tree in trees):
+        exact = tree.nodes["num_threshold"]
+        near = exact.astype(np.float32)
+        below = np.nextafter(near, np.float32(-np.inf))
+        tree.nodes["num_threshold"] = np.where(near > exact, below, near)
+    return lowered
 
 
 def open_session(onnx: bytes) -> InferenceSession:
