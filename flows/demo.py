@@ -54,7 +54,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     began = time.monotonic()
     _start_over(state)
     usual = settings()  # the addresses of `make up`; the demo takes free ports
-    from infra import local
+    from infra import environment, local
 
     console.print(f"[bold]{use_case.title}[/]  everything goes to [cyan]{state}[/]")
     with ThreadPoolExecutor() as aside:
@@ -68,7 +68,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
             _live(console, use_case, use_case.demo, end, deployed)
             return _closing(console, use_case, time.monotonic() - began, usual)
         finally:
-            _send_the_rest()
+            environment.leave()
             local.down()
 
 
@@ -77,15 +77,6 @@ def _prepare(use_case: UseCase, demo: Demo) -> None:
     _land(use_case, demo, Week(demo.start, demo.train_at))
     for name in HEAVY:
         import_module(name)
-
-
-def _send_the_rest() -> None:
-    """Let Prefect send its last logs and events while the server can still take them."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for service in (APILogWorker, EventsWorker):
-        service.drain_all(timeout=10)
 
 
 def _start_over(state: Path) -> None:

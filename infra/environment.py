@@ -53,6 +53,19 @@ def enter() -> None:
     refresh_global_settings_context()  # Prefect read its settings when it was imported
 
 
+def leave() -> None:
+    """Let Prefect send its last logs and events while the server can still take them.
+
+    What sends them is kept for the life of the process, with its connection: after this, another
+    server gets senders of its own.
+    """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for service in (APILogWorker, EventsWorker):
+        service.drain_all(timeout=10)
+
+
 def join() -> bool:
     """Point this process at the server that it would use, if that one answers; whether it does."""
     url = os.environ.get("PREFECT_API_URL") or f"{settings().prefect_url}/api"

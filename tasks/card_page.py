@@ -87,11 +87,16 @@ def _marked(line: dict[str, str]) -> dict[str, str]:
 
 
 def about(entries: Sequence[Entry], version: int) -> list[Entry]:
-    """The entries that a version has a part in: its own, what asked for it, and who undid it."""
+    """The entries that a version has a part in: its own, what asked for it, and who came after."""
     origins = {e.evidence.get("origin") for e in entries if e.version == version}
-    return [
-        e for e in entries if version in (e.version, e.evidence.get("loser")) or e.key in origins
-    ]
+    return [e for e in entries if version in concerned(e) or e.key in origins]
+
+
+def concerned(entry: Entry) -> list[int]:
+    """The versions that an entry is about: its own, and the one that lost the champion's place."""
+    lost = {"promoted": "champion_version", "rolled_back": "loser"}.get(entry.what, "")
+    versions = (entry.version, entry.evidence.get(lost))
+    return [version for version in versions if version is not None]
 
 
 def standing(entries: Sequence[Entry], version: int) -> str:
@@ -133,6 +138,12 @@ def write_page(card: Card, version: int, entries: Sequence[Entry]) -> Page:
 def _held(picture: Path) -> str:
     """An address that holds the picture itself."""
     return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+def publish_cards(use_case: UseCase, entry: Entry) -> None:
+    """As `publish_card`, for the versions that an entry is about; its own comes last, on top."""
+    for version in reversed(concerned(entry)):
+        publish_card(use_case, version)
 
 
 def publish_card(use_case: UseCase, version: int) -> Page:

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from configs.errors import Terminal
 from configs.faults import effect
 from configs.use_case import UseCase
-from tasks.card_page import publish_card
+from tasks.card_page import publish_cards
 from tasks.events import tell
 from tasks.ledger import Entry, Ledger, ledger, require_champion
 from tasks.promotion import gate_table
@@ -127,11 +127,11 @@ def undo(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
 
 @task(task_run_name="tell of the rollback", cache_policy=NO_CACHE)
 def tell_rollback(use_case: UseCase, entry: Entry) -> None:
-    """The bake's gates as a table of the run, the event of who is back, and the loser's page."""
+    """The bake's gates as a table of the run, the event of who is back, and both pages."""
     create_table_artifact(
         gate_table(entry.evidence),
         key=f"rollback-{use_case.slug}",
         description=f"back to version {entry.version}: {entry.evidence['reason']}",
     )
     tell(entry)
-    publish_card(use_case, entry.evidence["loser"])
+    publish_cards(use_case, entry)

@@ -198,8 +198,14 @@ def summary(entry: Entry) -> str:
     """One line of what an entry stands on."""
     if entry.what == "candidate_registered":
         return _candidate(entry.evidence)
-    said = entry.evidence.get("reason") or entry.evidence.get("message")
-    return str(said or entry.key)
+    said = str(entry.evidence.get("reason") or entry.evidence.get("message") or entry.key)
+    return f"by {entry.actor}: {said}" if _by_a_person(entry) else said
+
+
+def _by_a_person(entry: Entry) -> bool:
+    """Whether a person did it, who is named then: an answer, or a promotion or rollback by hand."""
+    by_hand = entry.key.startswith("hand:") or entry.evidence.get("by_hand")
+    return bool(by_hand) or entry.what in ("approved", "rejected")
 
 
 def _candidate(evidence: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from configs.faults import effect
 from configs.use_case import UseCase
 from tasks import rollout
 from tasks.candidacy import Candidacy, candidacy
-from tasks.card_page import publish_card
+from tasks.card_page import publish_cards
 from tasks.events import tell
 from tasks.ledger import Entry, Ledger, What, ledger
 from tasks.promotion import Decision, gate_table
@@ -181,15 +181,15 @@ def carry_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> 
 
 @task(task_run_name="tell of {entry.what}", cache_policy=NO_CACHE)
 def tell_step(use_case: UseCase, entry: Entry) -> None:
-    """The gates as a table of the run, the event of a promotion, and a decided version's page."""
+    """The gates as a table of the run, the event of a promotion, and the pages of those decided."""
     create_table_artifact(
         gate_table(entry.evidence),
         key=f"decision-{use_case.slug}",
         description=f"version {entry.version} {entry.what}: {entry.evidence['reason']}",
     )
     tell(entry)
-    if entry.what in ("promoted", "refused") and entry.version is not None:
-        publish_card(use_case, entry.version)
+    if entry.what in ("promoted", "refused"):
+        publish_cards(use_case, entry)
 
 
 def _gate(it: Candidacy) -> Decision:

@@ -25,7 +25,7 @@ Found = TypeVar("Found")
 @contextmanager
 def running(home: Path) -> Iterator[UseCase]:
     """Four weeks of flights in a lake, and server and worker with the deployments that ship."""
-    from infra import deployments, local
+    from infra import deployments, environment, local
 
     before = dict(os.environ)
     (home / "configs").mkdir()
@@ -40,6 +40,7 @@ def running(home: Path) -> Iterator[UseCase]:
         ingest(date(2012, 12, 31), date(2013, 1, 29))
         yield load_use_case(NAME)
     finally:
+        environment.leave()
         local.down()
         os.environ.clear()
         os.environ.update(before)

@@ -74,7 +74,7 @@ def webhook() -> Iterator[Webhook]:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[UseCase]:
     """Server and worker with a watch deployment and a block, and a lake in which all has come."""
-    from infra import deployments, local
+    from infra import deployments, environment, local
 
     home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
     os.environ["MAINSPRING_STATE"] = str(home / "state")
@@ -90,6 +90,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
         _fill(case)
         yield case
     finally:
+        environment.leave()
         local.down()
         os.environ.clear()
         os.environ.update(before)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from configs.errors import BadModel
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
-from flows.cli import app
+from flows.cli import app, console
 from tasks import features, reproduce, store
 from tasks.card import Card, make_card
 from tasks.explain import Explanation, explain
@@ -171,12 +171,12 @@ def test_a_row_that_would_be_answered_otherwise_now_says_so(use_case, trained):
     assert "rows landed since that were known before" in notes[0]
 
 
-def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained):
+def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained, monkeypatch):
     row = predicted(use_case, LAST).row(0, named=True)
     key = f"{row['carrier']}/{row['flight']}/{row['origin']}/{row['flight_date']:%Y-%m-%d}"
     named = f"flight={row['flight']}, carrier={row['carrier']}, origin={row['origin']}"
-    wide = {"COLUMNS": "160"}
-    shown = CliRunner().invoke(app, ["explain", "flights", key], env=wide)
+    monkeypatch.setattr(console, "width", 160)
+    shown = CliRunner().invoke(app, ["explain", "flights", key])
     assert shown.exit_code == 0, shown.output
     for said in ("happened (UTC)", "known (UTC)", "airport_ops", "request", key):
         assert said in shown.output
@@ -189,7 +189,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
         ("UA/x/EWR/2013-01-11", "invalid literal"),
         ("XX/1/EWR/2013-01-11", "nothing was predicted for XX/1/EWR/2013-01-11"),
     ):
-        result = CliRunner().invoke(app, ["explain", "flights", wrong], env=wide)
+        result = CliRunner().invoke(app, ["explain", "flights", wrong])
         assert result.exit_code == 1
         output = " ".join(result.output.split())
         assert said in output
@@ -231,6 +231,7 @@ def test_another_seed_gives_other_answers(use_case, trained, tmp_path, monkeypat
     assert found.rows[0] == found.rows[1]
 
 
+@pytest.mark.slow
 def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
     newest, other = features.table_versions(use_case), {**trained.card.environment, "onnx": "0.1"}
     version = trained.register(

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from tasks.card import Card, make_card
-from tasks.card_page import about, standing, write_page
+from tasks.card_page import about, concerned, standing, write_page
 from tasks.export import export_fitted
 from tasks.ledger import Entry
+from tasks.story import happened
 from tasks.training import fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
@@ -84,6 +85,20 @@ def test_markdown_stands_beside_its_pictures_which_are_drawn_once(home, card, en
     again = write_page(card, 2, entries)
     assert "No gate was asked yet" not in again.markdown.read_text()
     assert [path.stat().st_mtime_ns for path in pictures] == times
+
+
+def test_whose_pages_an_entry_changes(entries):
+    promoted = replace(entries[-1], what="promoted", version=2, evidence={"champion_version": 1})
+    assert concerned(promoted) == [2, 1]
+    assert concerned(replace(promoted, evidence={"champion_version": None})) == [2]
+    assert concerned(replace(promoted, what="refused")) == [2]
+    assert concerned(replace(promoted, what="rolled_back", version=1, evidence={"loser": 2})) == [
+        1,
+        2,
+    ]
+    assert standing([*entries, replace(promoted, seq=9)], 1).endswith(
+        f"{happened(promoted)}, {promoted.at:%Y-%m-%d}."
+    )
 
 
 def test_a_version_that_was_undone_says_so(entries):

@@ -78,6 +78,14 @@ def test_history_shows_each_decisions_gates_on_demand(home):
     assert "notified" not in told(history_of("flights"))
 
 
+def test_history_names_the_person(home):
+    ledger().record(Entry("flights", "promoted", "hand:3", START, "ada", 3, {"reason": "urgent"}))
+    ledger().record(Entry("flights", "promoted", "decision:4", START, "gate", 4, PROMOTED))
+    said = told(history_of("flights"))
+    assert "by ada: urgent" in said
+    assert "by gate" not in said
+
+
 def test_history_shows_reasons_and_on_demand_all_evidence(home):
     ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
     assert PROMOTED["reason"] in told(history_of("flights"))
