@@ -60,6 +60,16 @@ class Compared:
     entries: dict[str, tuple[Entry, ...]]
 
     @property
+    def distinct(self) -> dict[str, list[str]]:
+        """The first of all policies that gave the same answers, and its name with theirs."""
+        found: dict[str, list[str]] = {}
+        answered = self.numbers["policy"].unique(maintain_order=True)
+        for policy in answered:
+            like = (p for p in found if all(map(_same, self.differences[p, policy])))
+            found.setdefault(next(like, policy), []).append(policy)
+        return found
+
+    @property
     def best(self) -> Outcome:
         """The policy of least cost; of equal ones the first."""
         return min(self.outcomes, key=lambda outcome: outcome.regret)
@@ -99,6 +109,10 @@ def differences(
         of = compare(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
         found[one, other] = tuple(of)
     return found
+
+
+def _same(found: Difference) -> bool:
+    return found.improvement == found.low == found.high == 0
 
 
 def keep(found: Compared, folder: Path) -> Path:

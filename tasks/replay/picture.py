@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,39 +44,49 @@ def draw(replay: Replay, found: Compared, path: Path) -> Path:
     return path
 
 
+def _colours(found: Compared) -> dict[str, str]:
+    """A colour for each policy; the same one for those that gave the same answers."""
+    colours = dict(zip(found.entries, cycle(_COLOURS), strict=False))
+    return colours | {
+        policy: colours[first] for first, alike in found.distinct.items() for policy in alike
+    }
+
+
 def _week(replay: Replay) -> str:
     days = replay.plan.use_case.monitor.window.days
     return "week" if days == 7 else f"{days} days"
 
 
 def _weekly(axes: Axes, replay: Replay, found: Compared, subject: str) -> None:
-    policies = found.numbers["policy"].unique(maintain_order=True).to_list()
-    for colour, policy in zip(_COLOURS, policies, strict=False):
+    colours = _colours(found)
+    for policy, alike in found.distinct.items():
+        colour, label = colours[policy], " = ".join(alike)
         weeks = found.numbers.filter(
             pl.col("policy") == policy,
             pl.col("subject") == subject,
             (pl.col("start") != replay.plan.start) | (pl.col("end") != replay.plan.end),
         ).drop_nulls("value")
         times: Any = weeks["end"].to_list()
-        axes.plot(times, weeks["value"], "o-", color=colour, markersize=3, lw=1.2, label=policy)
-        if len(policies) <= _BANDED:
+        axes.plot(times, weeks["value"], "o-", color=colour, markersize=3, lw=1.2, label=label)
+        if len(found.distinct) <= _BANDED:
             axes.fill_between(times, weeks["low"].fill_null(float("nan")),
                               weeks["high"].fill_null(float("nan")), color=colour,
                               alpha=0.12, lw=0)  # fmt: skip
 
 
 def _regrets(axes: Axes, found: Compared) -> None:
-    policies = found.regrets["policy"].unique(maintain_order=True).to_list()
-    for colour, policy in zip(_COLOURS, policies, strict=False):
+    colours = _colours(found)
+    for policy in found.distinct:
         own = found.regrets.filter(pl.col("policy") == policy)
         times: Any = own["end"].to_list()
-        axes.plot(times, own["regret"], "-", color=colour, lw=1.6)
+        axes.plot(times, own["regret"], "-", color=colours[policy], lw=1.6)
 
 
 def _champions(axes: Axes, found: Compared) -> None:
     """A line for each policy, with a mark for each decision."""
-    for row, entries in enumerate(found.entries.values()):
-        colour = _COLOURS[row % len(_COLOURS)]
+    colours = _colours(found)
+    for row, (policy, entries) in enumerate(found.entries.items()):
+        colour = colours[policy]
         for what, marker in _MARKS.items():
             times: Any = [e.at for e in entries if e.what == what]
             axes.scatter(times, [row] * len(times), marker=marker, color=colour, s=30)

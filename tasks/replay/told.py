@@ -89,7 +89,7 @@ def _signed(value: float) -> str:
 
 def verdict(one: str, other: str, of: Difference) -> str:
     """Which of two policies is shown to be better, if one is."""
-    if of.low == of.high == 0:
+    if of.improvement == of.low == of.high == 0:
         return "the same answers"
     if of.low > 0:
         return f"{one} is better"

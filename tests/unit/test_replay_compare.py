@@ -123,6 +123,10 @@ def test_pairs_are_compared_and_only_what_is_shown_is_said(replay: Replay) -> No
     assert auc.confidence == pytest.approx(1 - 0.05 / 3)
 
 
+def test_policies_with_the_same_answers_are_drawn_as_one(replay: Replay) -> None:
+    assert compared(replay).distinct == {"sharp": ["sharp", "twin"], "blunt": ["blunt"]}
+
+
 def test_the_best_of_many_is_said_to_be_picked_afterwards(replay: Replay) -> None:
     first, *_ = told.warnings(compared(replay))
     assert "sharp has the least cost of 4 policies, and was picked after they were all" in first
