@@ -100,12 +100,15 @@ def warnings(found: Compared) -> list[str]:
     """What must be said beside the numbers, whatever they are."""
     best = found.best
     said = [
-        f"{best.policy} has the least cost of {len(found.outcomes)} policies, and was picked after "
-        f"they were all seen: its advantage looks larger than it is. Drawing the days again, it "
-        f"has the least cost in {best.best:.0%} of the periods.",
         "Whatever was chosen with this period in view (thresholds, margins, inputs) flatters the "
-        "policies that use it. One year of one place is one sample.",
+        "policies that use it, and one period is one sample."
     ]
+    if len(found.outcomes) > 1:
+        said.append(
+            f"{best.policy} has the least cost of {len(found.outcomes)} policies, and was picked "
+            "after they were all seen: its advantage looks larger than it is. Drawing the days "
+            f"again, it has the least cost in {best.best:.0%} of the periods."
+        )
     if found.differences:
         confidence = next(iter(found.differences.values()))[0].confidence
         said.append(

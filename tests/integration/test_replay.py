@@ -219,3 +219,53 @@ def test_a_replay_that_was_killed_comes_to_the_same_end(replay: Replay, replayed
     for table in TABLES:
         assert rows(state, table).equals(rows(replayed, table))
     assert told(entries(state)) == told(entries(replayed))
+
+
+@pytest.mark.slow
+def test_nothing_that_became_known_later_is_seen(
+    replayed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On a lake that ends with the period, trained anew: the same answers and decisions."""
+    folder = tmp_path_factory.mktemp("ends")
+    configure(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, real(folder))
+        case = load_use_case("flights")
+        real_lake.land(case, START - timedelta(days=30), END)
+        features.refresh(case, END)
+        found = prepare(case, START, END, [POLICY])
+        share(found)
+        place = found.place_of("lively")
+        use_state(patch, found.plan.environment(found.folder, place / "state"))
+        play(place)
+    for table in TABLES:
+        assert rows(place / "state", table).equals(rows(replayed, table))
+    assert told(entries(place / "state")) == told(entries(replayed))
+
+
+@pytest.mark.slow
+def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
+    """Two policies for two weeks by the command; anew with --again; and once more, all done."""
+    folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
+    command = [
+        sys.executable, "-m", "flows.cli", "replay", "flights", "--from", "2013-01-22",
+        "--to", "2013-02-04", "--policy", "never", "performance",
+    ]  # fmt: skip
+    environment = {**os.environ, **real(production), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    seen = []
+    for more in ([], ["--again"], []):
+        done = subprocess.run(
+            [*command, *more], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "what each policy came to" in done.stdout
+        seen.append((folder / "numbers.parquet").read_bytes())
+    assert seen[0] == seen[1] == seen[2]
+    assert "<img" in (folder / "replay.html").read_text()
+    from tasks.tracking import connect, experiment_of
+
+    runs = connect().search_runs(
+        [experiment_of(connect(), "flights")], "tags.`mainspring.replay` != ''"
+    )
+    assert {run.info.run_name for run in runs} == {"replay never", "replay performance"}
+    assert len(runs) == 2
