@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ValidationError
+from itertools import pairwise
+
+from pydantic import BaseModel, Tag, ValidationError
 
 
 def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
@@ -20,16 +22,24 @@ def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     """The fields that exist beside an unknown one, by the names that are written in YAML."""
-    for step in place[:-1]:  # a step that is no field is a place in a list or a dict of models
+    for step, following in pairwise(place):
+        # a step that is no field is a place in a list or a dict, or says which of several models
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if step in fields:
-            model = _model_in(fields[str(step)].annotation) or model
+            found = _models_in(fields[str(step)].annotation)
+            model = found.get(str(following), next(iter(found.values()), model))
     return ", ".join(field.alias or name for name, field in model.model_fields.items())
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model inside an annotation such as dict[Name, Table] or tuple[Performance, ...]."""
+def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
+    """The models inside an annotation such as dict[Name, Table] or Direct | Shadow, by the tag that
+    tells them apart: their `kind`, or what pydantic's Tag says.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = getattr(annotation, "__args__", ())
-    return next((model for each in inner if (model := _model_in(each))), None)
+        kind = annotation.model_fields.get("kind")
+        return {tag or str(kind.default if kind else annotation.__name__): annotation}
+    tags = [each.tag for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Tag)]
+    found: dict[str, type[BaseModel]] = {}
+    for inner in getattr(annotation, "__args__", ()):
+        found |= _models_in(inner, tags[0] if tags else "")
+    return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from configs.clock import Duration
-from configs.part import Metric, Part, Severity, Share
+from configs.part import Kind, Metric, Part, Severity, Share
 
 
 class Slice(Part):
@@ -41,11 +41,39 @@ class Cost(Part):
     true_negative: float = 0.0
 
 
+class ErrorCost(Part):
+    """Business cost of a number that is predicted wrong, in any unit: of each unit of its error."""
+
+    over: float = Field(1.0, ge=0, description="a unit predicted too much")
+    under: float = Field(1.0, ge=0, description="a unit predicted too little")
+
+    @model_validator(mode="after")
+    def _errors_cost(self) -> Self:
+        if not self.over + self.under:
+            raise ValueError("over and under are both 0: then no error costs anything")
+        return self
+
+
+COSTS: dict[Kind, type[Cost] | type[ErrorCost]] = {"binary": Cost, "regression": ErrorCost}
+
+
+def _kind_of_cost(given: object) -> Kind:
+    """Which cost is meant, told by its fields."""
+    by_name = isinstance(given, dict) and bool({"over", "under"} & given.keys())
+    return "regression" if by_name or isinstance(given, ErrorCost) else "binary"
+
+
+AnyCost = Annotated[
+    Annotated[Cost, Tag("binary")] | Annotated[ErrorCost, Tag("regression")],
+    Discriminator(_kind_of_cost),
+]
+
+
 class Evaluation(Part):
     """How models are compared while training, and in which slices they are looked at."""
 
-    metric: Metric = "roc_auc"
-    cost: Cost
+    metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
+    cost: AnyCost
     slices: tuple[Slice, ...] = ()
     slice_min_rows: int = Field(200, ge=1)
 
@@ -60,9 +88,13 @@ class Budgets(Part):
 
 
 class Gate(Part):
-    """What a challenger must show on fresh rows before it is let in."""
+    """What a challenger must show on fresh rows before it is let in.
 
-    metric: Metric = "roc_auc"
+    Here and below a margin is in the metric's own unit. Of a regression label, whose unit can be
+    anything, it counts standard deviations of the label; of its cost, what such an error costs.
+    """
+
+    metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
     rule: Literal["superiority", "non_inferiority"] = "superiority"
     margin: float = Field(0.0, ge=0, description="non_inferiority: how much worse is still equal")
     confidence: float = Field(0.95, gt=0.5, lt=1)
@@ -168,7 +200,7 @@ class Performance(Rule):
 
     metric: Metric | Literal["calibration_gap"]
     window: Duration
-    worse_by: float = Field(gt=0, description="than the champion's own holdout")
+    worse_by: float = Field(gt=0, description="than the champion's own holdout, as gate's margins")
 
 
 class Contract(Rule):

@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 from configs.clock import Duration
 from configs.errors import BadConfig
 from configs.mistakes import explain
-from configs.part import ColumnType, Cron, Name, Part, Share
+from configs.part import METRICS, ColumnType, Cron, Kind, Name, Part, Share
 from configs.policy import (
+    COSTS,
     Bake,
     Deadlines,
     Direct,
@@ -66,11 +67,14 @@ class Spine(Part):
 
 
 class Label(Part):
-    """What is predicted: 1 for the event, 0 for none, no row where there is no label (yet)."""
+    """What is predicted; no row where there is no label (yet).
+
+    binary: 1 for the event, 0 for none. regression: a number.
+    """
 
     function: Name = "labels"
     column: Name
-    kind: Literal["binary"] = "binary"
+    kind: Kind = "binary"
     known_time: str = "label_known_time"
     min_coverage: Share = Field(0.8, description="labelled share that makes a window mature")
 
@@ -174,6 +178,48 @@ class UseCase(Part):
     def slug(self) -> str:
         """The name as part of an artifact's key, which takes no underscore."""
         return self.name.replace("_", "-")
+
+    def model_post_init(self, _context: object) -> None:
+        """A metric that the YAML does not name is the first one of the label's kind."""
+        for name in ("evaluation", "gate"):
+            part: Evaluation | Gate = getattr(self, name)
+            if "metric" not in part.model_fields_set:
+                first = {"metric": METRICS[self.label.kind][0]}
+                object.__setattr__(self, name, part.model_copy(update=first))
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_kind(self) -> Self:
+        kind, fit = self.label.kind, METRICS[self.label.kind]
+        named = {"evaluation.metric": self.evaluation.metric, "gate.metric": self.gate.metric}
+        for place, rule in enumerate(self.monitor.performance):
+            if rule.metric != "calibration_gap":
+                named[f"monitor.performance.{place}.metric"] = rule.metric
+        for field, metric in named.items():
+            if metric not in fit:
+                raise ValueError(
+                    f"{field}: {metric} says nothing of a {kind} label (label.kind); take one of "
+                    + ", ".join(fit)
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _cost_fits_the_kind(self) -> Self:
+        cost, wanted = self.evaluation.cost, COSTS[self.label.kind]
+        if not isinstance(cost, wanted):
+            raise ValueError(
+                f"evaluation.cost: a {self.label.kind} label (label.kind) has its own prices: "
+                f"{', '.join(wanted.model_fields)}; not {', '.join(type(cost).model_fields)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_decisions_are_flagged(self) -> Self:
+        if self.explanations.flagged and self.label.kind != "binary":
+            raise ValueError(
+                f"explanations.flagged: no row of a {self.label.kind} label is flagged; leave it "
+                "out, and ask for single rows with mainspring explain"
+            )
+        return self
 
     @model_validator(mode="after")
     def _label_is_no_input(self) -> Self:

@@ -84,8 +84,8 @@ def costs(use_case: UseCase, rolls: Rolling, as_of: datetime) -> pl.DataFrame:
     width = use_case.gate.block or timedelta(days=1)
     given = used(answers(use_case, rolls.since, as_of))
     known = with_labels(use_case, given, labels(use_case, rolls.since, as_of, as_of))
-    label, flagged = known[use_case.label.column], known["decision"].to_numpy()
-    paid = decision_costs(label.fill_null(0).to_numpy(), flagged, use_case.evaluation.cost)
+    label, decision = known[use_case.label.column], known["decision"].to_numpy()
+    paid = decision_costs(label.fill_null(0).to_numpy(), decision, use_case.evaluation.cost)
     rows = known.select(
         "arm",
         block=pl.col(use_case.spine.time).dt.epoch("us") // (width // timedelta(microseconds=1)),

@@ -139,7 +139,7 @@ def _number(use_case: UseCase, baked: Baked, found: Difference, as_of: datetime)
     if metric == "cost":
         margin = bake.cost_margin * abs(found.champion)
     else:
-        margin = bake.slice_margin if found.of_slice else bake.margin
+        margin = found.unit * (bake.slice_margin if found.of_slice else bake.margin)
     metric = use_case.gate.metric if found.of_slice else metric
     sign = 1 if metric in LOWER_IS_BETTER else -1
     return Number(

@@ -25,6 +25,7 @@ def candidate_entry(card: Card, version: int, origin: str, as_of: datetime, acto
     evidence = {
         "origin": origin,
         "algorithm": card.algorithm,
+        "kind": card.kind,
         "digest": card.digest,
         "trained_until": card.trained_until.isoformat(),
         "rows": card.rows,

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from configs import part
 from configs.settings import ROOT
 from configs.use_case import Candidate, UseCase
 from tasks.drift import Profile, profile
-from tasks.export import Exported, Footprint, open_session, probabilities
+from tasks.export import Exported, Footprint, answer, open_session
 from tasks.holdout import importance, measured
 from tasks.matrix import Schema, build_matrix
 from tasks.training import Fitted, Parts
@@ -41,7 +42,8 @@ class Card(BaseModel):
     inputs: Schema
     feature_service: str
     label: str
-    threshold: float
+    kind: part.Kind = Field("binary", description="of the label")
+    threshold: float | None = Field(description="from which it flags; null of a number")
     start: datetime = Field(description="prediction time of the first fitted row")
     fitted_until: datetime | None = Field(None, description="the train part's end")
     end: datetime = Field(description="the `as_of` of the training run")
@@ -55,7 +57,7 @@ class Card(BaseModel):
         {}, description="of holdout metrics, at gate.confidence, by gate.block; empty if few"
     )
     importance: dict[str, float] = Field(
-        {}, description="mean |contribution| of each input to the probability, on the holdout"
+        {}, description="mean |contribution| of each input to the answer, on the holdout"
     )
     slices: tuple[dict[str, Any], ...]
     thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
@@ -82,7 +84,7 @@ def make_card(
     from hashlib import sha256
 
     fitted, session = exported.fitted, open_session(exported.onnx)
-    scores = probabilities(session, build_matrix(parts.holdout, fitted.schema))
+    scores = answer(session, build_matrix(parts.holdout, fitted.schema))
     return Card(
         use_case=use_case.name,
         title=use_case.title,
@@ -91,6 +93,7 @@ def make_card(
         inputs=fitted.schema,
         feature_service=use_case.features.service,
         label=use_case.label.column,
+        kind=use_case.label.kind,
         threshold=exported.threshold,
         start=parts.train[use_case.spine.time].min(),
         fitted_until=parts.validation_start,
@@ -120,7 +123,7 @@ def _reference(
     use_case: UseCase, session: InferenceSession, schema: Schema, seen: pl.DataFrame
 ) -> Profile:
     """The profile of the rows that the model was fitted and selected on, with its scores."""
-    scores = pl.Series(SCORE, probabilities(session, build_matrix(seen, schema)))
+    scores = pl.Series(SCORE, answer(session, build_matrix(seen, schema)))
     return profile(
         seen.with_columns(scores),
         (*schema.numeric, SCORE),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.card import Card
+from tasks.kinds import KINDS
 from tasks.plots import COLOURS, INK, tidy
 
 if TYPE_CHECKING:
@@ -46,25 +47,29 @@ def _calibration(axes: Axes, card: Card) -> None:
     """Observed against predicted in bins of equally many rows; on the diagonal it is honest."""
     predicted = [part["predicted"] for part in card.calibration]
     observed = [part["observed"] for part in card.calibration]
-    top = 1.05 * max(*predicted, *observed, 0.05)
-    axes.plot([0, top], [0, top], "--", color="#9aa2ad", linewidth=1)
+    low = min(1.05 * min(*predicted, *observed), 0.0)
+    top = 1.05 * max(*predicted, *observed, 0.0 if card.threshold is None else 0.05)
+    axes.plot([low, top], [low, top], "--", color="#9aa2ad", linewidth=1)
     axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
-    axes.axvline(card.threshold, color=COLOURS["page"], linewidth=1, linestyle=":")
-    axes.text(card.threshold, 0.98 * top, " flagged from here on", color=COLOURS["page"],
-              fontsize=8, va="top")  # fmt: skip
-    axes.set(xlim=(0, top), ylim=(0, top))
-    axes.set_xlabel("predicted probability", fontsize=9, color=INK)
-    axes.set_ylabel("observed share", fontsize=9, color=INK)
+    if card.threshold is not None:
+        axes.axvline(card.threshold, color=COLOURS["page"], linewidth=1, linestyle=":")
+        axes.text(card.threshold, 0.98 * top, " flagged from here on", color=COLOURS["page"],
+                  fontsize=8, va="top")  # fmt: skip
+    axes.set(xlim=(low, top), ylim=(low, top))
+    names = KINDS[card.kind].axes
+    axes.set_xlabel(names[0], fontsize=9, color=INK)
+    axes.set_ylabel(names[1], fontsize=9, color=INK)
     tidy(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
 
 
 def _importance(axes: Axes, card: Card) -> None:
-    """Mean size of each input's contribution, in points of probability."""
+    """Mean size of each input's contribution, in points of probability or the label's unit."""
+    times, unit = KINDS[card.kind].points
     shown = list(card.importance.items())[:_BARS][::-1]
-    axes.barh([name for name, _ in shown], [100 * value for _, value in shown], color=BLUE)
+    axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
     axes.tick_params(axis="y", length=0)
     axes.margins(y=0.01)
-    tidy(axes, "mean size of an input's contribution, points of probability")
+    tidy(axes, f"mean size of an input's contribution, {unit}")
 
 
 def _drift(axes: Axes, card: Card) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 
 from tasks.card import SCORE, Card
 from tasks.drift import CategoricalBins, Column
+from tasks.kinds import KINDS
 from tasks.markdown import table
 
-_SHOWN = ("roc_auc", "pr_auc", "precision", "recall", "f1", "brier", "log_loss", "calibration_gap")
-_SLICED = ("slice", "value", "rows", "positive_rate", "roc_auc", "calibration_gap", "cost")
 _OFTEN_MISSING = 0.05
 _YEAR_DAYS = 365
 
@@ -69,7 +68,7 @@ Measured on the holdout with the file that runs.
 {shown.get("importance") or _importance(card)}
 
 ## Slices of the holdout
-{table([{name: entry[name] for name in _SLICED} for entry in card.slices])}
+{_slices(card)}
 
 {_thin(card)}
 
@@ -101,14 +100,14 @@ def limits(card: Card) -> str:
 
 def _head(card: Card) -> str:
     """In two sentences: what it is, and on what it was fitted and measured."""
-    fitted = card.rows["train"] + card.rows["validation"]
+    kind, fitted = KINDS[card.kind], card.rows["train"] + card.rows["validation"]
     return (
         f"`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from "
-        f"feature service `{card.feature_service}`; flags at a probability of "
-        f"{card.threshold:.4f} or more. Fitted and selected on {fitted:,} rows of "
+        f"feature service `{card.feature_service}`; {kind.decides(card.threshold)}. "
+        f"Fitted and selected on {fitted:,} rows of "
         f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, measured on the holdout up to "
         f"{card.end:%Y-%m-%d} ({card.rows['holdout']:,} rows, "
-        f"{card.holdout['positive_rate']:.1%} positive)."
+        f"{kind.described(card.holdout)})."
     )
 
 
@@ -122,10 +121,7 @@ def _limits(card: Card) -> list[str]:
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
     if cost:
-        said.append(
-            f"Its threshold weighs a needless flag as {cost['false_positive']:g} and a missed "
-            f"event as {cost['false_negative']:g}; who pays otherwise needs another threshold."
-        )
+        said.append(KINDS[card.kind].weighs(cost))
     missing = [
         f"`{name}` ({column.shares[-1]:.0%})"
         for name, column in card.reference.columns.items()
@@ -158,7 +154,7 @@ def _span(card: Card) -> str:
 
 def _metrics(card: Card) -> str:
     rows = []
-    for name in (*_SHOWN, "ece", "cost"):
+    for name in KINDS[card.kind].carded:
         low, high = card.intervals.get(name, (None, None))
         between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
         rows.append({"metric": name, "holdout": card.holdout[name], "interval": between})
@@ -176,11 +172,17 @@ def _sureness(card: Card) -> str:
 
 
 def _importance(card: Card) -> str:
+    times, unit = KINDS[card.kind].points
     rows = [
-        {"input": name, "mean size of its contribution, points": 100 * value}
+        {"input": name, f"mean size of its contribution, {unit}": times * value}
         for name, value in card.importance.items()
     ]
     return table(rows)
+
+
+def _slices(card: Card) -> str:
+    names = ("slice", "value", "rows", *KINDS[card.kind].sliced)
+    return table([{name: entry[name] for name in names} for entry in card.slices])
 
 
 def _thin(card: Card) -> str:

@@ -91,7 +91,8 @@ def _suites(use_case: UseCase) -> Iterator[Finding]:
 
 
 def _candidates(use_case: UseCase) -> Iterator[Finding]:
-    """Each estimator can be imported and takes its parameters."""
+    """Each estimator can be imported, takes its parameters and is made for such a label."""
+    from tasks.kinds import kind_of
     from tasks.matrix import Schema
     from tasks.training import build_estimator
 
@@ -99,7 +100,7 @@ def _candidates(use_case: UseCase) -> Iterator[Finding]:
     empty: dict[str, tuple[str, ...]] = dict.fromkeys(features.categorical, ())
     schema = Schema(numeric=features.numeric, categorical=features.categorical, vocabulary=empty)
     for name, candidate in use_case.candidates.items():
-        build_estimator(name, candidate, schema, use_case.seed)
+        build_estimator(name, candidate, schema, use_case.seed, kind_of(use_case))
         yield Finding("candidate", "ok", f"{name}: {candidate.estimator}")
 
 

@@ -16,9 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from configs.policy import Cost, Gate
+from configs.policy import AnyCost, Gate
 from configs.use_case import UseCase
-from tasks.evaluation import LOWER_IS_BETTER, Floats, decision_costs, slices_of
+from tasks.evaluation import LOWER_IS_BETTER, Decisions, Floats, decision_costs, slices_of
+from tasks.kinds import kind_of
 
 Flags = NDArray[np.bool_]
 Blocks = NDArray[np.int64]
@@ -32,14 +33,16 @@ _CHUNK = 64  # draws that average precision measures at once: bounds memory at 6
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's probabilities of the event and its decisions, both of shape (rows,)."""
+    """One model's values (probabilities of the event, or numbers) and what is decided by them,
+    both of shape (rows,).
+    """
 
-    probability: Floats
-    flagged: Flags
+    value: Floats
+    decision: Decisions
 
     def inside(self, mask: Flags) -> Answers:
         """The answers on some of the rows."""
-        return Answers(self.probability[mask], self.flagged[mask])
+        return Answers(self.value[mask], self.decision[mask])
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Difference:
     """A subject (a metric, `calibration`, or a slice like `origin=JFK`) under both models.
 
     `improvement` is positive where the challenger is better, and [low, high] is its interval at
-    `confidence`; `blocks` is how many blocks the `rows` lie in.
+    `confidence`; `blocks` is how many blocks the `rows` lie in, `unit` what one of a margin is.
     """
 
     subject: str
@@ -59,6 +62,7 @@ class Difference:
     rows: int
     blocks: int
     confidence: float
+    unit: float = 1.0
 
     @property
     def of_slice(self) -> bool:
@@ -68,7 +72,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models' answers on the same rows, with each row's label (0 or 1) and block (rows,).
+    """Both models' answers on the same rows, with each row's label and block (rows,).
 
     `drawn` is how many blocks there are to draw from; a slice need not have rows in each.
     """
@@ -101,9 +105,10 @@ def compare(
 ) -> list[Difference]:
     """Differences in gate.metric, in cost and in calibration, then in gate.metric by slice.
 
-    `rows`, in the order of the answers, hold the label (both values), the prediction time and the
-    columns of the slices. A slice counts with evaluation.slice_min_rows rows, both labels and five
-    blocks. The slices share one error rate (Bonferroni), and so do `looks` at the same question.
+    `rows`, in the order of the answers, hold the label (of an event: both values), the prediction
+    time and the columns of the slices. A slice counts with evaluation.slice_min_rows rows, labels
+    that can be compared and five blocks. The slices share one error rate (Bonferroni), and so do
+    `looks` at the same question.
     """
     gate = use_case.gate
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
@@ -114,10 +119,13 @@ def compare(
     subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
     found = [difference(subject, pair, cost, draws, error) for subject in subjects]
     parts = slices_in(use_case, rows, pair) if sliced else {}
-    for name, part in parts.items():
-        of_slice = difference(gate.metric, part, cost, draws, error / len(parts))
-        found.append(replace(of_slice, subject=name))
-    return found
+    for part in parts.values():
+        found.append(difference(gate.metric, part, cost, draws, error / len(parts)))
+    kind, spread = kind_of(use_case), float(label.std())
+    return [
+        replace(of, subject=name, unit=kind.unit(of.subject, spread, cost))
+        for name, of in zip((*subjects, *parts), found, strict=True)
+    ]
 
 
 def block_of(times: pl.Series, gate: Gate, seed: int) -> Blocks:
@@ -148,11 +156,11 @@ def slices_in(use_case: UseCase, rows: pl.DataFrame, pair: Pair) -> dict[str, Pa
     return {
         name: part
         for name, part in parts.items()
-        if 0 < part.label.sum() < len(part.label) and part.blocks >= MIN_BLOCKS
+        if kind_of(use_case).comparable(part.label) and part.blocks >= MIN_BLOCKS
     }
 
 
-def difference(subject: str, pair: Pair, cost: Cost, draws: Floats, error: float) -> Difference:
+def difference(subject: str, pair: Pair, cost: AnyCost, draws: Floats, error: float) -> Difference:
     """One subject under both models, with the interval that misses with probability `error`."""
     every = np.ones((1, pair.drawn))
     new, old = (measure(subject, pair, of, cost) for of in (pair.challenger, pair.champion))
@@ -176,9 +184,9 @@ def interval(improvements: Floats, blocks: int, error: float) -> tuple[float, fl
     return float(low), float(high)
 
 
-def measure(subject: str, pair: Pair, answers: Answers, cost: Cost) -> Measure:
+def measure(subject: str, pair: Pair, answers: Answers, cost: AnyCost) -> Measure:
     """How a subject is measured on drawn blocks of one model's answers."""
-    y, p = pair.label, answers.probability
+    y, p = pair.label, answers.value
     if subject == "roc_auc":
         return roc_auc(pair, p)
     if subject == "pr_auc":
@@ -186,18 +194,23 @@ def measure(subject: str, pair: Pair, answers: Answers, cost: Cost) -> Measure:
     if subject == CALIBRATION:
         gap = mean(pair, p - y)
         return lambda draws: np.abs(gap(draws))
+    if subject == "rmse":
+        squared = mean(pair, np.square(p - y))
+        return lambda draws: np.sqrt(squared(draws))
     return mean(pair, losses(subject, y, answers, cost))
 
 
-def losses(subject: str, label: Floats, answers: Answers, cost: Cost) -> Floats:
+def losses(subject: str, label: Floats, answers: Answers, cost: AnyCost) -> Floats:
     """What each row adds to a subject that is a mean over rows, (rows,)."""
-    p = answers.probability
+    p = answers.value
     if subject == "brier":
         return np.square(p - label)
+    if subject == "mae":
+        return np.abs(p - label)
     if subject == "log_loss":
         kept = np.clip(p, 1e-7, 1 - 1e-7)
         return -(label * np.log(kept) + (1 - label) * np.log(1 - kept))
-    return decision_costs(label, answers.flagged, cost)
+    return decision_costs(label, answers.decision, cost)
 
 
 def mean(pair: Pair, values: Floats) -> Measure:

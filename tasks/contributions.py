@@ -1,4 +1,4 @@
-"""How much each input moved a probability: Shapley values, from the ONNX file alone.
+"""How much each input moved an answer: Shapley values, from the ONNX file alone.
 
 A contribution is what an input adds to the answer when it takes the row's value in place of a
 background row's, averaged over orders in which the inputs do so (E. Štrumbelj & I. Kononenko,
@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.evaluation import Floats
-from tasks.export import CHUNK, probabilities
+from tasks.export import CHUNK, answer
 from tasks.matrix import Matrix, build_matrix
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ Ranks = NDArray[np.int64]
 
 
 def contributions(model: Model, frame: pl.DataFrame, permutations: int, seed: int) -> Floats:
-    """What each input adds to the probability of each row, float64 (rows, inputs).
+    """What each input adds to the answer to each row, float64 (rows, inputs).
 
     `frame` holds the model's inputs. The background are golden rows of the version: a row's
-    contributions add up to its probability minus the mean probability of those that were used,
+    contributions add up to its answer minus the mean answer to those that were used,
     the same ones for every row. The answer for a row depends on nothing but the row,
     `permutations` (an even number is used, at least 2) and the seed.
     """
@@ -49,7 +49,7 @@ def shapley(
     """As `contributions`, of matrices (rows, inputs); memory is that of CHUNK rows."""
     ranks = _orders(rows.shape[1], permutations, seed)
     start = _spread(session, background, len(ranks), seed)
-    first = probabilities(session, start)
+    first = answer(session, start)
     step = max(1, CHUNK // (len(ranks) * max(1, rows.shape[1] - 1)))
     chunks = (rows[at : at + step] for at in range(0, len(rows), step))
     found = [_walk(session, chunk, start, first, ranks) for chunk in chunks]
@@ -67,8 +67,8 @@ def _walk(
     orders, inputs = ranks.shape
     taken = ranks[:, None, :] < np.arange(1, inputs)[:, None]  # (orders, steps between, inputs)
     between = np.where(taken, rows[:, None, None, :], start[:, None, :])
-    middle = probabilities(session, between.reshape(-1, inputs)).reshape(len(rows), orders, -1)
-    last = np.broadcast_to(probabilities(session, rows)[:, None, None], (len(rows), orders, 1))
+    middle = answer(session, between.reshape(-1, inputs)).reshape(len(rows), orders, -1)
+    last = np.broadcast_to(answer(session, rows)[:, None, None], (len(rows), orders, 1))
     path = np.concatenate(
         [np.broadcast_to(first[:, None], (len(rows), orders, 1)), middle, last], axis=2
     )
@@ -89,7 +89,7 @@ def _spread(session: InferenceSession, background: Matrix, count: int, seed: int
 
     They are dealt at random to the orders; beyond the rows there are, all come again.
     """
-    ranked = background[np.argsort(probabilities(session, background), kind="stable")]
+    ranked = background[np.argsort(answer(session, background), kind="stable")]
     places = ((np.arange(count) + 0.5) / count * len(ranked)).astype(int)
     dealt: Matrix = ranked[np.random.default_rng([seed, 1]).permutation(places)]
     return dealt

@@ -1,4 +1,5 @@
-"""How good probabilities are: metrics, business cost and its best threshold, calibration, slices.
+"""How good probabilities are: metrics, business cost and its best threshold; and for every kind of
+label what a decision costs, calibration and slices.
 
 Everywhere `label` is (rows,) of 0 and 1, `probability` (rows,) of the event, and a row is flagged
 when probability >= threshold.
@@ -6,7 +7,7 @@ when probability >= threshold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,11 +16,12 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from configs.part import Metric
-from configs.policy import Cost, Slice
+from configs.policy import AnyCost, Cost, Slice
 
 Floats = NDArray[np.float64]
+Decisions = NDArray[np.bool_] | Floats
 BINS = 10
-LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "cost"})
+LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "rmse", "mae", "cost"})
 
 
 def evaluate(
@@ -67,10 +69,13 @@ def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: 
     return decision_costs(y, p >= threshold, cost)
 
 
-def decision_costs(label: Floats, flagged: NDArray[np.bool_], cost: Cost) -> Floats:
-    """Business cost of each row (rows,), given which are flagged."""
-    event = np.where(flagged, cost.true_positive, cost.false_negative)
-    none = np.where(flagged, cost.false_positive, cost.true_negative)
+def decision_costs(label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
+    """Business cost of each row (rows,), given which are flagged, or by which number."""
+    if not isinstance(cost, Cost):
+        error = decision - label
+        return cost.over * np.maximum(error, 0.0) + cost.under * np.maximum(-error, 0.0)
+    event = np.where(decision, cost.true_positive, cost.false_negative)
+    none = np.where(decision, cost.false_positive, cost.true_negative)
     return np.where(label == 1, event, none)
 
 
@@ -142,13 +147,13 @@ def better(metric: Metric, new: float, old: float) -> bool:
     return new < old if metric in LOWER_IS_BETTER else new > old
 
 
-def calibration_table(label: ArrayLike, probability: ArrayLike, bins: int = BINS) -> pl.DataFrame:
-    """Predicted against observed in bins of equally many rows, by ascending score.
+def calibration_table(label: ArrayLike, value: ArrayLike, bins: int = BINS) -> pl.DataFrame:
+    """Predicted against observed in bins of equally many rows, by ascending value.
 
-    Columns low, high (scores), rows, predicted, observed (means). Fewer bins than asked for where
+    Columns low, high (values), rows, predicted, observed (means). Fewer bins than asked for where
     there are fewer rows.
     """
-    y, p = _arrays(label, probability)
+    y, p = _arrays(label, value)
     order = np.argsort(p, kind="stable")
     return pl.DataFrame(
         [
@@ -193,20 +198,17 @@ def slices_of(
 
 def by_slice(
     frame: pl.DataFrame,
-    label: ArrayLike,
-    probability: ArrayLike,
-    threshold: float,
-    cost: Cost,
+    measured: Callable[[NDArray[np.bool_]], dict[str, float]],
     slices: Sequence[Slice],
     min_rows: int,
 ) -> list[dict[str, Any]]:
-    """`evaluate` in each slice of at least `min_rows` rows, as `slices_of` orders them.
+    """What is `measured` of the rows (a mask) of each slice of at least `min_rows` rows, as
+    `slices_of` orders them.
 
     Each entry: slice (the column), value (text), and the metrics.
     """
-    y, p = _arrays(label, probability)
     return [
-        {"slice": column, "value": value, **evaluate(y[rows], p[rows], threshold, cost)}
+        {"slice": column, "value": value, **measured(rows)}
         for column, value, rows in slices_of(frame, slices, min_rows)
     ]
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from configs import part
 from configs.errors import NoRows
 from configs.use_case import UseCase
 from tasks import features
@@ -21,6 +23,7 @@ from tasks.assignment import PREVIOUS
 from tasks.contributions import contributions
 from tasks.features import Source
 from tasks.keys import find, of_key
+from tasks.kinds import KINDS, Kind, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger
 from tasks.predictions import SHADOWS
@@ -35,7 +38,7 @@ _SAME = 1e-6
 @dataclass(frozen=True)
 class Input:
     """One input: its value, where it comes from (a view, or the request itself), when that
-    happened and was known, and what it adds to the probability.
+    happened and was known, and what it adds to the answer.
     """
 
     name: str
@@ -48,30 +51,33 @@ class Input:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one version said. `recorded`: when the row was scored; else it was asked just now."""
+    """What one version said: the event's probability and whether it flags the row, or a value that
+    is its decision. `recorded`: when the row was scored; else it was asked just now.
+    """
 
     version: int
     algorithm: str
     arm: str
-    probability: float
-    threshold: float
-    decision: bool
+    value: float
+    threshold: float | None
+    decision: bool | float
     recorded: bool
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction explained. Contributions, largest first, add up to probability - `base`, the
-    mean probability of the version's golden rows; `label` is None while it is not known.
+    """A prediction explained. Contributions, largest first, add up to value - `base`, the mean
+    value of the version's golden rows; `label` is None while it is not known.
     """
 
     use_case: str
+    kind: part.Kind
     key: dict[str, Any]
     predicted: datetime
     scored: datetime
     answer: Answer
     others: tuple[Answer, ...]
-    label: int | None
+    label: float | None
     labelled: datetime | None
     base: float
     inputs: tuple[Input, ...]
@@ -93,6 +99,7 @@ def explain(use_case: UseCase, written: str, as_of: datetime) -> Explanation:
     known_label, labelled = _label(use_case, found, as_of)
     return Explanation(
         use_case=use_case.name,
+        kind=use_case.label.kind,
         key={name: found[name] for name in use_case.spine.key},
         predicted=time,
         scored=found["scored_as_of"],
@@ -102,7 +109,7 @@ def explain(use_case: UseCase, written: str, as_of: datetime) -> Explanation:
         labelled=labelled,
         base=now - float(added.sum()),
         inputs=_inputs(use_case, model, row, list(added)),
-        notes=_notes(found["probability"], now),
+        notes=_notes(kind_of(use_case), found, now),
     )
 
 
@@ -149,8 +156,8 @@ def _others(use_case: UseCase, found: Mapping[str, Any]) -> tuple[Answer, ...]:
     if before is None:
         return ()
     model = open_model(use_case.name, before)
-    probability = float(predict(model, _row(use_case, model, found))[0])
-    return (_answer(model, PREVIOUS, probability, recorded=False),)
+    value = float(predict(model, _row(use_case, model, found))[0])
+    return (_answer(model, PREVIOUS, value, recorded=False),)
 
 
 def champion_before(entries: Sequence[Entry], version: int) -> int | None:
@@ -163,31 +170,30 @@ def champion_before(entries: Sequence[Entry], version: int) -> int | None:
 
 def _recorded(use_case: UseCase, row: Mapping[str, Any]) -> Answer:
     model = open_model(use_case.name, row["model_version"])
-    return _answer(model, row["arm"], row["probability"], recorded=True)
+    return _answer(model, row["arm"], row[kind_of(use_case).column], recorded=True)
 
 
-def _answer(model: Model, arm: str, probability: float, *, recorded: bool) -> Answer:
-    threshold = model.card.threshold
-    decision = probability >= threshold
-    return Answer(
-        model.version, model.card.algorithm, arm, probability, threshold, decision, recorded
-    )
+def _answer(model: Model, arm: str, value: float, *, recorded: bool) -> Answer:
+    card = model.card
+    decision = KINDS[card.kind].decide(np.array([value]), card.threshold)[0].item()
+    return Answer(model.version, card.algorithm, arm, value, card.threshold, decision, recorded)
 
 
 def _label(
     use_case: UseCase, found: Mapping[str, Any], as_of: datetime
-) -> tuple[int | None, datetime | None]:
+) -> tuple[float | None, datetime | None]:
     """The label and when it was known."""
     time, label = found[use_case.spine.time], use_case.label
     known = features.labels(use_case, time, time + _INSTANT, as_of).lazy()
     rows = of_key(known, {name: found[name] for name in use_case.spine.key}).collect()
     if rows.is_empty():
         return None, None
-    return int(rows[label.column][0]), rows[label.known_time][0]
+    return rows[label.column][0], rows[label.known_time][0]
 
 
-def _notes(stored: float, now: float) -> tuple[str, ...]:
-    if abs(stored - now) <= _SAME:
+def _notes(kind: Kind, found: Mapping[str, Any], now: float) -> tuple[str, ...]:
+    stored = found[kind.column]
+    if kind.apart(np.array([now]), np.array([stored])) <= _SAME:
         return ()
     return (
         f"scored as {stored:.6f}, it is {now:.6f} now: rows landed since that were known before; "

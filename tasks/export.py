@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import BadModel
 from configs.use_case import UseCase
-from tasks.evaluation import clear_of
+from tasks.kinds import Kind, kind_of
 from tasks.matrix import Matrix, build_matrix
 from tasks.training import Fitted, Parts
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 CHUNK = 65_536  # rows per call of the runtime: bounds its memory
+_OUTPUTS = ("probabilities", "variable")  # of classifiers, of regressors
 _CALLS = 500
 
 
@@ -52,22 +53,24 @@ class Exported:
 
     fitted: Fitted
     onnx: bytes
-    threshold: float
+    threshold: float | None
     parity: float
     footprint: Footprint
 
 
 def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
-    """The ONNX file of a fitted classifier: float32 `inputs` (rows, inputs) in, label and
-    `probabilities` (rows, 2) out. BadModel if sklearn-onnx has no converter for it.
+    """The ONNX file of a fitted estimator: float32 `inputs` (rows, inputs) in; of a classifier,
+    label and `probabilities` (rows, 2) out, of a regressor `variable` (rows, 1). BadModel if
+    sklearn-onnx has no converter for it.
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+    from sklearn.base import is_classifier
 
     estimator = _comparing_in_float32(estimator)
     kind = [("inputs", FloatTensorType([None, inputs]))]
-    options = {id(estimator): {"zipmap": False}}
+    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     name = type(estimator).__name__  # without one it is random, and so is the file's digest
     try:
         model = convert_sklearn(estimator, name, initial_types=kind, options=options)
@@ -88,14 +91,20 @@ def _comparing_in_float32(estimator: Any) -> Any:  # noqa: ANN401
     the values are neighbours in float32, and the upper one then goes the wrong way. No float32
     lies between a threshold and the float32 below it, so lowered it decides as before.
     """
+    if not hasattr(_last(estimator), "_predictors"):
+        return estimator
     lowered = copy.deepcopy(estimator)
-    last = getattr(lowered, "steps", [("", lowered)])[-1][1]
-    for tree in (tree for trees in getattr(last, "_predictors", ()) for tree in trees):
+    for tree in (tree for trees in _last(lowered)._predictors for tree in trees):
         exact = tree.nodes["num_threshold"]
         near = exact.astype(np.float32)
         below = np.nextafter(near, np.float32(-np.inf))
         tree.nodes["num_threshold"] = np.where(near > exact, below, near)
     return lowered
+
+
+def _last(estimator: Any) -> Any:  # noqa: ANN401
+    """The last step of a pipeline; an estimator by itself."""
+    return getattr(estimator, "steps", [("", estimator)])[-1][1]
 
 
 def open_session(onnx: bytes) -> InferenceSession:
@@ -109,24 +118,38 @@ def open_session(onnx: bytes) -> InferenceSession:
     except Exception as broken:  # the runtime raises a dozen types of its own
         raise BadModel(f"ONNX Runtime cannot open the model: {broken}") from broken
     named = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
-    if named[0] != ["inputs"] or "probabilities" not in named[1]:
-        raise BadModel(f"the model wants inputs → probabilities, it has {named[0]} → {named[1]}")
+    if named[0] != ["inputs"] or not set(_OUTPUTS) & set(named[1]):
+        raise BadModel(
+            f"the model wants inputs → {' or '.join(_OUTPUTS)}, it has {named[0]} → {named[1]}"
+        )
     return session
 
 
-def probabilities(session: InferenceSession, matrix: Matrix) -> Floats:
-    """The model's float32 probabilities of the event as float64 (rows,), chunk by chunk."""
+def output_of(session: InferenceSession) -> str:
+    """The output that holds the answers: its last column is the event's probability, or the value
+    of a regressor.
+    """
+    return next(str(o.name) for o in session.get_outputs() if o.name in _OUTPUTS)
+
+
+def answer(session: InferenceSession, matrix: Matrix) -> Floats:
+    """The model's float32 answers (probabilities of the event, or values) as float64 (rows,), chunk
+    by chunk.
+    """
+    output = output_of(session)
     chunks = (matrix[at : at + CHUNK] for at in range(0, len(matrix), CHUNK))
-    found = [session.run(["probabilities"], {"inputs": chunk})[0][:, 1] for chunk in chunks]
+    found = [session.run([output], {"inputs": chunk})[0][:, -1] for chunk in chunks]
     return np.concatenate(found).astype(np.float64) if found else np.empty(0)
 
 
-def check_parity(ours: Floats, theirs: Floats, threshold: float, largest: float) -> float:
-    """The largest |difference| of two answers on the same rows; BadModel if above `largest` or
-    if one decision differs at the threshold.
+def check_parity(
+    kind: Kind, ours: Floats, theirs: Floats, threshold: float | None, largest: float
+) -> float:
+    """How far apart two answers to the same rows are; BadModel if above `largest` or if one
+    decision differs.
     """
-    difference = float(np.abs(ours - theirs).max(initial=0.0))
-    flipped = int(((ours >= threshold) != (theirs >= threshold)).sum())
+    difference = kind.apart(ours, theirs)
+    flipped = kind.flipped(ours, threshold, theirs, threshold)
     if not difference <= largest or flipped:  # a NaN is no parity either
         raise BadModel(
             f"the exported model differs from the fitted one by up to {difference:.2g} (allowed: "
@@ -138,37 +161,38 @@ def check_parity(ours: Floats, theirs: Floats, threshold: float, largest: float)
 def export_fitted(use_case: UseCase, fitted: Fitted, parts: Parts) -> Exported:
     """Export the chosen candidate and prove it on the validation and holdout rows.
 
-    Its threshold moves by a hair, if need be, so that none of these rows' scores lies within the
-    parity of it. No label is looked at here.
+    Its threshold, if there is one, moves by a hair, if need be, so that none of these rows' scores
+    lies within the parity of it. No label is looked at here.
     """
+    kind, largest = kind_of(use_case), use_case.gate.parity
     onnx = to_onnx(fitted.estimator, len(fitted.schema.inputs))
     held_back = (build_matrix(part, fitted.schema) for part in (parts.validation, parts.holdout))
     matrix = np.concatenate(list(held_back))
-    theirs = fitted.probability(matrix)
-    threshold = clear_of(fitted.threshold, theirs, use_case.gate.parity)
-    ours = probabilities(open_session(onnx), matrix)
-    parity = check_parity(ours, theirs, threshold, use_case.gate.parity)
+    theirs = fitted.value(matrix)
+    threshold = kind.settled(fitted.threshold, theirs, largest)
+    ours = answer(open_session(onnx), matrix)
+    parity = check_parity(kind, ours, theirs, threshold, largest)
     return Exported(fitted, onnx, threshold, parity, measure_footprint(onnx, matrix[:CHUNK]))
 
 
 def measure_footprint(onnx: bytes, matrix: Matrix) -> Footprint:
     """Size, speed and memory of a model on these rows; takes about a second."""
     session = open_session(onnx)
-    calls = []
+    output, calls = output_of(session), []
     for row in range(_CALLS):
         one = matrix[row % len(matrix)][None, :]
         started = perf_counter()
-        session.run(["probabilities"], {"inputs": one})
+        session.run([output], {"inputs": one})
         calls.append(perf_counter() - started)
     started = perf_counter()
-    probabilities(session, matrix)
+    answer(session, matrix)
     seconds = perf_counter() - started
     return Footprint(
         bytes=len(onnx),
         latency_p50_us=float(np.quantile(calls, 0.5) * 1e6),
         latency_p99_us=float(np.quantile(calls, 0.99) * 1e6),
         rows_per_second=len(matrix) / seconds,
-        peak_memory_mib=_peak_memory(onnx, matrix),
+        peak_memory_mib=_peak_memory(onnx, output, matrix),
     )
 
 
@@ -180,7 +204,7 @@ import numpy, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-session.run(["probabilities"], {"inputs": numpy.load(sys.argv[2])})
+session.run([sys.argv[2]], {"inputs": numpy.load(sys.argv[3])})
 status = Path("/proc/self/status")
 if status.exists():
     print(next(line.split()[1] for line in status.open() if line.startswith("VmHWM")))
@@ -189,13 +213,13 @@ else:
 """
 
 
-def _peak_memory(onnx: bytes, matrix: Matrix) -> float:
+def _peak_memory(onnx: bytes, output: str, matrix: Matrix) -> float:
     """MiB at the peak of a fresh process that scores the matrix."""
     with tempfile.TemporaryDirectory() as folder:
         model, rows = Path(folder, "model.onnx"), Path(folder, "rows.npy")
         model.write_bytes(onnx)
         np.save(rows, matrix, allow_pickle=False)
-        command = [sys.executable, "-c", _SCORE_ALONE, str(model), str(rows)]
+        command = [sys.executable, "-c", _SCORE_ALONE, str(model), output, str(rows)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
 

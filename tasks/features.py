@@ -75,7 +75,7 @@ def spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) ->
 
 def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
     """The labels known by `as_of` of what is predicted in [start, end): spine keys, prediction
-    time, label (Int8) and the time it was known.
+    time, label and the time it was known.
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
     return rows.sort(use_case.spine.time, *use_case.spine.key)

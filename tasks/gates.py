@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
 from configs.policy import Budgets, Gate
 from tasks.comparison import CALIBRATION, MIN_BLOCKS, Difference
 from tasks.evaluation import Floats
 
 if TYPE_CHECKING:
     from tasks.export import Footprint
+    from tasks.kinds import Kind
 
 Verdict = Literal["pass", "fail", "wait", "not asked"]
 
@@ -43,23 +42,19 @@ class Margins(Protocol):
     def slice_margin(self) -> float: ...  # noqa: D102
 
 
-def rows_line(gate: str, min_rows: int, label: Floats, blocks: int) -> Line:
-    """Enough labelled rows, of both labels, in enough blocks; else nothing can be said yet."""
-    rows, events = len(label), int(label.sum())
-    enough = rows >= min_rows and 0 < events < rows and blocks >= MIN_BLOCKS
-    asked = f"at least {min_rows} rows with both labels, in {MIN_BLOCKS} blocks or more"
+def rows_line(gate: str, min_rows: int, label: Floats, blocks: int, kind: Kind) -> Line:
+    """Enough labelled rows that can be compared, in enough blocks; else nothing can be said yet."""
+    rows, (wanted, counted) = len(label), kind.counted(label)
+    enough = rows >= min_rows and kind.comparable(label) and blocks >= MIN_BLOCKS
+    asked = f"at least {min_rows} rows{wanted}, in {MIN_BLOCKS} blocks or more"
     measured = f"only {rows} rows" if rows < min_rows else f"{rows} rows"
-    return Line(
-        gate,
-        asked,
-        f"{measured} with {events} events, in {blocks} blocks",
-        "pass" if enough else "wait",
-    )
+    verdict: Verdict = "pass" if enough else "wait"
+    return Line(gate, asked, f"{measured}{counted}, in {blocks} blocks", verdict)
 
 
 def bar_line(gate: Gate, found: Difference) -> Line:
     """The whole interval of the improvement lies above the bar that the rule sets."""
-    bar = 0.0 if gate.rule == "superiority" else -gate.margin
+    bar = 0.0 if gate.rule == "superiority" else -gate.margin * found.unit
     asked = f"{gate.rule}: better by more than {bar:g} with {_confidence(found)}"
     return Line(found.subject, asked, told(found), _passed(found.low > bar))
 
@@ -76,11 +71,15 @@ def cost_line(found: Difference, share: float) -> Line:
 
 
 def slice_lines(found: Sequence[Difference], margin: float) -> list[Line]:
-    """One line for all slices, which tells the worst; then one for each that fails."""
+    """One line for all slices, which tells the worst; then one for each that fails.
+
+    The margin is in units of the metric, which are the same for all slices.
+    """
     slices = [of for of in found if of.of_slice]
     if not slices:
         return [_not_asked("slices", "no slice is large enough")]
     worst = min(slices, key=lambda of: of.improvement)
+    margin *= worst.unit
     failing = [of for of in slices if shown_worse(of, margin)]
     every = Line(
         "slices",
@@ -92,19 +91,22 @@ def slice_lines(found: Sequence[Difference], margin: float) -> list[Line]:
     return [every, *(worse_line(f"slice {of.subject}", of, margin) for of in failing)]
 
 
-def compared_lines(gate: Gate, found: Sequence[Difference], *, first: bool) -> list[Line]:
-    """What the comparison says. Slices and calibration are not asked of a `first` champion: the
-    base rate that it is compared with ranks nothing, and is calibrated.
+def compared_lines(
+    gate: Gate, found: Sequence[Difference], constant: str | None = None
+) -> list[Line]:
+    """What the comparison says. Slices and calibration are not asked of a first champion: the
+    `constant` (its name) that it is compared with ranks nothing, and is calibrated.
     """
     by_name = {of.subject: of for of in found}
     lines = [bar_line(gate, by_name[gate.metric]), cost_line(by_name["cost"], gate.cost_margin)]
-    if first:
-        why = "compared with the base rate: no champion yet"
+    if constant is not None:
+        why = f"compared with {constant}: no champion yet"
         return [*lines, _not_asked("slices", why), _not_asked(CALIBRATION, why)]
+    gap = by_name[CALIBRATION]
     return [
         *lines,
         *slice_lines(found, gate.slice_margin),
-        worse_line(CALIBRATION, by_name[CALIBRATION], gate.calibration_margin),
+        worse_line(CALIBRATION, gap, gate.calibration_margin * gap.unit),
     ]
 
 
@@ -112,7 +114,7 @@ def harm_lines(margins: Margins, metric: str, found: Sequence[Difference]) -> li
     """Whether the newer model is shown to be worse than the margins bear."""
     by_name = {of.subject: of for of in found}
     return [
-        worse_line(metric, by_name[metric], margins.margin),
+        worse_line(metric, by_name[metric], margins.margin * by_name[metric].unit),
         cost_line(by_name["cost"], margins.cost_margin),
         *slice_lines(found, margins.slice_margin),
     ]
@@ -130,24 +132,26 @@ def budget_lines(budgets: Budgets, measured: Footprint) -> list[Line]:
     ]
 
 
-def parity_line(file: Floats, estimator: Floats, threshold: float, largest: float) -> Line:
+def parity_line(
+    kind: Kind, file: Floats, estimator: Floats, threshold: float | None, largest: float
+) -> Line:
     """The file answers the golden rows as the fitted estimator did, and decides alike."""
-    difference = np.abs(file - estimator).max(initial=0.0)
-    flipped = int(((file >= threshold) != (estimator >= threshold)).sum())
+    difference = kind.apart(file, estimator)
+    flipped = kind.flipped(file, threshold, estimator, threshold)
     return Line(
         "parity",
         f"as scikit-learn to {largest:.1g}, no decision flipped",
         f"differs by at most {difference:.1e}, {flipped} of {len(file)} flipped",
-        _passed(bool(difference <= largest) and not flipped),
+        _passed(difference <= largest and not flipped),
     )
 
 
-def golden_line(now: Floats, registered: Floats, largest: float) -> Line:
+def golden_line(kind: Kind, now: Floats, registered: Floats, largest: float) -> Line:
     """The file answers its golden rows as it did when it was registered."""
-    difference = np.abs(now - registered).max(initial=0.0)
+    difference = kind.apart(now, registered)
     asked = f"{len(now)} rows answered as registered, to {largest:.1g}"
     measured = f"differs by at most {difference:.1e}"
-    return Line("golden rows", asked, measured, _passed(bool(difference <= largest)))
+    return Line("golden rows", asked, measured, _passed(difference <= largest))
 
 
 def undone_line(undone: datetime | None, left: int) -> Line:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from configs.use_case import UseCase
 from tasks.comparison import (
@@ -19,55 +20,58 @@ from tasks.comparison import (
     measure,
 )
 from tasks.contributions import shapley
-from tasks.evaluation import Floats, by_slice, calibration_table, evaluate, slices_of
+from tasks.evaluation import Floats, by_slice, calibration_table, slices_of
+from tasks.kinds import kind_of
 from tasks.matrix import Schema, build_matrix
 from tasks.training import Parts, labels
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-SURE_OF = ("roc_auc", "brier", "log_loss", "calibration_gap", "cost")  # metrics with an interval
 ORDERS = 16  # of the inputs, for each row whose contributions are averaged
 _EVALUATIONS = 120_000  # of the model, for its importances: a third of a second of boosting
 _BACKGROUND = 64
 
 
 def measured(
-    use_case: UseCase, rows: pl.DataFrame, probability: Floats, threshold: float
+    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: float | None
 ) -> dict[str, Any]:
     """The card's holdout, intervals, slices, thin and calibration of labelled `rows`."""
-    rule = use_case.evaluation
-    truth = labels(rows, use_case.label.column)
-    answers = (truth, probability, threshold, rule.cost)
+    kind, rule = kind_of(use_case), use_case.evaluation
+    truth = labels(use_case, rows)
+
+    def of(mask: NDArray[np.bool_]) -> dict[str, float]:
+        return kind.evaluate(truth[mask], value[mask], threshold, rule.cost)
+
     return {
-        "holdout": evaluate(*answers),
-        "intervals": intervals(use_case, rows, probability, threshold),
-        "slices": tuple(by_slice(rows, *answers, rule.slices, rule.slice_min_rows)),
+        "holdout": kind.evaluate(truth, value, threshold, rule.cost),
+        "intervals": intervals(use_case, rows, value, threshold),
+        "slices": tuple(by_slice(rows, of, rule.slices, rule.slice_min_rows)),
         "thin": tuple(thin_slices(use_case, rows)),
-        "calibration": tuple(calibration_table(truth, probability).to_dicts()),
+        "calibration": tuple(calibration_table(truth, value).to_dicts()),
     }
 
 
 def intervals(
-    use_case: UseCase, rows: pl.DataFrame, probability: Floats, threshold: float
+    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: float | None
 ) -> dict[str, tuple[float, float]]:
     """The interval of each metric that has one, at gate.confidence, by resampling gate.block.
 
     Empty of fewer blocks than an interval can be had from.
     """
-    gate, cost = use_case.gate, use_case.evaluation.cost
+    gate, cost, kind = use_case.gate, use_case.evaluation.cost, kind_of(use_case)
     block = block_of(rows[use_case.spine.time], gate, use_case.seed)
-    answers = Answers(probability, probability >= threshold)
-    label = labels(rows, use_case.label.column).astype(np.float64)
+    answers = Answers(value, kind.decide(value, threshold))
+    label = labels(use_case, rows).astype(np.float64)
     alone = Pair(label, block, int(block.max()) + 1, answers, answers)
     if alone.blocks < MIN_BLOCKS:
         return {}
     draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
     measures = {
-        name: mean(alone, probability - label)
+        name: mean(alone, value - label)
         if name == "calibration_gap"
         else measure(name, alone, answers, cost)
-        for name in SURE_OF
+        for name in kind.sure_of
     }
     error = 1 - gate.confidence
     return {name: interval(of(draws), alone.blocks, error) for name, of in measures.items()}
@@ -86,7 +90,7 @@ def thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
 def importance(
     session: InferenceSession, schema: Schema, parts: Parts, seed: int
 ) -> dict[str, float]:
-    """Mean |contribution| of each input to the probability, largest first.
+    """Mean |contribution| of each input to the answer, largest first.
 
     Over holdout rows spread in time, as many as a fixed number of the model's answers pays for,
     against rows spread over what it was fitted and selected on.

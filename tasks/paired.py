@@ -9,6 +9,7 @@ import polars as pl
 from configs.use_case import UseCase
 from tasks.comparison import Answers
 from tasks.features import historical, labels, spine
+from tasks.kinds import kind_of
 from tasks.predictions import answers, answers_of, used
 
 
@@ -18,8 +19,8 @@ def answered_rows(
     """The rows predicted in [start, end) that both versions answered, with a label known by
     `as_of`, in order of prediction time.
 
-    Columns: spine keys, prediction time, arm (whose answer was used), probability and flagged of
-    `version`, other_probability and other_flagged of `against`, the label, and the columns of
+    Columns: spine keys, prediction time, arm (whose answer was used), value and decision of
+    `version`, other_value and other_decision of `against`, the label, and the columns of
     evaluation.slices. An answer that is null or NaN is none.
     """
     keys = list(use_case.spine.key)
@@ -31,34 +32,23 @@ def answered_rows(
 
 def pairs(use_case: UseCase, given: pl.DataFrame, version: int, against: int) -> pl.DataFrame:
     """Of all answers the rows that both versions answered, labelled or not, as `answered_rows`."""
-    keys = list(use_case.spine.key)
-    answered = pl.col("probability").is_finite()
-    own = answers_of(given, version).filter(answered)
-    other = answers_of(given, against).filter(answered)
-    return (
-        used(given)
-        .select(*keys, use_case.spine.time, "arm")
-        .join(
-            own.select(*keys, "probability", pl.col("decision").alias("flagged")),
-            on=keys,
-            maintain_order="left",
-        )
-        .join(
-            other.select(
-                *keys,
-                pl.col("probability").alias("other_probability"),
-                pl.col("decision").alias("other_flagged"),
-            ),
-            on=keys,
-            maintain_order="left",
-        )
+    keys, value = list(use_case.spine.key), pl.col(kind_of(use_case).column)
+    own, other = (
+        answers_of(given, of)
+        .filter(value.is_finite())
+        .select(*keys, value.alias("value"), "decision")
+        for of in (version, against)
     )
+    due = used(given).select(*keys, use_case.spine.time, "arm")
+    both = due.join(own, on=keys, maintain_order="left")
+    return both.join(other.rename({name: f"other_{name}" for name in ("value", "decision")}),
+                     on=keys, maintain_order="left")  # fmt: skip
 
 
 def both_answers(rows: pl.DataFrame) -> tuple[Answers, Answers]:
     """The answers of both versions in rows as `answered_rows` gives them: `version`, `against`."""
     new, old = (
-        Answers(rows[f"{of}probability"].to_numpy(), rows[f"{of}flagged"].to_numpy())
+        Answers(rows[f"{of}value"].to_numpy(), rows[f"{of}decision"].to_numpy())
         for of in ("", "other_")
     )
     return new, old

@@ -14,7 +14,8 @@ import polars as pl
 from configs.clock import write_duration
 from configs.policy import Performance
 from configs.use_case import UseCase
-from tasks.evaluation import LOWER_IS_BETTER, evaluate
+from tasks.evaluation import LOWER_IS_BETTER
+from tasks.kinds import kind_of
 from tasks.monitoring import Number, Verdict
 
 
@@ -33,7 +34,7 @@ def weekly(
     use_case: UseCase,
     rows: pl.DataFrame,
     holdout: dict[str, float],
-    threshold: float,
+    threshold: float | None,
     as_of: datetime,
 ) -> list[Number]:
     """Every metric over the monitor's window, whoever predicted: history, without a verdict.
@@ -58,7 +59,7 @@ def rules(
     use_case: UseCase,
     rows: pl.DataFrame,
     holdout: dict[str, float],
-    threshold: float,
+    threshold: float | None,
     since: datetime,
     as_of: datetime,
 ) -> list[Number]:
@@ -75,7 +76,8 @@ def rules(
         reigned = max(as_of - max(start, since), timedelta(0)) / rule.window
         coverage = labelled * reigned
         value = metrics.get(rule.metric) if coverage >= use_case.label.min_coverage else None
-        found.append(_judge(rule, value, holdout[rule.metric], coverage, inside.height, as_of))
+        at = _limit_of(use_case, rule, holdout)
+        found.append(_judge(rule, value, holdout[rule.metric], at, coverage, inside.height, as_of))
     return found
 
 
@@ -84,23 +86,32 @@ def subject(rule: Performance) -> str:
     return f"{rule.metric}_{write_duration(rule.window)}"
 
 
-def limit(rule: Performance, reference: float) -> float:
-    """The value of the rule's metric beyond which it is bad; of a gap, its size."""
+def limit(rule: Performance, reference: float, unit: float = 1.0) -> float:
+    """The value of the rule's metric beyond which it is bad; of a gap, its size. `unit` is what one
+    of worse_by is.
+    """
+    worse_by = rule.worse_by * unit
     if rule.metric == "calibration_gap":
-        return abs(reference) + rule.worse_by
+        return abs(reference) + worse_by
     down = rule.metric not in LOWER_IS_BETTER
-    return reference - rule.worse_by if down else reference + rule.worse_by
+    return reference - worse_by if down else reference + worse_by
+
+
+def _limit_of(use_case: UseCase, rule: Performance, holdout: dict[str, float]) -> float:
+    spread = holdout.get("label_std", math.nan)  # of a kind without it there is no unit to be told
+    unit = kind_of(use_case).unit(rule.metric, spread, use_case.evaluation.cost)
+    return limit(rule, holdout[rule.metric], unit)
 
 
 def _judge(
     rule: Performance,
     value: float | None,
     reference: float,
+    threshold: float,
     coverage: float,
     rows: int,
     as_of: datetime,
 ) -> Number:
-    threshold = limit(rule, reference)
     return Number(
         "performance", subject(rule), as_of - rule.window, as_of,
         value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
@@ -126,14 +137,15 @@ def _between(use_case: UseCase, rows: pl.DataFrame, start: datetime, end: dateti
 
 
 def _measure(
-    use_case: UseCase, rows: pl.DataFrame, threshold: float
+    use_case: UseCase, rows: pl.DataFrame, threshold: float | None
 ) -> tuple[float, dict[str, float | None]]:
     """The labelled share of the rows, and the metrics on those; None where one is undefined."""
     label = use_case.label.column
     known = rows.filter(pl.col(label).is_not_null())
     if known.is_empty():
         return 0.0, {}
-    cost = use_case.evaluation.cost
-    metrics = evaluate(known[label].to_numpy(), known["probability"].to_numpy(), threshold, cost)
+    kind, cost = kind_of(use_case), use_case.evaluation.cost
+    answered = (known[label].to_numpy(), known[kind.column].to_numpy())
+    metrics = kind.evaluate(*answered, threshold, cost)
     whole = {name: None if math.isnan(value) else value for name, value in metrics.items()}
     return known.height / rows.height, whole

@@ -19,6 +19,7 @@ from configs.use_case import UseCase
 from tasks import gates
 from tasks.comparison import Answers, block_of, compare
 from tasks.gates import Line, Margins
+from tasks.kinds import kind_of
 from tasks.ledger import Entry
 from tasks.matrix import build_matrix
 
@@ -53,14 +54,17 @@ def decide(
 
     `fresh` holds inputs, label and prediction time, and may be empty. `entries` is the model's
     ledger: a file that was rolled back is judged on rows later than those that undid it. Without a
-    champion the challenger must beat the answer that knows only how often the event happens.
+    champion the challenger must beat the best constant: for an event, how often it happens.
     Takes about a second more than the comparison: speed and memory are measured again.
     """
     undone = undone_at(entries, challenger.card.digest)
     if undone is not None:
         fresh = fresh.filter(pl.col(use_case.spine.time) > undone)
-    new = answers_of(challenger, fresh)
-    old = _base_rate(challenger, fresh) if champion is None else answers_of(champion, fresh)
+    new = answers_of(use_case, challenger, fresh)
+    if champion is None:
+        old = _constant(use_case, challenger, fresh)
+    else:
+        old = answers_of(use_case, champion, fresh)
     lines, evidence = _judged(use_case, fresh, new, old, first=champion is None)
     if lines[0].verdict == "pass":
         of_file, footprint = _file_lines(use_case, challenger, fresh)
@@ -107,12 +111,12 @@ def gate_table(evidence: dict[str, Any]) -> list[dict[str, str]]:
     return [dict(line) for line in evidence.get("gates", ())]
 
 
-def answers_of(model: Model, rows: pl.DataFrame) -> Answers:
+def answers_of(use_case: UseCase, model: Model, rows: pl.DataFrame) -> Answers:
     """What a model says of rows that hold its inputs."""
     from tasks.registry import predict
 
-    probability = predict(model, rows)
-    return Answers(probability, probability >= model.card.threshold)
+    value = predict(model, rows)
+    return Answers(value, kind_of(use_case).decide(value, model.card.threshold))
 
 
 def undone_at(entries: Sequence[Entry], digest: str) -> datetime | None:
@@ -141,7 +145,8 @@ def _judged(
         return [line], evidence
     found = compare(use_case, fresh, new, old, sliced=not first)
     evidence["differences"] = {of.subject: asdict(of) for of in found}
-    return [line, *gates.compared_lines(gate, found, first=first)], evidence
+    constant = kind_of(use_case).opponent if first else None
+    return [line, *gates.compared_lines(gate, found, constant)], evidence
 
 
 def _counted(
@@ -155,14 +160,15 @@ def _counted(
     told = {
         name: at.isoformat() if isinstance(at, datetime) else None for name, at in spans.items()
     }
-    line = gates.rows_line(gate, min_rows, label, blocks)
+    line = gates.rows_line(gate, min_rows, label, blocks, kind_of(use_case))
     return line, {"rows": rows.height, **told, "blocks": blocks}
 
 
-def _base_rate(challenger: Model, rows: pl.DataFrame) -> Answers:
-    """The answer that knows only how often the event happened in the challenger's holdout."""
-    rate, threshold = challenger.card.holdout["positive_rate"], challenger.card.threshold
-    return Answers(np.full(rows.height, rate), np.full(rows.height, rate >= threshold))
+def _constant(use_case: UseCase, challenger: Model, rows: pl.DataFrame) -> Answers:
+    """The best answer that is the same for all rows, by what the challenger's holdout knows."""
+    kind, card = kind_of(use_case), challenger.card
+    value = np.full(rows.height, kind.constant(use_case.gate.metric, card.holdout))
+    return Answers(value, kind.decide(value, card.threshold))
 
 
 def _file_lines(
@@ -175,10 +181,11 @@ def _file_lines(
     footprint = measure_footprint(model.onnx, build_matrix(rows[:CHUNK], model.card.inputs))
     now, golden = predict(model, model.golden), model.golden
     fitted, registered = golden[FITTED].to_numpy(), golden[ANSWER].to_numpy()
+    kind = kind_of(use_case)
     lines = [
         *gates.budget_lines(use_case.gate.budgets, footprint),
-        gates.parity_line(now, fitted, model.card.threshold, use_case.gate.parity),
-        gates.golden_line(now, registered, SAME),
+        gates.parity_line(kind, now, fitted, model.card.threshold, use_case.gate.parity),
+        gates.golden_line(kind, now, registered, SAME),
     ]
     return lines, footprint.model_dump()
 

@@ -24,7 +24,8 @@ from configs.settings import settings
 from tasks.card import Card
 from tasks.card_text import summary
 from tasks.evaluation import Floats
-from tasks.export import Exported, open_session, probabilities
+from tasks.export import Exported, answer, open_session
+from tasks.kinds import KINDS
 from tasks.matrix import build_matrix
 from tasks.tracking import connect, create_registered_model, log_run
 from tasks.training import Parts
@@ -54,8 +55,10 @@ class Model:
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
-    """Probabilities of the event, float64 (rows,), for rows that hold the model's inputs."""
-    return probabilities(model.session, build_matrix(frame, model.card.inputs))
+    """What a model answers, probabilities of the event or values, float64 (rows,), for rows that
+    hold its inputs.
+    """
+    return answer(model.session, build_matrix(frame, model.card.inputs))
 
 
 def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
@@ -67,8 +70,8 @@ def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
     spread = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROWS).astype(int))
     chosen = rows[spread]
     matrix = build_matrix(chosen, schema)
-    answers = probabilities(open_session(exported.onnx), matrix)
-    fitted = exported.fitted.probability(matrix)
+    answers = answer(open_session(exported.onnx), matrix)
+    fitted = exported.fitted.value(matrix)
     return chosen.with_columns(pl.Series(ANSWER, answers), pl.Series(FITTED, fitted))
 
 
@@ -171,7 +174,8 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
 
 
 def _check_golden(model: Model, who: str) -> None:
-    difference = np.abs(predict(model, model.golden) - model.golden[ANSWER].to_numpy()).max()
+    registered = model.golden[ANSWER].to_numpy()
+    difference = KINDS[model.card.kind].apart(predict(model, model.golden), registered)
     if not difference <= SAME:
         raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
 

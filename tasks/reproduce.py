@@ -19,13 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from configs.errors import BadModel
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase
 from tasks.card import Card, environment, revision
-from tasks.export import open_session, probabilities
+from tasks.export import answer, open_session
+from tasks.kinds import KINDS
 from tasks.matrix import build_matrix
 from tasks.registry import ANSWER, Model, open_model
 from tasks.retrace import STEP, Result
@@ -41,7 +40,7 @@ _LAST_LINES = 12
 class Reproduction:
     """How a second training compares on the golden rows of the version.
 
-    `difference` is the largest |difference| of the probabilities, `flipped` how many decisions
+    `difference` is how far apart the answers are, as parity counts it, `flipped` how many decisions
     differ, each model deciding by its own threshold; `notes` say what was not as recorded.
     """
 
@@ -49,7 +48,7 @@ class Reproduction:
     golden: int
     difference: float
     flipped: int
-    threshold: tuple[float, float]
+    threshold: tuple[float | None, float | None]
     rows: tuple[dict[str, int], dict[str, int]]
     digest: tuple[str, str]
     code: str
@@ -57,10 +56,17 @@ class Reproduction:
 
     @property
     def equal(self) -> bool:
-        """Whether both answer alike: the same rows seen, probabilities, threshold, decisions."""
-        recorded, again = self.threshold
-        alike = self.difference <= SAME and abs(recorded - again) <= SAME
+        """Whether both answer alike: the same rows seen, answers, threshold, decisions."""
+        alike = self.difference <= SAME and self.same_threshold
         return alike and not self.flipped and self.rows[0] == self.rows[1]
+
+    @property
+    def same_threshold(self) -> bool:
+        """Whether both decide from the same threshold on, if from any."""
+        recorded, again = self.threshold
+        if recorded is None or again is None:
+            return recorded is again
+        return abs(recorded - again) <= SAME
 
     @property
     def same_file(self) -> bool:
@@ -94,13 +100,14 @@ def compare(
     """Both models on the golden rows that are kept with the version."""
     card, golden = model.card, model.golden
     recorded = golden[ANSWER].to_numpy()
-    again = probabilities(open_session(onnx), build_matrix(golden, result.inputs))
-    flipped = (recorded >= card.threshold) != (again >= result.threshold)
+    again = answer(open_session(onnx), build_matrix(golden, result.inputs))
+    kind = KINDS[card.kind]
+    flipped = kind.flipped(recorded, card.threshold, again, result.threshold)
     return Reproduction(
         version=model.version,
         golden=golden.height,
-        difference=float(np.abs(recorded - again).max()),
-        flipped=int(flipped.sum()),
+        difference=kind.apart(again, recorded),
+        flipped=flipped,
         threshold=(card.threshold, result.threshold),
         rows=(card.rows, result.rows),
         digest=(card.digest, sha256(onnx).hexdigest()),

@@ -29,7 +29,7 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threshold: float
+    threshold: float | None
     inputs: Schema
     rows: dict[str, int]
 

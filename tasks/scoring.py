@@ -20,6 +20,7 @@ from configs.errors import NoChampion
 from configs.use_case import UseCase
 from tasks.assignment import CHALLENGER, CHAMPION, PREVIOUS, arm_of, salt_of
 from tasks.features import historical, spine
+from tasks.kinds import kind_of
 from tasks.ledger import ledger
 from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
 from tasks.registry import Model, open_model, predict
@@ -100,14 +101,14 @@ def score(use_case: UseCase, cast: Cast, as_of: datetime, run_id: str) -> Scored
 def predictions(
     use_case: UseCase, model: Model, frame: pl.DataFrame, arm: str, as_of: datetime, run_id: str
 ) -> pl.DataFrame:
-    """One row per row of `frame`: spine keys and prediction time, probability (Float64), decision
-    (Boolean, by the model's own threshold), arm, model_version, feature_service, run_id,
-    scored_as_of.
+    """One row per row of `frame`: spine keys and prediction time; of an event probability (Float64)
+    and decision (Boolean, by the model's own threshold), of a number prediction and decision (both
+    Float64, the same); arm, model_version, feature_service, run_id, scored_as_of.
     """
-    probability = pl.Series("probability", predict(model, frame))
+    kind, value = kind_of(use_case), predict(model, frame)
     return frame.select(*use_case.spine.key, use_case.spine.time).with_columns(
-        probability,
-        (probability >= model.card.threshold).alias("decision"),
+        pl.Series(kind.column, value),
+        pl.Series("decision", kind.decide(value, model.card.threshold)),
         pl.lit(arm).alias("arm"),
         pl.lit(model.version, pl.Int64).alias("model_version"),
         pl.lit(model.card.feature_service).alias("feature_service"),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tasks.explain import Answer, Explanation, Input
 from tasks.keys import write_key
+from tasks.kinds import KINDS
 from tasks.reproduce import SAME, Reproduction
 
 _BAR = 12  # characters of the longest bar
@@ -17,6 +18,7 @@ _BAR = 12  # characters of the longest bar
 
 def explanation(found: Explanation) -> RenderableType:
     """The answers, then every input with its times and its contribution as a bar."""
+    kind = KINDS[found.kind]
     label = (
         "not known yet" if found.label is None else f"{found.label}, known {_at(found.labelled)}"
     )
@@ -24,40 +26,48 @@ def explanation(found: Explanation) -> RenderableType:
         (f"{found.use_case} {write_key(list(found.key.values()))}", "bold"),
         f"\npredicted {_at(found.predicted)} UTC, scored as of {_at(found.scored)}; label {label}",
     )
-    base = f"mean of the background {found.base:.4f}, and contributions in points, together "
+    base = (
+        f"mean of the background {found.base:.4f}, and contributions in {kind.points[1]}, together "
+    )
     notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
     told = Text(f"{base}{found.base + sum(i.contribution for i in found.inputs):.4f}")
-    return Group(head, _answers(found), *notes, _inputs(found.inputs), told)
+    return Group(head, _answers(found), *notes, _inputs(found.inputs, *kind.points), told)
 
 
 def _answers(found: Explanation) -> Table:
     table = Table()
-    for column in ("version", "arm", "probability", "threshold", "decision", ""):
+    for column in ("version", "arm", KINDS[found.kind].column, "threshold", "decision", ""):
         table.add_column(column, justify="right" if column[:1] in "vpt" else "left")
     for answer in (found.answer, *found.others):
         used = "used" if answer is found.answer else _when(answer)
-        flagged = "[bold]flagged[/]" if answer.decision else "not flagged"
-        numbers = (f"{answer.probability:.4f}", f"{answer.threshold:.4f}")
         who = f"{answer.version} {answer.algorithm}"
-        table.add_row(who, answer.arm, *numbers, flagged, used)
+        table.add_row(who, answer.arm, *_decided(answer), used)
     return table
+
+
+def _decided(answer: Answer) -> tuple[str, str, str]:
+    """The value, the threshold and the decision, as a row shows them."""
+    if answer.threshold is None:
+        return f"{answer.value:.4f}", "–", f"{answer.decision:.4f}"
+    flagged = "[bold]flagged[/]" if answer.decision else "not flagged"
+    return f"{answer.value:.4f}", f"{answer.threshold:.4f}", flagged
 
 
 def _when(answer: Answer) -> str:
     return "said beside it" if answer.recorded else "asked now"
 
 
-def _inputs(inputs: tuple[Input, ...]) -> Table:
+def _inputs(inputs: tuple[Input, ...], times: float, unit: str) -> Table:
     table = Table()
-    for column in ("input", "value", "from", "happened (UTC)", "known (UTC)", "points", ""):
-        table.add_column(column, justify="right" if column in ("value", "points") else "left")
+    for column in ("input", "value", "from", "happened (UTC)", "known (UTC)", unit, ""):
+        table.add_column(column, justify="right" if column in ("value", unit) else "left")
     most = max((abs(each.contribution) for each in inputs), default=0) or 1
     for each in inputs:
         colour = "red" if each.contribution > 0 else "blue"
         bar = "█" * round(_BAR * abs(each.contribution) / most)
-        times = (_at(each.happened), _at(each.known))
-        points = f"{100 * each.contribution:+.2f}"
-        table.add_row(each.name, _short(each.value), each.source, *times, points,
+        moments = (_at(each.happened), _at(each.known))
+        added = f"{times * each.contribution:+.2f}"
+        table.add_row(each.name, _short(each.value), each.source, *moments, added,
                       Text(bar, style=colour))  # fmt: skip
     return table
 
@@ -91,15 +101,15 @@ def reproduction(found: Reproduction) -> RenderableType:
 
 def _compared(found: Reproduction) -> list[tuple[str, str, str, bool]]:
     """Each thing that is compared: name, as recorded, as it came out again, whether equal."""
-    then, now = found.threshold
+    then, now = ("–" if at is None else f"{at:.6f}" for at in found.threshold)
     seen, seen_again = (
         ", ".join(f"{name} {rows:,}" for name, rows in sizes.items()) for sizes in found.rows
     )
     flipped = f"{found.flipped} of {found.golden} differ"
     return [
         ("labelled rows", seen, seen_again, found.rows[0] == found.rows[1]),
-        ("probabilities", "", f"differ by up to {found.difference:.2g}", found.difference <= SAME),
+        ("answers", "", f"differ by up to {found.difference:.2g}", found.difference <= SAME),
         ("decisions", "", flipped, not found.flipped),
-        ("threshold", f"{then:.6f}", f"{now:.6f}", abs(then - now) <= SAME),
+        ("threshold", then, now, found.same_threshold),
         ("sha256 of the file", found.digest[0][:16], found.digest[1][:16], found.same_file),
     ]

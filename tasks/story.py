@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from configs.use_case import UseCase
+from tasks.kinds import KINDS, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
 from tasks.plots import INK, dates, mark, tidy
@@ -40,11 +41,7 @@ STYLE = {
 PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
 VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
-SHOWN = ("roc_auc", "cost")
-_WEEKLY = {
-    "window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64(),
-    "roc_auc": pl.Float64(), "cost": pl.Float64(), "coverage": pl.Float64(),
-}  # fmt: skip
+NAMES = {"roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "cost": "cost"}
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -106,23 +103,25 @@ def gates_of(entry: Entry) -> Table | None:
 
 
 def weekly_numbers(use_case: UseCase) -> pl.DataFrame:
-    """One row a monitored window: window_end, version, roc_auc, cost, coverage; oldest first.
+    """One row a monitored window: window_end, model_version, the metrics that the label's kind
+    shows, coverage; oldest first.
 
     A metric is null where the window was not mature.
     """
-    lake = lake_of(use_case.name)
+    lake, shown = lake_of(use_case.name), kind_of(use_case).shown
     if not lake.exists("monitoring"):
-        return pl.DataFrame(schema=_WEEKLY)
+        when = {"window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64()}
+        return pl.DataFrame(schema=when | dict.fromkeys((*shown, "coverage"), pl.Float64()))
     length = pl.col("window_end") - pl.col("window_start")
     return (
         lake.scan("monitoring")
-        .filter(pl.col("kind") == "performance", pl.col("subject").is_in(SHOWN))
+        .filter(pl.col("kind") == "performance", pl.col("subject").is_in(shown))
         .filter(length == use_case.monitor.window)
         .group_by("window_end", "model_version")
         .agg(
             *(
                 pl.col("value").filter(pl.col("subject") == name).first().alias(name)
-                for name in SHOWN
+                for name in shown
             ),
             pl.col("coverage").max(),
         )
@@ -132,22 +131,26 @@ def weekly_numbers(use_case: UseCase) -> pl.DataFrame:
 
 
 def picture(use_case: UseCase, path: Path) -> Path:
-    """AUC and cost by window as a PNG, with alerts, promotions and refusals marked."""
+    """What a kind shows, by window, as a PNG, with alerts, promotions and refusals marked."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     weeks, entries = weekly_numbers(use_case), ledger().entries(use_case.name)
+    shown = kind_of(use_case).shown
+    heights = [3, *(2 for _ in shown[1:])]
     figure, panels = pyplot.subplots(
-        2, 1, figsize=(11, 6), sharex=True, layout="constrained", height_ratios=[3, 2]
-    )
-    for axes, metric, title in zip(panels, SHOWN, ("ROC AUC", "cost per prediction"), strict=True):
+        len(shown), 1, figsize=(11, 1 + sum(heights)), sharex=True, layout="constrained",
+        height_ratios=heights,
+    )  # fmt: skip
+    for axes, metric in zip(panels, shown, strict=True):
         _line(axes, weeks, metric)
         first = entries[0].at if entries else None
         mark(axes, entries, first, named=axes is panels[0])
         dates(axes)
         tidy(axes, "")
+        title = NAMES[metric] + (" per prediction" if metric == "cost" else "")
         axes.set_ylabel(f"{title}, by week")
     panels[0].legend(loc="lower left", frameon=False, ncols=6)
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
@@ -167,10 +170,11 @@ def _line(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:
 
 def _windows(weeks: pl.DataFrame) -> RenderableType:
     table = Table(title="last windows", title_justify="left")
-    for column in ("until", "version", "ROC AUC", "cost", "coverage"):
+    metrics = weeks.columns[2:-1]
+    for column in ("until", "version", *(NAMES[metric] for metric in metrics), "coverage"):
         table.add_column(column, justify="right")
-    for end, version, auc, cost, coverage in weeks.iter_rows():
-        shown = (_number(auc, 3), _number(cost, 3), _number(coverage, 2))
+    for end, version, *numbers, coverage in weeks.iter_rows():
+        shown = (*(_number(value, 3) for value in numbers), _number(coverage, 2))
         table.add_row(f"{end:%Y-%m-%d}", str(version), *shown)
     return table if weeks.height else "no window was monitored yet"
 
@@ -210,7 +214,8 @@ def _by_a_person(entry: Entry) -> bool:
 
 def _candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
-    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in SHOWN)
+    shown = KINDS[evidence.get("kind", "binary")].shown  # there was one kind once
+    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 

@@ -14,10 +14,14 @@ import polars as pl
 from configs.settings import settings
 from tasks.card import Card
 from tasks.card_text import markdown
+from tasks.export import open_session
 from tasks.lake import lake_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 def connect() -> MlflowClient:
@@ -94,11 +98,12 @@ def _log_model(onnx: bytes, card: Card, golden: pl.DataFrame) -> Any:  # noqa: A
     from onnx import load_model_from_string
 
     columns = len(card.inputs.inputs)
-    answers = TensorSpec(np.dtype(np.float32), (-1, 2), "probabilities")
-    signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")]),
-        Schema([TensorSpec(np.dtype(np.int64), (-1,), "label"), answers]),
-    )
+    outputs = [
+        TensorSpec(np.dtype(_TYPES[out.type]), (-1, *out.shape[1:]), out.name)
+        for out in open_session(onnx).get_outputs()
+    ]
+    inputs = TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")
+    signature = ModelSignature(Schema([inputs]), Schema(outputs))
     with TemporaryDirectory() as folder:
         files = {name: Path(folder, name) for name in ("card.json", "card.md", "golden.parquet")}
         files["card.json"].write_text(card.model_dump_json(indent=1))
@@ -122,13 +127,8 @@ def _metrics(card: Card) -> dict[str, float]:
     }
     holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
     footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
-    return {
-        **holdout,
-        **validation,
-        **footprint,
-        "threshold": card.threshold,
-        "parity": card.parity,
-    }
+    decides = {} if card.threshold is None else {"threshold": card.threshold}
+    return {**holdout, **validation, **footprint, **decides, "parity": card.parity}
 
 
 def _params(card: Card) -> dict[str, object]:

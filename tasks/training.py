@@ -21,10 +21,11 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import BadConfig, NoRows
 from configs.use_case import Candidate, Split, UseCase
-from tasks.evaluation import better, evaluate, proven_threshold
+from tasks.evaluation import better
+from tasks.kinds import Kind, kind_of
 from tasks.matrix import Matrix, Schema, build_matrix, learn_schema
 
-Labels = NDArray[np.int8]
+Labels = NDArray[np.int8] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ class Fitted:
     candidate: Candidate
     schema: Schema
     estimator: Any
-    threshold: float
+    threshold: float | None
     validation: dict[str, float]
     seconds: float
 
-    def probability(self, matrix: Matrix) -> NDArray[np.float64]:
-        """scikit-learn's own probabilities of the event, (rows,)."""
-        return np.asarray(self.estimator.predict_proba(matrix)[:, 1], dtype=np.float64)
+    def value(self, matrix: Matrix) -> NDArray[np.float64]:
+        """scikit-learn's own probabilities of the event, or values, (rows,)."""
+        return answer(self.estimator, matrix)
 
 
 def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -> Parts:
@@ -91,7 +92,7 @@ def training_parts(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> Par
             raise NoRows(
                 f"{use_case.name}: the {name} span up to {end:%Y-%m-%d %H:%M} has {part.height} "
                 f"labelled rows with {part[label].n_unique()} values of {label!r}; wanted: at "
-                f"least {wanted} rows and both values. Ingest more, train later, or change "
+                f"least {wanted} rows and two values. Ingest more, train later, or change "
                 f"split and retrain.window in {use_case.name}.yaml"
             )
     return parts
@@ -101,16 +102,16 @@ def fit_candidate(use_case: UseCase, name: str, parts: Parts) -> Fitted:
     """Fit one candidate on the train part; choose its threshold by cost on the validation part."""
     candidate = use_case.candidates[name]
     schema = learn_schema(use_case.features, parts.train)
-    estimator = build_estimator(name, candidate, schema, use_case.seed)
-    label = use_case.label.column
+    kind = kind_of(use_case)
+    estimator = build_estimator(name, candidate, schema, use_case.seed, kind)
     started = perf_counter()
-    estimator.fit(build_matrix(parts.train, schema), labels(parts.train, label))
+    estimator.fit(build_matrix(parts.train, schema), labels(use_case, parts.train))
     seconds = perf_counter() - started
-    truth = labels(parts.validation, label)
-    scores = estimator.predict_proba(build_matrix(parts.validation, schema))[:, 1]
+    truth = labels(use_case, parts.validation)
+    values = answer(estimator, build_matrix(parts.validation, schema))
     cost = use_case.evaluation.cost
-    threshold = proven_threshold(truth, scores, cost)
-    metrics = evaluate(truth, scores, threshold, cost)
+    threshold = kind.threshold(truth, values, cost)
+    metrics = kind.evaluate(truth, values, threshold, cost)
     return Fitted(name, candidate, schema, estimator, threshold, metrics, seconds)
 
 
@@ -124,20 +125,26 @@ def choose(use_case: UseCase, fitted: list[Fitted]) -> Fitted:
     return best
 
 
-def build_estimator(name: str, candidate: Candidate, schema: Schema, seed: int) -> Any:  # noqa: ANN401
-    """An unfitted estimator for the matrix of `schema`; BadConfig if the YAML names none.
+def build_estimator(name: str, candidate: Candidate, schema: Schema, seed: int, kind: Kind) -> Any:  # noqa: ANN401
+    """An unfitted estimator for the matrix of `schema`; BadConfig if the YAML names none for such
+    a label.
 
     `ordinal` takes the matrix as it is, codes as plain numbers. `one_hot` fills missing numbers
     with the median, scales them, and gives each code a column; codes never seen have none.
     """
     field = f"candidates.{name}"
-    module, _, kind = candidate.estimator.rpartition(".")
+    module, _, of = candidate.estimator.rpartition(".")
     try:
-        estimator = getattr(importlib.import_module(module), kind)(**candidate.params)
+        estimator = getattr(importlib.import_module(module), of)(**candidate.params)
     except (ImportError, AttributeError) as missing:
         raise BadConfig(f"{field}.estimator: no {candidate.estimator!r}: {missing}") from missing
     except TypeError as wrong:
         raise BadConfig(f"{field}.params: {wrong}") from wrong
+    if not kind.fits(estimator):
+        raise BadConfig(
+            f"{field}.estimator: {candidate.estimator} is not made for a {kind.name} label "
+            "(label.kind); name another one"
+        )
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)
     return _with_one_hot(estimator, schema) if candidate.encoding == "one_hot" else estimator
@@ -159,9 +166,18 @@ def _with_one_hot(estimator: Any, schema: Schema) -> Any:  # noqa: ANN401
     return make_pipeline(ColumnTransformer(used), estimator)
 
 
-def labels(frame: pl.DataFrame, column: str) -> Labels:
-    """The label column as int8 (rows,)."""
-    return frame[column].cast(pl.Int8).to_numpy()
+def answer(estimator: Any, matrix: Matrix) -> NDArray[np.float64]:  # noqa: ANN401
+    """What a fitted estimator says of the rows: probabilities of the event, or values."""
+    from sklearn.base import is_classifier
+
+    of_event = is_classifier(estimator)
+    found = estimator.predict_proba(matrix)[:, 1] if of_event else estimator.predict(matrix)
+    return np.asarray(found, dtype=np.float64)
+
+
+def labels(use_case: UseCase, frame: pl.DataFrame) -> Labels:
+    """The label column (rows,): int8 of an event, float64 of a number."""
+    return frame[use_case.label.column].cast(kind_of(use_case).label_type).to_numpy()
 
 
 @task(task_run_name="split by time", cache_policy=NO_CACHE)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from configs.use_case import UseCase
+from tasks.kinds import kind_of
 from tasks.lake import Lake
 from tasks.ledger import Entry, Ledger
 from tasks.predictions import PREDICTIONS, SHADOWS
@@ -17,7 +18,7 @@ from tasks.replay.shared import TRUTH
 
 def judged(replay: Replay, policy: str) -> pl.DataFrame:
     """The answers that a policy used, of the rows whose label is known: spine keys, prediction
-    time, probability, decision and label, in order of time.
+    time, value, decision and label, in order of time.
     """
     use_case = replay.plan.use_case
     keys, time = list(use_case.spine.key), use_case.spine.time
@@ -25,7 +26,8 @@ def judged(replay: Replay, policy: str) -> pl.DataFrame:
     lake = _lake_of(replay, policy)
     if not lake.exists(PREDICTIONS):
         return truth.clear()
-    used = lake.scan(PREDICTIONS).select(*keys, time, "probability", "decision").collect()
+    value = pl.col(kind_of(use_case).column).alias("value")
+    used = lake.scan(PREDICTIONS).select(*keys, time, value, "decision").collect()
     return used.join(truth, on=keys, how="inner").sort(time, *keys)
 
 

@@ -63,7 +63,7 @@ def costs(use_case: UseCase, rows: pl.DataFrame) -> Floats:
 
 def answers(rows: pl.DataFrame) -> Answers:
     """What a policy answered to rows as `left.judged` gives them."""
-    return Answers(rows["probability"].to_numpy(), rows["decision"].to_numpy())
+    return Answers(rows["value"].to_numpy(), rows["decision"].to_numpy())
 
 
 def alone(use_case: UseCase, rows: pl.DataFrame) -> Pair:
@@ -75,5 +75,5 @@ def alone(use_case: UseCase, rows: pl.DataFrame) -> Pair:
 
 def _measure(use_case: UseCase, subject: str, pair: Pair) -> Measure:
     if subject == CALIBRATION:  # with its sign: too high or too low
-        return mean(pair, pair.challenger.probability - pair.label)
+        return mean(pair, pair.challenger.value - pair.label)
     return measure(subject, pair, pair.challenger, use_case.evaluation.cost)

@@ -182,7 +182,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained,
         assert said in shown.output
     day = f"{named},flight_date={row['flight_date']:%Y-%m-%d}"
     as_json = CliRunner().invoke(app, ["explain", "flights", day, "--json"])
-    assert json.loads(as_json.output)["answer"]["probability"] == row["probability"]
+    assert json.loads(as_json.output)["answer"]["value"] == row["probability"]
     for wrong, said in (
         ("UA/1545", "it has 2 values for 4 columns"),
         ("carrier=UA,flight=1", "unknown or missing: flight_date, origin"),

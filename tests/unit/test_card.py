@@ -10,13 +10,14 @@ from configs.use_case import UseCase, load_use_case
 from tasks import holdout
 from tasks.card import Card, make_card
 from tasks.card_text import limits, markdown
-from tasks.export import Exported, export_fitted, open_session, probabilities
+from tasks.export import Exported, answer, export_fitted, open_session
+from tasks.kinds import kind_of
 from tasks.matrix import build_matrix
 from tasks.training import Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
 NEW_FIELDS = (
-    "fitted_until", "intervals", "importance", "thin", "environment", "configuration",
+    "kind", "fitted_until", "intervals", "importance", "thin", "environment", "configuration",
 )  # fmt: skip
 
 
@@ -45,12 +46,12 @@ def card(use_case: UseCase, parts: Parts, exported: Exported) -> Card:
 def test_each_interval_holds_its_metric_and_is_wider_when_more_sure(
     use_case, parts, card, exported
 ):
-    assert set(card.intervals) == set(holdout.SURE_OF)
+    assert set(card.intervals) == set(kind_of(use_case).sure_of)
     for name, (low, high) in card.intervals.items():
         assert low < card.holdout[name] < high
     gate = use_case.gate.model_copy(update={"confidence": 0.5})
     session = open_session(exported.onnx)
-    scores = probabilities(session, build_matrix(parts.holdout, card.inputs))
+    scores = answer(session, build_matrix(parts.holdout, card.inputs))
     bold = use_case.model_copy(update={"gate": gate})
     for name, (low, high) in holdout.intervals(bold, parts.holdout, scores, card.threshold).items():
         assert high - low < 0.7 * np.ptp(card.intervals[name])

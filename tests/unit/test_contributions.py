@@ -11,7 +11,7 @@ import pytest
 from tasks.card import make_card
 from tasks.contributions import contributions, shapley
 from tasks.evaluation import Floats
-from tasks.export import export_fitted, open_session, probabilities
+from tasks.export import answer, export_fitted, open_session
 from tasks.matrix import Matrix, build_matrix
 from tasks.registry import Model, golden_rows, predict
 from tasks.training import fit_candidate, training_parts
@@ -41,7 +41,7 @@ def exact(model: Model, matrix: Matrix, background: Matrix) -> Floats:
     def value(subset: tuple[int, ...]) -> Floats:
         mixed = np.repeat(background[None], len(matrix), axis=0)
         mixed[:, :, list(subset)] = matrix[:, None, list(subset)]
-        answers = probabilities(model.session, mixed.reshape(-1, inputs))
+        answers = answer(model.session, mixed.reshape(-1, inputs))
         return answers.reshape(len(matrix), -1).mean(axis=1)
 
     found = np.zeros(matrix.shape)

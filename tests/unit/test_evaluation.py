@@ -128,7 +128,8 @@ def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
 def test_slices_want_enough_rows_and_count_missing_values():
     y, p = rows(100)
     frame = pl.DataFrame({"origin": ["JFK"] * 60 + [None] * 35 + ["LGA"] * 5})
-    found = by_slice(frame, y, p, 0.5, COST, [Slice(column="origin")], min_rows=10)
+    measured = lambda mask: evaluate(y[mask], p[mask], 0.5, COST)  # noqa: E731
+    found = by_slice(frame, measured, [Slice(column="origin")], min_rows=10)
     assert [(s["value"], s["rows"]) for s in found] == [("JFK", 60), ("(missing)", 35)]
     assert found[0]["cost"] == pytest.approx(mean_cost(y[:60], p[:60], 0.5, COST))
 

@@ -14,18 +14,20 @@ from sklearn.pipeline import make_pipeline
 
 from configs.errors import BadModel
 from tasks.export import (
+    answer,
     check_parity,
     export_fitted,
     measure_footprint,
     open_session,
-    probabilities,
     to_onnx,
 )
+from tasks.kinds import KINDS
 from tasks.matrix import build_matrix
 from tasks.training import Fitted, Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
+BINARY = KINDS["binary"]
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +47,7 @@ def test_both_answer_alike_also_for_categories_and_numbers_never_seen(fitted, pa
     )
     for rows in (parts.holdout, strange):
         matrix = build_matrix(rows, fitted.schema)
-        np.testing.assert_allclose(
-            probabilities(session, matrix), fitted.probability(matrix), rtol=0, atol=1e-6
-        )
+        np.testing.assert_allclose(answer(session, matrix), fitted.value(matrix), rtol=0, atol=1e-6)
 
 
 def test_an_export_is_proved_and_keeps_its_threshold_to_a_hair(fitted, parts):
@@ -78,19 +78,19 @@ def test_an_estimator_without_a_converter_is_named():
 
 def test_one_flipped_decision_or_a_nan_is_no_parity():
     with pytest.raises(BadModel, match="flips 1 of 2"):
-        check_parity(np.array([0.5, 0.1]), np.array([0.5 - 1e-9, 0.1]), 0.5, 1e-6)
+        check_parity(BINARY, np.array([0.5, 0.1]), np.array([0.5 - 1e-9, 0.1]), 0.5, 1e-6)
     with pytest.raises(BadModel, match="differs"):
-        check_parity(np.array([np.nan]), np.array([0.1]), 0.5, 1e-6)
-    assert check_parity(np.array([0.5]), np.array([0.5]), 0.5, 1e-6) == 0
+        check_parity(BINARY, np.array([np.nan]), np.array([0.1]), 0.5, 1e-6)
+    assert check_parity(BINARY, np.array([0.5]), np.array([0.5]), 0.5, 1e-6) == 0
 
 
 def test_chunks_change_no_answer(fitted, parts, monkeypatch):
     session = open_session(to_onnx(fitted.estimator, len(fitted.schema.inputs)))
     matrix = build_matrix(parts.holdout, fitted.schema)
-    whole = probabilities(session, matrix)
+    whole = answer(session, matrix)
     monkeypatch.setattr("tasks.export.CHUNK", 100)
-    np.testing.assert_array_equal(probabilities(session, matrix), whole)
-    assert probabilities(session, matrix[:0]).shape == (0,)
+    np.testing.assert_array_equal(answer(session, matrix), whole)
+    assert answer(session, matrix[:0]).shape == (0,)
 
 
 def test_a_corrupted_file_is_refused(fitted):
@@ -129,5 +129,5 @@ def test_neighbours_in_float32_are_told_apart(seed, wrapped):
     boosting = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=1)
     fitted = make_pipeline(SimpleImputer(), boosting) if wrapped else boosting
     fitted.fit(matrix, late)
-    ours = probabilities(open_session(to_onnx(fitted, 1)), matrix)
+    ours = answer(open_session(to_onnx(fitted, 1)), matrix)
     assert np.abs(ours - fitted.predict_proba(matrix)[:, 1]).max() < 1e-6

@@ -11,7 +11,9 @@ from tasks import gates
 from tasks.comparison import Difference
 from tasks.export import Footprint
 from tasks.gates import Line
+from tasks.kinds import KINDS
 
+BINARY = KINDS["binary"]
 BETTER = Difference("roc_auc", 0.73, 0.71, 0.02, 0.01, 0.03, rows=5000, blocks=21, confidence=0.95)
 LIGHT = Footprint(
     bytes=1000, latency_p50_us=8, latency_p99_us=20, rows_per_second=1e6, peak_memory_mib=100
@@ -34,7 +36,7 @@ def of(improvement: float, low: float, high: float, subject: str = "roc_auc") ->
 )
 def test_too_few_rows_labels_or_blocks_wait(rows, events, blocks, verdict):
     label = np.repeat([1.0, 0.0], [events, rows - events])
-    assert gates.rows_line("fresh labelled rows", 1000, label, blocks).verdict == verdict
+    assert gates.rows_line("fresh labelled rows", 1000, label, blocks, BINARY).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -99,18 +101,18 @@ def test_each_budget_is_held_or_not_asked(limit, value, verdict):
 
 def test_parity_wants_the_same_answers_and_the_same_decisions():
     ours = np.array([0.1, 0.5, 0.9])
-    assert gates.parity_line(ours, ours + 1e-8, 0.3, 1e-6).verdict == "pass"
-    assert gates.parity_line(ours, ours + 1e-5, 0.3, 1e-6).verdict == "fail"
-    flipped = gates.parity_line(ours, ours - 1e-8, 0.5, 1e-6)
+    assert gates.parity_line(BINARY, ours, ours + 1e-8, 0.3, 1e-6).verdict == "pass"
+    assert gates.parity_line(BINARY, ours, ours + 1e-5, 0.3, 1e-6).verdict == "fail"
+    flipped = gates.parity_line(BINARY, ours, ours - 1e-8, 0.5, 1e-6)
     assert flipped.verdict == "fail"
     assert "1 of 3 flipped" in flipped.measured
-    assert gates.parity_line(ours, ours * np.nan, 0.3, 1e-6).verdict == "fail"
+    assert gates.parity_line(BINARY, ours, ours * np.nan, 0.3, 1e-6).verdict == "fail"
 
 
 def test_golden_rows_are_answered_as_registered():
     ours = np.array([0.1, 0.5])
-    assert gates.golden_line(ours, ours, 1e-6).verdict == "pass"
-    assert gates.golden_line(ours, ours + 1e-3, 1e-6).verdict == "fail"
+    assert gates.golden_line(BINARY, ours, ours, 1e-6).verdict == "pass"
+    assert gates.golden_line(BINARY, ours, ours + 1e-3, 1e-6).verdict == "fail"
 
 
 def test_what_was_undone_waits_for_later_rows():
@@ -140,5 +142,5 @@ def test_the_reason_is_one_sentence_with_the_metric_and_what_fails():
     assert gates.reason_of([rows, metric, speed]) == f"{numbers}; fails: p99 latency 9 µs"
     refused = gates.bar_line(Gate(), of(0.02, -0.01, 0.03))
     assert gates.reason_of([rows, refused]).endswith("; fails: roc_auc")
-    few = gates.rows_line("rows", 1000, np.array([1.0, 0]), 1)
+    few = gates.rows_line("rows", 1000, np.array([1.0, 0]), 1, BINARY)
     assert gates.reason_of([few]).startswith("only 2 rows with 1 events, in 1 blocks; asked: at")

@@ -283,7 +283,7 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     rows = answered_rows(case, 2, 1, START, START + WEEK, LATER)
     other = answered_rows(case, 1, 2, START, START + WEEK, LATER)
     assert rows.columns == [
-        *COLUMNS, "arm", "probability", "flagged", "other_probability", "other_flagged", "late",
+        *COLUMNS, "arm", "value", "decision", "other_value", "other_decision", "late",
         "departure_hour",
     ]  # fmt: skip
     expected = truth.filter(pl.col("prediction_time") < START + WEEK).drop_nulls("late")
@@ -292,7 +292,7 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     assert rows["prediction_time"].is_sorted()
     new, old = both_answers(rows)
     old_again, _ = both_answers(other)
-    assert (old.probability == old_again.probability).all()
-    assert (new.flagged == (new.probability >= THRESHOLD)).all()
+    assert (old.value == old_again.value).all()
+    assert (new.decision == (new.value >= THRESHOLD)).all()
     assert set(rows["arm"].unique()) == {"champion", "challenger"}
     assert answered_rows(case, 2, 9, START, END, LATER).is_empty()

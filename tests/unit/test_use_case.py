@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from configs.clock import moment, parse_duration, write_duration
 from configs.errors import BadConfig
+from configs.policy import ErrorCost
 from configs.settings import ROOT, Settings, settings
-from configs.use_case import load_use_case, use_case_names
+from configs.use_case import UseCase, load_use_case, use_case_names
 
 FLIGHTS = (ROOT / "configs" / "flights.yaml").read_text()
 RULE = {"metric": "roc_auc", "window": "5w", "worse_by": 0.06}
@@ -53,6 +55,10 @@ def test_the_shipped_use_case_holds():
             1,
             "monitor.drift.flor: unknown field; allowed: severity, bad, of, floor",
         ),
+        ("evaluation.cost", {"over": 1, "foo": 1}, "unknown field; allowed: over, under"),
+        ("evaluation.cost", {"over": 1, "under": 3}, "evaluation.cost: a binary label"),
+        ("rollout.chares", [0.1], "unknown field; allowed: step, patience, kind, shares, unit"),
+        ("gate.metric", "rmse", "gate.metric: rmse says nothing of a binary label"),
         ("tables.weather.suit", "x", "unknown field; allowed: files, columns, keys"),
         ("monitor.performance.0.metric", "accuracy", "monitor.performance.0.metric"),
         ("label", ..., "label: Field required"),
@@ -72,6 +78,37 @@ def test_the_shipped_use_case_holds():
 )
 def test_a_mistake_is_named_with_its_field(wrong, path, value, said):
     assert said in wrong(path, value)
+
+
+REGRESSION = {
+    "label": {"column": "delay", "kind": "regression"},
+    "evaluation": {"cost": {"over": 1, "under": 3}},
+    "gate": {"rule": "superiority"},
+    "monitor": {"performance": [{"metric": "mae", "window": "5w", "worse_by": 0.1}]},
+}
+
+
+def test_a_number_as_label_has_metrics_and_prices_of_its_own():
+    found = UseCase.model_validate({**yaml.safe_load(FLIGHTS), **REGRESSION})
+    assert (found.evaluation.metric, found.gate.metric) == ("rmse", "rmse")
+    assert found.evaluation.cost == ErrorCost(over=1, under=3)
+    written = found.model_dump(mode="json", by_alias=True)
+    assert UseCase.model_validate(written) == found
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("evaluation", {"cost": {"false_positive": 1, "false_negative": 3}}, "prices: over, under"),
+        ("evaluation", {"cost": {"over": 0, "under": 0}}, "then no error costs anything"),
+        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc says nothing of a regression label"),
+        ("monitor", {"performance": [RULE]}, "monitor.performance.0.metric: roc_auc"),
+        ("explanations", {"flagged": True}, "explanations.flagged: no row"),
+    ],
+)
+def test_what_fits_no_number_is_named_with_its_field(part, value, said):
+    with pytest.raises(ValidationError, match=said):
+        UseCase.model_validate({**yaml.safe_load(FLIGHTS), **REGRESSION, part: value})
 
 
 def test_a_missing_file_and_a_broken_one_are_named(tmp_path):

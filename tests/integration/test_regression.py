@@ -1,0 +1,265 @@
+"""A number as label, from real flights to a rollback: the delay in minutes, not late or not."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.policy import Ab
+from configs.settings import settings
+from configs.use_case import UseCase
+from feature_repo.flights import transforms
+from tasks import bake, features, registry, reproduce, show, story, window
+from tasks.ab import costs
+from tasks.card import make_card
+from tasks.card_page import write_page
+from tasks.card_text import markdown
+from tasks.explain import explain
+from tasks.export import export_fitted
+from tasks.keys import write_key
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tasks.monitoring import as_rows, save
+from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
+from tasks.promotion import Decision, decide, gate_table
+from tasks.registry import Model, open_model
+from tasks.rollout import begin, rolling
+from tasks.scoring import casts_in, score
+from tasks.training import Parts, fit_candidate, training_parts
+from tests import real_lake
+from tests.real_delays import delays, delays_use_case
+
+AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
+END = AS_OF + 7 * DAY
+WINDOW = (AS_OF, END)
+BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return delays_use_case(bake=BAKE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    """The flights of January in the lake, and two versions: 1 ridge, 2 boosting."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
+        patch.setattr(transforms, "delays", delays, raising=False)
+        settings.cache_clear()
+        ledger.cache_clear()
+        real_lake.land(use_case, AS_OF - 20 * DAY, END + 2 * DAY)
+        features.refresh(use_case, END + 2 * DAY)
+        rows = features.training_set(use_case, AS_OF - 17 * DAY, AS_OF, AS_OF)
+        split = training_parts(use_case, rows, AS_OF)
+        for name in ("ridge", "boosting"):
+            register(use_case, name, split)
+        yield split
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def register(use_case: UseCase, name: str, parts: Parts) -> None:
+    fitted = fit_candidate(use_case, name, parts)
+    exported = export_fitted(use_case, fitted, parts)
+    card = make_card(use_case, parts, [fitted], exported, {"raw/arrivals": 0})
+    golden = registry.golden_rows(exported, parts)
+    registry.register(use_case.name, exported.onnx, card, golden, f"train:{name}")
+
+
+@pytest.fixture(autouse=True)
+def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A ledger of its own, and nothing scored yet."""
+    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
+    settings.cache_clear()
+    ledger.cache_clear()
+    for table in (PREDICTIONS, SHADOWS, "monitoring"):
+        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+
+
+def model(version: int) -> Model:
+    return open_model("flights", version)
+
+
+def tell(what, at: datetime, version: int, **evidence) -> None:
+    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
+
+
+def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
+    """Score a window as the flow does; what is used."""
+    found = [score(use_case, cast, when[1], "run 1") for cast in casts_in(use_case, when)]
+    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), when)
+    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), when)
+    return lake_of("flights").scan(PREDICTIONS).collect().sort("prediction_time")
+
+
+def spoil(table: str, version: int, by: float) -> None:
+    """Make every answer of a version too large."""
+    lake = lake_of("flights")
+    off = pl.when(model_version=version).then(by).otherwise(0.0)
+    answers = pl.col("prediction", "decision") + off
+    rows = lake.scan(table).with_columns(answers).collect()
+    lake.replace_window(table, rows, "prediction_time", WINDOW, keys=("carrier", "model_version"))
+
+
+def verdicts(decision: Decision) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
+
+
+def test_a_version_knows_that_it_answers_minutes(parts):
+    card = model(2).card
+    assert (card.kind, card.threshold) == ("regression", None)
+    assert card.holdout["r2"] > 0
+    assert card.holdout["rmse"] < card.holdout["label_std"] < 80
+    assert set(card.intervals) == {"rmse", "mae", "calibration_gap", "cost"}
+    for name, (low, high) in card.intervals.items():
+        assert low < card.holdout[name] < high
+    assert {each["value"] for each in card.slices} == {"EWR", "JFK", "LGA"}
+    assert max(card.importance.values()) > 1  # minutes
+    assert set(card.reference.columns) == {*card.inputs.inputs, "score"}
+    assert card.parity < 1e-6
+
+
+def test_its_page_speaks_of_numbers(parts):
+    page = write_page(model(2).card, 2, ledger().entries("flights"))
+    text = page.markdown.read_text()
+    assert "answers a number" in text
+    assert "a unit too little as 1.5" in text
+    assert "mean size of its contribution, label's unit" in markdown(model(2).card)
+    assert "probability" not in text
+    assert "| rmse | mae |" in text
+
+
+def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
+    """Half a minute better in six days of January is no proof; a tenth of the label's standard
+    deviation (three and a half minutes) worse would be borne.
+    """
+    strict = decide(use_case, model(2), None, parts.holdout, [])
+    assert verdicts(strict)["rmse"] == "fail"
+    found = strict.evidence["differences"]["rmse"]
+    spread = pytest.approx(parts.holdout["delay"].std(ddof=0))
+    assert (found["champion"], found["unit"]) == (spread, spread)
+    assert found["low"] < 0 < found["improvement"]
+    assert "the best constant" in json.dumps(strict.evidence)
+    gate = use_case.gate.model_copy(update={"rule": "non_inferiority", "margin": 0.1})
+    borne = use_case.model_copy(update={"gate": gate})
+    asked = verdicts(decide(borne, model(2), None, parts.holdout, []))
+    assert {asked[gate] for gate in ("rmse", "cost", "parity", "golden rows")} == {"pass"}
+
+
+def test_a_model_against_itself_is_refused_and_a_far_worse_one_too(use_case, parts):
+    assert decide(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
+    found = decide(use_case, model(1), model(2), parts.holdout, [])
+    assert verdicts(found)["rmse"] == "fail"
+
+
+def test_predictions_are_numbers_and_the_decision_is_the_number(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    rows = saved(use_case)
+    assert rows.columns[5:7] == ["prediction", "decision"]
+    assert rows["prediction"].equals(rows["decision"].alias("prediction"))
+    assert 5 < rows["prediction"].std() < 60
+    before = lake_of("flights").version(PREDICTIONS)
+    saved(use_case)
+    assert lake_of("flights").version(PREDICTIONS) == before
+
+
+def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    saved(use_case)
+
+    def measured() -> dict[str, float]:
+        loaded = window.load(use_case, ledger().entries("flights"), END)
+        numbers = window.numbers(loaded)
+        save(lake_of("flights"), as_rows(numbers, END, 2), END)
+        return {(n.kind, n.subject): n for n in numbers}
+
+    good = measured()
+    assert good["performance", "mae_1w"].verdict == "ok"
+    spread = model(2).card.holdout["label_std"]
+    mae = good["performance", "mae_1w"]
+    assert mae.threshold == pytest.approx(mae.reference + 0.1 * spread)
+    assert good["drift", "score"].value < 1
+    spoil(PREDICTIONS, 2, 60.0)
+    bad = measured()
+    assert bad["performance", "calibration_gap_1w"].verdict == "page"
+    assert bad["performance", "mae_1w"].verdict == "page"
+    assert bad["drift", "score"].verdict == "inform"
+    assert bad["performance", "calibration_gap_1w"].value == pytest.approx(
+        good["performance", "calibration_gap_1w"].value + 60
+    )
+    weeks = story.weekly_numbers(use_case)
+    assert weeks.columns == ["window_end", "model_version", "rmse", "mae", "cost", "coverage"]
+    assert weeks["mae"].item() == pytest.approx(bad["performance", "mae"].value)
+    assert story.picture(use_case, settings().reports / "it.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(0.0, "pass"), (60.0, "fail")])
+def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
+    saved(use_case)
+    spoil(PREDICTIONS, 2, by)
+    baked = bake.look(use_case, ledger().entries("flights"), END + DAY)
+    assert baked is not None
+    assert baked.decision.verdict == verdict, baked.decision.reason
+    numbers = {n.subject: n for n in bake.numbers(use_case, baked, END + DAY)}
+    rmse = numbers["rmse"]
+    spread = baked.decision.evidence["differences"]["rmse"]["unit"]
+    assert rmse.threshold == pytest.approx(rmse.reference + 0.05 * spread)
+    assert (rmse.verdict == "page") == (verdict == "fail")
+
+
+def test_an_ab_test_counts_what_errors_cost(use_case):
+    case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("rollout_started", AS_OF, 2, **begin(case, 1))
+    rows = saved(case)
+    rolls = rolling(ledger().entries("flights"))
+    assert rolls is not None
+    found = costs(case, rolls, END + DAY)
+    known = rows.join(features.labels(case, *WINDOW, END + DAY), on=case.spine.key)
+    error = (known["decision"] - known["delay"]).to_numpy()
+    paid = np.where(error > 0, error, -1.5 * error)
+    assert found["cost"].sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
+
+
+def test_a_prediction_is_explained_in_minutes(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    row = saved(use_case).row(100, named=True)
+    key = write_key([row[name] for name in use_case.spine.key])
+    found = explain(use_case, key, END + DAY)
+    assert found.answer.value == found.answer.decision == row["prediction"]
+    total = found.base + sum(each.contribution for each in found.inputs)
+    assert total == pytest.approx(row["prediction"], rel=1e-6)
+    assert isinstance(found.label, float)
+    assert not found.notes
+    assert "label's unit" in printed(show.explanation(found))
+    assert json.dumps(asdict(found), default=str)
+
+
+def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
+    it = model(2)
+    result = reproduce.Result(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
+    same = reproduce.compare(it, it.onnx, result, "here", ())
+    assert same.equal
+    assert "the same answers" in printed(show.reproduction(same))
+    other = reproduce.compare(it, model(1).onnx, result, "here", ())
+    assert not other.equal
+    assert other.difference > 1e-3
+
+
+def printed(what) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=200)
+    console.print(what)
+    return console.file.getvalue()
