@@ -31,7 +31,8 @@ def draw(replay: Replay, found: Compared, path: Path) -> Path:
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     for axes, subject in zip(panels, subjects, strict=False):
         _weekly(axes, replay, found, subject)
-        tidy(axes, f"{name_of(subject)}, by {_week(replay)}, with its interval")
+        sure = ", with its interval" if len(found.distinct) <= _BANDED else ""
+        tidy(axes, f"{name_of(subject)}, by {_week(replay)}{sure}")
     _regrets(panels[-2], found)
     tidy(panels[-2], f"cost beyond {found.best.policy}, summed up")
     _champions(panels[-1], found)

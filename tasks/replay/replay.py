@@ -15,6 +15,7 @@ from configs.errors import BadConfig, Terminal
 from configs.replay import Policy
 from configs.settings import settings
 from configs.use_case import UseCase
+from tasks.replay.meter import Meter
 from tasks.replay.plan import Job, Plan, begin, job_of
 from tasks.replay.play import DONE
 from tasks.replay.shared import TRUTH
@@ -84,8 +85,11 @@ def play_all(replay: Replay, at_once: int, tell: Tell) -> None:
     """
 
     def one(policy: str) -> None:
-        steps = len(replay.jobs[policy].steps)
-        place = replay.place_of(policy)
+        steps, place = len(replay.jobs[policy].steps), replay.place_of(policy)
+        if before := Meter(place).done:
+            tell(policy, before, steps)
+        if before == steps:
+            return
         _run(replay, "tasks.replay.play", place, lambda done: tell(policy, done, steps))
 
     with ThreadPoolExecutor(at_once) as pool:
