@@ -24,18 +24,21 @@ class Settings(BaseSettings):
 
     state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
     use_cases: Path = Field(ROOT / "configs", description="the folder of the use cases' YAML files")
+    policies: Path = Field(ROOT / "configs/policies", description="policies that ship for replay")
     landing: str = Field("", description="where files land, a folder per use case")
     lake: str = Field("", description="root of the Delta tables, a folder per use case")
     pinned_lake: str = Field("", description="the lake that `pinned` is about (default: `lake`)")
     pinned: dict[str, int] = Field(
         {}, description="JSON, use case/table: version; such a table is read there, never written"
     )
+    joined: str = Field("", description="folder of rows that were joined before, for pinned lakes")
     reports: Path = Field(Path(), description="HTML reports, pictures and Data Docs")
     ledger_url: str = Field("", description="SQLAlchemy address of the ledger")
     mlflow_uri: str = Field("", description="MLflow tracking and registry")
     mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
     feast_registry: str = Field("", description="SQLAlchemy address of Feast's registry")
     feast_online: str = Field("", description="path of Feast's online store")
+    cpu_hour_price: float = Field(0.05, ge=0, description="money for one hour of one CPU")
     host: str = Field("127.0.0.1", description="the address that local servers listen on")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")

@@ -20,6 +20,7 @@ from configs.errors import BadConfig, MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case, use_case_names
 from flows.new import new
+from flows.replay import replay
 
 app = typer.Typer(
     help="Keeps a tabular model good in production, on its own.",
@@ -282,6 +283,9 @@ def demo(
 
     if not play(console, use_case or playable(), until, state or settings().state / "demo"):
         raise typer.Exit(1)
+
+
+command(replay)
 
 
 if __name__ == "__main__":

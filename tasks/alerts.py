@@ -74,18 +74,26 @@ def record(book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime)
     return new
 
 
+def record_window(
+    book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
+) -> list[Entry]:
+    """As `record`, for the `rows` of this window and what the monitoring table holds of those
+    before.
+    """
+    before = history(lake_of(use_case.name), as_of).filter(pl.col("as_of") < as_of)
+    return record(book, use_case, pl.concat([before, rows]), as_of)
+
+
 @task(task_run_name="raise alerts", cache_policy=NO_CACHE)
 def raise_alerts(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """As `record`, for the `rows` of this window and what the monitoring table holds of those
-    before; then send every alert that waits for an answer. The new entries.
+    """As `record_window`; then send every alert that waits for an answer. The new entries.
 
     An alert is sent as long as nobody answers it, so a run that was killed between ledger and
     event completes when it runs again.
     """
-    before = history(lake_of(use_case.name), as_of).filter(pl.col("as_of") < as_of)
-    new = record(book, use_case, pl.concat([before, rows]), as_of)
+    new = record_window(book, use_case, rows, as_of)
     for entry in new:
         get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
     for entry in waiting(book.entries(use_case.name)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,7 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
     from sklearn.base import is_classifier
 
+    estimator = _comparing_in_float32(estimator)
     kind = [("inputs", FloatTensorType([None, inputs]))]
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     name = type(estimator).__name__  # without one it is random, and so is the file's digest
@@ -80,6 +82,29 @@ def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return bytes(model.SerializeToString())
+
+
+def _comparing_in_float32(estimator: Any) -> Any:  # noqa: ANN401
+    """The estimator, with each threshold of histogram boosting lowered to a float32.
+
+    Its thresholds lie halfway between two values, in float64. The converter rounds them: up, if
+    the values are neighbours in float32, and the upper one then goes the wrong way. No float32
+    lies between a threshold and the float32 below it, so lowered it decides as before.
+    """
+    if not hasattr(_last(estimator), "_predictors"):
+        return estimator
+    lowered = copy.deepcopy(estimator)
+    for tree in (tree for trees in _last(lowered)._predictors for tree in trees):
+        exact = tree.nodes["num_threshold"]
+        near = exact.astype(np.float32)
+        below = np.nextafter(near, np.float32(-np.inf))
+        tree.nodes["num_threshold"] = np.where(near > exact, below, near)
+    return lowered
+
+
+def _last(estimator: Any) -> Any:  # noqa: ANN401
+    """The last step of a pipeline; an estimator by itself."""
+    return getattr(estimator, "steps", [("", estimator)])[-1][1]
 
 
 def open_session(onnx: bytes) -> InferenceSession:

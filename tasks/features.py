@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoRows
 from configs.use_case import UseCase
-from tasks import store
+from tasks import joined, store
 from tasks.lake import Lake, lake_of
 from tasks.retries import is_transient
 
@@ -85,6 +85,21 @@ def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -
 def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
     """The spine with the features known at each row's prediction time: its rows, in its order.
 
+    Rows that were joined before (tasks/joined.py) are not joined again.
+    """
+    before = joined.find(use_case, spine)
+    return spine.hstack(_join(use_case, spine)[1]) if before is None else before
+
+
+def join_once(use_case: UseCase, spine: pl.DataFrame) -> None:
+    """Join these rows, and keep them for every `historical` that asks for some of them."""
+    keys, found = _join(use_case, spine)
+    joined.keep(use_case, keys.rename({EVENT: use_case.spine.time}), found)
+
+
+def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The entity keys and time (as Feast calls it) of the rows, and their features, through Feast.
+
     Feast's registry is brought up to date first, here and not with `refresh`: `import feast` takes
     seconds, and ingest does without.
     """
@@ -95,7 +110,7 @@ def historical(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
     found = feast.get_historical_features(
         asked.to_pandas(), service, filter_by_created_timestamp=True
     )
-    return spine.hstack(pl.DataFrame(found.to_arrow()).drop(asked.columns))
+    return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
 
 
 @dataclass(frozen=True)

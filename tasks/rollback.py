@@ -71,6 +71,19 @@ def roll_back(
         return book.record(entry, expected_seq=len(entries))[0]
 
 
+def roll_back_as_asked(
+    book: Ledger, model: str, promotion: str, at: datetime, actor: str
+) -> Entry | None:
+    """As `roll_back`, on the evidence of the entry that asked for it."""
+    asked = [
+        e
+        for e in book.entries(model)
+        if e.what == "rollback_asked" and e.evidence["promotion"] == promotion
+    ]
+    found = asked[-1].evidence if asked else {"reason": "a run of rollback, by hand"}
+    return roll_back(book, model, promotion, at, actor, {**found, "by_hand": not asked})
+
+
 def roll_back_by_hand(
     book: Ledger, model: str, at: datetime, by: str, reason: str, *, further: bool = False
 ) -> Entry | None:
@@ -102,14 +115,9 @@ def _promotion(entries: Sequence[Entry], model: str, key: str) -> Entry:
     retry_condition_fn=is_transient,
 )
 def undo(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
-    """As `roll_back`, on the evidence of the entry that asked for it."""
-    entries, actor = ledger().entries(use_case.name), f"rollback {runtime.flow_run.id}"
-    asked = [
-        e for e in entries if e.what == "rollback_asked" and e.evidence["promotion"] == promotion
-    ]
-    found = asked[-1].evidence if asked else {"reason": "a run of rollback, by hand"}
-    evidence = {**found, "by_hand": not asked}
-    entry = roll_back(ledger(), use_case.name, promotion, as_of, actor, evidence)
+    """As `roll_back_as_asked`, seen by Prefect."""
+    actor = f"rollback {runtime.flow_run.id}"
+    entry = roll_back_as_asked(ledger(), use_case.name, promotion, as_of, actor)
     if entry is None:
         get_run_logger().warning("%s made no champion any more: nothing to undo", promotion)
     else:

@@ -135,7 +135,7 @@ def _arms(use_case: UseCase, cast: Cast, asked: pl.DataFrame, *, challenged: boo
     return arm_of(asked.select(cast.unit), salt_of(use_case.name, cast.challenger), cast.share)
 
 
-def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of all casts; without columns if none of them had anything to predict."""
     some = [frame for frame in frames if frame.columns]
     return pl.concat(some) if some else pl.DataFrame()
@@ -179,7 +179,7 @@ def score_cast(use_case: UseCase, cast: Cast, as_of: datetime) -> Scored:
 )
 def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -> None:
     """The answers that are not used, before the ones that are: no used row misses its shadow."""
-    rows = _together([each.shadows for each in scored])
+    rows = together([each.shadows for each in scored])
     version = write(use_case, SHADOWS, rows, window)
     get_run_logger().info("%s shadows, table version %s", rows.height, version)
 
@@ -193,7 +193,7 @@ def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -
 )
 def write_predictions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
     """The answers that are used; the number of rows."""
-    rows = _together([each.used for each in scored])
+    rows = together([each.used for each in scored])
     version = write(use_case, PREDICTIONS, rows, window)
     get_run_logger().info("%s predictions, table version %s", rows.height, version)
     return rows.height

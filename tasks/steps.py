@@ -15,7 +15,7 @@ from configs.use_case import UseCase
 from tasks import features
 from tasks.candidacy import Candidacy, candidacy
 from tasks.events import ask
-from tasks.ledger import Entry, ledger, unanswered, undecided_candidates
+from tasks.ledger import Entry, Ledger, ledger, unanswered, undecided_candidates
 from tasks.promotion import Decision
 from tasks.review import review
 from tasks.takeover import Gate, Look, Step, next_step
@@ -67,13 +67,20 @@ def _fresh_labels(it: Candidacy) -> int:
         return 0
 
 
-@task(task_run_name="ask for what can go on", cache_policy=NO_CACHE)
-def ask_for_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
-    """Record what `due_steps` finds, and send every step that nobody has taken; those."""
-    book = ledger()
-    for entry in due_steps(use_case, book.entries(use_case.name), as_of, enough, review):
+def record_steps(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
+    """Record what `due_steps` finds by the lake; the entries."""
+    due = due_steps(use_case, book.entries(use_case.name), as_of, enough, review)
+    for entry in due:
         with effect("ask for a step"):
             book.record(entry)
+    return due
+
+
+@task(task_run_name="ask for what can go on", cache_policy=NO_CACHE)
+def ask_for_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
+    """As `record_steps`, and send every step that nobody has taken; those."""
+    book = ledger()
+    for entry in record_steps(book, use_case, as_of):
         get_run_logger().info("version %s can go on: %s", entry.version, entry.evidence["reason"])
     waiting = [e for e in unanswered(book.entries(use_case.name)) if e.what == "step_asked"]
     for entry in waiting:

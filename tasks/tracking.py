@@ -76,7 +76,7 @@ def log_run(
     import mlflow
     from mlflow.entities import Metric, Param, RunTag
 
-    experiment = _experiment(client, card.use_case)
+    experiment = experiment_of(client, card.use_case)
     with mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
         started, run_id = run.info.start_time, run.info.run_id
         logged = _log_model(onnx, card, golden)
@@ -164,7 +164,8 @@ def _inputs(card: Card) -> list[Any]:
     ]
 
 
-def _experiment(client: MlflowClient, use_case: str) -> str:
+def experiment_of(client: MlflowClient, use_case: str) -> str:
+    """The id of the experiment of a use case, which is made if it is not there."""
     from mlflow.exceptions import MlflowException
 
     known = client.get_experiment_by_name(use_case)

@@ -36,6 +36,7 @@ def run(*words: str) -> tuple[int, str]:
         "reject",
         "explain",
         "reproduce",
+        "replay",
     ],
 )
 def test_every_command_explains_itself(name):
@@ -120,3 +121,21 @@ def test_check_names_every_mistake_and_fails(home, tmp_path, monkeypatch):
 def test_prefect_yaml_is_what_the_use_cases_ask_for():
     code, said = run("deployments")
     assert code == 0, said
+
+
+def test_a_replay_backwards_is_refused(home):
+    code, said = run(
+        "replay", "flights", "--from", "2013-05-01", "--to", "2013-04-01", "--policy", "never"
+    )
+    assert code == 1
+    assert "--from 2013-05-01 must not be after --to 2013-04-01" in " ".join(said.split())
+
+
+def test_a_replay_of_an_empty_lake_says_what_to_do(home):
+    days = ("--from", "2013-04-01", "--to", "2013-05-01")
+    code, said = run("replay", "flights", *days, "--policy", "never", "nothing")
+    assert code == 1
+    assert "nothing.yaml: no such policy" in said
+    code, said = run("replay", "flights", *days, "--policy", "never")
+    assert code == 1
+    assert "run ingest first" in said

@@ -9,6 +9,8 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 
 from configs.errors import BadModel
 from tasks.export import (
@@ -113,3 +115,19 @@ def test_the_footprint_is_measured(fitted, parts):
     assert 0 < found.latency_p50_us <= found.latency_p99_us
     assert found.rows_per_second > 1000
     assert 20 < found.peak_memory_mib < 1000
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_neighbours_in_float32_are_told_apart(seed, wrapped):
+    """Halfway between two neighbours there is no float32: rounded up, a threshold is the upper."""
+    draw = np.random.default_rng(seed)
+    lower = draw.uniform(1, 100, 40).astype(np.float32)
+    upper = np.nextafter(lower, np.float32(np.inf))
+    matrix = draw.choice(np.concatenate([lower, upper]), (4000, 1))
+    late = draw.uniform(size=4000) < np.where(np.isin(matrix[:, 0], upper), 0.8, 0.2)
+    boosting = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=1)
+    fitted = make_pipeline(SimpleImputer(), boosting) if wrapped else boosting
+    fitted.fit(matrix, late)
+    ours = answer(open_session(to_onnx(fitted, 1)), matrix)
+    assert np.abs(ours - fitted.predict_proba(matrix)[:, 1]).max() < 1e-6

@@ -1,0 +1,171 @@
+"""What the policies came to on the same labelled rows: by week, as a whole, against each other.
+
+Everything here follows from the predictions, ledgers and labels that a replay keeps, so it comes
+out the same each time; what it cost to compute is told apart (left.spent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from configs.use_case import UseCase
+from tasks.comparison import Difference, compare, draw_blocks, mean
+from tasks.evaluation import Floats
+from tasks.ledger import Entry
+from tasks.replay.left import common, judged, ledger_of, scored
+from tasks.replay.measure import NUMBER, Span, alone, answers, costs, numbers
+from tasks.replay.plan import ends
+from tasks.replay.replay import Replay
+
+_COUNTED = {
+    "alerts": "alert_raised", "retrains": "candidate_registered", "promotions": "promoted",
+    "refusals": "refused", "rollbacks": "rolled_back",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one policy came to over the whole period.
+
+    `counts`: alerts, and retrains, promotions, refusals and rollbacks after the first champion.
+    `scored`: answers, in shadow too. `regret`: cost beyond that of the policy of least cost, in
+    total; `best`: in which share of the resampled periods it has the least cost itself.
+    """
+
+    policy: str
+    title: str
+    counts: dict[str, int]
+    scored: int
+    regret: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A replay's numbers. `numbers`: NUMBER of every week and of the whole period; `regrets`: what
+    a policy cost beyond the best one up to the end of each week (policy, end, regret);
+    `differences` of each pair of policies, the first as challenger.
+    """
+
+    numbers: pl.DataFrame
+    regrets: pl.DataFrame
+    outcomes: tuple[Outcome, ...]
+    differences: dict[tuple[str, str], tuple[Difference, ...]]
+    entries: dict[str, tuple[Entry, ...]]
+
+    @property
+    def distinct(self) -> dict[str, list[str]]:
+        """The first of all policies that gave the same answers, and its name with theirs."""
+        found: dict[str, list[str]] = {}
+        answered = self.numbers["policy"].unique(maintain_order=True)
+        for policy in answered:
+            like = (p for p in found if all(map(_same, self.differences[p, policy])))
+            found.setdefault(next(like, policy), []).append(policy)
+        return found
+
+    @property
+    def best(self) -> Outcome:
+        """The policy of least cost; of equal ones the first."""
+        return min(self.outcomes, key=lambda outcome: outcome.regret)
+
+
+def compared(replay: Replay) -> Compared:
+    """All numbers of a finished replay."""
+    plan, use_case = replay.plan, replay.plan.use_case
+    answered = common(use_case, {name: judged(replay, name) for name in replay.jobs})
+    length = use_case.monitor.window
+    weeks = [(end - length, end) for end in ends(plan.start, plan.end, length)]
+    found = [
+        number
+        for name, rows in answered.items()
+        for span in [*weeks, (plan.start, plan.end)]
+        for number in numbers(use_case, name, rows, span)
+    ]
+    charged = {name: costs(use_case, rows) for name, rows in answered.items()}
+    entries = {name: ledger_of(replay, name) for name in replay.jobs}
+    return Compared(
+        numbers=pl.DataFrame(found, schema=NUMBER, orient="row"),
+        regrets=_regrets(use_case, answered, charged, weeks),
+        outcomes=tuple(_outcomes(replay, answered, charged, entries)),
+        differences=differences(use_case, answered),
+        entries=entries,
+    )
+
+
+def differences(
+    use_case: UseCase, answered: Mapping[str, pl.DataFrame]
+) -> dict[tuple[str, str], tuple[Difference, ...]]:
+    """Each pair of policies, days drawn together; all pairs share one error rate."""
+    pairs = list(combinations(answered, 2))
+    found = {}
+    for one, other in pairs:
+        new, old = answers(answered[one]), answers(answered[other])
+        of = compare(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
+        found[one, other] = tuple(of)
+    return found
+
+
+def _same(found: Difference) -> bool:
+    return found.improvement == found.low == found.high == 0
+
+
+def keep(found: Compared, folder: Path) -> Path:
+    """Write the numbers as Parquet; the file."""
+    path = folder / "numbers.parquet"
+    found.numbers.write_parquet(path)
+    return path
+
+
+def _outcomes(
+    replay: Replay,
+    answered: Mapping[str, pl.DataFrame],
+    charged: Mapping[str, Floats],
+    entries: Mapping[str, Sequence[Entry]],
+) -> Iterator[Outcome]:
+    totals = {name: float(cost.sum()) for name, cost in charged.items()}
+    least = min(totals.values(), default=0.0)
+    shares = _best_shares(replay.plan.use_case, answered, charged)
+    for name, job in replay.jobs.items():
+        counts = {
+            what: sum(e.what == kind for e in entries[name]) for what, kind in _COUNTED.items()
+        }
+        for what in ("retrains", "promotions"):  # the first champion is no retraining
+            counts[what] = max(counts[what] - 1, 0)
+        regret, share = totals.get(name, float("inf")) - least, shares.get(name, 0.0)
+        yield Outcome(name, job.policy.title, counts, scored(replay, name), regret, share)
+
+
+def _best_shares(
+    use_case: UseCase, answered: Mapping[str, pl.DataFrame], charged: Mapping[str, Floats]
+) -> dict[str, float]:
+    """In which share of the resampled periods each policy has the least cost; ties are shared."""
+    if not charged:
+        return {}
+    pair = alone(use_case, next(iter(answered.values())))
+    draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
+    found = np.stack([mean(pair, cost)(draws) for cost in charged.values()])
+    best = np.isclose(found, found.min(axis=0), rtol=1e-12, atol=0)
+    shares = (best / best.sum(axis=0)).mean(axis=1)
+    return dict(zip(charged, shares.tolist(), strict=True))
+
+
+def _regrets(
+    use_case: UseCase,
+    answered: Mapping[str, pl.DataFrame],
+    charged: Mapping[str, Floats],
+    weeks: Sequence[Span],
+) -> pl.DataFrame:
+    """What each policy cost beyond the best one, summed up to the end of each week."""
+    best = min(charged, key=lambda name: float(charged[name].sum()), default="")
+    rows = []
+    for name, frame in answered.items():
+        beyond, times = charged[name] - charged[best], frame[use_case.spine.time]
+        rows += [(name, end, float(beyond[(times < end).to_numpy()].sum())) for _, end in weeks]
+    schema = {"policy": pl.String(), "end": pl.Datetime("us", "UTC"), "regret": pl.Float64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,271 @@
+"""A replay is production: the same flights through the real flows and through a replay; and one
+that is killed comes to the same end. Four weeks of real flights, small models, all that can happen.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from configs import faults
+from configs.replay import Policy
+from configs.settings import ROOT, settings
+from configs.use_case import UseCase, load_use_case
+from tasks import answers, features
+from tasks.ledger import Entry, Ledger, ledger, unanswered
+from tasks.replay.plan import Job
+from tasks.replay.play import play
+from tasks.replay.replay import Replay, prepare, share
+from tests import real_lake
+
+START = datetime(2013, 1, 22, tzinfo=UTC)
+END = START + timedelta(days=28)
+TABLES = ("predictions", "shadows", "monitoring")
+POLICY = Policy.model_validate(
+    {
+        "name": "lively",
+        "title": "Everything happens in four weeks",
+        "schedule": "0 5 6 2 *",
+        "alerts": ["performance"],
+        "gate": {"rule": "non_inferiority", "margin": 0.2, "cost_margin": 1, "slice_margin": 0.5,
+                 "calibration_margin": 1, "min_rows": 500},
+        "rollout": {"kind": "canary", "shares": [0.4], "step": "7d", "unit": ["carrier", "flight"]},
+        "retrain": {"cooldown": "7d"},
+        "bake": {"window": "14d", "margin": 0.0, "cost_margin": 0.0, "slice_margin": 0.0},
+    }
+)  # fmt: skip
+
+
+def configure(folder: Path) -> None:
+    """The YAML of production is what the policy makes of the one that ships, made small."""
+    from configs.replay import under
+
+    flights = load_use_case("flights", ROOT / "configs").model_dump(mode="json", by_alias=True)
+    flights["split"] = {"validation": "3d", "holdout": "5d", "min_rows": 500}
+    del flights["candidates"]["boosting"]
+    flights["schedules"]["score_window"] = "7d"
+    flights["monitor"]["contract"] = {"max_null_rise": 0.5}
+    flights["monitor"]["performance"] = [
+        {"metric": "calibration_gap", "window": "7d", "worse_by": 0.02},
+    ]
+    as_policy = under(POLICY, UseCase.model_validate(flights))
+    dumped = as_policy.model_dump(mode="json", by_alias=True)
+    (folder / "flights.yaml").write_text(yaml.safe_dump(dumped))
+
+
+def use_state(patch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("MAINSPRING_")]:
+        patch.delenv(name)
+    for name, value in environment.items():
+        if name.startswith("MAINSPRING_"):
+            patch.setenv(name, value)
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A lake with all flights of the period and a week more, and nothing else yet."""
+    folder = tmp_path_factory.mktemp("production")
+    configure(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, real(folder))
+        case = load_use_case("flights")
+        real_lake.land(case, START - timedelta(days=30), END + timedelta(days=7))
+        features.refresh(case, END + timedelta(days=7))
+        yield folder
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def real(folder: Path) -> dict[str, str]:
+    return {"MAINSPRING_STATE": str(folder), "MAINSPRING_USE_CASES": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def replay(production: Path) -> Replay:
+    found = prepare(load_use_case("flights"), START, END, [POLICY])
+    share(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def replayed(replay: Replay) -> Path:
+    """The state that the policy leaves, played in this process."""
+    place = replay.place_of("lively")
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, replay.plan.environment(replay.folder, place / "state"))
+        play(place)
+    settings.cache_clear()
+    ledger.cache_clear()
+    return place / "state"
+
+
+@pytest.fixture(scope="module")
+def flown(production: Path, replay: Replay) -> Path:
+    """The state after the same moments through the real flows, the automations' part by hand."""
+    from flows.monitor import monitor
+    from flows.score import score
+    from flows.train import train
+
+    steps = replay.jobs["lively"].steps
+    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with prefect_test_harness(server_startup_timeout=120), quiet:
+        for step in steps:
+            if step.do == "score":
+                score("flights", step.at)
+            elif step.do == "monitor":
+                monitor("flights", step.at, report=False)
+            elif step.do == "train":
+                train("flights", step.at)
+            else:
+                answer()
+    return production
+
+
+def answer() -> None:
+    """Run what the automations would, until nothing is asked for."""
+    from flows.promote import promote
+    from flows.retrain import retrain
+    from flows.rollback import rollback
+
+    while waiting := unanswered(ledger().entries("flights")):
+        entry = waiting[0]
+        flow = answers.answering(entry)
+        if flow == "retrain":
+            retrain("flights", entry.key, entry.at)
+        elif flow == "rollback":
+            rollback("flights", entry.evidence["promotion"], entry.at)
+        else:
+            assert entry.version is not None
+            promote("flights", entry.version, entry.at)
+
+
+def entries(state: Path) -> list[Entry]:
+    return Ledger(f"sqlite:///{state / 'ledger.db'}").entries("flights")
+
+
+def rows(state: Path, table: str) -> pl.DataFrame:
+    """A table without ids, in an order of its own."""
+    found = pl.scan_delta(str(state / "lake" / "flights" / table)).collect()
+    plain = found.drop("run_id", strict=False)
+    return plain.sort(pl.all())
+
+
+def told(found: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Entries without ids and clocks."""
+    return [
+        {"what": e.what, "key": e.key, "at": e.at, "version": e.version,
+         "evidence": plain(e.evidence)}
+        for e in found
+    ]  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Evidence without what is measured by the clock or names a run."""
+    if isinstance(value, dict):
+        if value.get("gate") in ("p99 latency of one row", "throughput", "peak memory"):
+            return value["verdict"]
+        return {n: plain(v) for n, v in value.items() if n not in ("footprint", "run")}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def test_everything_happened(replayed: Path) -> None:
+    kinds = {e.what for e in entries(replayed)}
+    assert {"alert_raised", "retrain_started", "rollout_started", "promoted", "step_asked"} <= kinds
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("table", TABLES)
+def test_a_replay_writes_what_production_writes(flown: Path, replayed: Path, table: str) -> None:
+    assert rows(replayed, table).equals(rows(flown, table))
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_replay_decides_what_production_decides(flown: Path, replayed: Path) -> None:
+    assert told(entries(replayed)) == told(entries(flown))
+
+
+def killed(replay: Replay, name: str, points: Sequence[str]) -> Path:
+    """The state of a policy whose process was killed at each of the points, then played on."""
+    job, place = replay.jobs["lively"], replay.place_of(name)
+    Job(**{**dict(job), "policy": job.policy.model_copy(update={"name": name})}).keep(place)
+    environment = replay.plan.environment(replay.folder, place / "state")
+    command = [sys.executable, "-m", "tasks.replay.play", str(place)]
+    for point in (*points, ""):
+        fault = {faults.VARIABLE: point} if point else {}
+        done = subprocess.run(command, env={**environment, **fault}, check=False, timeout=120)
+        assert done.returncode == (-signal.SIGKILL if point else 0)
+    return place / "state"
+
+
+@pytest.mark.slow
+def test_a_replay_that_was_killed_comes_to_the_same_end(replay: Replay, replayed: Path) -> None:
+    state = killed(replay, "killed", ["after ask for a step", "before record the step"])
+    for table in TABLES:
+        assert rows(state, table).equals(rows(replayed, table))
+    assert told(entries(state)) == told(entries(replayed))
+
+
+@pytest.mark.slow
+def test_nothing_that_became_known_later_is_seen(
+    replayed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On a lake that ends with the period, trained anew: the same answers and decisions."""
+    folder = tmp_path_factory.mktemp("ends")
+    configure(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, real(folder))
+        case = load_use_case("flights")
+        real_lake.land(case, START - timedelta(days=30), END)
+        features.refresh(case, END)
+        found = prepare(case, START, END, [POLICY])
+        share(found)
+        place = found.place_of("lively")
+        use_state(patch, found.plan.environment(found.folder, place / "state"))
+        play(place)
+    for table in TABLES:
+        assert rows(place / "state", table).equals(rows(replayed, table))
+    assert told(entries(place / "state")) == told(entries(replayed))
+
+
+@pytest.mark.slow
+def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
+    """Two policies for two weeks by the command; anew with --again; and once more, all done."""
+    folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
+    command = [
+        sys.executable, "-m", "flows.cli", "replay", "flights", "--from", "2013-01-22",
+        "--to", "2013-02-04", "--policy", "never", "performance",
+    ]  # fmt: skip
+    environment = {**os.environ, **real(production), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    seen = []
+    for more in ([], ["--again"], []):
+        done = subprocess.run(
+            [*command, *more], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "what each policy came to" in done.stdout
+        seen.append((folder / "numbers.parquet").read_bytes())
+    assert seen[0] == seen[1] == seen[2]
+    assert "<img" in (folder / "replay.html").read_text()
+    from tasks.tracking import connect, experiment_of
+
+    runs = connect().search_runs(
+        [experiment_of(connect(), "flights")], "tags.`mainspring.replay` != ''"
+    )
+    assert {run.info.run_name for run in runs} == {"replay never", "replay performance"}
+    assert len(runs) == 2

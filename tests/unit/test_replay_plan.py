@@ -1,0 +1,110 @@
+"""Which steps a replay takes, in which order, and what it refuses to begin."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.errors import BadConfig, NoRows
+from configs.replay import load_policy
+from configs.use_case import load_use_case
+from tasks.lake import lake_of
+from tasks.replay.plan import Job, Plan, Step, begin, ends, job_of, moments_of, steps
+
+FLIGHTS = load_use_case("flights")
+APRIL = datetime(2013, 4, 1, tzinfo=UTC)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+def features_until(until: datetime) -> None:
+    """Raw and feature tables of one row each, built up to a moment."""
+    lake, rows = lake_of("flights"), pl.DataFrame({"time": [APRIL - WEEK]})
+    for table in FLIGHTS.tables:
+        lake.append_once(f"raw/{table}", {"one": rows})
+    note = {"raw": {}, "built_to": until.isoformat()}
+    for view in FLIGHTS.features.views:
+        window = (APRIL - 2 * WEEK, until)
+        lake.replace_window(f"features/{view}", rows, "time", window, note=note)
+
+
+def did(found: tuple[Step, ...], day: int) -> list[str]:
+    return [step.do for step in found if APRIL + day * DAY <= step.at < APRIL + (day + 1) * DAY]
+
+
+def test_days_are_scored_and_weeks_monitored_and_everything_is_answered() -> None:
+    found = steps(FLIGHTS, APRIL, APRIL + 2 * WEEK, [])
+    assert did(found, 0) == ["train", "answer"]
+    assert did(found, 1) == ["score"]
+    assert did(found, 7) == ["score", "monitor", "answer"]
+    assert [step.do for step in found].count("score") == 14
+    assert [step.at for step in found] == sorted(step.at for step in found)
+
+
+def test_trainings_of_a_schedule_come_in_between() -> None:
+    found = steps(FLIGHTS, APRIL, APRIL + WEEK, [APRIL + 3 * DAY + timedelta(hours=5)])
+    assert did(found, 3) == ["score", "train", "answer"]
+
+
+def test_the_rest_of_a_period_is_scored_too() -> None:
+    end = APRIL + 3 * DAY + timedelta(hours=6)
+    found = [step.at for step in steps(FLIGHTS, APRIL, end, []) if step.do == "score"]
+    assert found == [APRIL + DAY, APRIL + 2 * DAY, APRIL + 3 * DAY, end]
+
+
+def test_windows_follow_each_other_from_the_start() -> None:
+    assert ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
+
+
+def test_a_schedule_runs_when_prefect_would_run_it() -> None:
+    monthly = moments_of("0 5 1 * *", APRIL, APRIL + 100 * DAY)
+    assert [f"{at:%m-%d %H:%M}" for at in monthly] == [f"{m:02}-01 05:00" for m in (4, 5, 6, 7)]
+    assert all(at.tzinfo == UTC for at in monthly)
+    assert len(moments_of("0 * * * *", APRIL, APRIL + 50 * DAY)) == 1200
+
+
+def test_a_replay_ends_where_the_features_do_and_keeps_what_it_began_with(home: Path) -> None:
+    features_until(APRIL + WEEK)
+    first = begin(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
+    assert (first.end, first.asked) == (APRIL + WEEK, APRIL + 2 * WEEK)
+    assert first.pinned["features/weather"] == first.pinned["raw/weather"] == 0
+    assert first.pinned_lake == str(home / "lake")
+    features_until(APRIL + 2 * WEEK)
+    assert begin(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK) == first == Plan.read(home / "r")
+
+
+def test_another_yaml_is_another_replay(home: Path) -> None:
+    features_until(APRIL + WEEK)
+    begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    other = FLIGHTS.model_copy(update={"seed": 7})
+    with pytest.raises(BadConfig, match=r"another flights\.yaml or lake.*--again"):
+        begin(home / "r", other, APRIL, APRIL + WEEK)
+
+
+def test_nothing_to_read_is_told(home: Path) -> None:
+    with pytest.raises(NoRows, match="run ingest first"):
+        begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    features_until(APRIL)
+    with pytest.raises(NoRows, match="nothing to replay from 2013-04-01 to 2013-04-01"):
+        begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+
+
+def test_a_job_is_read_as_it_was_written(home: Path) -> None:
+    features_until(APRIL + WEEK)
+    plan = begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    job = job_of(plan, load_policy("monthly"), home / "r")
+    job.keep(home / "p")
+    assert Job.read(home / "p") == job
+    assert job.trained == home / "r" / "trained"
+
+
+def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch) -> None:
+    features_until(APRIL + WEEK)
+    plan = begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    monkeypatch.setenv("MAINSPRING_LEDGER_URL", "postgresql://production")
+    found = plan.environment(home / "r", home / "s")
+    own = {name for name in found if name.startswith("MAINSPRING_")}
+    assert own == {f"MAINSPRING_{n}" for n in ("STATE", "PINNED_LAKE", "PINNED", "JOINED")}
+    assert found["MAINSPRING_STATE"] == str(home / "s")
+    assert '"flights/raw/weather": 0' in found["MAINSPRING_PINNED"]
+    assert found["OMP_NUM_THREADS"] == "1"

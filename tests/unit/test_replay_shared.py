@@ -1,0 +1,78 @@
+"""Which trainings are the same, and that the second one gets the first one's files."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from configs.replay import Policy, load_policy, under
+from configs.use_case import UseCase, load_use_case
+from tasks.card import make_card
+from tasks.export import export_fitted
+from tasks.registry import golden_rows
+from tasks.replay import shared
+from tasks.replay.shared import Trained, train_once, training_key
+from tasks.training import fit_candidate, training_parts
+from tests.real_flights import END, january, quick_use_case
+
+FLIGHTS = load_use_case("flights")
+
+
+def changed(**sections: object) -> UseCase:
+    return under(Policy.model_validate({"name": "mine", "title": "mine", **sections}), FLIGHTS)
+
+
+@pytest.mark.parametrize("name", ["never", "monthly", "drift", "performance", "both"])
+def test_policies_that_only_ask_otherwise_share_their_trainings(name: str) -> None:
+    other = under(load_policy(name), FLIGHTS)
+    assert training_key(other, END) == training_key(FLIGHTS, END)
+
+
+def test_what_lets_in_or_watches_makes_no_other_training() -> None:
+    same = changed(
+        rollout={"kind": "direct"}, bake={"window": "7d"}, retrain={"cooldown": "1d"},
+        monitor={"drift": {"informs": []}},
+    )  # fmt: skip
+    assert training_key(same, END) == training_key(FLIGHTS, END)
+
+
+def test_everything_else_does() -> None:
+    others = [
+        changed(retrain={"window": "90d"}),
+        changed(monitor={"window": "14d"}),
+        changed(monitor={"drift": {"floor": 0.2}}),
+        changed(gate={"confidence": 0.9}),
+        FLIGHTS.model_copy(update={"seed": 1}),
+        FLIGHTS.model_copy(update={"split": FLIGHTS.split.model_copy(update={"min_rows": 5})}),
+    ]
+    keys = {training_key(other, END) for other in [FLIGHTS, *others]}
+    keys.add(training_key(FLIGHTS, END + timedelta(seconds=1)))
+    assert len(keys) == len(others) + 2
+
+
+def test_the_second_one_gets_the_same_files_and_its_own_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "train", trained)
+    one = quick_use_case()
+    first, known = train_once(tmp_path, one, END)
+    again, before = train_once(tmp_path, one, END)
+    assert (known, before) == (False, True)
+    assert (again.onnx, again.seconds) == (first.onnx, first.seconds)
+    assert again.golden.equals(first.golden)
+    assert again.card == first.card
+    bake = one.bake.model_copy(update={"window": timedelta(days=3)})
+    other = one.model_copy(update={"bake": bake})
+    found, before = train_once(tmp_path, other, END)
+    assert before
+    assert found.card.configuration["bake"]["window"] == "3d"
+    assert found.card.model_copy(update={"configuration": first.card.configuration}) == first.card
+
+
+def trained(use_case: UseCase, as_of: object) -> Trained:
+    """As `shared.train`, on rows that need no lake."""
+    parts = training_parts(use_case, january(), END)
+    fitted = fit_candidate(use_case, "logistic", parts)
+    exported = export_fitted(use_case, fitted, parts)
+    card = make_card(use_case, parts, [fitted], exported, {})
+    return Trained(exported.onnx, card, golden_rows(exported, parts), 1.5)
