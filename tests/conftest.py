@@ -1,5 +1,6 @@
 """Fixtures that several kinds of test share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from configs.settings import settings
 from tasks.ledger import ledger
+
+os.environ["COLUMNS"] = "200"  # of every console: what is printed does not break where tests read
 
 
 @pytest.fixture

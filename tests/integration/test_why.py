@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from configs.errors import BadModel
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
-from flows.cli import app, console
+from flows.cli import app
 from tasks import features, reproduce, store
 from tasks.card import Card, make_card
 from tasks.explain import Explanation, explain
@@ -171,11 +171,10 @@ def test_a_row_that_would_be_answered_otherwise_now_says_so(use_case, trained):
     assert "rows landed since that were known before" in notes[0]
 
 
-def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained, monkeypatch):
+def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained):
     row = predicted(use_case, LAST).row(0, named=True)
     key = f"{row['carrier']}/{row['flight']}/{row['origin']}/{row['flight_date']:%Y-%m-%d}"
     named = f"flight={row['flight']}, carrier={row['carrier']}, origin={row['origin']}"
-    monkeypatch.setattr(console, "width", 160)
     shown = CliRunner().invoke(app, ["explain", "flights", key])
     assert shown.exit_code == 0, shown.output
     for said in ("happened (UTC)", "known (UTC)", "airport_ops", "request", key):
@@ -237,7 +236,7 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
     version = trained.register(
         use_case, "train:other-table", table_versions=newest, environment=other
     )
-    result = CliRunner().invoke(app, ["reproduce", "flights", str(version)], env={"COLUMNS": "160"})
+    result = CliRunner().invoke(app, ["reproduce", "flights", str(version)])
     assert result.exit_code == 1
     assert "other answers on 64 golden rows" in result.output
     assert "onnx was 0.1 and is" in result.output

@@ -15,7 +15,7 @@ cli = CliRunner()
 
 
 def run(*words: str) -> tuple[int, str]:
-    result = cli.invoke(app, list(words), env={"COLUMNS": "200"})
+    result = cli.invoke(app, list(words))
     return result.exit_code, result.output
 
 
