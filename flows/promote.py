@@ -16,7 +16,8 @@ from configs.use_case import load_use_case
 from tasks.alias import follow_ledger
 from tasks.approval import ask_person, keep_answer
 from tasks.notify import notify
-from tasks.takeover import carry_candidate, tell_step
+from tasks.takeover import carry_candidate
+from tasks.telling import tell_step
 
 
 @flow(name="promote", flow_run_name="promote-{use_case}-{version}")

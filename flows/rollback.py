@@ -15,7 +15,8 @@ from configs.clock import moment
 from configs.use_case import load_use_case
 from tasks.alias import follow_ledger
 from tasks.notify import notify
-from tasks.rollback import tell_rollback, undo
+from tasks.rollback import undo
+from tasks.telling import tell_step
 
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}-{promotion}")
@@ -29,6 +30,6 @@ def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> St
     version = follow_ledger(case)
     if entry is None:
         return Completed(message=f"{promotion} made no champion any more; it is version {version}")
-    tell_rollback(case, entry)
+    tell_step(case, entry)
     notify(case)
     return Completed(message=f"version {version} reigns again: {entry.evidence['reason']}")

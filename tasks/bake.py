@@ -25,10 +25,9 @@ from tasks.events import ask
 from tasks.gates import shown_worse
 from tasks.ledger import Entry, Ledger, champion, ledger, open_episodes, unanswered
 from tasks.monitoring import Number, as_rows
-from tasks.paired import answered_rows, both_answers
-from tasks.predictions import answers, used
+from tasks.paired import both_answers, mature
 from tasks.promotion import Decision, harm
-from tasks.retries import is_transient
+from tasks.retries import RACING
 from tasks.rollout import Baking, baking
 
 KIND: Final = "bake"
@@ -53,13 +52,13 @@ def look(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Baked 
     window = baking([e for e in entries if e.at < as_of], as_of - _JUST)
     if window is None:
         return None
-    pair = (window.version, window.previous)
-    rows = answered_rows(use_case, *pair, window.since, as_of, as_of)
-    rows, coverage = _mature(use_case, window, rows, as_of)
+    pair, ends = (window.version, window.previous), _ends(window.since, as_of, use_case)
+    known = mature(use_case, pair, window.since, as_of, ends)
+    rows = known.rows if known.enough else known.rows.clear()
     looks = ceil((window.until - window.since) / use_case.monitor.window)
     bake = use_case.bake
     found = harm(use_case, rows, *both_answers(rows), bake, bake.min_rows, max(looks, 1))
-    return Baked(window, found, coverage)
+    return Baked(window, found, known.coverage)
 
 
 def numbers(use_case: UseCase, baked: Baked, as_of: datetime) -> list[Number]:
@@ -110,28 +109,12 @@ def _shown(decision: Decision) -> dict[str, Any]:
     return {"reason": decision.reason, **{name: decision.evidence[name] for name in kept}}
 
 
-def _mature(
-    use_case: UseCase, window: Baking, rows: pl.DataFrame, as_of: datetime
-) -> tuple[pl.DataFrame, float]:
-    """The rows of the longest span of which enough are labelled, and the share of it that is.
-
-    The end is left out by whole monitor windows until it is; no row where it never is.
-    """
-    due, time = used(answers(use_case, window.since, as_of)), pl.col(use_case.spine.time)
-    coverage = 0.0
-    for end in _ends(window.since, as_of, use_case.monitor.window):
-        inside, expected = rows.filter(time < end), due.filter(time < end).height
-        coverage = inside.height / expected if expected else 0.0
-        if coverage >= use_case.label.min_coverage:
-            return inside, coverage
-    return rows.clear(), coverage
-
-
-def _ends(since: datetime, as_of: datetime, step: timedelta) -> Iterator[datetime]:
+def _ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[datetime]:
+    """`as_of`, then less and less by whole monitor windows."""
     end = as_of
     while end > since:
         yield end
-        end -= step
+        end -= use_case.monitor.window
 
 
 def _number(use_case: UseCase, baked: Baked, found: Difference, as_of: datetime) -> Number:
@@ -176,13 +159,7 @@ def look_at_bake(use_case: UseCase, as_of: datetime) -> Baked | None:
     return baked
 
 
-@task(
-    task_run_name="ask for a rollback",
-    cache_policy=NO_CACHE,
-    retries=5,
-    retry_delay_seconds=1,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="ask for a rollback", **RACING)
 def ask_for_rollback(use_case: UseCase, baked: Baked | None, as_of: datetime) -> Entry | None:
     """As `record_wish`; every ask is sent as long as nobody answers it."""
     wanted, waiting = record_wish(ledger(), use_case.name, baked, as_of)

@@ -6,7 +6,6 @@ made anew whenever the ledger says something new about the version.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,7 +19,7 @@ from tasks.card import Card
 from tasks.card_plots import draw
 from tasks.card_text import Became, markdown
 from tasks.ledger import Entry, champion, ledger
-from tasks.markdown import table
+from tasks.markdown import inline, table
 from tasks.promotion import gate_table
 from tasks.registry import open_model
 from tasks.story import happened, summary
@@ -127,17 +126,12 @@ def write_page(card: Card, version: int, entries: Sequence[Entry]) -> Page:
     folder = settings().reports / card.use_case / "models"
     pictures, what = draw(card, folder / "pictures"), became(entries, version)
     beside = {name: f"pictures/{path.name}" for name, path in pictures.items()}
-    inside = {name: _held(path) for name, path in pictures.items()}
+    inside = {name: inline(path) for name, path in pictures.items()}
     found = Page(folder / f"v{version}.md", folder / f"v{version}.html",
                  markdown(card, what, inside))  # fmt: skip
     found.markdown.write_text(markdown(card, what, beside))
     found.html.write_text(as_html(found.text, f"{card.use_case} version {version}"))
     return found
-
-
-def _held(picture: Path) -> str:
-    """An address that holds the picture itself."""
-    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def publish_cards(use_case: UseCase, entry: Entry) -> None:

@@ -111,9 +111,7 @@ def compare(
     `looks` at the same question.
     """
     gate = use_case.gate
-    label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    block = block_of(rows[use_case.spine.time], gate, use_case.seed)
-    pair = Pair(label, block, int(block.max()) + 1, challenger, champion)
+    pair = pair_of(use_case, rows, challenger, champion)
     draws = draw_blocks(pair.drawn, gate.resamples, use_case.seed)
     cost, error = use_case.evaluation.cost, (1 - gate.confidence) / looks
     subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
@@ -121,11 +119,18 @@ def compare(
     parts = slices_in(use_case, rows, pair) if sliced else {}
     for part in parts.values():
         found.append(difference(gate.metric, part, cost, draws, error / len(parts)))
-    kind, spread = kind_of(use_case), float(label.std())
+    kind, spread = kind_of(use_case), float(pair.label.std())
     return [
         replace(of, subject=name, unit=kind.unit(of.subject, spread, cost))
         for name, of in zip((*subjects, *parts), found, strict=True)
     ]
+
+
+def pair_of(use_case: UseCase, rows: pl.DataFrame, challenger: Answers, champion: Answers) -> Pair:
+    """Both models' answers to labelled rows, in their order; of one model alone, its own twice."""
+    label = rows[use_case.label.column].to_numpy().astype(np.float64)
+    block = block_of(rows[use_case.spine.time], use_case.gate, use_case.seed)
+    return Pair(label, block, int(block.max()) + 1, challenger, champion)
 
 
 def block_of(times: pl.Series, gate: Gate, seed: int) -> Blocks:

@@ -27,7 +27,7 @@ from tasks.kinds import KINDS, Kind, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger
 from tasks.predictions import SHADOWS
-from tasks.registry import Model, open_model, predict
+from tasks.registry import Model, as_served, open_model, predict
 
 ORDERS = 1024  # of the inputs: a tenth of a second for one row
 _REQUEST = "request"
@@ -123,12 +123,7 @@ def _row(use_case: UseCase, model: Model, found: Mapping[str, Any]) -> pl.DataFr
             f"{use_case.name}: the spine has {row.height} rows now for what was predicted at "
             f"{time}: the raw tables are not what they were, so it cannot be explained"
         )
-    return features.historical(_served(use_case, model), row)
-
-
-def _served(use_case: UseCase, model: Model) -> UseCase:
-    service = {"service": model.card.feature_service}
-    return use_case.model_copy(update={"features": use_case.features.model_copy(update=service)})
+    return features.historical(as_served(use_case, model), row)
 
 
 def _inputs(
@@ -136,7 +131,7 @@ def _inputs(
 ) -> tuple[Input, ...]:
     """Every input of the model, the largest contribution first."""
     asked = Source(_REQUEST, row[use_case.spine.time][0], row[use_case.spine.time][0])
-    sources = features.sources(_served(use_case, model), row)
+    sources = features.sources(as_served(use_case, model), row)
     found = []
     for name, value in zip(model.card.inputs.inputs, added, strict=True):
         of = sources.get(name, asked)

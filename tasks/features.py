@@ -24,7 +24,7 @@ from configs.errors import NoRows
 from configs.use_case import UseCase
 from tasks import joined, store
 from tasks.lake import Lake, lake_of
-from tasks.retries import is_transient
+from tasks.retries import STEADY
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
@@ -229,13 +229,7 @@ def _asked(use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView])
     return spine.select(*keys, pl.col(use_case.spine.time).alias(EVENT))
 
 
-@task(
-    task_run_name="refresh features",
-    cache_policy=NO_CACHE,
-    retries=3,
-    retry_delay_seconds=2,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="refresh features", **STEADY)
 def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
     """As `refresh`, seen by Prefect."""
     versions = refresh(use_case, as_of)

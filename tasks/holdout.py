@@ -12,12 +12,11 @@ from configs.use_case import UseCase
 from tasks.comparison import (
     MIN_BLOCKS,
     Answers,
-    Pair,
-    block_of,
     draw_blocks,
     interval,
     mean,
     measure,
+    pair_of,
 )
 from tasks.contributions import shapley
 from tasks.evaluation import Floats, by_slice, calibration_table, slices_of
@@ -60,15 +59,13 @@ def intervals(
     Empty of fewer blocks than an interval can be had from.
     """
     gate, cost, kind = use_case.gate, use_case.evaluation.cost, kind_of(use_case)
-    block = block_of(rows[use_case.spine.time], gate, use_case.seed)
     answers = Answers(value, kind.decide(value, threshold))
-    label = labels(use_case, rows).astype(np.float64)
-    alone = Pair(label, block, int(block.max()) + 1, answers, answers)
+    alone = pair_of(use_case, rows, answers, answers)
     if alone.blocks < MIN_BLOCKS:
         return {}
     draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
     measures = {
-        name: mean(alone, value - label)
+        name: mean(alone, value - alone.label)
         if name == "calibration_gap"
         else measure(name, alone, answers, cost)
         for name in kind.sure_of

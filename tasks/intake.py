@@ -13,25 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
-from typing import Any
 
 import polars as pl
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.errors import RefusedBatch
 from configs.use_case import OWN_TIME, UseCase
 from tasks.lake import lake_of
 from tasks.landing import LandedFile, Status, Verdict, discover, read_landed, record
-from tasks.retries import is_transient
+from tasks.retries import STEADY
 from tasks.validation import FILE, REASONS, Examination
-
-_STEADY: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "retries": 3,
-    "retry_delay_seconds": 2,
-    "retry_condition_fn": is_transient,
-}
 
 TAKEN_BEFORE = "taken_before"
 """The reason of a row whose key and known time another file brought already."""
@@ -179,7 +170,7 @@ def _copy_verdict(copy: LandedFile, told: Sequence[Verdict]) -> Verdict:
     return Verdict(copy, status, reason=f"the same content as {copy.copy_of}")
 
 
-@task(task_run_name="find landed files", **_STEADY)
+@task(task_run_name="find landed files", **STEADY)
 def find_files(use_case: UseCase, retry_refused: bool) -> list[LandedFile]:
     """As `landing.discover`, seen by Prefect."""
     files = discover(use_case, retry_refused)
@@ -187,13 +178,13 @@ def find_files(use_case: UseCase, retry_refused: bool) -> list[LandedFile]:
     return files
 
 
-@task(task_run_name="validate files", **_STEADY)
+@task(task_run_name="validate files", **STEADY)
 def validate_files(use_case: UseCase, files: Sequence[LandedFile], as_of: datetime) -> Intake:
     """As `examine`, seen by Prefect."""
     return examine(use_case, files, as_of)
 
 
-@task(task_run_name="commit rows", **_STEADY)
+@task(task_run_name="commit rows", **STEADY)
 def commit_intake(use_case: UseCase, intake: Intake) -> dict[str, int]:
     """As `commit_rows`, seen by Prefect."""
     versions = commit_rows(use_case, intake)
@@ -201,7 +192,7 @@ def commit_intake(use_case: UseCase, intake: Intake) -> dict[str, int]:
     return versions
 
 
-@task(task_run_name="record files", **_STEADY)
+@task(task_run_name="record files", **STEADY)
 def record_files(use_case: UseCase, verdicts: Sequence[Verdict], as_of: datetime) -> None:
     """As `landing.record`, seen by Prefect."""
     record(use_case, verdicts, as_of)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -13,25 +15,49 @@ from tasks.kinds import kind_of
 from tasks.predictions import answers, answers_of, used
 
 
-def answered_rows(
-    use_case: UseCase, version: int, against: int, start: datetime, end: datetime, as_of: datetime
-) -> pl.DataFrame:
-    """The rows predicted in [start, end) that both versions answered, with a label known by
-    `as_of`, in order of prediction time.
+@dataclass(frozen=True)
+class Mature:
+    """What two versions answered until `end`, of the `due` rows that were scored till then.
 
-    Columns: spine keys, prediction time, arm (whose answer was used), value and decision of
-    `version`, other_value and other_decision of `against`, the label, and the columns of
-    evaluation.slices. An answer that is null or NaN is none.
+    Columns of `rows`, in order of prediction time: spine keys, prediction time, arm (whose answer
+    was used), value and decision of the one version, other_value and other_decision of the other,
+    the label, and the columns of evaluation.slices. An answer that is null or NaN is none.
     """
-    keys = list(use_case.spine.key)
-    both = pairs(use_case, answers(use_case, start, end), version, against)
-    known = labels(use_case, start, end, as_of).select(*keys, use_case.label.column)
-    rows = both.join(known, on=keys, how="inner", maintain_order="left")
-    return _with_slices(use_case, rows, start, end, as_of)
+
+    end: datetime
+    due: int
+    rows: pl.DataFrame
+    enough: bool
+
+    @property
+    def coverage(self) -> float:
+        """Share of the due rows that are labelled and answered by both, 0 to 1."""
+        return self.rows.height / self.due if self.due else 0.0
+
+
+def mature(
+    use_case: UseCase, pair: tuple[int, int], since: datetime, as_of: datetime,
+    ends: Iterable[datetime],
+) -> Mature:  # fmt: skip
+    """What the `pair` of versions answered from `since` to the first of `ends` up to which enough
+    (label.min_coverage) is labelled by `as_of`; to the last one, where nowhere is enough.
+
+    The rest is left out whole: labels that come early need not be like those that come late.
+    """
+    given, time = answers(use_case, since, as_of), pl.col(use_case.spine.time)
+    due, rows = used(given), _labelled(use_case, pairs(use_case, given, *pair), since, as_of)
+    for end in ends:
+        expected, inside = due.filter(time < end).height, rows.filter(time < end)
+        enough = expected > 0 and inside.height >= use_case.label.min_coverage * expected
+        found = Mature(end, expected, inside, enough)
+        if enough:
+            break
+    return found
 
 
 def pairs(use_case: UseCase, given: pl.DataFrame, version: int, against: int) -> pl.DataFrame:
-    """Of all answers the rows that both versions answered, labelled or not, as `answered_rows`."""
+    """Of all answers the rows that both versions answered, labelled or not, with the columns of
+    Mature.rows that come of the answers."""
     keys, value = list(use_case.spine.key), pl.col(kind_of(use_case).column)
     own, other = (
         answers_of(given, of)
@@ -46,7 +72,7 @@ def pairs(use_case: UseCase, given: pl.DataFrame, version: int, against: int) ->
 
 
 def both_answers(rows: pl.DataFrame) -> tuple[Answers, Answers]:
-    """The answers of both versions in rows as `answered_rows` gives them: `version`, `against`."""
+    """The answers of both versions of Mature.rows, in the order of the pair."""
     new, old = (
         Answers(rows[f"{of}value"].to_numpy(), rows[f"{of}decision"].to_numpy())
         for of in ("", "other_")
@@ -54,15 +80,20 @@ def both_answers(rows: pl.DataFrame) -> tuple[Answers, Answers]:
     return new, old
 
 
-def _with_slices(
-    use_case: UseCase, rows: pl.DataFrame, start: datetime, end: datetime, as_of: datetime
+def _labelled(
+    use_case: UseCase, both: pl.DataFrame, since: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """The rows with the columns of the slices; features are read only if the spine has not all."""
+    """The rows whose label is known by `as_of`, with it and the columns of the slices.
+
+    Features are read only if the spine has not all of these.
+    """
     keys = list(use_case.spine.key)
+    known = labels(use_case, since, as_of, as_of).select(*keys, use_case.label.column)
+    rows = both.join(known, on=keys, how="inner", maintain_order="left")
     wanted = {each.column for each in use_case.evaluation.slices} - set(rows.columns)
     if rows.is_empty() or not wanted:
         return rows
-    asked = spine(use_case, start, end, as_of).join(rows, on=keys, how="semi")
+    asked = spine(use_case, since, as_of, as_of).join(rows, on=keys, how="semi")
     if not wanted.issubset(asked.columns):
         asked = historical(use_case, asked)
     return rows.join(asked.select(*keys, *sorted(wanted)), on=keys, maintain_order="left")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.use_case import UseCase
 from tasks.contributions import contributions
 from tasks.lake import lake_of
 from tasks.predictions import Window
 from tasks.registry import Model
-from tasks.retries import is_transient
+from tasks.retries import STEADY
 from tasks.scoring import Scored
 
 CONTRIBUTIONS = "contributions"
@@ -74,13 +73,7 @@ def _of_version(use_case: UseCase, scored: Scored, model: Model) -> pl.DataFrame
     return strongest(use_case, model, rows)
 
 
-@task(
-    task_run_name="write contributions",
-    cache_policy=NO_CACHE,
-    retries=3,
-    retry_delay_seconds=2,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="write contributions", **STEADY)
 def write_contributions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
     """Explain every flagged row of the window; the number of rows written."""
     rows = reasons(use_case, scored)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from configs.errors import BadModel
 from configs.settings import settings
+from configs.use_case import UseCase
 from tasks.card import Card
 from tasks.card_text import summary
 from tasks.evaluation import Floats
@@ -59,6 +60,17 @@ def predict(model: Model, frame: pl.DataFrame) -> Floats:
     hold its inputs.
     """
     return answer(model.session, build_matrix(frame, model.card.inputs))
+
+
+def as_served(use_case: UseCase, model: Model) -> UseCase:
+    """The use case with the features that the model was trained on; the YAML may have moved on."""
+    card = model.card
+    of_model = {
+        "service": card.feature_service,
+        "numeric": card.inputs.numeric,
+        "categorical": card.inputs.categorical,
+    }
+    return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
 
 
 def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:

@@ -6,7 +6,6 @@ shows distributions, and the verdicts are those of the monitoring table.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from configs.use_case import UseCase
 from tasks import features
 from tasks.card import SCORE
 from tasks.ledger import Entry
-from tasks.markdown import table
+from tasks.markdown import inline, table
 from tasks.monitoring import VERDICTS, counted
 from tasks.plots import COLOURS, INK, dates, mark, tidy
 from tasks.registry import Model, predict
@@ -202,10 +201,7 @@ def publish_picture(
 
 def show_picture(use_case: UseCase, path: Path, name: str, title: str) -> None:
     """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
-    image = base64.b64encode(path.read_bytes()).decode()
-    create_markdown_artifact(
-        f"![{title}](data:image/png;base64,{image})", key=f"{use_case.slug}-{name}"
-    )
+    create_markdown_artifact(f"![{title}]({inline(path)})", key=f"{use_case.slug}-{name}")
 
 
 def _title(use_case: UseCase, as_of: datetime) -> str:

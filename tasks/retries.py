@@ -1,8 +1,9 @@
-"""When Prefect may try a task again."""
+"""When Prefect may try a task again, and how often: keywords for `@task`."""
 
 from typing import Any
 
 from prefect import Task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from configs.errors import Transient
@@ -11,3 +12,15 @@ from configs.errors import Transient
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether a task failed by an error that may not come again (a `retry_condition_fn`)."""
     return isinstance(state.result(raise_on_failure=False), Transient)
+
+
+STEADY: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "retries": 3,
+    "retry_delay_seconds": 2,
+    "retry_condition_fn": is_transient,
+}
+"""For what writes to the lake."""
+
+RACING: dict[str, Any] = STEADY | {"retries": 5, "retry_delay_seconds": 1}
+"""For what writes to the ledger if nobody else did in the meantime: it looks again."""

@@ -16,7 +16,7 @@ from tasks.ab import ab_test
 from tasks.assignment import CHALLENGER
 from tasks.gates import Line
 from tasks.ledger import Entry, champion
-from tasks.paired import answered_rows, both_answers, pairs
+from tasks.paired import Mature, both_answers, mature, pairs
 from tasks.predictions import answers, used
 from tasks.promotion import Decision, Outcome, harm
 from tasks.rollout import Rolling, rolling
@@ -91,12 +91,13 @@ def _no_harm(use_case: UseCase, rolls: Rolling, as_of: datetime) -> Decision:
 
     Of a canary the challenger's own arm counts. The stages share one error rate.
     """
-    rows = answered_rows(use_case, rolls.version, rolls.champion, rolls.since, as_of, as_of)
-    due = used(answers(use_case, rolls.since, as_of))
-    end, line = _mature(use_case, rolls, due, rows, as_of)
+    steps, pair = (as_of - rolls.since) // rolls.step, (rolls.version, rolls.champion)
+    ends = [rolls.since + k * rolls.step for k in range(steps, 0, -1)]
+    known = mature(use_case, pair, rolls.since, as_of, ends)
+    line = _labels(use_case, known)
     if line.verdict == "wait":
         return _by(line, {})
-    rows = _before(use_case, rows, end)
+    rows = known.rows
     if rolls.kind == "canary":
         rows = rows.filter(pl.col("arm") == CHALLENGER)
     bake, looks = use_case.bake, len(rolls.shares)
@@ -105,30 +106,13 @@ def _no_harm(use_case: UseCase, rolls: Rolling, as_of: datetime) -> Decision:
     return Decision(found.verdict, found.reason, {**found.evidence, "gates": lines})
 
 
-def _mature(
-    use_case: UseCase, rolls: Rolling, due: pl.DataFrame, rows: pl.DataFrame, as_of: datetime
-) -> tuple[datetime, Line]:
-    """The end of the longest run of whole steps of which enough rows are labelled and answered; of
-    the first step, if none is mature.
-
-    The rest is left out whole: labels that come early need not be like those that come late.
-    """
-    least, steps = use_case.label.min_coverage, (as_of - rolls.since) // rolls.step
-    for end in (rolls.since + k * rolls.step for k in range(steps, 0, -1)):
-        expected, there = (_before(use_case, part, end).height for part in (due, rows))
-        mature = expected > 0 and there >= least * expected
-        if mature:
-            break
-    return end, Line(
+def _labels(use_case: UseCase, known: Mature) -> Line:
+    return Line(
         "labels",
-        f"{least:.0%} of the rows labelled, and answered by both",
-        f"{there} of {expected} rows until {end:%Y-%m-%d %H:%M}",
-        "pass" if mature else "wait",
+        f"{use_case.label.min_coverage:.0%} of the rows labelled, and answered by both",
+        f"{known.rows.height} of {known.due} rows until {known.end:%Y-%m-%d %H:%M}",
+        "pass" if known.enough else "wait",
     )
-
-
-def _before(use_case: UseCase, rows: pl.DataFrame, end: datetime) -> pl.DataFrame:
-    return rows.filter(pl.col(use_case.spine.time) < end)
 
 
 def _by(line: Line, evidence: dict[str, Any]) -> Decision:

@@ -11,17 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from prefect import get_run_logger, runtime, task
-from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from configs.errors import Terminal
 from configs.faults import effect
 from configs.use_case import UseCase
-from tasks.card_page import publish_cards
-from tasks.events import tell
 from tasks.ledger import Entry, Ledger, ledger, require_champion
-from tasks.promotion import gate_table
-from tasks.retries import is_transient
+from tasks.retries import RACING
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
@@ -107,13 +102,7 @@ def _promotion(entries: Sequence[Entry], model: str, key: str) -> Entry:
     raise Terminal(f"the ledger of {model} has no promotion {key!r}: see mainspring history")
 
 
-@task(
-    task_run_name="roll back {promotion}",
-    cache_policy=NO_CACHE,
-    retries=5,
-    retry_delay_seconds=1,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="roll back {promotion}", **RACING)
 def undo(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
     """As `roll_back_as_asked`, seen by Prefect."""
     actor = f"rollback {runtime.flow_run.id}"
@@ -123,15 +112,3 @@ def undo(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
     else:
         get_run_logger().warning("version %s reigns again from %s on", entry.version, entry.at)
     return entry
-
-
-@task(task_run_name="tell of the rollback", cache_policy=NO_CACHE)
-def tell_rollback(use_case: UseCase, entry: Entry) -> None:
-    """The bake's gates as a table of the run, the event of who is back, and both pages."""
-    create_table_artifact(
-        gate_table(entry.evidence),
-        key=f"rollback-{use_case.slug}",
-        description=f"back to version {entry.version}: {entry.evidence['reason']}",
-    )
-    tell(entry)
-    publish_cards(use_case, entry)

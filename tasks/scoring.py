@@ -23,8 +23,8 @@ from tasks.features import historical, spine
 from tasks.kinds import kind_of
 from tasks.ledger import ledger
 from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
-from tasks.registry import Model, open_model, predict
-from tasks.retries import is_transient
+from tasks.registry import Model, as_served, open_model, predict
+from tasks.retries import STEADY
 from tasks.rollout import Cast, casts
 
 
@@ -123,8 +123,7 @@ def _features(
     """The rows with the features of the model's own service, kept in `read`."""
     service = model.card.feature_service
     if service not in read:
-        features = use_case.features.model_copy(update={"service": service})
-        read[service] = historical(use_case.model_copy(update={"features": features}), asked)
+        read[service] = historical(as_served(use_case, model), asked)
     return read[service]
 
 
@@ -170,13 +169,7 @@ def score_cast(use_case: UseCase, cast: Cast, as_of: datetime) -> Scored:
     return scored
 
 
-@task(
-    task_run_name="write shadows",
-    cache_policy=NO_CACHE,
-    retries=3,
-    retry_delay_seconds=2,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="write shadows", **STEADY)
 def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -> None:
     """The answers that are not used, before the ones that are: no used row misses its shadow."""
     rows = together([each.shadows for each in scored])
@@ -184,13 +177,7 @@ def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -
     get_run_logger().info("%s shadows, table version %s", rows.height, version)
 
 
-@task(
-    task_run_name="write predictions",
-    cache_policy=NO_CACHE,
-    retries=3,
-    retry_delay_seconds=2,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="write predictions", **STEADY)
 def write_predictions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
     """The answers that are used; the number of rows."""
     rows = together([each.used for each in scored])

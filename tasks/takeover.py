@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, runtime, task
-from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import write_duration
 from configs.errors import Terminal
@@ -21,11 +19,9 @@ from configs.faults import effect
 from configs.use_case import UseCase
 from tasks import rollout
 from tasks.candidacy import Candidacy, candidacy
-from tasks.card_page import publish_cards
-from tasks.events import tell
 from tasks.ledger import Entry, Ledger, What, ledger
-from tasks.promotion import Decision, gate_table
-from tasks.retries import is_transient
+from tasks.promotion import Decision
+from tasks.retries import RACING
 from tasks.rollout import Rolling
 
 if TYPE_CHECKING:
@@ -162,13 +158,7 @@ def crown(use_case: UseCase, version: int, before: Entry | None, at: datetime) -
     }
 
 
-@task(
-    task_run_name="version {version}, one step further",
-    cache_policy=NO_CACHE,
-    retries=5,
-    retry_delay_seconds=1,
-    retry_condition_fn=is_transient,
-)
+@task(task_run_name="version {version}, one step further", **RACING)
 def carry_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
     """As `carry`, with the gate and the review that look at real rows."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
@@ -177,19 +167,6 @@ def carry_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> 
         "version %s: %s at %s, %s", version, entry.what, entry.at, entry.evidence["reason"]
     )
     return entry
-
-
-@task(task_run_name="tell of {entry.what}", cache_policy=NO_CACHE)
-def tell_step(use_case: UseCase, entry: Entry) -> None:
-    """The gates as a table of the run, the event of a promotion, and the pages of those decided."""
-    create_table_artifact(
-        gate_table(entry.evidence),
-        key=f"decision-{use_case.slug}",
-        description=f"version {entry.version} {entry.what}: {entry.evidence['reason']}",
-    )
-    tell(entry)
-    if entry.what in ("promoted", "refused"):
-        publish_cards(use_case, entry)
 
 
 def _gate(it: Candidacy) -> Decision:

@@ -18,7 +18,7 @@ from tasks.kinds import kind_of
 from tasks.ledger import Entry, require_champion
 from tasks.monitoring import Number, as_rows
 from tasks.predictions import answers, answers_of, used
-from tasks.registry import Model, open_model
+from tasks.registry import Model, as_served, open_model
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window
     reigning = require_champion(past, use_case.name)
     assert reigning.version is not None
     model = open_model(use_case.name, reigning.version)
-    served = _as_served(use_case, model)
+    served = as_served(use_case, model)
     start = as_of - performance.longest_window(use_case)
     given = answers(use_case, start, as_of)
     known = features.labels(use_case, start, as_of, as_of)
@@ -86,17 +86,6 @@ def numbers(window: Window) -> list[Number]:
         *contract.nulls(use_case, drifts, as_of),
         *drift.verdicts(use_case, drifts, as_of),
     ]
-
-
-def _as_served(use_case: UseCase, model: Model) -> UseCase:
-    """The use case with the features that the model was trained on; the YAML may have moved on."""
-    card = model.card
-    of_model = {
-        "service": card.feature_service,
-        "numeric": card.inputs.numeric,
-        "categorical": card.inputs.categorical,
-    }
-    return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
 
 
 def _scored(use_case: UseCase, given: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

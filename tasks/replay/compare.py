@@ -20,7 +20,7 @@ from tasks.evaluation import Floats
 from tasks.ledger import Entry
 from tasks.replay.left import common, judged, ledger_of, scored
 from tasks.replay.measure import NUMBER, Span, alone, answers, costs, numbers
-from tasks.replay.plan import ends
+from tasks.replay.plan import Plan, ends
 from tasks.replay.replay import Replay
 
 _COUNTED = {
@@ -60,12 +60,17 @@ class Compared:
     entries: dict[str, tuple[Entry, ...]]
 
     @property
+    def subjects(self) -> list[str]:
+        """What was measured, in its order."""
+        return self.numbers["subject"].unique(maintain_order=True).to_list()
+
+    @property
     def distinct(self) -> dict[str, list[str]]:
         """The first of all policies that gave the same answers, and its name with theirs."""
         found: dict[str, list[str]] = {}
         answered = self.numbers["policy"].unique(maintain_order=True)
         for policy in answered:
-            like = (p for p in found if all(map(_same, self.differences[p, policy])))
+            like = (p for p in found if all(map(same, self.differences[p, policy])))
             found.setdefault(next(like, policy), []).append(policy)
         return found
 
@@ -111,7 +116,14 @@ def differences(
     return found
 
 
-def _same(found: Difference) -> bool:
+def weekly(found: Compared, plan: Plan, subject: str) -> pl.DataFrame:
+    """The numbers of a subject by week, without those of the whole period."""
+    whole = (pl.col("start") == plan.start) & (pl.col("end") == plan.end)
+    return found.numbers.filter(pl.col("subject") == subject, ~whole)
+
+
+def same(found: Difference) -> bool:
+    """Whether two policies gave the same answers, as far as a subject tells."""
     return found.improvement == found.low == found.high == 0
 
 

@@ -15,12 +15,12 @@ from tasks.comparison import (
     Answers,
     Measure,
     Pair,
-    block_of,
     draw_blocks,
     interval,
     losses,
     mean,
     measure,
+    pair_of,
 )
 from tasks.evaluation import Floats
 
@@ -68,9 +68,8 @@ def answers(rows: pl.DataFrame) -> Answers:
 
 def alone(use_case: UseCase, rows: pl.DataFrame) -> Pair:
     """The rows as a pair of a policy with itself, to draw blocks of."""
-    label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    block = block_of(rows[use_case.spine.time], use_case.gate, use_case.seed)
-    return Pair(label, block, int(block.max()) + 1, answers(rows), answers(rows))
+    given = answers(rows)
+    return pair_of(use_case, rows, given, given)
 
 
 def _measure(use_case: UseCase, subject: str, pair: Pair) -> Measure:

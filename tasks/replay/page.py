@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.card_page import as_html
-from tasks.markdown import table
+from tasks.markdown import inline, table
 from tasks.replay import told
 from tasks.replay.compare import Compared
 from tasks.replay.picture import draw
@@ -22,8 +21,7 @@ def write_page(
 ) -> Path:
     """Write replay.html and replay.png into the replay's folder; the page."""
     picture = draw(replay, found, replay.folder / "replay.png")
-    held = base64.b64encode(picture.read_bytes()).decode()
-    text = _text(replay, found, spent, phases, f"data:image/png;base64,{held}")
+    text = _text(replay, found, spent, phases, inline(picture))
     path = replay.folder / "replay.html"
     path.write_text(as_html(text, f"{replay.plan.use_case.name}: policies replayed"))
     return path
@@ -37,10 +35,9 @@ def _text(
     picture: str,
 ) -> str:
     title = replay.plan.use_case.title
-    subjects = found.numbers["subject"].unique(maintain_order=True).to_list()
     weeks = "\n\n".join(
         f"### {told.name_of(subject)}\n{table(told.weeks(found, replay, subject))}"
-        for subject in subjects
+        for subject in found.subjects
     )
     stories = "\n\n".join(
         f"### {of.policy}: {of.title}\n{table(told.happened(found, of.policy))}"

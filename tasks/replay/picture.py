@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tasks.plots import INK, dates, tidy
-from tasks.replay.compare import Compared
+from tasks.replay.compare import Compared, weekly
 from tasks.replay.replay import Replay
 from tasks.replay.told import name_of
 
@@ -25,7 +25,7 @@ def draw(replay: Replay, found: Compared, path: Path) -> Path:
     """Write the picture as a PNG."""
     from matplotlib.figure import Figure
 
-    subjects = found.numbers["subject"].unique(maintain_order=True).to_list()
+    subjects = found.subjects
     figure = Figure(figsize=(11, 2.4 * len(subjects) + 4.2), layout="constrained")
     ratios = [*(3 for _ in subjects), 3, 1.4]
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
@@ -60,13 +60,10 @@ def _week(replay: Replay) -> str:
 
 def _weekly(axes: Axes, replay: Replay, found: Compared, subject: str) -> None:
     colours = _colours(found)
+    by_week = weekly(found, replay.plan, subject).drop_nulls("value")
     for policy, alike in found.distinct.items():
         colour, label = colours[policy], " = ".join(alike)
-        weeks = found.numbers.filter(
-            pl.col("policy") == policy,
-            pl.col("subject") == subject,
-            (pl.col("start") != replay.plan.start) | (pl.col("end") != replay.plan.end),
-        ).drop_nulls("value")
+        weeks = by_week.filter(pl.col("policy") == policy)
         times: Any = weeks["end"].to_list()
         axes.plot(times, weeks["value"], "o-", color=colour, markersize=3, lw=1.2, label=label)
         if len(found.distinct) <= _BANDED:

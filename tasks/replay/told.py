@@ -10,7 +10,7 @@ import polars as pl
 
 from configs.settings import settings
 from tasks.comparison import CALIBRATION, Difference
-from tasks.replay.compare import Compared, Outcome
+from tasks.replay.compare import Compared, Outcome, same, weekly
 from tasks.replay.replay import Replay
 
 Rows = list[dict[str, str]]
@@ -43,10 +43,9 @@ def _outcome(replay: Replay, found: Compared, of: Outcome, seconds: float) -> di
     plan = replay.plan
     own = found.numbers.filter(pl.col("policy") == of.policy, start=plan.start, end=plan.end)
     whole = {row["subject"]: _with_interval(row) for row in own.to_dicts()}
-    subjects = found.numbers["subject"].unique(maintain_order=True)
     return {
         "policy": of.policy,
-        **{name_of(subject): whole.get(subject, "–") for subject in subjects},
+        **{name_of(subject): whole.get(subject, "–") for subject in found.subjects},
         "regret": f"{of.regret:,.0f}",
         "best in": f"{of.best:.0%}",
         **{what: str(count) for what, count in of.counts.items()},
@@ -58,12 +57,8 @@ def _outcome(replay: Replay, found: Compared, of: Outcome, seconds: float) -> di
 
 def weeks(found: Compared, replay: Replay, subject: str) -> Rows:
     """A row a week: the subject of every policy, with its interval."""
-    inside = found.numbers.filter(
-        pl.col("subject") == subject,
-        (pl.col("start") != replay.plan.start) | (pl.col("end") != replay.plan.end),
-    )
     rows: dict[str, dict[str, str]] = {}
-    for row in inside.to_dicts():
+    for row in weekly(found, replay.plan, subject).to_dicts():
         week = f"{row['start']:%Y-%m-%d}"
         rows.setdefault(week, {"week from": week})[row["policy"]] = _with_interval(row)
     return list(rows.values())
@@ -89,7 +84,7 @@ def _signed(value: float) -> str:
 
 def verdict(one: str, other: str, of: Difference) -> str:
     """Which of two policies is shown to be better, if one is."""
-    if of.improvement == of.low == of.high == 0:
+    if same(of):
         return "the same answers"
     if of.low > 0:
         return f"{one} is better"

@@ -18,7 +18,7 @@ from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
-from tasks.paired import answered_rows
+from tasks.paired import mature
 from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
 from tasks.rollout import begin
 from tasks.scoring import Scored, casts_in, score
@@ -171,7 +171,7 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
             )
         }
     )
-    rows = answered_rows(wanted, 2, 1, AS_OF, AS_OF + DAY, AS_OF + 4 * DAY)
+    rows = mature(wanted, (2, 1), AS_OF, AS_OF + 4 * DAY, [AS_OF + DAY]).rows
     assert 0.9 * baking.height < rows.height <= baking.height
     assert rows["airport_delay_24h"].null_count() < rows.height / 10
     assert rows["prediction_time"].is_sorted()

@@ -16,7 +16,7 @@ from tasks import features
 from tasks.assignment import arm_of, salt_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry
-from tasks.paired import answered_rows, both_answers
+from tasks.paired import both_answers, mature
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.review import Review, review
 from tasks.rollout import begin, rolling
@@ -280,8 +280,8 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
             )
         }
     )
-    rows = answered_rows(case, 2, 1, START, START + WEEK, LATER)
-    other = answered_rows(case, 1, 2, START, START + WEEK, LATER)
+    rows = mature(case, (2, 1), START, LATER, [START + WEEK]).rows
+    other = mature(case, (1, 2), START, LATER, [START + WEEK]).rows
     assert rows.columns == [
         *COLUMNS, "arm", "value", "decision", "other_value", "other_decision", "late",
         "departure_hour",
@@ -295,4 +295,4 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     assert (old.value == old_again.value).all()
     assert (new.decision == (new.value >= THRESHOLD)).all()
     assert set(rows["arm"].unique()) == {"champion", "challenger"}
-    assert answered_rows(case, 2, 9, START, END, LATER).is_empty()
+    assert mature(case, (2, 9), START, LATER, [END]).rows.is_empty()
