@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from configs.part import Kind, Name, Part, Share
 
-ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
 
 class Label(Part):
