@@ -13,11 +13,12 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from configs.clock import Duration, moment
+from configs.costs import COSTS, ClassCost
 from configs.errors import BadConfig
+from configs.label import Label
 from configs.mistakes import explain
-from configs.part import METRICS, ColumnType, Cron, Kind, Name, Part, Share
+from configs.part import METRICS, ColumnType, Cron, Name, Part
 from configs.policy import (
-    COSTS,
     Bake,
     Deadlines,
     Direct,
@@ -87,19 +88,6 @@ class Spine(Part):
         min_length=1, alias="keys", description="columns that name one prediction"
     )
     time: str = "prediction_time"
-
-
-class Label(Part):
-    """What is predicted; no row where there is no label (yet).
-
-    binary: 1 for the event, 0 for none. regression: a number.
-    """
-
-    function: Name = "labels"
-    column: Name
-    kind: Kind = "binary"
-    known_time: str = "label_known_time"
-    min_coverage: Share = Field(0.8, description="labelled share that makes a window mature")
 
 
 class Features(Part):
@@ -236,11 +224,26 @@ class UseCase(Part):
         return self
 
     @model_validator(mode="after")
+    def _named_classes_are_there(self) -> Self:
+        cost, flagged = self.evaluation.cost, self.explanations.flagged
+        named = {
+            "evaluation.cost.exceptions": cost.named if isinstance(cost, ClassCost) else (),
+            "explanations.flagged": () if isinstance(flagged, bool) else flagged,
+        }
+        for field, names in named.items():
+            for name in names:
+                if name not in self.label.classes:
+                    there = ", ".join(self.label.classes) or f"none, kind {self.label.kind}"
+                    raise ValueError(f"{field}: {name!r} is no class (label.classes: {there})")
+        return self
+
+    @model_validator(mode="after")
     def _only_decisions_are_flagged(self) -> Self:
-        if self.explanations.flagged and self.label.kind != "binary":
+        if self.explanations.flagged is True and self.label.kind != "binary":
             raise ValueError(
                 f"explanations.flagged: no row of a {self.label.kind} label is flagged; leave it "
-                "out, and ask for single rows with mainspring explain"
+                "out, and ask for single rows with mainspring explain. Of classes name those whose "
+                "rows shall be explained: flagged: [late]"
             )
         return self
 

@@ -16,8 +16,7 @@ from configs.errors import BadConfig
 from configs.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.scaffold.plan import Plan
-    from tasks.scaffold.settle import Ask
+    from tasks.scaffold.plan import Ask, Plan
 
 _OF_A_TABLE = "As table=column"
 
@@ -47,6 +46,10 @@ def new(
     ] = None,
     predict: Annotated[str, typer.Option(help="The table whose rows are predicted.")] = "",
     label: Annotated[str, typer.Option(help="What is predicted, as table.column.")] = "",
+    kind: Annotated[
+        Literal["binary", "regression", "multiclass"] | None,
+        typer.Option(help="Yes or no, a number, or one of several; default: what it looks like."),
+    ] = None,
     positive: Annotated[str, typer.Option(help="The label's value that is the event.")] = "",
     after: Annotated[
         str, typer.Option(help="How long after its prediction a label is known, like 30d.")
@@ -76,7 +79,7 @@ def new(
         event_time=_pairs("--event-time", event_time),
         known_time=_pairs("--known-time", known_time),
         known_from=_pairs("--known-from", known_from), join=_pairs("--join", join),
-        predict=predict, label=label, positive=positive, after=after, schedule=schedule,
+        predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
     plan = make_plan(given, ask)
     files = files_of(plan)

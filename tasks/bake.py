@@ -57,7 +57,7 @@ def look(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Baked 
     rows = known.rows if known.enough else known.rows.clear()
     looks = ceil((window.until - window.since) / use_case.monitor.window)
     bake = use_case.bake
-    found = harm(use_case, rows, *both_answers(rows), bake, bake.min_rows, max(looks, 1))
+    found = harm(use_case, rows, *both_answers(use_case, rows), bake, bake.min_rows, max(looks, 1))
     return Baked(window, found, known.coverage)
 
 

@@ -41,7 +41,10 @@ STYLE = {
 PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
 VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
-NAMES = {"roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "cost": "cost"}
+NAMES = {
+    "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "log_loss": "log loss",
+    "accuracy": "accuracy", "cost": "cost",
+}  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+_UNNAMEABLE = re.compile(r"[^\w .:/-]")  # in a metric's name, which a class may be part of
 _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
@@ -127,8 +129,9 @@ def _metrics(card: Card) -> dict[str, float]:
     }
     holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
     footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
-    decides = {} if card.threshold is None else {"threshold": card.threshold}
-    return {**holdout, **validation, **footprint, **decides, "parity": card.parity}
+    decides = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
+    found = {**holdout, **validation, **footprint, **decides, "parity": card.parity}
+    return {_UNNAMEABLE.sub("_", name): value for name, value in found.items()}
 
 
 def _params(card: Card) -> dict[str, object]:

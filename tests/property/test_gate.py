@@ -8,8 +8,9 @@ import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from configs.costs import Cost
 from configs.part import METRICS
-from configs.policy import Budgets, Cost, Evaluation, Gate, Slice
+from configs.policy import Budgets, Evaluation, Gate, Slice
 from configs.use_case import UseCase, load_use_case
 from tasks.comparison import Answers
 from tasks.export import Footprint
