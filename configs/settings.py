@@ -1,7 +1,8 @@
 """Where things live: every address and path, each one a MAINSPRING_ environment variable.
 
 The defaults are embedded (SQLite files and folders) under one state folder, so that a laptop
-needs no server. `.env` in the working folder is read too.
+needs no server. `.env` in the working folder is read too. `lake`, `landing`, `reports` and
+`mlflow_artifacts` may be folders or s3:// addresses; configs/s3.py says who reads what of S3.
 """
 
 from functools import cache
@@ -32,7 +33,8 @@ class Settings(BaseSettings):
         {}, description="JSON, use case/table: version; such a table is read there, never written"
     )
     joined: str = Field("", description="folder of rows that were joined before, for pinned lakes")
-    reports: Path = Field(Path(), description="HTML reports, pictures and Data Docs")
+    reports: str = Field("", description="HTML reports, pictures and Data Docs")
+    reports_url: str = Field("", description="where a browser finds `reports`, like https://…")
     ledger_url: str = Field("", description="SQLAlchemy address of the ledger")
     mlflow_uri: str = Field("", description="MLflow tracking and registry")
     mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
@@ -50,7 +52,7 @@ class Settings(BaseSettings):
             "state": state,
             "landing": str(state / "landing"),
             "lake": str(state / "lake"),
-            "reports": state / "reports",
+            "reports": str(state / "reports"),
             "ledger_url": f"sqlite:///{state / 'ledger.db'}",
             "mlflow_uri": f"sqlite:///{state / 'mlflow.db'}",
             "mlflow_artifacts": str(state / "mlflow"),

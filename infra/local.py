@@ -19,6 +19,7 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from infra import automations, deployments
 from infra.environment import check_port, check_state, enter, environment, take_free_ports
+from infra.places import check_places
 from infra.processes import Process, last_lines, recall, remember, start, stop
 
 PREFECT, MLFLOW, WORKER = "Prefect", "MLflow", "worker"
@@ -45,11 +46,12 @@ def up(
     """Start what is missing, `deploy`, and point this process at the server.
 
     Without `schedules` a new server starts no run by the clock; without `deployed` the deployments
-    are left for the caller to apply. `free_ports` takes any free ports
-    instead of those of the settings. BadConfig says which port, folder or file is in the way,
-    CannotStart what did not come up, with the end of its log; nothing new is left running then.
+    are left for the caller to apply. `free_ports` takes any free ports instead of those of the
+    settings. BadConfig says which port, folder, file or address is in the way, CannotStart what did
+    not come up, with the end of its log; nothing new is left running then.
     """
     check_state()
+    check_places()
     if not deployments.is_current():
         raise BadConfig(
             f"{deployments.path()} is not what the use cases ask for: "

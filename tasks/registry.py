@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from configs.errors import BadConfig, BadModel
+from configs.s3_errors import told
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.card import Card
@@ -216,7 +217,9 @@ def _downloaded(use_case: str, version: int) -> Iterator[Path]:
     # not models:/name/version, which writes a file of its own beside the model
     source = connect().get_model_version_download_uri(use_case, str(version))
     with TemporaryDirectory() as folder:
-        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder))
+        with told(settings().mlflow_artifacts):
+            found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        yield Path(found)
 
 
 def _read(path: Path, who: str) -> bytes:

@@ -6,12 +6,21 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from configs.errors import Transient
+from configs.errors import MainspringError, Transient
+from configs.s3 import is_s3
+from configs.s3_errors import meaning
+from configs.settings import settings
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task failed by an error that may not come again (a `retry_condition_fn`)."""
-    return isinstance(state.result(raise_on_failure=False), Transient)
+    """Whether a task failed by an error that may not come again (a `retry_condition_fn`).
+
+    What S3 did not answer counts, also in the middle of reading rows, where nobody said so yet.
+    """
+    failed, lake = state.result(raise_on_failure=False), settings().lake
+    if is_s3(lake) and not isinstance(failed, MainspringError):
+        failed = meaning(failed, lake)
+    return isinstance(failed, Transient)
 
 
 STEADY: dict[str, Any] = {

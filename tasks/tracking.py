@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from configs.s3_errors import told
 from configs.settings import settings
 from tasks.card import Card
 from tasks.card_text import markdown
@@ -79,7 +80,8 @@ def log_run(
     from mlflow.entities import Metric, Param, RunTag
 
     experiment = experiment_of(client, card.use_case)
-    with mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
+    keeps = told(settings().mlflow_artifacts)
+    with keeps, mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
         started, run_id = run.info.start_time, run.info.run_id
         logged = _log_model(onnx, card, golden)
         metrics = [
