@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from glob import glob
+from pathlib import Path
 
 import pytest
 
 
 def find(program: str, *folders: str) -> str:
-    """The path of a program, on PATH or in one of the folders (patterns).
+    """The path of a program, on PATH or in one of the folders (patterns below /).
 
     Where it is missing the test is skipped, and fails in CI, which installs it: .ci/packages.
     """
-    newest_first = [place for folder in folders for place in sorted(glob(folder), reverse=True)]
-    path = os.pathsep.join([os.environ["PATH"], *newest_first])
+    places = [str(place) for one in folders for place in sorted(Path("/").glob(one), reverse=True)]
+    path = os.pathsep.join([os.environ["PATH"], *places])
     found = shutil.which(program, path=path)
     if found is None:
         said = f"{program} is not installed; as root, .ci/packages does it (Debian)"

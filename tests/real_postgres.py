@@ -24,7 +24,7 @@ from tests.programs import find, free_port
 
 USER, PASSWORD = "mainspring", "pass:w@rd/50%"  # what must be written in percent encoding
 _QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB")  # a crash of its own is safe
-_BIN = "/usr/lib/postgresql/*/bin"
+_BIN = "usr/lib/postgresql/*/bin"
 
 
 @dataclass
