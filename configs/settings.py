@@ -91,7 +91,9 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_url(self) -> str:
-        """Root address of the local MLflow UI."""
+        """Root address of MLflow's UI: of the tracking server, or of the local one."""
+        if self.mlflow_uri.startswith("http"):
+            return self.mlflow_uri.rstrip("/")
         return f"http://{self.host}:{self.mlflow_port}"
 
 

@@ -19,6 +19,7 @@ from deltalake.exceptions import CommitFailedError
 
 from configs.errors import BadConfig, Conflict, NoRows
 from configs.settings import settings
+from tasks.disk import writing
 
 _NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
@@ -171,15 +172,16 @@ class Lake:
             app_transactions=[Transaction(batch, 1) for batch in batches] or None,
         )
         try:
-            write_deltalake(  # type: ignore[call-overload]
-                seen or self.uri(table),
-                rows,
-                mode=mode,
-                predicate=predicate,
-                schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
-                configuration=None if seen else _NEW_TABLE,
-                commit_properties=properties,
-            )
+            with writing(self.uri(table)):
+                write_deltalake(  # type: ignore[call-overload]
+                    seen or self.uri(table),
+                    rows,
+                    mode=mode,
+                    predicate=predicate,
+                    schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
+                    configuration=None if seen else _NEW_TABLE,
+                    commit_properties=properties,
+                )
         except CommitFailedError as lost:
             raise Conflict(f"{self.uri(table)}: another writer was first; run again") from lost
 
