@@ -22,7 +22,8 @@ import psycopg
 
 from tests.programs import find, free_port
 
-USER, PASSWORD = "mainspring", "pass:w@rd/50%"  # what must be written in percent encoding
+USER, PASSWORD = "mainspring", "pass:w@rd/50%"
+WRITTEN = quote(PASSWORD, safe="")  # as an address holds it
 _QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB")  # a crash of its own is safe
 _BIN = "usr/lib/postgresql/*/bin"
 
@@ -43,7 +44,7 @@ class Postgres:
         return self.address(name)
 
     def address(self, database: str) -> str:
-        return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}:{WRITTEN}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
