@@ -250,7 +250,7 @@ def build_training_set(
     return rows
 
 
-@task(task_run_name="materialize features", cache_policy=NO_CACHE)
+@task(task_run_name="materialize features", **STEADY)
 def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """As `store.materialize` and `store.staleness`, seen by Prefect."""
     store.materialize(use_case, as_of)

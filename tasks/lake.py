@@ -22,6 +22,7 @@ from configs.errors import BadConfig, Conflict, NoRows
 from configs.s3 import delta_options, polars_options
 from configs.s3_errors import told
 from configs.settings import settings
+from tasks.disk import writing
 
 _NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
@@ -179,7 +180,7 @@ class Lake:
         )
         uri = self.uri(table)
         try:
-            with told(uri):
+            with told(uri), writing(uri):
                 write_deltalake(  # type: ignore[call-overload,misc]
                     seen or uri,
                     rows,

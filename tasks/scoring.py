@@ -13,7 +13,6 @@ from datetime import datetime
 
 import polars as pl
 from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import parse_duration
 from configs.errors import NoChampion
@@ -142,7 +141,7 @@ def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(some) if some else pl.DataFrame()
 
 
-@task(task_run_name="who answers when", cache_policy=NO_CACHE)
+@task(task_run_name="who answers when", **STEADY)
 def find_casts(use_case: UseCase, window: Window) -> list[Cast]:
     """As `casts_in`, seen by Prefect; a window without any champion is a warning, not an error."""
     try:
@@ -156,7 +155,7 @@ def find_casts(use_case: UseCase, window: Window) -> list[Cast]:
     return found
 
 
-@task(task_run_name="score with champion {cast.champion}", cache_policy=NO_CACHE)
+@task(task_run_name="score with champion {cast.champion}", **STEADY)
 def score_cast(use_case: UseCase, cast: Cast, as_of: datetime) -> Scored:
     """As `score`, seen by Prefect; a version in shadow that does not answer is an error in the log.
 

@@ -216,7 +216,7 @@ def _by_a_person(entry: Entry) -> bool:
 def _candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
     shown = KINDS[evidence.get("kind", "binary")].shown  # there was one kind once
-    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in shown)
+    numbers = ", ".join(f"{name} {_number(found[name], 3)}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 
