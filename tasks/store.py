@@ -20,7 +20,7 @@ import yaml
 from configs.addresses import feast_redis, is_redis, shown
 from configs.errors import BadConfig, Transient
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase
+from configs.use_case import Features, UseCase
 from tasks.database import answering, one_at_a_time
 from tasks.disk import writing
 from tasks.lake import lake_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CONFIGURATION = ROOT / "feature_repo" / "feature_store.yaml"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_registered: set[tuple[str, str, Features]] = set()  # by this process, whose code stays as it is
 
 
 def open_store(use_case: UseCase) -> FeatureStore:
@@ -81,8 +82,12 @@ def _redis_errors(online: str) -> tuple[type[Exception], ...]:
 def apply(use_case: UseCase) -> bool:
     """Register the use case's Feast objects where they differ; whether any did.
 
-    BadConfig if the YAML's views or service are not those of the module `views`.
+    A process compares them once. BadConfig if the YAML's views or service are not those of the
+    module `views`.
     """
+    this = (settings().feast_registry, use_case.name, use_case.features)
+    if this in _registered:
+        return False
     from feast.diff.property_diff import TransitionType
     from feast.diff.registry_diff import diff_between
 
@@ -94,6 +99,7 @@ def apply(use_case: UseCase) -> bool:
     if changes:
         described = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
         store.apply([*described, *wanted.feature_services], objects_to_delete=gone, partial=False)
+    _registered.add(this)
     return bool(changes)
 
 
