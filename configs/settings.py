@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     prefect_database: AsyncDatabase = Field(
         "", repr=False, description="database of Prefect's server (default: its own SQLite file)"
     )
+    partition_rows: int = Field(
+        200_000, ge=1, description="predictions of a partition of a big window, about"
+    )
     cpu_hour_price: float = Field(0.05, ge=0, description="money for one hour of one CPU")
     host: str = Field("127.0.0.1", description="the address that local servers listen on")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
