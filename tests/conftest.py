@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from configs.settings import settings
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.real_redis import RedisServer
 
 os.environ["COLUMNS"] = "200"  # of every console: what is printed does not break where tests read
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
