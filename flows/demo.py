@@ -34,7 +34,8 @@ from rich.progress import (
 from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, Settings, settings
-from configs.use_case import Demo, UseCase, load_use_case, use_case_names
+from configs.use_case import Demo, UseCase, load_use_case
+from configs.use_cases import all_use_cases
 from tasks import files
 from tasks.ledger import ledger, unanswered
 from tasks.reports import show_picture
@@ -48,10 +49,10 @@ MARK = "made-by-mainspring-demo"
 
 
 def playable() -> str:
-    """The first use case with a demo section; BadConfig if none has one."""
-    for name in use_case_names():
-        if load_use_case(name).demo is not None:
-            return name
+    """The first use case that holds and has a demo section; BadConfig if none does."""
+    for use_case in all_use_cases().sound:
+        if use_case.demo is not None:
+            return use_case.name
     raise BadConfig("no use case has a demo section, which says who lands its files and when")
 
 

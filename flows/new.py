@@ -14,10 +14,10 @@ from rich.table import Table
 
 from configs.errors import BadConfig
 from configs.settings import settings
+from configs.use_cases import all_use_cases
 
 if TYPE_CHECKING:
-    from tasks.scaffold.plan import Plan
-    from tasks.scaffold.settle import Ask
+    from tasks.scaffold.plan import Ask, Plan
 
 _OF_A_TABLE = "As table=column"
 
@@ -47,6 +47,10 @@ def new(
     ] = None,
     predict: Annotated[str, typer.Option(help="The table whose rows are predicted.")] = "",
     label: Annotated[str, typer.Option(help="What is predicted, as table.column.")] = "",
+    kind: Annotated[
+        Literal["binary", "regression", "multiclass"] | None,
+        typer.Option(help="Yes or no, a number, or one of several; default: what it looks like."),
+    ] = None,
     positive: Annotated[str, typer.Option(help="The label's value that is the event.")] = "",
     after: Annotated[
         str, typer.Option(help="How long after its prediction a label is known, like 30d.")
@@ -76,7 +80,7 @@ def new(
         event_time=_pairs("--event-time", event_time),
         known_time=_pairs("--known-time", known_time),
         known_from=_pairs("--known-from", known_from), join=_pairs("--join", join),
-        predict=predict, label=label, positive=positive, after=after, schedule=schedule,
+        predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
     plan = make_plan(given, ask)
     files = files_of(plan)
@@ -92,6 +96,9 @@ def _tell(console: Console, plan: Plan, files: list[str], root: Path) -> None:
     console.print(_understood(plan))
     for path in [*files, "prefect.yaml"]:
         console.print(f"wrote [cyan]{path}[/]")
+    for wrong in all_use_cases().broken.values():
+        console.print("[yellow]another use case, which keeps the deployments that it had:[/]")
+        console.print(str(wrong), markup=False, highlight=False)
     kept = f"tests/use_cases/{plan.name}"
     console.print(f"[yellow]{root / kept} holds rows of your sample: look before you commit[/]")
     console.print(f"next: [bold]mainspring check {plan.name}[/], then docs/your-own.md")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tasks import files
 from tasks.card import Card
-from tasks.kinds import KINDS
+from tasks.kinds import kind_in
 from tasks.plots import COLOURS, INK, png, tidy
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def _calibration(axes: Axes, card: Card) -> None:
     top = 1.05 * max(*predicted, *observed, 0.0 if card.threshold is None else 0.05)
     axes.plot([low, top], [low, top], "--", color="#9aa2ad", linewidth=1)
     axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
-    if card.threshold is not None:
+    if isinstance(card.threshold, float):
         axes.axvline(card.threshold, color=COLOURS["page"], linewidth=1, linestyle=":")
         axes.text(card.threshold, 0.98 * top, " flagged from here on", color=COLOURS["page"],
                   fontsize=8, va="top")  # fmt: skip
     axes.set(xlim=(low, top), ylim=(low, top))
-    names = KINDS[card.kind].axes
+    names = kind_in(card).axes
     axes.set_xlabel(names[0], fontsize=9, color=INK)
     axes.set_ylabel(names[1], fontsize=9, color=INK)
     tidy(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
@@ -65,7 +65,7 @@ def _calibration(axes: Axes, card: Card) -> None:
 
 def _importance(axes: Axes, card: Card) -> None:
     """Mean size of each input's contribution, in points of probability or the label's unit."""
-    times, unit = KINDS[card.kind].points
+    times, unit = kind_in(card).points
     shown = list(card.importance.items())[:_BARS][::-1]
     axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
     axes.tick_params(axis="y", length=0)

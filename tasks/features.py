@@ -23,6 +23,7 @@ from prefect.cache_policies import NO_CACHE
 from configs.errors import NoRows
 from configs.use_case import UseCase
 from tasks import joined, store
+from tasks.kinds import kind_of
 from tasks.lake import Lake, lake_of
 from tasks.retries import STEADY
 
@@ -75,10 +76,12 @@ def spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) ->
 
 def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
     """The labels known by `as_of` of what is predicted in [start, end): spine keys, prediction
-    time, label and the time it was known.
+    time, label (as a number: of classes the code of the one that the module names) and the time it
+    was known. BadConfig if the module names a class that is none.
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
     rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
+    rows = rows.with_columns(kind_of(use_case).coded(rows[use_case.label.column]))
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
@@ -107,9 +110,8 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     feast = store.open_store(use_case)
     service = feast.get_feature_service(use_case.features.service)
     asked = _asked(use_case, spine, _views_of(feast, service))
-    found = feast.get_historical_features(
-        asked.to_pandas(), service, filter_by_created_timestamp=True
-    )
+    rows = asked.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
+    found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
     return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
 
 
@@ -247,7 +249,7 @@ def build_training_set(
     return rows
 
 
-@task(task_run_name="materialize features", cache_policy=NO_CACHE)
+@task(task_run_name="materialize features", **STEADY)
 def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """As `store.materialize` and `store.staleness`, seen by Prefect."""
     store.materialize(use_case, as_of)

@@ -56,6 +56,14 @@ def upload(folder: Path, address: str, pattern: str = "*") -> None:
             write(f"{address}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
 
+def remove(address: str) -> None:
+    """Remove a folder and all below it, if it is there."""
+    with told(address):
+        system, path = _opened(address)
+        if system.get_file_info(path).type == fs.FileType.Directory:
+            system.delete_dir(path)
+
+
 def below(address: str) -> list[tuple[str, fs.FileInfo]]:
     """The files at any depth below an address, by their path from there; none where nothing is."""
     with told(address):

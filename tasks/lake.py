@@ -9,12 +9,13 @@ Rows may bring columns that their table has not had: its older rows have null th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -22,6 +23,8 @@ from configs.errors import BadConfig, Conflict, NoRows
 from configs.s3 import delta_options, polars_options
 from configs.s3_errors import told
 from configs.settings import settings
+from tasks.disk import writing
+from tasks.parts import Part, Window, hold
 
 _NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
@@ -95,9 +98,9 @@ class Lake:
     def replace_window(
         self,
         table: str,
-        rows: pl.DataFrame,
+        rows: pl.DataFrame | Sequence[Part],
         time: str,
-        window: tuple[datetime, datetime],
+        window: Window,
         *,
         keys: Sequence[str] = (),
         ignoring: Sequence[str] = (),
@@ -106,24 +109,23 @@ class Lake:
         """Make `rows` all that the table holds of start <= `time` < end, in one commit.
 
         The table stays as it is if it holds the same rows already, in any order of `keys` and
-        whatever its columns `ignoring` say. All rows must lie in the window. A `note` becomes the
-        commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
+        whatever its columns `ignoring` say. All rows must lie in the window; of parts each in its
+        own span, and one is read after the other: memory is that of the largest. A `note` becomes
+        the commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
         version, None if there is still no table.
         """
         start, end = window
-        outside = rows.filter((pl.col(time) < start) | (pl.col(time) >= end)).height
-        if outside:
-            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+        parts = [hold(window, rows)] if isinstance(rows, pl.DataFrame) else rows
+        _refuse_outside(table, parts, time)
         seen = self._open(table)
         if seen is None:
-            if rows.height or note is not None:
-                self._commit(table, rows, note or {}, mode="overwrite")
+            if note is not None or any(part.height for part in parts):
+                self._commit(table, _together(parts), note or {}, mode="overwrite")
             return self.version(table)
-        if note is None:
-            inside = self.scan(table).filter(pl.col(time) >= start, pl.col(time) < end)
-            if _same(inside.collect(), rows, keys, ignoring):
-                return seen.version()
+        if note is None and self._holds_same(table, parts, time, window, keys, ignoring):
+            return seen.version()
         where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+        rows = _together(parts)
         self._commit(table, rows, note or {}, mode="overwrite", predicate=where, seen=seen)
         return seen.version()
 
@@ -155,10 +157,30 @@ class Lake:
         files = files.filter(pl.col("num_records") > 0)
         return None if files.is_empty() else files.select(pl.col(f"min.{time}").min()).item()
 
+    def _holds_same(
+        self,
+        table: str,
+        parts: Sequence[Part],
+        time: str,
+        window: Window,
+        keys: Sequence[str],
+        ignoring: Sequence[str],
+    ) -> bool:
+        """Whether the table's rows of the window are those of the parts, looked at part by part."""
+
+        def there(span: Window) -> pl.LazyFrame:
+            return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
+
+        if len(parts) > 1:  # they need not reach over all of the window
+            held = there(window).select(pl.len()).collect().item()
+            if held != sum(part.height for part in parts):
+                return False
+        return all(_same(there(part.span).collect(), part.read(), keys, ignoring) for part in parts)
+
     def _commit(
         self,
         table: str,
-        rows: pl.DataFrame,
+        rows: pl.DataFrame | pa.RecordBatchReader,
         note: Mapping[str, Any],
         *,
         mode: str,
@@ -179,7 +201,7 @@ class Lake:
         )
         uri = self.uri(table)
         try:
-            with told(uri):
+            with told(uri), writing(uri):
                 write_deltalake(  # type: ignore[call-overload,misc]
                     seen or uri,
                     rows,
@@ -223,9 +245,32 @@ def _files(uri: str, version: int) -> pl.DataFrame:
     return pl.DataFrame(table.get_add_actions(flatten=True))
 
 
-def _brings_columns(table: DeltaTable, rows: pl.DataFrame) -> bool:
+def _brings_columns(table: DeltaTable, rows: pl.DataFrame | pa.RecordBatchReader) -> bool:
     held = {field.name for field in table.schema().fields}
-    return not held.issuperset(rows.columns)
+    columns = rows.columns if isinstance(rows, pl.DataFrame) else rows.schema.names
+    return not held.issuperset(columns)
+
+
+def _refuse_outside(table: str, parts: Sequence[Part], time: str) -> None:
+    for part in parts:
+        start, end = part.span
+        inside = pl.col(time).is_between(start, end, closed="left")
+        outside = part.scan().filter(~inside).select(pl.len()).collect().item()
+        if outside:
+            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+
+
+def _together(parts: Sequence[Part]) -> pl.DataFrame | pa.RecordBatchReader:
+    """The rows of all parts, read when they are wanted; of a single one as they are."""
+    if len(parts) == 1:
+        return parts[0].read()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            yield from part.read().to_arrow().to_batches()
+
+    schema = parts[0].read().clear().to_arrow().schema
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _same(

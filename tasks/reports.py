@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks import features, files
-from tasks.card import SCORE
+from tasks.kinds import kind_of
 from tasks.ledger import Entry
 from tasks.markdown import inline, table
 from tasks.monitoring import VERDICTS, counted
@@ -45,7 +45,7 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     span = model.card.reference
     asked = features.spine(use_case, span.start, span.end, as_of)
     rows = features.historical(use_case, sample(use_case, asked))
-    return rows.with_columns(pl.Series(SCORE, predict(model, rows)))
+    return rows.with_columns(kind_of(use_case).scores(predict(model, rows)))
 
 
 def sample(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
@@ -59,7 +59,7 @@ def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataF
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [*use_case.features.numeric, SCORE]
+    numeric = [*use_case.features.numeric, *kind_of(use_case).scored]
     categorical = list(use_case.features.categorical)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
     now, then = (

@@ -25,11 +25,10 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
 
 STEADY: dict[str, Any] = {
     "cache_policy": NO_CACHE,
-    "retries": 3,
-    "retry_delay_seconds": 2,
+    "retries": 5,
+    "retry_delay_seconds": [1, 2, 4, 8, 15],  # a database that is restarted is back by then
     "retry_condition_fn": is_transient,
 }
-"""For what writes to the lake."""
-
-RACING: dict[str, Any] = STEADY | {"retries": 5, "retry_delay_seconds": 1}
-"""For what writes to the ledger if nobody else did in the meantime: it looks again."""
+"""For what asks or writes to lake, ledger, registry or online store: another writer may have been
+first, a server may be away. Nothing that is done twice changes anything.
+"""

@@ -40,7 +40,10 @@ STYLE = {
 PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
 VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
-NAMES = {"roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "cost": "cost"}
+NAMES = {
+    "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "log_loss": "log loss",
+    "accuracy": "accuracy", "cost": "cost",
+}  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -213,7 +216,7 @@ def _by_a_person(entry: Entry) -> bool:
 def _candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
     shown = KINDS[evidence.get("kind", "binary")].shown  # there was one kind once
-    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in shown)
+    numbers = ", ".join(f"{name} {_number(found[name], 3)}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 

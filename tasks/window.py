@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from configs.errors import NoChampion
 from configs.use_case import UseCase
 from tasks import contract, drift, features, performance
-from tasks.card import SCORE
 from tasks.kinds import kind_of
 from tasks.ledger import Entry, require_champion
+from tasks.matrix import to_answers
 from tasks.monitoring import Number, as_rows
 from tasks.predictions import answers, answers_of, used
 from tasks.registry import Model, as_served, open_model
@@ -93,8 +93,8 @@ def _scored(use_case: UseCase, given: pl.DataFrame, as_of: datetime) -> pl.DataF
     answer to a row counts.
     """
     start, keys = as_of - use_case.monitor.window, list(use_case.spine.key)
-    value = pl.col(kind_of(use_case).column)
-    scores = given.unique(keys, keep="first").select(*keys, value.alias(SCORE))
+    first, kind = given.unique(keys, keep="first"), kind_of(use_case)
+    scores = first.select(keys).with_columns(kind.scores(to_answers(first[kind.column])))
     asked = features.spine(use_case, start, as_of, as_of)
     rows = asked.join(scores, on=keys, how="inner", maintain_order="left")
     return rows if rows.is_empty() else features.historical(use_case, rows)

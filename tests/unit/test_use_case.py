@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from configs.clock import moment, parse_duration, write_duration
+from configs.costs import ErrorCost
 from configs.errors import BadConfig
-from configs.policy import ErrorCost
 from configs.settings import ROOT, Settings, settings
 from configs.use_case import UseCase, load_use_case, use_case_names
 
