@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -23,14 +23,16 @@ from configs import s3
 from configs.policy import Canary
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, registry
+from tasks import features, files, registry
 from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
+from tasks.partitions import Answers, aside, cut, keep, of
+from tasks.parts import clear, hold
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.rollout import begin
-from tasks.scoring import casts_in, score, together
+from tasks.scoring import casts_in, score
 from tasks.training import fit_candidate, training_parts
 from tests import real_lake
 
@@ -59,7 +61,8 @@ def use_case() -> UseCase:
     case = load_use_case("flights")
     shares = Canary(shares=(0.3,), unit=("carrier", "flight", "origin"))
     split = Split(validation=4 * DAY, holdout=4 * DAY, min_rows=1000)
-    return case.model_copy(update={"split": split, "rollout": shares})
+    often = case.schedules.model_copy(update={"score_window": DAY / 6})
+    return case.model_copy(update={"split": split, "rollout": shares, "schedules": often})
 
 
 @pytest.fixture(scope="module", params=["folder", "s3"])
@@ -67,7 +70,8 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """The variables of a state in which version 1 is champion and 2 in a canary."""
-    variables = {"MAINSPRING_STATE": str(tmp_path_factory.mktemp("state"))}
+    state = str(tmp_path_factory.mktemp("state"))
+    variables = {"MAINSPRING_STATE": state, "MAINSPRING_PARTITION_ROWS": "1"}
     if request.param == "s3":
         server = request.getfixturevalue("s3_server")
         variables |= server.variables | server.places(server.bucket())
@@ -106,26 +110,29 @@ def prepare(case: UseCase) -> None:
         ledger().record(Entry(case.name, what, f"{what}:{version}", at, "test", version, evidence))
 
 
-def run(number: int) -> dict[str, pl.DataFrame]:
-    """What the flow's tasks do with a window, up to the writing; the rows of both tables."""
+def run(number: int) -> tuple[str, list[Answers]]:
+    """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
     case, window = use_case(), WINDOWS[number]
-    scored = [score(case, cast, window[1], "new") for cast in casts_in(case, window)]
-    used, shadows = ([getattr(s, name) for s in scored] for name in ("used", "shadows"))
-    return {PREDICTIONS: together(used), SHADOWS: together(shadows)}
+    partitions = cut(case, casts_in(case, window), window[1])
+    folder = aside(case, window, partitions)
+    assert folder is not None
+    tables = [(part, score(case, part, window[1], "new").tables) for part in partitions]
+    return folder, [keep(part, rows, folder) for part, rows in tables]
 
 
-def save(number: int, rows: dict[str, pl.DataFrame]) -> None:
-    for table in reversed(TABLES):
-        write(use_case(), table, rows[table], WINDOWS[number])
+def save(number: int, answered: Sequence[Answers]) -> None:
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case(), table, of(table, answered), WINDOWS[number])
 
 
 def process(variables: dict[str, str], number: int, told: Connection) -> None:
     """Score a window in a process of its own, which tells when it begins to write."""
     os.environ.update(variables)
     forget()
-    rows = run(number)
+    folder, answered = run(number)
     told.send("writes")
-    save(number, rows)
+    save(number, answered)
+    clear(folder)
     told.send("done")
 
 
@@ -210,14 +217,19 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
     whole = {table: [window_of(number, table) for number in numbers] for table in TABLES}
     assert min(rows.height for rows in whole[PREDICTIONS]) > 100
     former = {table: [other_answers(rows) for rows in whole[table]] for table in TABLES}
+
+    def restore(number: int) -> None:
+        parts = {table: hold(WINDOWS[number], former[table][number]) for table in TABLES}
+        save(number, [parts])
+
     for number in numbers:
-        save(number, {table: former[table][number] for table in TABLES})
+        restore(number)
     reader = Reader(former[PREDICTIONS], whole[PREDICTIONS])
     reader.start()
     died = 0
     while died < kills:
         number = died % len(WINDOWS)
-        save(number, {table: former[table][number] for table in TABLES})
+        restore(number)
         if not Child(place, number).killed(seconds, dice):
             continue
         died += 1
@@ -230,3 +242,4 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
     for table in TABLES:
         held = lake_of("flights").scan(table).collect().height
         assert held == sum(rows.height for rows in whole[table])
+    assert files.below(f"{lake_of('flights').root}/aside") == []
