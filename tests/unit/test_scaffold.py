@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from configs.errors import BadConfig
+from configs.settings import ROOT
 from configs.use_case import load_use_case
+from feature_repo.visits.source import write_csv
 from tasks.scaffold.plan import Given, Plan
 from tasks.scaffold.sample import kind_of
 from tasks.scaffold.settle import make_plan
@@ -77,6 +79,17 @@ def test_what_is_written_loads_and_overwrites_nothing(folder, home):
     with pytest.raises(FileExistsError), written(folder, "payment", files):
         pass
     assert all((folder / path).read_bytes() == content for path, content in files.items())
+
+
+def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
+    write_csv(tmp_path / "enrolments.csv")
+    said = {"tables": {"enrolments": str(tmp_path / "enrolments.csv")}, "after": "364d"}
+    given = Given("visits", **said, label="enrolments.visits", schedule="weekly")
+    files = files_of(make_plan(given, lambda _flag, _question, proposal: proposal))
+    by_hand = files.pop("configs/visits.yaml").decode()
+    assert [path for path, text in files.items() if (ROOT / path).read_bytes() != text] == []
+    ships = (ROOT / "configs/visits.yaml").read_text()
+    assert by_hand.partition("\ntables:")[2].partition("\nevaluation:")[0] in ships
 
 
 def test_what_is_stopped_leaves_nothing(folder, home):
