@@ -26,8 +26,9 @@ def arrivals(raw: transforms.Raw, start: datetime, end: datetime) -> pl.LazyFram
 
 
 def classes_use_case(**changes: Any) -> UseCase:
-    """The flights with how they arrive as label, a few inputs, small spans and small models: a boosting of
-    three steps, which is little more than the shares of the classes, and a better regression.
+    """The flights with how they arrive as label, a few inputs, small spans and small models: a
+    boosting of three steps, which is little more than the shares of the classes, and a better
+    regression.
 
     `arrivals` has to be made a function of the feature module: monkeypatch.setattr(transforms, …).
     """
