@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from configs.clock import Duration, moment
@@ -30,6 +29,7 @@ from configs.policy import (
     Retrain,
     Rollout,
 )
+from configs.reading import read_yaml
 from configs.settings import settings
 
 OWN_TIME = "_known"
@@ -277,13 +277,8 @@ class UseCase(Part):
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
     """Read `<folder>/<name>.yaml` (the settings say which folder); BadConfig says what is wrong."""
     path = (folder or settings().use_cases) / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as missing:
-        there = ", ".join(use_case_names(folder)) or "none"
-        raise BadConfig(f"{path}: no such use case; there are: {there}") from missing
-    except yaml.YAMLError as broken:
-        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+    there = ", ".join(use_case_names(folder)) or "none"
+    content = read_yaml(path, f"no such use case; there are: {there}")
     try:
         found = UseCase.model_validate(content)
     except ValidationError as wrong:
@@ -295,4 +290,5 @@ def load_use_case(name: str, folder: Path | None = None) -> UseCase:
 
 def use_case_names(folder: Path | None = None) -> list[str]:
     """The use cases that have a YAML file, in order of name."""
-    return sorted(path.stem for path in (folder or settings().use_cases).glob("*.yaml"))
+    there = (folder or settings().use_cases).glob("[!.]*.yaml")  # not what an editor hides there
+    return sorted(path.stem for path in there)

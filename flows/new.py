@@ -14,6 +14,7 @@ from rich.table import Table
 
 from configs.errors import BadConfig
 from configs.settings import settings
+from configs.use_cases import all_use_cases
 
 if TYPE_CHECKING:
     from tasks.scaffold.plan import Ask, Plan
@@ -95,6 +96,9 @@ def _tell(console: Console, plan: Plan, files: list[str], root: Path) -> None:
     console.print(_understood(plan))
     for path in [*files, "prefect.yaml"]:
         console.print(f"wrote [cyan]{path}[/]")
+    for wrong in all_use_cases().broken.values():
+        console.print("[yellow]another use case, which keeps the deployments that it had:[/]")
+        console.print(str(wrong), markup=False, highlight=False)
     kept = f"tests/use_cases/{plan.name}"
     console.print(f"[yellow]{root / kept} holds rows of your sample: look before you commit[/]")
     console.print(f"next: [bold]mainspring check {plan.name}[/], then docs/your-own.md")

@@ -1,7 +1,7 @@
 """score: the rows of a window are answered by every version of the cast of their time.
 
-who answers when ──► spine ► features ► ONNX, all versions of a cast ──► shadows ──► predictions
-                                              why flagged, if asked for ──► contributions
+who answers when ─► partitions ─► each: spine ► features ► ONNX, all versions of a cast, reasons
+                                    └──► shadows ──► predictions ──► contributions, if asked for
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
-from tasks.reasons import write_contributions
-from tasks.scoring import (
-    find_casts,
-    score_cast,
-    scoring_window,
+from tasks.partitions import (
+    aside,
+    clear_aside,
+    find_partitions,
+    score_partition,
+    write_contributions,
     write_predictions,
     write_shadows,
 )
+from tasks.scoring import scoring_window
 
 
 @flow(name="score", flow_run_name="score-{use_case}")
@@ -33,13 +35,16 @@ def score(use_case: str, as_of: datetime | None = None, window: str | None = Non
     """
     case, at = load_use_case(use_case), moment(as_of)
     start, end = scoring_window(case, at, window)
-    casts = find_casts(case, (start, end))
-    if not casts:
+    partitions = find_partitions(case, (start, end), at)
+    if not partitions:
         return Completed(message="nothing scored: there is no champion yet", data=0)
-    scored = [score_cast(case, cast, at) for cast in casts]
-    answered = (casts[0].start, end)
+    answered = (partitions[0].start, end)
+    folder = aside(case, answered, partitions)
+    scored = [score_partition(partition, case, at, folder) for partition in partitions]
     write_shadows(case, scored, answered)
     rows = write_predictions(case, scored, answered)
     if case.explanations.flagged:
         write_contributions(case, scored, answered)
+    if folder:
+        clear_aside(folder)
     return Completed(message=f"{rows} rows scored", data=rows)

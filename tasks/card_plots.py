@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks import files
 from tasks.card import Card
 from tasks.kinds import kind_in
-from tasks.plots import COLOURS, INK, tidy
+from tasks.plots import COLOURS, INK, png, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +17,25 @@ BLUE = "#4878a8"
 _BARS = 30
 
 
-def draw(card: Card, folder: Path) -> dict[str, Path]:
-    """The card's pictures as PNG files by name, drawn unless they are there for the same file."""
+def draw(card: Card, folder: str) -> dict[str, str]:
+    """The addresses of the card's pictures (PNG) by name, drawn unless they are there for the same
+    file.
+    """
     from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a picture
 
     painters: dict[str, Callable[[Axes, Card], None]] = {"calibration": _calibration}
     if card.importance:
         painters["importance"] = _importance
     painters["drift"] = _drift
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {name: folder / f"{card.digest[:12]}-{name}.png" for name in painters}
-    for name, path in found.items():
-        if not path.exists():
+    found = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
+    for name, address in found.items():
+        if not files.exists(address):
             height = _height(name, card)
             figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
             left = 0.11 if name == "calibration" else 0.27
             figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
             painters[name](figure.add_subplot(), card)
-            figure.savefig(path, dpi=100)
+            files.write(address, png(figure, dpi=100))
     return found
 
 

@@ -110,9 +110,8 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     feast = store.open_store(use_case)
     service = feast.get_feature_service(use_case.features.service)
     asked = _asked(use_case, spine, _views_of(feast, service))
-    found = feast.get_historical_features(
-        asked.to_pandas(), service, filter_by_created_timestamp=True
-    )
+    rows = asked.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
+    found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
     return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
 
 
@@ -250,7 +249,7 @@ def build_training_set(
     return rows
 
 
-@task(task_run_name="materialize features", cache_policy=NO_CACHE)
+@task(task_run_name="materialize features", **STEADY)
 def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """As `store.materialize` and `store.staleness`, seen by Prefect."""
     store.materialize(use_case, as_of)

@@ -2,23 +2,29 @@
 
 One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
 a killed process leaves either all of it or nothing, and running it again changes nothing more.
+What S3 refuses is said as configs/s3_errors.py says it.
 Rows may bring columns that their table has not had: its older rows have null there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from configs.errors import BadConfig, Conflict, NoRows
+from configs.s3 import delta_options, polars_options
+from configs.s3_errors import told
 from configs.settings import settings
+from tasks.disk import writing
+from tasks.parts import Part, Window, hold
 
 _NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
@@ -43,7 +49,9 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """Whether anything was ever committed to the table."""
-        return DeltaTable.is_deltatable(self.uri(table))
+        uri = self.uri(table)
+        with told(uri):
+            return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
 
     def version(self, table: str) -> int | None:
         """The table's pinned version, or the newest one; None before its first commit."""
@@ -60,10 +68,12 @@ class Lake:
 
         NoRows if it does not exist.
         """
-        if not self.exists(table):
-            raise NoRows(f"{self.uri(table)} does not exist: nothing was ever written to it")
-        at = self.pinned.get(table) if version is None else version
-        return pl.scan_delta(self.uri(table), version=at)
+        uri = self.uri(table)
+        seen = _opened(uri, self.pinned.get(table) if version is None else version)
+        if seen is None:
+            raise NoRows(f"{uri} does not exist: nothing was ever written to it")
+        at = seen.version()  # said beside the table, for a copy of the frame that opens it itself
+        return pl.scan_delta(seen, version=at, storage_options=polars_options(uri))
 
     def append_once(
         self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
@@ -88,9 +98,9 @@ class Lake:
     def replace_window(
         self,
         table: str,
-        rows: pl.DataFrame,
+        rows: pl.DataFrame | Sequence[Part],
         time: str,
-        window: tuple[datetime, datetime],
+        window: Window,
         *,
         keys: Sequence[str] = (),
         ignoring: Sequence[str] = (),
@@ -99,40 +109,37 @@ class Lake:
         """Make `rows` all that the table holds of start <= `time` < end, in one commit.
 
         The table stays as it is if it holds the same rows already, in any order of `keys` and
-        whatever its columns `ignoring` say. All rows must lie in the window. A `note` becomes the
-        commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
+        whatever its columns `ignoring` say. All rows must lie in the window; of parts each in its
+        own span, and one is read after the other: memory is that of the largest. A `note` becomes
+        the commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
         version, None if there is still no table.
         """
         start, end = window
-        outside = rows.filter((pl.col(time) < start) | (pl.col(time) >= end)).height
-        if outside:
-            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+        parts = [hold(window, rows)] if isinstance(rows, pl.DataFrame) else rows
+        _refuse_outside(table, parts, time)
         seen = self._open(table)
         if seen is None:
-            if rows.height or note is not None:
-                self._commit(table, rows, note or {}, mode="overwrite")
+            if note is not None or any(part.height for part in parts):
+                self._commit(table, _together(parts), note or {}, mode="overwrite")
             return self.version(table)
-        if note is None:
-            inside = self.scan(table).filter(pl.col(time) >= start, pl.col(time) < end)
-            if _same(inside.collect(), rows, keys, ignoring):
-                return seen.version()
+        if note is None and self._holds_same(table, parts, time, window, keys, ignoring):
+            return seen.version()
         where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+        rows = _together(parts)
         self._commit(table, rows, note or {}, mode="overwrite", predicate=where, seen=seen)
         return seen.version()
 
     def note(self, table: str) -> dict[str, Any]:
         """The metadata of the table's newest commit that carries any; empty before that."""
-        if not self.exists(table):
+        newest = _opened(self.uri(table))  # an older one numbers the newest commits as its own
+        if newest is None:
             return {}
-        newest = DeltaTable(self.uri(table))  # an older one numbers the newest commits as its own
         last = self.pinned.get(table, newest.version())
         history = (commit for commit in newest.history() if commit["version"] <= last)
         return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
 
     def _open(self, table: str) -> DeltaTable | None:
-        if not self.exists(table):
-            return None
-        return DeltaTable(self.uri(table), version=self.pinned.get(table))
+        return _opened(self.uri(table), self.pinned.get(table))
 
     def earliest_added(
         self, table: str, time: str, since: int | None, version: int
@@ -150,10 +157,30 @@ class Lake:
         files = files.filter(pl.col("num_records") > 0)
         return None if files.is_empty() else files.select(pl.col(f"min.{time}").min()).item()
 
+    def _holds_same(
+        self,
+        table: str,
+        parts: Sequence[Part],
+        time: str,
+        window: Window,
+        keys: Sequence[str],
+        ignoring: Sequence[str],
+    ) -> bool:
+        """Whether the table's rows of the window are those of the parts, looked at part by part."""
+
+        def there(span: Window) -> pl.LazyFrame:
+            return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
+
+        if len(parts) > 1:  # they need not reach over all of the window
+            held = there(window).select(pl.len()).collect().item()
+            if held != sum(part.height for part in parts):
+                return False
+        return all(_same(there(part.span).collect(), part.read(), keys, ignoring) for part in parts)
+
     def _commit(
         self,
         table: str,
-        rows: pl.DataFrame,
+        rows: pl.DataFrame | pa.RecordBatchReader,
         note: Mapping[str, Any],
         *,
         mode: str,
@@ -169,19 +196,26 @@ class Lake:
         properties = CommitProperties(
             custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
             app_transactions=[Transaction(batch, 1) for batch in batches] or None,
+            # a first commit that lost would be put on top of the one that won, unseen
+            max_commit_retries=None if seen else 0,
         )
+        uri = self.uri(table)
         try:
-            write_deltalake(  # type: ignore[call-overload]
-                seen or self.uri(table),
-                rows,
-                mode=mode,
-                predicate=predicate,
-                schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
-                configuration=None if seen else _NEW_TABLE,
-                commit_properties=properties,
-            )
-        except CommitFailedError as lost:
-            raise Conflict(f"{self.uri(table)}: another writer was first; run again") from lost
+            with told(uri), writing(uri):
+                write_deltalake(  # type: ignore[call-overload,misc]
+                    seen or uri,
+                    rows,
+                    mode=mode if seen else "error",
+                    predicate=predicate,
+                    schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
+                    configuration=None if seen else _NEW_TABLE,
+                    storage_options=None if seen else delta_options(uri),
+                    commit_properties=properties,
+                )
+        except DeltaError as lost:
+            if isinstance(lost, CommitFailedError) or (seen is None and self.exists(table)):
+                raise Conflict(f"{uri}: another writer was first; run again") from lost
+            raise
 
 
 def lake_of(use_case: str) -> Lake:
@@ -195,14 +229,48 @@ def lake_of(use_case: str) -> Lake:
     return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
 
 
+def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
+    """The table at an address, at a version or the newest; None before its first commit."""
+    try:
+        with told(uri):
+            return DeltaTable(uri, version=version, storage_options=delta_options(uri))
+    except TableNotFoundError:
+        return None
+
+
 def _files(uri: str, version: int) -> pl.DataFrame:
     """The data files of a version: path, num_records, and min.* and max.* of the columns."""
-    return pl.DataFrame(DeltaTable(uri, version=version).get_add_actions(flatten=True))
+    table = _opened(uri, version)
+    assert table is not None
+    return pl.DataFrame(table.get_add_actions(flatten=True))
 
 
-def _brings_columns(table: DeltaTable, rows: pl.DataFrame) -> bool:
+def _brings_columns(table: DeltaTable, rows: pl.DataFrame | pa.RecordBatchReader) -> bool:
     held = {field.name for field in table.schema().fields}
-    return not held.issuperset(rows.columns)
+    columns = rows.columns if isinstance(rows, pl.DataFrame) else rows.schema.names
+    return not held.issuperset(columns)
+
+
+def _refuse_outside(table: str, parts: Sequence[Part], time: str) -> None:
+    for part in parts:
+        start, end = part.span
+        inside = pl.col(time).is_between(start, end, closed="left")
+        outside = part.scan().filter(~inside).select(pl.len()).collect().item()
+        if outside:
+            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+
+
+def _together(parts: Sequence[Part]) -> pl.DataFrame | pa.RecordBatchReader:
+    """The rows of all parts, read when they are wanted; of a single one as they are."""
+    if len(parts) == 1:
+        return parts[0].read()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            yield from part.read().to_arrow().to_batches()
+
+    schema = parts[0].read().clear().to_arrow().schema
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _same(

@@ -1,9 +1,10 @@
-"""The two tables of answers: `predictions`, one row a key, the answer that is used; and `shadows`,
-what the other versions of the cast answered to the same rows.
+"""The tables of answers: `predictions`, one row a key, the answer that is used; `shadows`, what the
+other versions of the cast answered to the same rows; `contributions`, why a row was flagged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -12,9 +13,9 @@ from configs.errors import NoRows
 from configs.use_case import UseCase
 from tasks.assignment import CHAMPION
 from tasks.lake import lake_of
+from tasks.parts import Part, Window, hold
 
-PREDICTIONS, SHADOWS = "predictions", "shadows"
-Window = tuple[datetime, datetime]
+PREDICTIONS, SHADOWS, CONTRIBUTIONS = "predictions", "shadows", "contributions"
 
 
 def answers(use_case: UseCase, start: datetime, end: datetime) -> pl.DataFrame:
@@ -49,19 +50,25 @@ def answers_of(answers: pl.DataFrame, version: int) -> pl.DataFrame:
     return answers.filter(pl.col("model_version") == version).drop("used")
 
 
-def write(use_case: UseCase, table: str, rows: pl.DataFrame, window: Window) -> int | None:
-    """Make `rows` what the table holds of the window, in one commit; its version, if it exists.
+def write(
+    use_case: UseCase, table: str, rows: pl.DataFrame | Sequence[Part], window: Window
+) -> int | None:
+    """Make `rows`, in one piece or in parts, what the table holds of the window, in one commit; its
+    version, if it exists.
 
     Nothing is committed when the table says the same already, whoever scored it and when. A frame
-    without columns means that there was nothing to predict, and leaves the window alone; if it
-    holds rows, the data they were made from is gone, and NoRows says so rather than wiping them.
+    without columns, or no part, means that there was nothing to predict, and leaves the window
+    alone; if it holds rows, the data they were made from is gone, and NoRows says so rather than
+    wiping them.
     """
     lake, time = lake_of(use_case.name), use_case.spine.time
-    if not rows.columns:
+    if isinstance(rows, pl.DataFrame):
+        rows = [hold(window, rows)] if rows.columns else []
+    if not rows:
         _refuse_to_wipe(use_case, table, window)
         return lake.version(table)
-    keys = [*use_case.spine.key, "model_version"]
-    ignored = ("run_id", "scored_as_of")
+    keys = [*use_case.spine.key, "model_version", *(["rank"] if table == CONTRIBUTIONS else [])]
+    ignored = ("run_id", "scored_as_of") if table != CONTRIBUTIONS else ()
     return lake.replace_window(table, rows, time, window, keys=keys, ignoring=ignored)
 
 
@@ -74,7 +81,7 @@ def _refuse_to_wipe(use_case: UseCase, table: str, window: Window) -> None:
     count = held.collect().item()
     if count:
         raise NoRows(
-            f"{lake.uri(table)} holds {count} predictions in [{window[0]}, {window[1]}), but "
+            f"{lake.uri(table)} holds {count} rows in [{window[0]}, {window[1]}), but "
             f"the spine of {use_case.name} has no row there any more; they are kept. Look for what "
             "became of the raw tables"
         )

@@ -1,41 +1,29 @@
-"""The table `contributions`: why flagged rows were flagged (or given a class that is asked for),
-written where they are scored.
+"""Why flagged rows were flagged (or given a class that is asked for), worked out where they are
+scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
-from prefect import get_run_logger, task
 
 from configs.use_case import UseCase
 from tasks.contributions import contributions
 from tasks.kinds import kind_of
-from tasks.lake import lake_of
-from tasks.predictions import Window
 from tasks.registry import Model
-from tasks.retries import STEADY
 from tasks.scoring import Scored
 
-CONTRIBUTIONS = "contributions"
 
-
-def reasons(use_case: UseCase, scored: Sequence[Scored]) -> pl.DataFrame:
+def reasons(use_case: UseCase, scored: Scored) -> pl.DataFrame:
     """The largest contributions of every flagged row, explanations.top of each.
 
     Columns: spine keys and prediction time, model_version, rank (1: the largest), input, value
     (as text), contribution (to the probability, of the event or of the decided class). Without
     columns if nothing was predicted.
     """
-    parts = [
-        _of_version(use_case, each, model)
-        for each in scored
-        if each.used.columns
-        for model in each.models.values()
-    ]
-    return pl.concat(parts) if parts else pl.DataFrame()
+    if not scored.used.columns:
+        return pl.DataFrame()
+    return pl.concat(_of_version(use_case, scored, model) for model in scored.models.values())
 
 
 def strongest(use_case: UseCase, model: Model, rows: pl.DataFrame) -> pl.DataFrame:
@@ -56,18 +44,6 @@ def strongest(use_case: UseCase, model: Model, rows: pl.DataFrame) -> pl.DataFra
     )
 
 
-def write(use_case: UseCase, rows: pl.DataFrame, window: Window) -> int | None:
-    """Make `rows` all that the table holds of the window; its version, if it exists.
-
-    A frame without columns leaves the window alone, as it does in the table of predictions.
-    """
-    lake = lake_of(use_case.name)
-    if not rows.columns:
-        return lake.version(CONTRIBUTIONS)
-    keys = [*use_case.spine.key, "model_version", "rank"]
-    return lake.replace_window(CONTRIBUTIONS, rows, use_case.spine.time, window, keys=keys)
-
-
 def _of_version(use_case: UseCase, scored: Scored, model: Model) -> pl.DataFrame:
     """What one version flagged of a cast's rows (or gave a class that is asked for), among the
     answers that are used.
@@ -78,12 +54,3 @@ def _of_version(use_case: UseCase, scored: Scored, model: Model) -> pl.DataFrame
     frame = scored.features[model.card.feature_service]
     rows = frame.join(flagged, on=use_case.spine.key, how="semi", maintain_order="left")
     return strongest(use_case, model, rows)
-
-
-@task(task_run_name="write contributions", **STEADY)
-def write_contributions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
-    """Explain every flagged row of the window; the number of rows written."""
-    rows = reasons(use_case, scored)
-    version = write(use_case, rows, window)
-    get_run_logger().info("%s contributions, table version %s", rows.height, version)
-    return rows.height

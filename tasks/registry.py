@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from configs.errors import BadConfig, BadModel
+from configs.s3_errors import told
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.card import Card
@@ -28,7 +29,7 @@ from tasks.evaluation import Floats
 from tasks.export import Exported, answer, open_session
 from tasks.kinds import Labelled, kind_in
 from tasks.matrix import build_matrix, to_answers, to_column
-from tasks.tracking import connect, create_registered_model, log_run
+from tasks.tracking import answered, connect, create_registered_model, log_run
 from tasks.training import Parts
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
     return chosen.with_columns(to_column(ANSWER, answers), to_column(FITTED, fitted))
 
 
+@answered()
 def version_of(use_case: str, origin: str) -> int | None:
     """The version that was registered for an origin; the first, if two raced; None if none was."""
     found = connect().search_model_versions(f"name = '{use_case}'")
@@ -111,6 +113,7 @@ def version_of(use_case: str, origin: str) -> int | None:
     return min(versions, default=None)
 
 
+@answered()
 def register(use_case: str, onnx: bytes, card: Card, golden: pl.DataFrame, origin: str) -> int:
     """Store a model and register it, once per origin; its version.
 
@@ -143,6 +146,7 @@ def register(use_case: str, onnx: bytes, card: Card, golden: pl.DataFrame, origi
     return registered
 
 
+@answered()
 def open_model(use_case: str, version: int) -> Model:
     """Open a version; BadModel unless its file, its card and its golden answers all hold.
 
@@ -158,11 +162,13 @@ def open_model(use_case: str, version: int) -> Model:
     return _open(settings().mlflow_uri, use_case, version, digest)
 
 
+@answered()
 def set_champion_alias(use_case: str, version: int) -> None:
     """Let MLflow's alias `champion` follow the ledger."""
     connect().set_registered_model_alias(use_case, ALIAS, str(version))
 
 
+@answered()
 def champion_alias(use_case: str) -> int | None:
     """The version that MLflow calls champion; None if there is none."""
     from mlflow.exceptions import MlflowException
@@ -216,7 +222,9 @@ def _downloaded(use_case: str, version: int) -> Iterator[Path]:
     # not models:/name/version, which writes a file of its own beside the model
     source = connect().get_model_version_download_uri(use_case, str(version))
     with TemporaryDirectory() as folder:
-        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder))
+        with told(settings().mlflow_artifacts):
+            found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        yield Path(found)
 
 
 def _read(path: Path, who: str) -> bytes:

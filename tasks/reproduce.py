@@ -24,6 +24,7 @@ import numpy as np
 from configs.errors import BadModel
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase
+from tasks import files
 from tasks.card import Card, environment, revision
 from tasks.export import answer, open_session
 from tasks.kinds import Threshold, kind_in
@@ -180,14 +181,13 @@ def _train_again(model: Model, folder: Path, code: Path, tell: Tell) -> tuple[by
 
 def _surroundings(card: Card, folder: Path, code: Path) -> dict[str, str]:
     """The environment of the training: the lake pinned, everything else below the folder."""
-    lake = settings().lake
     pinned = {f"{card.use_case}/{table}": at for table, at in card.table_versions.items()}
     return {
         **{n: value for n, value in os.environ.items() if not n.startswith("MAINSPRING_")},
         "PYTHONPATH": str(code),
         "MAINSPRING_STATE": str(folder / "state"),
         "MAINSPRING_USE_CASES": str(settings().use_cases.resolve()),
-        "MAINSPRING_PINNED_LAKE": lake if "://" in lake else str(Path(lake).resolve()),
+        "MAINSPRING_PINNED_LAKE": files.absolute(settings().lake),
         "MAINSPRING_PINNED": json.dumps(pinned),
     }
 

@@ -7,13 +7,10 @@ then. One answer is used, that of the row's arm; the others are shadows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
-from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import parse_duration
 from configs.errors import NoChampion
@@ -23,9 +20,9 @@ from tasks.features import historical, spine
 from tasks.kinds import kind_of
 from tasks.ledger import ledger
 from tasks.matrix import to_column
-from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
+from tasks.parts import Window
+from tasks.predictions import PREDICTIONS, SHADOWS
 from tasks.registry import Model, as_served, open_model, predict
-from tasks.retries import STEADY
 from tasks.rollout import Cast, casts
 
 
@@ -44,6 +41,13 @@ class Scored:
     models: dict[int, Model] = field(default_factory=dict)
     features: dict[str, pl.DataFrame] = field(default_factory=dict)
     failed: dict[int, Exception] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The rows of each table of answers, in the order in which they are written: no used row
+        misses its shadow.
+        """
+        return {SHADOWS: self.shadows, PREDICTIONS: self.used}
 
 
 def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None) -> Window:
@@ -134,55 +138,3 @@ def _arms(use_case: UseCase, cast: Cast, asked: pl.DataFrame, *, challenged: boo
     if cast.challenger is None or not challenged:
         return pl.repeat(CHAMPION, asked.height, eager=True)
     return arm_of(asked.select(cast.unit), salt_of(use_case.name, cast.challenger), cast.share)
-
-
-def together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The rows of all casts; without columns if none of them had anything to predict."""
-    some = [frame for frame in frames if frame.columns]
-    return pl.concat(some) if some else pl.DataFrame()
-
-
-@task(task_run_name="who answers when", cache_policy=NO_CACHE)
-def find_casts(use_case: UseCase, window: Window) -> list[Cast]:
-    """As `casts_in`, seen by Prefect; a window without any champion is a warning, not an error."""
-    try:
-        found = casts_in(use_case, window)
-    except NoChampion as nobody:
-        get_run_logger().warning("%s", nobody)
-        return []
-    for cast in found:
-        told = ", ".join(f"version {version} as {role}" for version, role in roles(cast).items())
-        get_run_logger().info("from %s to %s: %s", cast.start, cast.end, told)
-    return found
-
-
-@task(task_run_name="score with champion {cast.champion}", cache_policy=NO_CACHE)
-def score_cast(use_case: UseCase, cast: Cast, as_of: datetime) -> Scored:
-    """As `score`, seen by Prefect; a version in shadow that does not answer is an error in the log.
-
-    The review of its stage, or of the bake window, then misses rows.
-    """
-    log = get_run_logger()
-    scored = score(use_case, cast, as_of, str(runtime.flow_run.id))
-    if scored.used.is_empty():
-        log.warning("nothing is predicted from %s to %s", cast.start, cast.end)
-    for version, wrong in scored.failed.items():
-        log.error("version %s did not answer beside the champion", version, exc_info=wrong)
-    return scored
-
-
-@task(task_run_name="write shadows", **STEADY)
-def write_shadows(use_case: UseCase, scored: Sequence[Scored], window: Window) -> None:
-    """The answers that are not used, before the ones that are: no used row misses its shadow."""
-    rows = together([each.shadows for each in scored])
-    version = write(use_case, SHADOWS, rows, window)
-    get_run_logger().info("%s shadows, table version %s", rows.height, version)
-
-
-@task(task_run_name="write predictions", **STEADY)
-def write_predictions(use_case: UseCase, scored: Sequence[Scored], window: Window) -> int:
-    """The answers that are used; the number of rows."""
-    rows = together([each.used for each in scored])
-    version = write(use_case, PREDICTIONS, rows, window)
-    get_run_logger().info("%s predictions, table version %s", rows.height, version)
-    return rows.height

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +21,7 @@ import polars as pl
 from configs.errors import BadConfig
 from configs.settings import settings
 from configs.use_case import UseCase
+from tasks import files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +67,7 @@ class Examination:
     """The suites of one run over the landed files of one use case, and their Data Docs.
 
     The docs are a site a run, in a folder named `run`: an index of all runs would cost more with
-    each one.
+    each one. Only its pages are kept: of 4 MB of fonts and pictures they show an icon.
     """
 
     def __init__(self, use_case: UseCase, as_of: datetime, run: str) -> None:
@@ -119,19 +121,15 @@ class Examination:
 
     def write_docs(self) -> str:
         """Write the run's site of Data Docs; the address of its first page."""
-        folder = settings().reports / self._use_case.name / "data_docs" / self._run
-        _share_static(folder)
-        site = {
-            "class_name": "SiteBuilder",
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder),
-            },
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        }
-        self._context.add_data_docs_site(_SITE, site)
-        index: str = self._context.build_data_docs(site_names=[_SITE])[_SITE]
-        return index
+        address = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
+        with TemporaryDirectory() as folder:
+            backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
+            index = {"class_name": "DefaultSiteIndexBuilder"}
+            site = {"class_name": "SiteBuilder", "store_backend": backend}
+            self._context.add_data_docs_site(_SITE, {**site, "site_index_builder": index})
+            self._context.build_data_docs(site_names=[_SITE])
+            files.upload(Path(folder), address, "*.html")
+        return f"{address}/index.html"
 
     def _definition(self, table: str) -> Any:  # noqa: ANN401
         """Great Expectations' name for: this table's rows, whatever frame they come in."""
@@ -153,15 +151,6 @@ class Examination:
             result_format=_POSITIONS,
             run_id=gx.RunIdentifier(run_name=run, run_time=self._as_of),
         )
-
-
-def _share_static(folder: Path) -> None:
-    """Let all sites have one folder of fonts and pictures, which are 4 MB."""
-    shared = folder.parent / "static"
-    for made in (folder, shared):
-        made.mkdir(parents=True, exist_ok=True)
-    if not (folder / "static").is_symlink():
-        (folder / "static").symlink_to(Path("..") / "static")
 
 
 def _said(use_case: UseCase, name: str, as_of: datetime) -> list[Expectation]:

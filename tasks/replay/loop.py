@@ -14,18 +14,20 @@ from typing import Any
 
 from configs.errors import BadModel, NoChampion, NoRows
 from configs.use_case import UseCase
-from tasks import alias, answers, bake, scoring, steps, window
+from tasks import alias, answers, bake, partitions, scoring, steps, window
 from tasks.alerts import record_window
 from tasks.candidate import candidate_entry
 from tasks.judgement import judge
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, unanswered
 from tasks.monitoring import as_rows, save
+from tasks.parts import clear
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.registry import open_model, register, version_of
 from tasks.replay.shared import Trained
 from tasks.review import review
 from tasks.rollback import roll_back_as_asked
+from tasks.rollout import Cast
 from tasks.takeover import carry
 
 ACTOR = "replay"
@@ -43,14 +45,14 @@ def score(use_case: UseCase, as_of: datetime) -> None:
     except NoChampion as nobody:
         _log.warning("%s", nobody)
         return
-    scored = [scoring.score(use_case, cast, as_of, ACTOR) for cast in casts]
-    for version, wrong in ((v, w) for each in scored for v, w in each.failed.items()):
-        _log.error("version %s did not answer beside the champion", version, exc_info=wrong)
     answered = (casts[0].start, end)
-    shadows = scoring.together([each.shadows for each in scored])
-    write(use_case, SHADOWS, shadows, answered)
-    used = scoring.together([each.used for each in scored])
-    write(use_case, PREDICTIONS, used, answered)
+    parts = partitions.cut(use_case, casts, as_of)
+    folder = partitions.aside(use_case, answered, parts)
+    scored = [_score(use_case, part, as_of, folder) for part in parts]
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case, table, partitions.of(table, scored), answered)
+    if folder:
+        clear(folder)
 
 
 def monitor(use_case: UseCase, as_of: datetime) -> None:
@@ -138,6 +140,15 @@ _ANSWERS: dict[str, Callable[[UseCase, Entry, Train], Any]] = {
     "promote": _promote,
     "rollback": _roll_back,
 }
+
+
+def _score(
+    use_case: UseCase, part: Cast, as_of: datetime, folder: str | None
+) -> partitions.Answers:
+    scored = scoring.score(use_case, part, as_of, ACTOR)
+    for version, wrong in scored.failed.items():
+        _log.error("version %s did not answer beside the champion", version, exc_info=wrong)
+    return partitions.keep(part, scored.tables, folder)
 
 
 def _record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -16,8 +17,8 @@ import psutil
 import pytest
 
 from configs.errors import BadConfig, CannotStart
-from configs.settings import settings
-from infra import local, processes
+from configs.settings import ROOT, settings
+from infra import deployments, local, processes
 from infra.environment import check_port, environment
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -42,14 +43,29 @@ def neighbour() -> Iterator[subprocess.Popen[bytes]]:
     child.wait()
 
 
+@pytest.fixture
+def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The use cases that ship, of which one broke after its deployments were written."""
+    folder = state / "configs"
+    folder.mkdir()
+    for name in ("flights.yaml", "visits.yaml"):
+        shutil.copy(ROOT / "configs" / name, folder / name)
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    settings.cache_clear()
+    deployments.write()
+    (folder / "visits.yaml").write_text("name: visits\n")
+
+
 @pytest.mark.server
 def test_up_starts_once_and_down_stops_only_that(
-    state: Path, neighbour: subprocess.Popen[bytes]
+    state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
     first = local.up(mlflow=False, free_ports=True, schedules=False)
     assert first.started == ("Prefect", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
+    deployed = [d["name"] for d in httpx.post(f"{address}/api/deployments/filter").json()]
+    assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
     again = local.up(mlflow=False, free_ports=True, schedules=False)
     assert (again.started, again.already) == ((), ("Prefect", "worker"))
     assert again.addresses == first.addresses

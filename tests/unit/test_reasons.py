@@ -1,5 +1,6 @@
 """Every flagged row that is used gets its largest contributions, and scoring again changes none."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,7 +13,8 @@ from tasks.card import make_card
 from tasks.contributions import contributions
 from tasks.export import export_fitted, open_session
 from tasks.lake import lake_of
-from tasks.reasons import CONTRIBUTIONS, reasons, write
+from tasks.predictions import CONTRIBUTIONS, write
+from tasks.reasons import reasons
 from tasks.registry import Model, golden_rows
 from tasks.rollout import Cast
 from tasks.scoring import Scored, predictions
@@ -56,7 +58,7 @@ def scored(use_case: UseCase, model: Model) -> Scored:
 
 
 def test_every_flagged_row_gets_its_largest_contributions(use_case, model, scored):
-    found = reasons(use_case, [scored, Scored(scored.cast)])
+    found = reasons(use_case, scored)
     flagged = scored.used.filter("decision")
     assert found.height == 3 * flagged.height > 0
     assert (
@@ -78,22 +80,25 @@ def test_every_flagged_row_gets_its_largest_contributions(use_case, model, score
 
 
 def test_scoring_again_commits_nothing_and_less_flagged_replaces(use_case, scored, home):
-    rows = reasons(use_case, [scored])
-    assert write(use_case, rows, WINDOW) == write(use_case, rows.reverse(), WINDOW) == 0
-    assert write(use_case, pl.DataFrame(), WINDOW) == 0
-    assert write(use_case, rows.clear(), WINDOW) == 1
+    rows = reasons(use_case, scored)
+    assert (
+        write(use_case, CONTRIBUTIONS, rows, WINDOW)
+        == write(use_case, CONTRIBUTIONS, rows.reverse(), WINDOW)
+        == 0
+    )
+    assert write(use_case, CONTRIBUTIONS, pl.DataFrame(), (END, END + timedelta(days=1))) == 0
+    assert write(use_case, CONTRIBUTIONS, rows.clear(), WINDOW) == 1
     assert lake_of("flights").scan(CONTRIBUTIONS).collect().is_empty()
 
 
 def test_nothing_predicted_is_no_table(use_case, scored, home):
-    rows = reasons(use_case, [Scored(scored.cast)])
-    assert write(use_case, rows, WINDOW) is None
+    rows = reasons(use_case, Scored(scored.cast))
+    assert write(use_case, CONTRIBUTIONS, rows, WINDOW) is None
     assert not lake_of("flights").exists(CONTRIBUTIONS)
 
 
 def test_nothing_flagged_is_rows_without_any(use_case, scored):
     calm = scored.used.with_columns(decision=pl.lit(value=False))
-    found = reasons(use_case, [Scored(scored.cast, calm, models=scored.models,
-                                      features=scored.features)])  # fmt: skip
+    found = reasons(use_case, replace(scored, used=calm))
     assert found.is_empty()
     assert "contribution" in found.columns

@@ -120,7 +120,7 @@ def test_an_empty_window_is_no_error_and_no_table(use_case, home):
 @pytest.mark.parametrize("table", [PREDICTIONS, SHADOWS])
 def test_answers_are_never_wiped_by_a_spine_that_vanished(use_case, model, rows, home, table):
     write(use_case, table, answer(use_case, model, rows), WINDOW)
-    with pytest.raises(NoRows, match=rf"holds {rows.height} predictions"):
+    with pytest.raises(NoRows, match=rf"holds {rows.height} rows in"):
         write(use_case, table, pl.DataFrame(), WINDOW)
     assert lake_of("flights").scan(table).collect().height == rows.height
     assert write(use_case, table, pl.DataFrame(), (END, END + DAY)) == 0

@@ -1,0 +1,82 @@
+"""The rows of a window in parts: each a span of time, held in memory or put aside in a file.
+
+What is put aside lies below the lake's root, where every worker reaches it, under a name that
+depends on the window, the table and the span alone: made twice, it is the same file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from configs.errors import Conflict
+from configs.s3 import is_s3, polars_options
+from configs.s3_errors import told
+from tasks import files
+from tasks.disk import writing
+
+Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The `height` rows of a span; `rows` if they are held here, `address` if put aside."""
+
+    span: Window
+    height: int
+    rows: pl.DataFrame | None = None
+    address: str = ""
+
+    def scan(self) -> pl.LazyFrame:
+        """The rows, lazily."""
+        if self.rows is not None:
+            return self.rows.lazy()
+        return pl.scan_parquet(self.address, storage_options=polars_options(self.address))
+
+    def read(self) -> pl.DataFrame:
+        """The rows. Conflict if what was put aside is gone."""
+        try:
+            with told(self.address):
+                return self.scan().collect()
+        except FileNotFoundError as gone:
+            raise Conflict(
+                f"{self.address} is gone: another run of the same window took it away; run again"
+            ) from gone
+
+
+def hold(span: Window, rows: pl.DataFrame) -> Part:
+    """A part that stays in memory."""
+    return Part(span, rows.height, rows)
+
+
+def put_aside(span: Window, rows: pl.DataFrame, folder: str) -> Part:
+    """A part as a Parquet file of a folder, whole or not there at all."""
+    address = f"{folder}/{_written(span[0])}.parquet"
+    with told(address), writing(address):
+        if is_s3(address):  # an object appears when all of it was sent
+            rows.write_parquet(address, storage_options=polars_options(address))
+        else:
+            path = Path(address)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            rows.write_parquet(unfinished)
+            unfinished.replace(path)
+    return Part(span, rows.height, address=address)
+
+
+def folder_of(root: str, window: Window) -> str:
+    """Where the parts of a window are put aside, below the root of a lake."""
+    return f"{root}/aside/{_written(window[0])}_{_written(window[1])}"
+
+
+def clear(folder: str) -> None:
+    """Remove what was put aside into a folder, also by a run that was killed."""
+    files.remove(folder)
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H%M%S%f}"
