@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from tasks.kinds.multiclass import Multiclass
 from tasks.lake import Lake
 from tasks.matrix import to_answers, to_column
 from tasks.paired import both_answers, pairs
+from tasks.parts import put_aside
 from tasks.registry import Model, golden_rows, predict
 from tasks.replay import measure as replayed
 from tasks.training import Parts, fit_candidate, training_parts
@@ -244,6 +246,20 @@ def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
     np.testing.assert_array_equal(to_answers(found["probability"]), p)
     np.testing.assert_array_equal(KIND.of_table(found["decision"]), decided)
     assert to_answers(found["probability"].clear()).shape == (0, 0)
+
+
+def test_parts_of_a_window_hold_lists_too(tmp_path: Path):
+    """As partitions put them aside, and one commit takes them all."""
+    _, p = some(40)
+    days = [NOON + timedelta(days=number) for number in range(3)]
+    whole = pl.DataFrame({"at": days[:2] * 20}).with_columns(to_column("probability", p))
+    parts = [
+        put_aside(span, whole.filter(at=span[0]), f"{tmp_path}/aside") for span in pairwise(days)
+    ]
+    lake = Lake(str(tmp_path))
+    for _ in range(2):
+        assert lake.replace_window("it", parts, "at", (days[0], days[2]), keys=["at"]) == 0
+    assert lake.scan("it").collect().sort("at").equals(whole.sort("at", maintain_order=True))
 
 
 def test_an_answer_with_nan_is_none(use_case):
