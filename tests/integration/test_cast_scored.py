@@ -12,7 +12,7 @@ from configs.errors import BadModel
 from configs.policy import Canary, Slice
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, registry
+from tasks import features, partitions, registry
 from tasks.assignment import CHALLENGER, arm_of, salt_of
 from tasks.card import make_card
 from tasks.export import export_fitted
@@ -226,3 +226,49 @@ def test_nothing_to_predict_is_no_answer(use_case):
     tell("promoted", AS_OF - DAY, 1)
     found = scored(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
     assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
+
+
+def in_partitions(use_case: UseCase, monkeypatch: pytest.MonkeyPatch, rows: int) -> int:
+    """Score the window in partitions of about so many rows; how many there were."""
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", str(rows))
+    settings.cache_clear()
+    short = use_case.schedules.model_copy(update={"score_window": DAY / 8})
+    cut_up = use_case.model_copy(update={"schedules": short})
+    found = partitions.cut(cut_up, casts_in(use_case, WINDOW), WINDOW[1])
+    folder = partitions.aside(use_case, WINDOW, found)
+    answered = [
+        partitions.keep(part, score(use_case, part, WINDOW[1], "run 1").tables, folder)
+        for part in found
+    ]
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case, table, partitions.of(table, answered), WINDOW)
+    return len(found)
+
+
+def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case, at=AS_OF + DAY / 2)
+    saved(use_case)
+    one, at = (held(PREDICTIONS), held(SHADOWS)), versions()
+    assert in_partitions(use_case, monkeypatch, 10**6) == 2  # the cast changes in the window
+    assert in_partitions(use_case, monkeypatch, 200) > 8
+    assert versions() == at
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(lake_of("flights").uri(table))
+    in_partitions(use_case, monkeypatch, 200)
+    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
+    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+
+
+def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    (cast,) = casts_in(use_case, (AS_OF, AS_OF + 3 * DAY))
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
+    settings.cache_clear()
+    found = partitions.cut(use_case, [cast], AS_OF + 3 * DAY)
+    assert [part.start for part in found] == [AS_OF, AS_OF + DAY, AS_OF + 2 * DAY]
+    assert (found[-1].end, found[0].champion) == (cast.end, 1)
+    (daily,) = casts_in(use_case, (AS_OF, AS_OF + DAY))
+    assert partitions.cut(use_case, [daily], AS_OF + DAY) == [daily]
+    nothing = casts_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
+    assert partitions.cut(use_case, nothing, AS_OF + 70 * DAY) == nothing
