@@ -4,6 +4,7 @@ The defaults are embedded (SQLite files and folders) under one state folder, so 
 needs no server. `.env` in the working folder is read too.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,14 @@ class Settings(BaseSettings):
     mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
     feast_registry: str = Field("", description="SQLAlchemy address of Feast's registry")
     feast_online: str = Field("", description="path of Feast's online store")
+    engine: str = Field(
+        "local",
+        pattern=r"^(local|dask|[a-z]+://.+)$",
+        description="who works on partitions: local, dask, or the address of a Dask scheduler",
+    )
+    dask_workers: int = Field(
+        os.cpu_count() or 1, ge=1, description="processes of a cluster that engine=dask starts"
+    )
     partition_rows: int = Field(
         200_000, ge=1, description="predictions of a partition of a big window, about"
     )

@@ -15,6 +15,7 @@ from configs.use_case import Split, UseCase, load_use_case
 from tasks import features, partitions, registry
 from tasks.assignment import CHALLENGER, arm_of, salt_of
 from tasks.card import make_card
+from tasks.engine import each
 from tasks.export import export_fitted
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
@@ -24,6 +25,7 @@ from tasks.rollout import begin
 from tasks.scoring import Scored, casts_in, score
 from tasks.training import fit_candidate, training_parts
 from tests import real_lake
+from tests.killing import answer_or_die
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -228,18 +230,17 @@ def test_nothing_to_predict_is_no_answer(use_case):
     assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
 
 
-def in_partitions(use_case: UseCase, monkeypatch: pytest.MonkeyPatch, rows: int) -> int:
+def in_partitions(
+    use_case: UseCase, monkeypatch: pytest.MonkeyPatch, rows: int, work=partitions.answer, **more
+) -> int:
     """Score the window in partitions of about so many rows; how many there were."""
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", str(rows))
     settings.cache_clear()
     short = use_case.schedules.model_copy(update={"score_window": DAY / 8})
     cut_up = use_case.model_copy(update={"schedules": short})
     found = partitions.cut(cut_up, casts_in(use_case, WINDOW), WINDOW[1])
-    folder = partitions.aside(use_case, WINDOW, found)
-    answered = [
-        partitions.keep(part, score(use_case, part, WINDOW[1], "run 1").tables, folder)
-        for part in found
-    ]
+    same = {"use_case": use_case, "as_of": WINDOW[1], "run_id": "run 1"} | more
+    answered = each(work, found, folder=partitions.aside(use_case, WINDOW, found), **same)
     for table in (SHADOWS, PREDICTIONS):
         write(use_case, table, partitions.of(table, answered), WINDOW)
     return len(found)
@@ -258,6 +259,25 @@ def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
     in_partitions(use_case, monkeypatch, 200)
     assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
     assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+
+
+def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monkeypatch, tmp_path):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case, at=AS_OF + DAY / 2)
+    saved(use_case)
+    one = (held(PREDICTIONS), held(SHADOWS))
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(lake_of("flights").uri(table))
+    monkeypatch.setenv("MAINSPRING_ENGINE", "dask")
+    monkeypatch.setenv("MAINSPRING_DASK_WORKERS", "2")
+    cut_into = in_partitions(use_case, monkeypatch, 500, answer_or_die, diary=tmp_path / "diary")
+    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
+    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    begun = (tmp_path / "diary").read_text().splitlines()
+    assert cut_into > 6
+    assert len({line.split()[1] for line in begun}) >= 2  # so many workers
+    # what died was done twice, and what was done and not yet fetched when it died
+    assert cut_into < len(begun) <= cut_into + 2
 
 
 def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
