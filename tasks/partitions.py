@@ -20,7 +20,7 @@ from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.features import spine
 from tasks.lake import lake_of
-from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
+from tasks.parts import Part, Window, clear, folder_of, hold, put_aside, spans
 from tasks.predictions import CONTRIBUTIONS, PREDICTIONS, SHADOWS, write
 from tasks.reasons import reasons
 from tasks.retries import STEADY
@@ -44,12 +44,6 @@ def cut(use_case: UseCase, casts: Sequence[Cast], as_of: datetime) -> list[Cast]
         for cast in casts
         for start, end in spans(cast.start, cast.end, _length(use_case, cast, as_of))
     ]
-
-
-def spans(start: datetime, end: datetime, length: timedelta) -> list[Window]:
-    """[start, end) in pieces of a length; the last one may be shorter."""
-    starts = [start + length * number for number in range(-((start - end) // length))]
-    return list(zip(starts, [*starts[1:], end], strict=True))
 
 
 def aside(use_case: UseCase, window: Window, partitions: Sequence[Cast]) -> str | None:

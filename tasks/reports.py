@@ -25,6 +25,7 @@ from tasks.markdown import inline, table
 from tasks.monitoring import VERDICTS, counted
 from tasks.plots import COLOURS, INK, dates, mark, tidy
 from tasks.registry import Model, predict
+from tasks.window import predicted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +48,13 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     asked = features.spine(use_case, span.start, span.end, as_of)
     rows = features.historical(use_case, sample(use_case, asked))
     return rows.with_columns(pl.Series(SCORE, predict(model, rows)))
+
+
+def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+    """Some of the rows of the monitored window that were predicted: the inputs, and their score."""
+    span = (as_of - use_case.monitor.window, as_of)
+    rows = predicted(use_case, model.version, span, as_of)
+    return features.historical(use_case, sample(use_case, rows))
 
 
 def sample(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
@@ -166,12 +174,10 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
 
 
 @task(task_run_name="Evidently report", cache_policy=NO_CACHE)
-def publish_evidently(
-    use_case: UseCase, model: Model, window: pl.DataFrame, as_of: datetime
-) -> Path:
-    """Write Evidently's report of a window (inputs and score) and link it from the run."""
+def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> Path:
+    """Write Evidently's report of the monitored window and link it from the run."""
     path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.html"
-    current = sample(use_case, window)
+    current = current_sample(use_case, model, as_of)
     evidently_html(use_case, current, reference_sample(use_case, model, as_of), path)
     create_link_artifact(
         link=path.as_uri(),

@@ -12,7 +12,7 @@ from configs.errors import BadModel
 from configs.policy import Canary, Slice
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, partitions, registry
+from tasks import features, partitions, registry, window
 from tasks.assignment import CHALLENGER, arm_of, salt_of
 from tasks.card import make_card
 from tasks.engine import each
@@ -292,3 +292,21 @@ def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_ca
     assert partitions.cut(use_case, [daily], AS_OF + DAY) == [daily]
     nothing = casts_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
     assert partitions.cut(use_case, nothing, AS_OF + 70 * DAY) == nothing
+
+
+def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case)
+    saved(use_case)
+
+    def numbers():
+        settings.cache_clear()
+        found = window.load(use_case, ledger().entries("flights"), WINDOW[1])
+        return len(found.counts), window.numbers(found)
+
+    parts, whole = numbers()
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "300")
+    more, again = numbers()
+    assert (parts, more > 5) == (1, True)
+    assert again == whole
+    assert {n.rows for n in whole if n.kind == "drift"} == {held(PREDICTIONS).height}
