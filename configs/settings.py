@@ -5,6 +5,7 @@ needs no server. `.env` in the working folder is read too. `lake`, `landing`, `r
 `mlflow_artifacts` may be folders or s3:// addresses; configs/s3.py says who reads what of S3.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +61,14 @@ class Settings(BaseSettings):
     )
     prefect_database: AsyncDatabase = Field(
         "", repr=False, description="database of Prefect's server (default: its own SQLite file)"
+    )
+    engine: str = Field(
+        "local",
+        pattern=r"^(local|dask|[a-z]+://.+)$",
+        description="who works on partitions: local, dask, or the address of a Dask scheduler",
+    )
+    dask_workers: int = Field(
+        os.cpu_count() or 1, ge=1, description="processes of a cluster that engine=dask starts"
     )
     partition_rows: int = Field(
         200_000, ge=1, description="predictions of a partition of a big window, about"
