@@ -94,7 +94,7 @@ def link(address: str) -> str:
     places = settings()
     if places.reports_url and address.startswith(f"{places.reports}/"):
         return places.reports_url.rstrip("/") + address.removeprefix(places.reports)
-    return address if is_s3(address) else Path(address).as_uri()
+    return address if is_s3(address) else Path(absolute(address)).as_uri()
 
 
 def _opened(address: str) -> tuple[fs.FileSystem, str]:
