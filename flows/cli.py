@@ -219,9 +219,9 @@ def explain(
 ) -> None:
     """Say why a prediction came out as it did: model, inputs and their times, contributions.
 
-    A contribution is what an input adds to the answer (in points of probability, or in the label's
-    unit), against the version's own background rows (Shapley values). The other models' answers to
-    the same row are beside it.
+    A contribution is what an input adds to the answer (in points of probability, of classes that of
+    the decided one, or in the label's unit), against the version's own background rows (Shapley
+    values). The other models' answers to the same row are beside it.
     """
     from tasks.explain import explain as explanation_of
     from tasks.show import explanation
