@@ -95,6 +95,20 @@ def down() -> None:
 
 
 @command
+def deploy(
+    schedules: Annotated[bool, typer.Option(help="Expect the runs that go by the clock.")] = True,
+) -> None:
+    """Tell the server of PREFECT_API_URL of the work pool, deployments and automations."""
+    from infra import elsewhere
+    from tasks.ledger import ledger
+
+    ledger()  # makes its tables, before many runs would do so at once
+    for block in elsewhere.deploy(schedules=schedules):
+        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+    console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
+
+
+@command
 def check(use_case: Name) -> None:
     """Check a use case without side effects: YAML, suites, Feast, features on real rows."""
     from tasks.check import check as checks
