@@ -8,13 +8,15 @@ import yaml
 
 from configs.costs import ClassCost
 from configs.errors import BadConfig
+from configs.settings import ROOT
 from configs.use_case import load_use_case
+from feature_repo.visits.source import write_csv
 from tasks.scaffold.plan import Given, Plan
 from tasks.scaffold.sample import kind_of
 from tasks.scaffold.settle import make_plan
 from tasks.scaffold.suites import suites
 from tasks.scaffold.trial import samples
-from tasks.scaffold.write import files_of, require_free, write
+from tasks.scaffold.write import files_of, require_free, written
 
 ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
 1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon
@@ -63,9 +65,10 @@ def test_what_is_not_said_comes_from_the_samples(folder):
     assert plan.asked == ["order", "customer"]
 
 
-def test_what_is_written_loads_and_overwrites_nothing(folder):
+def test_what_is_written_loads_and_overwrites_nothing(folder, home):
     files = files_of(settled(folder, positive="yes", after="2d"))
-    write(folder, files)
+    with written(folder, "payment", files):
+        pass
     use_case = load_use_case("payment", folder / "configs")
     assert use_case.tables["customers"].known_from is not None
     assert use_case.features.categorical == ("note", "when", "region")
@@ -74,8 +77,29 @@ def test_what_is_written_loads_and_overwrites_nothing(folder):
             compile(content, path, "exec")
     with pytest.raises(BadConfig, match="never overwritten"):
         require_free(folder, "payment")
-    with pytest.raises(FileExistsError):
-        write(folder, files)
+    with pytest.raises(FileExistsError), written(folder, "payment", files):
+        pass
+    assert all((folder / path).read_bytes() == content for path, content in files.items())
+
+
+def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
+    write_csv(tmp_path / "enrolments.csv")
+    said = {"tables": {"enrolments": str(tmp_path / "enrolments.csv")}, "after": "364d"}
+    given = Given("visits", **said, label="enrolments.visits", schedule="weekly")
+    files = files_of(make_plan(given, lambda _flag, _question, proposal: proposal))
+    by_hand = files.pop("configs/visits.yaml").decode()
+    assert [path for path, text in files.items() if (ROOT / path).read_bytes() != text] == []
+    ships = (ROOT / "configs/visits.yaml").read_text()
+    assert by_hand.partition("\ntables:")[2].partition("\nevaluation:")[0] in ships
+
+
+def test_what_is_stopped_leaves_nothing(folder, home):
+    files = files_of(settled(folder, positive="yes"))
+    with pytest.raises(KeyboardInterrupt), written(folder, "payment", files):
+        raise KeyboardInterrupt
+    require_free(folder, "payment")
+    assert not (folder / "feature_repo" / "payment").exists()
+    assert [path for path in folder.rglob("*payment*") if path.is_file()] == []
 
 
 def test_a_number_with_more_values_is_a_regression(folder):
