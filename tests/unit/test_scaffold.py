@@ -130,15 +130,15 @@ def parcel(folder: Path, label: str, **flags: object) -> Plan:
                    label=f"orders.{label}", **flags)  # fmt: skip
 
 
-def test_some_texts_are_proposed_as_classes(parcels):
+def test_some_texts_are_proposed_as_classes(parcels, home):
     plan = parcel(parcels, "size")
     assert (plan.label.kind, plan.label.positive) == ("multiclass", "")
     assert plan.label.classes == ("huge", "large", "medium", "small")
     files = files_of(plan)
-    write(parcels, files)
-    written = load_use_case("payment", parcels / "configs")
-    assert written.label.classes == plan.label.classes
-    assert written.evaluation.cost == ClassCost(wrong=1)
+    with written(parcels, "payment", files):
+        use_case = load_use_case("payment", parcels / "configs")
+    assert use_case.label.classes == plan.label.classes
+    assert use_case.evaluation.cost == ClassCost(wrong=1)
     assert b'size=pl.col("size").cast(pl.String)' in files["feature_repo/payment/transforms.py"]
 
 
@@ -146,8 +146,8 @@ def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
     assert parcel(parcels, "stars").label.kind == "regression"
     plan = parcel(parcels, "stars", kind="multiclass")
     assert plan.label.classes == ("1", "2", "4", "10")
-    written = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
-    assert written["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
+    use_case = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    assert use_case["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
 
 
 def test_one_of_some_texts_may_be_the_event(parcels):
