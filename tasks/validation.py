@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -95,7 +96,7 @@ class Examination:
         rules = self._suites[table].blocking
         frame = _project(rows, rules)
         batch = self._definition(table).get_batch(batch_parameters={"dataframe": frame})
-        broken = _broken(batch.validate(ExpectationSuite(name=table, expectations=rules)))
+        broken = _broken(batch.validate(ExpectationSuite(name=table, expectations=_copies(rules))))
         if not broken:
             return None
         self._keep(table, f"{table}_file", rules, frame, path.replace("/", "-"))
@@ -144,7 +145,9 @@ class Examination:
         """Validate, with positions, and keep the result for the docs."""
         import great_expectations as gx
 
-        suite = self._context.suites.add_or_update(gx.ExpectationSuite(name, expectations=[*rules]))
+        suite = self._context.suites.add_or_update(
+            gx.ExpectationSuite(name, expectations=_copies(rules))
+        )
         definition = gx.ValidationDefinition(name=name, data=self._definition(table), suite=suite)
         return self._context.validation_definitions.add_or_update(definition).run(
             batch_parameters={"dataframe": frame},
@@ -197,6 +200,11 @@ def _project(rows: pl.DataFrame, rules: Sequence[Expectation]) -> pd.DataFrame:
     Of rules that name none one column stays, for without any there are no rows to count.
     """
     return rows.select(_columns(rules) or rows.columns[:1]).to_pandas()
+
+
+def _copies(rules: Sequence[Expectation]) -> list[Expectation]:
+    """The rules for one more suite: a suite marks its rules as its own, and refuses others'."""
+    return [copy(rule) for rule in rules]
 
 
 def _broken(result: ExpectationSuiteValidationResult) -> list[Any]:

@@ -107,6 +107,14 @@ def test_a_file_is_refused_whole(flights: UseCase, change: Any, reason: str) -> 
     assert reason in told
 
 
+def test_after_a_refused_file_the_others_of_its_table_are_looked_at(flights: UseCase) -> None:
+    rows, examined = landed(flights, "departures"), examination(flights)
+    assert examined.refusal("departures", rows.clear(), "departures/a.parquet") is not None
+    assert examined.refusal("departures", rows, "departures/b.parquet") is None
+    assert examined.refusal("departures", rows.clear(), "departures/c.parquet") is not None
+    assert examined.reasons("departures", rows).is_empty()
+
+
 def test_every_run_has_its_own_docs_which_are_pages_alone(flights: UseCase) -> None:
     rows, home = landed(flights, "weather"), Path(str(land("weather")[0])).parents[3]
     for run in ("first", "second"):
