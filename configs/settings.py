@@ -5,9 +5,10 @@ needs no server. `.env` in the working folder is read too. `lake`, `landing`, `r
 `mlflow_artifacts` may be folders or s3:// addresses; configs/s3.py says who reads what of S3.
 """
 
+import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,7 +35,11 @@ class Settings(BaseSettings):
     """Addresses and paths. An empty one takes its place under `state`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MAINSPRING_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="MAINSPRING_",
+        env_file=".env",
+        env_ignore_empty=True,  # what a container is given empty is as if it were not given
+        extra="ignore",
+        frozen=True,
     )
 
     state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
@@ -61,6 +66,14 @@ class Settings(BaseSettings):
     prefect_database: AsyncDatabase = Field(
         "", repr=False, description="database of Prefect's server (default: its own SQLite file)"
     )
+    engine: str = Field(
+        "local",
+        pattern=r"^(local|dask|[a-z]+://.+)$",
+        description="who works on partitions: local, dask, or the address of a Dask scheduler",
+    )
+    dask_workers: int = Field(
+        os.cpu_count() or 1, ge=1, description="processes of a cluster that engine=dask starts"
+    )
     partition_rows: int = Field(
         200_000, ge=1, description="predictions of a partition of a big window, about"
     )
@@ -68,6 +81,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address that local servers listen on")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
+    work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
+        "process", description="where flows run: in the worker's own process tree, or a container"
+    )
+    image: str = Field("", description="the container image of runs, in a pool of containers")
+    revision: str = Field("", description="the code's git commit, where there is no git (an image)")
 
     def model_post_init(self, _context: object) -> None:
         """Fill what was left empty with its place under the state folder."""

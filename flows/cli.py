@@ -95,6 +95,20 @@ def down() -> None:
 
 
 @command
+def deploy(
+    schedules: Annotated[bool, typer.Option(help="Expect the runs that go by the clock.")] = True,
+) -> None:
+    """Tell the server of PREFECT_API_URL of the work pool, deployments and automations."""
+    from infra import elsewhere
+    from tasks.ledger import ledger
+
+    ledger()  # makes its tables, before many runs would do so at once
+    for block in elsewhere.deploy(schedules=schedules):
+        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+    console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
+
+
+@command
 def check(use_case: Name) -> None:
     """Check a use case without side effects: YAML, suites, Feast, features on real rows."""
     from tasks.check import check as checks
@@ -219,9 +233,9 @@ def explain(
 ) -> None:
     """Say why a prediction came out as it did: model, inputs and their times, contributions.
 
-    A contribution is what an input adds to the answer (in points of probability, or in the label's
-    unit), against the version's own background rows (Shapley values). The other models' answers to
-    the same row are beside it.
+    A contribution is what an input adds to the answer (in points of probability, of classes that of
+    the decided one, or in the label's unit), against the version's own background rows (Shapley
+    values). The other models' answers to the same row are beside it.
     """
     from tasks.explain import explain as explanation_of
     from tasks.show import explanation

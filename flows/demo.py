@@ -37,6 +37,7 @@ from configs.settings import ROOT, Settings, settings
 from configs.use_case import Demo, UseCase, load_use_case
 from configs.use_cases import all_use_cases
 from tasks import files
+from tasks.lake import lake_of
 from tasks.ledger import ledger, unanswered
 from tasks.reports import show_picture
 from tasks.story import PLUMBING, STYLE, gates_of, happened, history_of, picture, summary
@@ -64,6 +65,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     end = date.fromisoformat(until) if until else use_case.demo.end
     began = time.monotonic()
     _start_over(state)
+    _require_new(use_case)
     usual = settings()  # the addresses of `make up`; the demo takes free ports
     from infra import environment, local
 
@@ -104,6 +106,22 @@ def _start_over(state: Path) -> None:
         shutil.rmtree(state)
     state.mkdir(parents=True)
     (state / MARK).touch()
+
+
+def _require_new(use_case: UseCase) -> None:
+    """BadConfig if there is something already where settings lead out of the demo's folder."""
+    name, places = use_case.name, settings()
+    raw = [f"raw/{table}" for table in use_case.tables]
+    held = {
+        "MAINSPRING_LAKE": lake_of(name).versions(raw),
+        "MAINSPRING_LANDING": files.below(f"{places.landing}/{name}"),
+        "MAINSPRING_LEDGER_URL": ledger().entries(name),
+    }
+    if found := [setting for setting, what in held.items() if what]:
+        raise BadConfig(
+            f"{', '.join(found)}: something of {name} is there already, and a demo would play into "
+            "it; unset it, or name a place that is empty"
+        )
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     publish_numbers(case, rows, now)
     if report:
         publish_picture(case, history(lake, now), book.entries(use_case), now)
-    if report and window.scored.height:
-        publish_evidently(window.use_case, window.champion, window.scored, now)
+    if report and window.rows:
+        publish_evidently(window.use_case, window.champion, now)
     notify(case)
     return Completed(message=f"version {window.champion.version}: {counted(rows)}")

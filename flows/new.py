@@ -62,16 +62,18 @@ def new(
     """Write a use case: YAML, feature module, expectations and test, from sample files.
 
     What no flag says is asked, or taken from the samples where nobody can answer. No file is ever
-    overwritten.
+    overwritten; stopped half-way, it leaves none, or takes away at the next try what it left.
     """
+    from infra import deployments
     from tasks.scaffold.plan import Given
     from tasks.scaffold.settle import make_plan
-    from tasks.scaffold.write import files_of, require_free, write
+    from tasks.scaffold.write import files_of, require_free, take_back, written
 
     console = Console()
     root = settings().use_cases.resolve().parent
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", name) or keyword.iskeyword(name):
         raise BadConfig(f"{name!r}: a use case's name is up to 30 small letters, digits and _")
+    take_back(root, name)  # what was killed half-way
     require_free(root, name)
     ask = _asking(console) if sys.stdin.isatty() else _proposed
     tables = _pairs("--table", table) or _tables(ask)
@@ -84,15 +86,13 @@ def new(
     )  # fmt: skip
     plan = make_plan(given, ask)
     files = files_of(plan)
-    write(root, files)
+    with written(root, name, files):
+        deployments.write()
     _tell(console, plan, list(files), root)
 
 
 def _tell(console: Console, plan: Plan, files: list[str], root: Path) -> None:
-    """Bring prefect.yaml up to date, and say what was written, what not, and what to do next."""
-    from infra import deployments
-
-    deployments.write()
+    """Say what was written, what not, and what to do next."""
     console.print(_understood(plan))
     for path in [*files, "prefect.yaml"]:
         console.print(f"wrote [cyan]{path}[/]")

@@ -14,6 +14,7 @@ from prefect.states import Completed
 
 from configs.clock import moment
 from configs.use_case import load_use_case
+from tasks.engine import each
 from tasks.partitions import (
     aside,
     clear_aside,
@@ -40,7 +41,7 @@ def score(use_case: str, as_of: datetime | None = None, window: str | None = Non
         return Completed(message="nothing scored: there is no champion yet", data=0)
     answered = (partitions[0].start, end)
     folder = aside(case, answered, partitions)
-    scored = [score_partition(partition, case, at, folder) for partition in partitions]
+    scored = each(score_partition, partitions, use_case=case, as_of=at, folder=folder)
     write_shadows(case, scored, answered)
     rows = write_predictions(case, scored, answered)
     if case.explanations.flagged:

@@ -18,7 +18,7 @@ import httpx
 from configs.addresses import shown
 from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
-from infra import automations, deployments
+from infra import automations, deployments, pools
 from infra.environment import check_port, check_state, enter, environment, take_free_ports
 from infra.places import check_places
 from infra.processes import Process, last_lines, recall, remember, start, stop
@@ -57,11 +57,7 @@ def up(
     """
     check_state()
     check_places()
-    if not deployments.is_current():
-        raise BadConfig(
-            f"{deployments.path()} is not what the use cases ask for: "
-            "run `mainspring deployments --write` and look at what changed"
-        )
+    check_deployments()
     there = {process.name: process for process in recall(_record())}
     _check_same(there.values())
     mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a server there is already
@@ -86,6 +82,15 @@ def up(
         already=tuple(name for name in there if name not in missing),
         missing_blocks=tuple(blocks),
     )
+
+
+def check_deployments() -> None:
+    """BadConfig if prefect.yaml is not what the use cases ask for."""
+    if not deployments.is_current():
+        raise BadConfig(
+            f"{deployments.path()} is not what the use cases ask for: "
+            "run `mainspring deployments --write` and look at what changed"
+        )
 
 
 def deploy(*, schedules: bool = False) -> list[str]:
@@ -121,7 +126,7 @@ def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> No
         if name != WORKER:
             _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
     _wait(there, PREFECT, f"{settings().prefect_url}/api/health")
-    _make_work_pool()
+    pools.put("process")
     if WORKER in missing:
         _launch(WORKER, there, {})
     if MLFLOW in missing:
@@ -157,22 +162,10 @@ def _database(name: str) -> str:
     return {PREFECT: settings().prefect_database, MLFLOW: settings().mlflow_uri}.get(name, "")
 
 
-def _make_work_pool() -> None:
-    """The pool that the worker polls; it is left alone if it is there."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
-
-    template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=deployments.WORK_POOL, type="process", base_job_template=template)
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(pool)
-
-
 def _deploy() -> None:
     """Apply prefect.yaml as anybody would, from the project's root."""
     log = _logs() / "deploy.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     command = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file"]
     with log.open("wb") as output:
         done = subprocess.run(

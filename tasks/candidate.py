@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import isnan
 
 from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_link_artifact
@@ -31,7 +32,9 @@ def candidate_entry(card: Card, version: int, origin: str, as_of: datetime, acto
         "trained_until": card.trained_until.isoformat(),
         "rows": card.rows,
         "threshold": card.threshold,
-        "holdout": card.holdout,
+        "holdout": {  # JSON has no NaN
+            name: None if isnan(value) else value for name, value in card.holdout.items()
+        },
     }
     key = f"candidate:{origin}"
     return Entry(card.use_case, "candidate_registered", key, as_of, actor, version, evidence)

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs import part
-from configs.settings import ROOT
+from configs.settings import ROOT, settings
 from configs.use_case import Candidate, UseCase
 from tasks.drift import Profile, profile
 from tasks.export import Exported, Footprint, answer, open_session
@@ -142,7 +142,12 @@ def _reference(
 
 
 def revision() -> str:
-    """The code's git commit (`-dirty` when files differ from it); else the package's version."""
+    """The code's git commit (`-dirty` when files differ from it); else the package's version.
+
+    An image has no git: the settings say what it was built from.
+    """
+    if settings().revision:
+        return settings().revision
     try:
         command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

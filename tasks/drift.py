@@ -15,7 +15,7 @@ least `floor`. Rows of one day are alike, so a test that counts rows would alway
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -35,6 +35,8 @@ OWN_BIN = 0.01  # share from which a category has a bin of its own
 WEEK = timedelta(days=7)
 
 Shares = tuple[float, ...]
+Counts = Mapping[str, NDArray[np.int64]]
+"""Rows in each bin of each column."""
 
 
 class _Part(BaseModel):
@@ -143,14 +145,26 @@ def drift(frame: pl.DataFrame, reference: Profile) -> pl.DataFrame:
     One row per column: column, psi, threshold, null_rate, reference_null_rate, rows; in the
     order of the profile. NoRows without rows.
     """
-    if frame.is_empty():
-        raise NoRows("drift needs rows: the window is empty")
-    now = {n: _shares(frame[n], of.bins) for n, of in reference.columns.items()}
+    return compare([count(frame, reference)], reference)
+
+
+def count(frame: pl.DataFrame, reference: Profile) -> Counts:
+    """The rows of `frame` in each bin of each profiled column."""
+    return {name: _count(frame[name], of.bins) for name, of in reference.columns.items()}
+
+
+def compare(counts: Sequence[Counts], reference: Profile) -> pl.DataFrame:
+    """As `drift`, of a window that was counted in parts: the counts of its parts add up."""
+    found = []
+    for name, of in reference.columns.items():
+        inside = np.sum([part[name] for part in counts], axis=0)
+        if not inside.sum():
+            raise NoRows("drift needs rows: the window is empty")
+        now = _share(inside)
+        how_far = float(psi(now, of.shares))
+        found.append((name, how_far, of.threshold, now[-1], of.null_rate, int(inside.sum())))
     return pl.DataFrame(
-        [
-            (n, float(psi(now[n], of.shares)), of.threshold, now[n][-1], of.null_rate, frame.height)
-            for n, of in reference.columns.items()
-        ],
+        found,
         schema={
             "column": pl.String, "psi": pl.Float64, "threshold": pl.Float64,
             "null_rate": pl.Float64, "reference_null_rate": pl.Float64, "rows": pl.Int64,
@@ -213,8 +227,8 @@ def _categorical_bins(values: pl.Series) -> CategoricalBins:
     )
 
 
-def _shares(values: pl.Series, bins: Bins) -> Shares:
-    return tuple(_share(np.bincount(bins.codes(values), minlength=bins.size)).tolist())
+def _count(values: pl.Series, bins: Bins) -> NDArray[np.int64]:
+    return np.bincount(bins.codes(values), minlength=bins.size)
 
 
 def _share(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ how many. So the tables come out the same, in whatever order partitions are done
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.features import spine
 from tasks.lake import lake_of
-from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
+from tasks.parts import Part, Window, clear, folder_of, hold, put_aside, spans
 from tasks.predictions import CONTRIBUTIONS, PREDICTIONS, SHADOWS, write
 from tasks.reasons import reasons
 from tasks.retries import STEADY
@@ -29,6 +30,8 @@ Answers = Mapping[str, Part]
 """What one partition came to: its part of each table; none of a table it has nothing to say to."""
 
 _PROBES = 5
+_Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+_log = logging.getLogger(__name__)
 
 
 def cut(use_case: UseCase, casts: Sequence[Cast], as_of: datetime) -> list[Cast]:
@@ -40,12 +43,6 @@ def cut(use_case: UseCase, casts: Sequence[Cast], as_of: datetime) -> list[Cast]
         for cast in casts
         for start, end in spans(cast.start, cast.end, _length(use_case, cast, as_of))
     ]
-
-
-def spans(start: datetime, end: datetime, length: timedelta) -> list[Window]:
-    """[start, end) in pieces of a length; the last one may be shorter."""
-    starts = [start + length * number for number in range(-((start - end) // length))]
-    return list(zip(starts, [*starts[1:], end], strict=True))
 
 
 def aside(use_case: UseCase, window: Window, partitions: Sequence[Cast]) -> str | None:
@@ -66,6 +63,32 @@ def keep(cast: Cast, tables: Mapping[str, pl.DataFrame], folder: str | None) -> 
 def of(table: str, answered: Sequence[Answers]) -> list[Part]:
     """The parts of one table, in the order of the partitions."""
     return [answers[table] for answers in answered if table in answers]
+
+
+def answer(
+    cast: Cast,
+    use_case: UseCase,
+    as_of: datetime,
+    run_id: str,
+    folder: str | None,
+    *,
+    explain: bool = False,
+    log: _Log = _log,
+) -> Answers:
+    """As `score`, and `reasons` if asked for, of one partition; the parts of its tables.
+
+    A version in shadow that does not answer is an error in the log: the review of its stage, or of
+    the bake window, then misses rows.
+    """
+    scored = score(use_case, cast, as_of, run_id)
+    if scored.used.is_empty():
+        log.warning("nothing is predicted from %s to %s", cast.start, cast.end)
+    for version, wrong in scored.failed.items():
+        log.error("version %s did not answer beside the champion", version, exc_info=wrong)
+    tables = scored.tables
+    if explain:
+        tables[CONTRIBUTIONS] = reasons(use_case, scored)
+    return keep(cast, tables, folder)
 
 
 def _length(use_case: UseCase, cast: Cast, as_of: datetime) -> timedelta:
@@ -97,21 +120,9 @@ def find_partitions(use_case: UseCase, window: Window, as_of: datetime) -> list[
 
 @task(task_run_name="score {cast.start} with champion {cast.champion}", **STEADY)
 def score_partition(cast: Cast, use_case: UseCase, as_of: datetime, folder: str | None) -> Answers:
-    """As `score`, and `reasons` if they are asked for, seen by Prefect; a version in shadow that
-    does not answer is an error in the log.
-
-    The review of its stage, or of the bake window, then misses rows.
-    """
-    log = get_run_logger()
-    scored = score(use_case, cast, as_of, str(runtime.flow_run.id))
-    if scored.used.is_empty():
-        log.warning("nothing is predicted from %s to %s", cast.start, cast.end)
-    for version, wrong in scored.failed.items():
-        log.error("version %s did not answer beside the champion", version, exc_info=wrong)
-    tables = dict(scored.tables)
-    if use_case.explanations.flagged:
-        tables[CONTRIBUTIONS] = reasons(use_case, scored)
-    return keep(cast, tables, folder)
+    """As `answer`, seen by Prefect, with reasons if the YAML asks for them."""
+    run, explain = str(runtime.flow_run.id), bool(use_case.explanations.flagged)
+    return answer(cast, use_case, as_of, run, folder, explain=explain, log=get_run_logger())
 
 
 @task(task_run_name="write shadows", **STEADY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -46,6 +46,12 @@ class Part:
             raise Conflict(
                 f"{self.address} is gone: another run of the same window took it away; run again"
             ) from gone
+
+
+def spans(start: datetime, end: datetime, length: timedelta) -> list[Window]:
+    """[start, end) in pieces of a length; the last one may be shorter."""
+    starts = [start + length * number for number in range(-((start - end) // length))]
+    return list(zip(starts, [*starts[1:], end], strict=True))
 
 
 def hold(span: Window, rows: pl.DataFrame) -> Part:

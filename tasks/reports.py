@@ -24,6 +24,7 @@ from tasks.markdown import inline, table
 from tasks.monitoring import VERDICTS, counted
 from tasks.plots import COLOURS, INK, dates, mark, png, tidy
 from tasks.registry import Model, predict
+from tasks.window import predicted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,13 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     asked = features.spine(use_case, span.start, span.end, as_of)
     rows = features.historical(use_case, sample(use_case, asked))
     return rows.with_columns(kind_of(use_case).scores(predict(model, rows)))
+
+
+def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+    """Some of the rows of the monitored window that were predicted: the inputs, and their score."""
+    span = (as_of - use_case.monitor.window, as_of)
+    rows = predicted(use_case, model.version, span, as_of)
+    return features.historical(use_case, sample(use_case, rows))
 
 
 def sample(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
@@ -161,13 +169,11 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
 
 
 @task(task_run_name="Evidently report", cache_policy=NO_CACHE)
-def publish_evidently(
-    use_case: UseCase, model: Model, window: pl.DataFrame, as_of: datetime
-) -> str:
-    """Write Evidently's report of a window (inputs and score) and link it from the run."""
+def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
+    """Write Evidently's report of the monitored window and link it from the run."""
     address = address_of(use_case, as_of, "html")
-    reference = reference_sample(use_case, model, as_of)
-    page = evidently_html(use_case, sample(use_case, window), reference)
+    current = current_sample(use_case, model, as_of)
+    page = evidently_html(use_case, current, reference_sample(use_case, model, as_of))
     files.write(address, page.encode())
     create_link_artifact(
         link=files.link(address),

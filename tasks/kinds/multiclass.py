@@ -19,9 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from configs.costs import AnyCost, ClassCost
 from configs.errors import BadConfig
 from tasks.evaluation import Decisions, Floats, calibration_error, calibration_table
+from tasks.kinds.classes import by_class, codes, ranked, settled
 from tasks.kinds.kind import SCORE, Kind, Threshold
-
-_TRIES = 32  # handicaps of which the clearest is taken
 
 
 class Multiclass(Kind):
@@ -39,6 +38,7 @@ class Multiclass(Kind):
 
     def __init__(self, classes: tuple[str, ...] = ()) -> None:
         super().__init__(classes)
+        self._codes = {name: code for code, name in enumerate(classes)}
         of_class = (f"{metric}_{name}" for name in classes for metric in ("precision", "recall"))
         self.carded = (*self.sure_of[:3], "macro_f1", "roc_auc", "calibration_gap", "ece", "cost",
                        *of_class)  # fmt: skip
@@ -65,8 +65,7 @@ class Multiclass(Kind):
         wrong = self.mistake(values)
         if wrong:
             raise BadConfig(f"{values.name} {wrong}")
-        codes = {name: code for code, name in enumerate(self.classes)}
-        return values.cast(pl.String).replace_strict(codes, return_dtype=self.label_type)
+        return values.cast(pl.String).replace_strict(self._codes, return_dtype=self.label_type)
 
     def unseen(self, label: Floats) -> tuple[str, ...]:
         """Those whose code is not among the labels."""
@@ -83,13 +82,12 @@ class Multiclass(Kind):
 
     def in_table(self, decision: Decisions) -> pl.Series:
         """The names of the classes."""
-        codes = pl.Series("decision", decision, pl.Int64)
-        return codes.replace_strict(dict(enumerate(self.classes)), return_dtype=pl.String)
+        names = dict(enumerate(self.classes))
+        return pl.Series("decision", decision).replace_strict(names, return_dtype=pl.String)
 
     def of_table(self, decision: pl.Series) -> Decisions:
         """The codes of the names."""
-        codes = {name: code for code, name in enumerate(self.classes)}
-        return decision.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+        return decision.replace_strict(self._codes, return_dtype=pl.Int64).to_numpy()
 
     def flagged(self, wanted: bool | tuple[str, ...]) -> pl.Expr:
         """Those whose decided class is named."""
@@ -100,24 +98,8 @@ class Multiclass(Kind):
         return _prices(cost).prices(self.classes)
 
     def settled(self, threshold: Threshold, value: Floats, margin: float) -> Threshold:
-        """The prices with a handicap for later classes, so that no row's two cheapest decisions
-        are within what `margin` in each probability can turn round; of many rows the clearest.
-
-        A forest's probabilities are fractions of few trees, so ties of two classes are common.
-        """
-        prices = _given(threshold)
-        apart = np.abs(prices[:, :, None] - prices[:, None, :]).sum(axis=0)
-        needed = margin * float(apart.max())
-        handicap = 4 * needed * np.arange(len(prices))  # one column more by as much: p sums to 1
-        best, clearest = prices, -1.0
-        for times in range(_TRIES):
-            tried = prices + times * handicap
-            nearest = _clearance(value @ tried)
-            if nearest > clearest:
-                best, clearest = tried, nearest
-            if clearest > needed:
-                break
-        return tuple(map(tuple, best.tolist()))
+        """As classes.settled."""
+        return tuple(map(tuple, settled(_given(threshold), value, margin).tolist()))
 
     def decide(self, value: Floats, threshold: Threshold) -> Decisions:
         """The code of the class of least expected cost; the first one of equals."""
@@ -126,13 +108,13 @@ class Multiclass(Kind):
     def costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
         """The price of each decision on its true class."""
         prices = np.asarray(_prices(cost).prices(self.classes))
-        return np.asarray(prices[_codes(label), decision])
+        return np.asarray(prices[codes(label), decision])
 
     def losses(self, subject: str, label: Floats, value: Floats) -> Floats:
         """-ln of the true class's probability; or squared errors, summed over the classes (G.
         Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950).
         """
-        true = _codes(label)[:, None]
+        true = codes(label)[:, None]
         said = np.take_along_axis(value, true, axis=1)[:, 0]
         if subject == "brier":
             return np.asarray(np.square(value).sum(axis=1) + 1 - 2 * said)
@@ -140,11 +122,11 @@ class Multiclass(Kind):
 
     def place(self, decision: Decisions) -> NDArray[np.int64]:
         """The decided class's."""
-        return _codes(decision)
+        return codes(decision)
 
     def stated(self, value: Floats, decision: Decisions) -> Floats:
         """The probability of the decided class."""
-        return np.asarray(np.take_along_axis(value, _codes(decision)[:, None], axis=1)[:, 0])
+        return np.asarray(np.take_along_axis(value, codes(decision)[:, None], axis=1)[:, 0])
 
     def observed(self, label: Floats, decision: Decisions) -> Floats:
         """1 where the decided class is the true one, else 0."""
@@ -170,11 +152,11 @@ class Multiclass(Kind):
             "log_loss": float(self.losses("log_loss", y, p).mean()),
             "brier": float(self.losses("brier", y, p).mean()),
             "accuracy": float(right.mean()),
-            "roc_auc": _ranked(y, p),
+            "roc_auc": ranked(y, p),
             "calibration_gap": float(sure.mean() - right.mean()),
             "ece": calibration_error(calibration_table(right, sure)),
             "cost": float(self.costs(y, decision, cost).mean()),
-            **_by_class(self.classes, y, decision),
+            **by_class(self.classes, y, decision),
             "rows": float(len(y)),
         }
 
@@ -216,41 +198,6 @@ class Multiclass(Kind):
             f"Its decisions weigh a wrong class as {cost['wrong']:g}{other}; who pays otherwise "
             "needs other decisions."
         )
-
-
-def _clearance(expected: Floats) -> float:
-    """The least difference, over rows, of the two smallest expected costs (rows, classes)."""
-    if not len(expected):
-        return float("inf")
-    cheapest = np.partition(expected, 1, axis=1)
-    return float((cheapest[:, 1] - cheapest[:, 0]).min())
-
-
-def _ranked(label: Floats, value: Floats) -> float:
-    """The mean area under the ROC curves of each class against the rest, where both are there."""
-    from sklearn.metrics import roc_auc_score
-
-    codes = [code for code in range(value.shape[1]) if 0 < (label == code).sum() < len(label)]
-    areas = [roc_auc_score(label == code, value[:, code]) for code in codes]
-    return float(np.mean(areas)) if areas else float("nan")
-
-
-def _by_class(classes: tuple[str, ...], label: Floats, decision: Decisions) -> dict[str, float]:
-    """Macro-F1, and each class's precision, recall and share."""
-    number = len(classes)
-    counts = np.bincount(_codes(label) * number + decision, minlength=number * number)
-    table = counts.reshape(number, number).astype(np.float64)
-    right, true, decided = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        recall, f1 = right / true, 2 * right / (true + decided)
-    of = {"precision": right / np.maximum(decided, 1), "recall": recall, "share": true / true.sum()}
-    each = {f"{what}_{name}": float(numbers[code]) for code, name in enumerate(classes)
-            for what, numbers in of.items()}  # fmt: skip
-    return {"macro_f1": float(np.nanmean(f1)), **each}
-
-
-def _codes(label: Decisions) -> NDArray[np.int64]:
-    return np.asarray(label, dtype=np.int64)
 
 
 def _given(threshold: Threshold) -> Floats:

@@ -27,7 +27,6 @@ from tasks.registry import open_model, register, version_of
 from tasks.replay.shared import Trained
 from tasks.review import review
 from tasks.rollback import roll_back_as_asked
-from tasks.rollout import Cast
 from tasks.takeover import carry
 
 ACTOR = "replay"
@@ -48,7 +47,7 @@ def score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None
     answered = (casts[0].start, end)
     parts = partitions.cut(use_case, casts, as_of)
     folder = partitions.aside(use_case, answered, parts)
-    scored = [_score(use_case, part, as_of, folder) for part in parts]
+    scored = [partitions.answer(p, use_case, as_of, ACTOR, folder, log=_log) for p in parts]
     for table in (SHADOWS, PREDICTIONS):
         write(use_case, table, partitions.of(table, scored), answered)
     if folder:
@@ -140,15 +139,6 @@ _ANSWERS: dict[str, Callable[[UseCase, Entry, Train], Any]] = {
     "promote": _promote,
     "rollback": _roll_back,
 }
-
-
-def _score(
-    use_case: UseCase, part: Cast, as_of: datetime, folder: str | None
-) -> partitions.Answers:
-    scored = scoring.score(use_case, part, as_of, ACTOR)
-    for version, wrong in scored.failed.items():
-        _log.error("version %s did not answer beside the champion", version, exc_info=wrong)
-    return partitions.keep(part, scored.tables, folder)
 
 
 def _record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> None:

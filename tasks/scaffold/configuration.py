@@ -28,7 +28,7 @@ _CANDIDATES = {
 _COST = {
     "binary": "{false_positive: 1, false_negative: 1}   # what each wrong decision costs you",
     "regression": "{over: 1, under: 1}   # what one unit too much, or too little, costs you",
-    "multiclass": "{wrong: 1}   # what a wrong class costs you; exceptions: {true: {decided: 5}}",
+    "multiclass": "{wrong: 1}   # what a wrong class costs you; exceptions: {CLASS: {DECIDED: 5}}",
 }
 
 

@@ -37,7 +37,18 @@ def make_plan(given: Given, ask: Ask) -> Plan:
     for name, table in tables.items():
         if name == subject.name or name != label.table:
             tables[name] = _with_inputs(given, table, subject, label, tables)
+    _require_inputs(tables)
     return Plan(given.name, tables, tables[subject.name], label, given.schedule)
+
+
+def _require_inputs(tables: Mapping[str, TablePlan]) -> None:
+    if any(table.inputs for table in tables.values()):
+        return
+    left = [f"{t.name}.{c} {why}" for t in tables.values() for c, why in t.left_out.items()]
+    raise BadConfig(
+        f"--table {', '.join(tables)}: beside keys, times and label no column is left for the "
+        f"model to take ({'; '.join(left) or 'there is none'}); name a table that says more"
+    )
 
 
 def _check_names(samples: Mapping[str, Sample]) -> None:

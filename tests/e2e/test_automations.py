@@ -44,7 +44,7 @@ def server(
     """The same loop by the defaults and, by settings alone, on servers."""
     places = {}
     if request.param == "servers":
-        places = on_servers(*map(request.getfixturevalue, ("postgres", "redis")))
+        places = on_servers(*map(request.getfixturevalue, ("postgres", "redis", "s3_server")))
     with running(tmp_path_factory.mktemp("server"), places) as use_case:
         yield use_case
 

@@ -1,4 +1,4 @@
-"""The loop on PostgreSQL and Redis, by settings alone; the long form is in test_automations.py."""
+"""The loop on PostgreSQL, Redis and S3 by settings alone; test_automations.py has its long form."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tasks.ledger import Entry, champion, ledger
 from tests import real_postgres
 from tests.real_postgres import Postgres
 from tests.real_redis import RedisServer
+from tests.real_s3 import S3
 from tests.real_server import LATER, NAME, entry_of, on_servers, running, until
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
@@ -27,10 +28,10 @@ WINDOW = timedelta(days=2)
 
 @pytest.fixture(scope="module")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis: RedisServer
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis: RedisServer, s3_server: S3
 ) -> Iterator[UseCase]:
     home = tmp_path_factory.mktemp("servers")
-    with running(home, on_servers(postgres, redis), mlflow=True) as use_case:
+    with running(home, on_servers(postgres, redis, s3_server), mlflow=True) as use_case:
         yield use_case
 
 
@@ -71,9 +72,10 @@ def test_mlflow_on_postgresql_serves_what_the_ledger_says(promoted: Entry) -> No
     assert seen == reigning.version
 
 
-def test_nothing_is_left_on_sqlite_and_no_password_is_told(promoted: Entry) -> None:
+def test_nothing_is_left_on_this_machine_and_no_password_is_told(promoted: Entry) -> None:
     state = settings().state
     assert [path.name for path in state.rglob("*.db")] == []
+    assert not {"lake", "landing", "reports", "mlflow"} & {path.name for path in state.iterdir()}
     secrets = [real_postgres.PASSWORD, real_postgres.WRITTEN]
     logs = {path: path.read_text() for path in (state / "logs").iterdir()}
     logs[state] = (state / "processes.json").read_text()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -23,30 +23,46 @@ from configs import s3
 from configs.policy import Canary
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, registry
+from tasks import features, files, registry
 from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
+from tasks.partitions import Answers, aside, cut, keep, of
+from tasks.parts import clear, hold
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.rollout import begin
-from tasks.scoring import casts_in, score, together
+from tasks.scoring import casts_in, score
 from tasks.training import fit_candidate, training_parts
 from tests import real_lake
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
-WINDOWS = [(AS_OF + n * DAY / 2, AS_OF + (n + 1) * DAY / 2) for n in range(4)]
+WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)
-OLD = "old"
-PRELOADED = ["feast", "mlflow.onnx", "onnxruntime", __name__]
+PRELOADED = [
+    "feast.infra.online_stores.sqlite",
+    "feast.infra.passthrough_provider",
+    "feast.infra.registry.sql",
+    "feast.repo_operations",
+    "feature_repo.asof",
+    "feature_repo.flights.views",
+    "mlflow.onnx",
+    "mlflow.store.artifact.s3_artifact_repo",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "sqlalchemy.dialects.sqlite",
+    __name__,
+]  # a child that is forked with these needs a second, not six
 
 
 def use_case() -> UseCase:
     case = load_use_case("flights")
     shares = Canary(shares=(0.3,), unit=("carrier", "flight", "origin"))
     split = Split(validation=4 * DAY, holdout=4 * DAY, min_rows=1000)
-    return case.model_copy(update={"split": split, "rollout": shares})
+    often = case.schedules.model_copy(update={"score_window": DAY / 6})
+    return case.model_copy(update={"split": split, "rollout": shares, "schedules": often})
 
 
 @pytest.fixture(scope="module", params=["folder", "s3"])
@@ -54,7 +70,8 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """The variables of a state in which version 1 is champion and 2 in a canary."""
-    variables = {"MAINSPRING_STATE": str(tmp_path_factory.mktemp("state"))}
+    state = str(tmp_path_factory.mktemp("state"))
+    variables = {"MAINSPRING_STATE": state, "MAINSPRING_PARTITION_ROWS": "1"}
     if request.param == "s3":
         server = request.getfixturevalue("s3_server")
         variables |= server.variables | server.places(server.bucket())
@@ -75,12 +92,13 @@ def forget() -> None:
 
 
 def prepare(case: UseCase) -> None:
-    real_lake.land(case, AS_OF - 30 * DAY, AS_OF + 3 * DAY)
-    features.refresh(case, AS_OF + 3 * DAY)
-    parts = training_parts(case, features.training_set(case, AS_OF - 21 * DAY, AS_OF, AS_OF), AS_OF)
+    real_lake.land(case, AS_OF - 23 * DAY, AS_OF + 2 * DAY)
+    features.refresh(case, AS_OF + 2 * DAY)
+    rows = features.training_set(case, AS_OF - 14 * DAY, AS_OF, AS_OF)
+    parts = training_parts(case, rows, AS_OF)
     fitted = fit_candidate(case, "logistic", parts)
     exported = export_fitted(case, fitted, parts)
-    card, golden = make_card(case, parts, [fitted], exported, {}), None
+    card = make_card(case, parts, [fitted], exported, {})
     golden = registry.golden_rows(exported, parts)
     for version in (1, 2):
         registry.register(case.name, exported.onnx, card, golden, f"train:{version}")
@@ -92,27 +110,35 @@ def prepare(case: UseCase) -> None:
         ledger().record(Entry(case.name, what, f"{what}:{version}", at, "test", version, evidence))
 
 
-def run(number: int) -> dict[str, pl.DataFrame]:
-    """What the flow's tasks do with a window, up to the writing; the rows of both tables."""
+def run(number: int) -> tuple[str, list[Answers]]:
+    """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
     case, window = use_case(), WINDOWS[number]
-    scored = [score(case, cast, window[1], "new") for cast in casts_in(case, window)]
-    used, shadows = ([getattr(s, name) for s in scored] for name in ("used", "shadows"))
-    return {PREDICTIONS: together(used), SHADOWS: together(shadows)}
+    partitions = cut(case, casts_in(case, window), window[1])
+    folder = aside(case, window, partitions)
+    assert folder is not None
+    tables = [(part, score(case, part, window[1], "new").tables) for part in partitions]
+    return folder, [keep(part, rows, folder) for part, rows in tables]
 
 
-def save(number: int, rows: dict[str, pl.DataFrame]) -> None:
-    for table in reversed(TABLES):
-        write(use_case(), table, rows[table], WINDOWS[number])
+def save(number: int, answered: Sequence[Answers]) -> None:
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case(), table, of(table, answered), WINDOWS[number])
+
+
+def score_window(number: int, tell: Callable[[str], object] = str) -> None:
+    """Score a window as the flow does, and tell when it begins to write."""
+    folder, answered = run(number)
+    tell("writes")
+    save(number, answered)
+    clear(folder)
+    tell("done")
 
 
 def process(variables: dict[str, str], number: int, told: Connection) -> None:
-    """Score a window in a process of its own, which tells when it begins to write."""
+    """Score a window in a process of its own."""
     os.environ.update(variables)
     forget()
-    rows = run(number)
-    told.send("writes")
-    save(number, rows)
-    told.send("done")
+    score_window(number, told.send)
 
 
 class Child:
@@ -128,37 +154,39 @@ class Child:
 
     def whole(self) -> tuple[float, float]:
         """Let it end; seconds until it wrote, and for the writing."""
-        began = monotonic()
-        times = [self._hear(), self._hear()]
+        began, times = monotonic(), []
+        for _ in range(2):
+            self.said.recv()
+            times.append(monotonic())
         self.process.join(60)
         assert self.process.exitcode == 0
         return times[0] - began, times[1] - times[0]
 
-    def _hear(self) -> float:
-        self.said.recv()
-        return monotonic()
-
-    def kill(self, seconds: tuple[float, float], dice: random.Random) -> None:
-        """Kill it somewhere: before it writes, or while it does, which is shorter."""
+    def killed(self, seconds: tuple[float, float], dice: random.Random) -> bool:
+        """Kill it at random, before it writes or while it does; whether that came in time."""
         before, writing = seconds
         if dice.random() < 0.6:
             self.said.poll(60)
-            self.process.join(dice.uniform(0, 1.1 * writing))
+            self.process.join(dice.uniform(0, writing))
         else:
             self.process.join(dice.uniform(0, before))
         self.process.kill()
         self.process.join(60)
+        return self.process.exitcode == -signal.SIGKILL
 
 
-def window_of(number: int, table: str = PREDICTIONS) -> pl.DataFrame:
+def window_of(number: int, table: str) -> pl.DataFrame:
     time, (start, end) = pl.col("prediction_time"), WINDOWS[number]
-    inside = lake_of("flights").scan(table).filter(time >= start, time < end).collect()
-    return ordered(inside)
+    inside = lake_of("flights").scan(table).filter(time >= start, time < end)
+    return ordered(inside.collect())
 
 
 def ordered(rows: pl.DataFrame) -> pl.DataFrame:
-    keys = ("prediction_time", "carrier", "flight", "origin", "model_version")
-    return rows.drop("scored_as_of").sort(keys)
+    return rows.sort("prediction_time", "carrier", "flight", "origin", "model_version")
+
+
+def other_answers(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(run_id=pl.lit("old"), probability=1 - pl.col("probability"))
 
 
 class Reader(Thread):
@@ -189,36 +217,35 @@ class Reader(Thread):
 def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
     place: dict[str, str], kills: int
 ) -> None:
-    seconds = [Child(place, number).whole() for number in range(len(WINDOWS))][-1]
-    whole = {table: [window_of(n, table) for n in range(len(WINDOWS))] for table in TABLES}
+    numbers, dice = range(len(WINDOWS)), random.Random(kills)
+    seconds = Child(place, 0).whole()
+    score_window(1)
+    whole = {table: [window_of(number, table) for number in numbers] for table in TABLES}
     assert min(rows.height for rows in whole[PREDICTIONS]) > 100
-    former = {table: [as_before(rows) for rows in whole[table]] for table in TABLES}
-    for number in range(len(WINDOWS)):
-        save(number, {table: before(former[table][number]) for table in TABLES})
-    reader, dice, died = Reader(former[PREDICTIONS], whole[PREDICTIONS]), random.Random(kills), 0
+    former = {table: [other_answers(rows) for rows in whole[table]] for table in TABLES}
+
+    def restore(number: int) -> None:
+        parts = {table: hold(WINDOWS[number], former[table][number]) for table in TABLES}
+        save(number, [parts])
+
+    for number in numbers:
+        restore(number)
+    reader = Reader(former[PREDICTIONS], whole[PREDICTIONS])
     reader.start()
-    for kill in range(kills):
-        number = kill % len(WINDOWS)
-        save(number, {table: before(former[table][number]) for table in TABLES})
-        child = Child(place, number)
-        child.kill(seconds, dice)
-        died += child.process.exitcode == -signal.SIGKILL
-        Child(place, number).whole()
+    died = 0
+    while died < kills:
+        number = died % len(WINDOWS)
+        restore(number)
+        if not Child(place, number).killed(seconds, dice):
+            continue
+        died += 1
+        score_window(number)
         for table in TABLES:
-            assert window_of(number, table).equals(whole[table][number]), (kill, table)
+            assert window_of(number, table).equals(whole[table][number]), (died, table)
     reader.stop()
-    assert died > kills / 2
     assert reader.looks > kills
     assert reader.wrong == []
-    assert lake_of("flights").scan(PREDICTIONS).collect().height == sum(
-        rows.height for rows in whole[PREDICTIONS]
-    )
-
-
-def as_before(rows: pl.DataFrame) -> pl.DataFrame:
-    """Other answers to the same rows."""
-    return rows.with_columns(pl.lit(OLD).alias("run_id"), probability=1 - pl.col("probability"))
-
-
-def before(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(pl.lit(AS_OF, pl.Datetime("us", "UTC")).alias("scored_as_of"))
+    for table in TABLES:
+        held = lake_of("flights").scan(table).collect().height
+        assert held == sum(rows.height for rows in whole[table])
+    assert files.below(f"{lake_of('flights').root}/aside") == []

@@ -12,9 +12,10 @@ from configs.errors import BadModel
 from configs.policy import Canary, Slice
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, registry
+from tasks import features, partitions, registry, window
 from tasks.assignment import CHALLENGER, arm_of, salt_of
 from tasks.card import make_card
+from tasks.engine import each
 from tasks.export import export_fitted
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
@@ -24,6 +25,7 @@ from tasks.rollout import begin
 from tasks.scoring import Scored, casts_in, score
 from tasks.training import fit_candidate, training_parts
 from tests import real_lake
+from tests.killing import answer_or_die
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -226,3 +228,85 @@ def test_nothing_to_predict_is_no_answer(use_case):
     tell("promoted", AS_OF - DAY, 1)
     found = scored(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
     assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
+
+
+def in_partitions(
+    use_case: UseCase, monkeypatch: pytest.MonkeyPatch, rows: int, work=partitions.answer, **more
+) -> int:
+    """Score the window in partitions of about so many rows; how many there were."""
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", str(rows))
+    settings.cache_clear()
+    short = use_case.schedules.model_copy(update={"score_window": DAY / 8})
+    cut_up = use_case.model_copy(update={"schedules": short})
+    found = partitions.cut(cut_up, casts_in(use_case, WINDOW), WINDOW[1])
+    same = {"use_case": use_case, "as_of": WINDOW[1], "run_id": "run 1"} | more
+    answered = each(work, found, folder=partitions.aside(use_case, WINDOW, found), **same)
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case, table, partitions.of(table, answered), WINDOW)
+    return len(found)
+
+
+def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case, at=AS_OF + DAY / 2)
+    saved(use_case)
+    one, at = (held(PREDICTIONS), held(SHADOWS)), versions()
+    assert in_partitions(use_case, monkeypatch, 10**6) == 2  # the cast changes in the window
+    assert in_partitions(use_case, monkeypatch, 200) > 8
+    assert versions() == at
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(lake_of("flights").uri(table))
+    in_partitions(use_case, monkeypatch, 200)
+    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
+    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+
+
+def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monkeypatch, tmp_path):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case, at=AS_OF + DAY / 2)
+    saved(use_case)
+    one = (held(PREDICTIONS), held(SHADOWS))
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(lake_of("flights").uri(table))
+    monkeypatch.setenv("MAINSPRING_ENGINE", "dask")
+    monkeypatch.setenv("MAINSPRING_DASK_WORKERS", "2")
+    cut_into = in_partitions(use_case, monkeypatch, 500, answer_or_die, diary=tmp_path / "diary")
+    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
+    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    begun = (tmp_path / "diary").read_text().splitlines()
+    assert cut_into > 6
+    assert len({line.split()[1] for line in begun}) >= 2  # so many workers
+    # what died was done twice, and what was done and not yet fetched when it died
+    assert cut_into < len(begun) <= cut_into + 2
+
+
+def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    (cast,) = casts_in(use_case, (AS_OF, AS_OF + 3 * DAY))
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
+    settings.cache_clear()
+    found = partitions.cut(use_case, [cast], AS_OF + 3 * DAY)
+    assert [part.start for part in found] == [AS_OF, AS_OF + DAY, AS_OF + 2 * DAY]
+    assert (found[-1].end, found[0].champion) == (cast.end, 1)
+    (daily,) = casts_in(use_case, (AS_OF, AS_OF + DAY))
+    assert partitions.cut(use_case, [daily], AS_OF + DAY) == [daily]
+    nothing = casts_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
+    assert partitions.cut(use_case, nothing, AS_OF + 70 * DAY) == nothing
+
+
+def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch):
+    tell("promoted", AS_OF - DAY, 1)
+    canary(use_case)
+    saved(use_case)
+
+    def numbers():
+        settings.cache_clear()
+        found = window.load(use_case, ledger().entries("flights"), WINDOW[1])
+        return len(found.counts), window.numbers(found)
+
+    parts, whole = numbers()
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "300")
+    more, again = numbers()
+    assert (parts, more > 5) == (1, True)
+    assert again == whole
+    assert {n.rows for n in whole if n.kind == "drift"} == {held(PREDICTIONS).height}

@@ -20,6 +20,7 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from infra import deployments, local, processes
 from infra.environment import check_port, environment
+from tests.real_server import until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -60,13 +61,19 @@ def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_up_starts_once_and_down_stops_only_that(
     state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
-    first = local.up(mlflow=False, free_ports=True, schedules=False)
+    first = local.up(mlflow=False, free_ports=True)
     assert first.started == ("Prefect", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
     deployed = [d["name"] for d in httpx.post(f"{address}/api/deployments/filter").json()]
     assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
-    again = local.up(mlflow=False, free_ports=True, schedules=False)
+    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    until(
+        lambda: httpx.post(f"{address}/api/flow_runs/filter", json=planned).json() or None,
+        "run by the clock, of any deployment",
+        seconds=40,
+    )
+    again = local.up(mlflow=False, free_ports=True)
     assert (again.started, again.already) == ((), ("Prefect", "worker"))
     assert again.addresses == first.addresses
     assert local.down() == ["worker", "Prefect"]

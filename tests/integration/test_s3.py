@@ -11,14 +11,17 @@ from threading import Thread
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from configs import s3
 from configs.errors import BadConfig, Conflict, MainspringError, NoRows, Transient
 from configs.settings import settings
 from configs.use_case import load_use_case
+from flows.cli import app
 from infra.places import MARK, check_places
 from tasks import files, landing
 from tasks.lake import Lake, lake_of
+from tasks.scaffold.sample import read_sample
 from tests.real_s3 import S3
 from tests.taking import real_files, rows_of, take
 from tests.unit.test_lake import NEW_YEAR, WEEK, days
@@ -182,6 +185,34 @@ def test_csv_and_parquet_are_taken_once_from_a_bucket(bucket):
     files.write(again, files.read(f"{settings().landing}/flights/{found[-1].path}"))
     assert [verdict.status for verdict in take(flights).verdicts] == ["duplicate"]
     assert rows_of(flights, "raw/weather").equals(rows["weather"])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_sample_in_a_bucket_is_the_one_on_a_disk(bucket, tmp_path, suffix):
+    rows = pl.DataFrame({"order": ["a", "b"], "placed": [NEW_YEAR, NEW_YEAR], "price": [1.5, None]})
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.{suffix}"
+        rows.write_csv(path) if suffix == "csv" else rows.write_parquet(path)
+    files.upload(tmp_path, f"s3://{bucket}/samples")
+    here = read_sample("orders", f"{tmp_path}/*.{suffix}")
+    there = read_sample("orders", f"s3://{bucket}/samples/*.{suffix}")
+    assert there.rows.equals(here.rows)
+    assert (there.columns, there.suffix, there.most) == (here.columns, suffix, 2)
+    with pytest.raises(BadConfig, match="there is no such file"):
+        read_sample("orders", f"s3://{bucket}/none/*.{suffix}")
+    with pytest.raises(BadConfig, match="no bucket nobody-made-it"):
+        read_sample("orders", f"s3://nobody-made-it/*.{suffix}")
+
+
+def test_commands_say_what_is_wrong_without_a_traceback(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    forget()
+    for words, place in ((["check", "flights"], "lake"), (["up"], "landing")):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 1
+        assert f"MAINSPRING_{place.upper()}=s3://{bucket}/{place}: http" in result.output
+        assert "refuses the key; look at AWS_ACCESS_KEY_ID" in result.output
+        assert "Traceback" not in result.output
 
 
 def dead() -> str:

@@ -11,7 +11,17 @@ import pytest
 from configs.errors import NoRows
 from configs.policy import Drift
 from configs.use_case import load_use_case
-from tasks.drift import SMOOTHING, CategoricalBins, NumericBins, drift, profile, psi, verdicts
+from tasks.drift import (
+    SMOOTHING,
+    CategoricalBins,
+    NumericBins,
+    compare,
+    count,
+    drift,
+    profile,
+    psi,
+    verdicts,
+)
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -78,6 +88,16 @@ def test_the_null_rate_is_that_of_the_worst_week() -> None:
     x = [None] * 84 + [1.0] * 84 + [1.0] * 168 + [None] * 24
     of = profile(hourly(15, x=x), ["x"], [], "time", Drift())
     assert of.columns["x"].null_rate == 0.5
+
+
+def test_a_window_counted_in_parts_is_the_window_in_one_piece() -> None:
+    random = np.random.default_rng(0)
+    x = np.where(random.random(24 * 21) < 0.1, np.nan, random.normal(size=24 * 21))
+    frame = hourly(21, x=x, c=random.choice(["a", "b", "c"], 24 * 21))
+    of = profile(frame.head(24 * 14), ["x"], ["c"], "time", Drift())
+    now = frame.tail(24 * 7)
+    parts = [now.slice(0, 1), now.slice(1, 100), now.slice(101), now.clear()]
+    assert compare([count(part, of) for part in parts], of).equals(drift(now, of))
 
 
 def test_without_rows_there_is_neither_profile_nor_drift() -> None:

@@ -10,6 +10,7 @@ from configs.use_case import UseCase, load_use_case
 from tasks.ledger import Entry
 from tasks.monitoring import Number, Verdict, as_rows
 from tasks.reports import evidently_html, markdown, picture, sample, worst
+from tests.real_classes import CLASSES, classes_use_case
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -104,3 +105,12 @@ def test_a_sample_is_the_same_every_time_and_in_order(small: UseCase) -> None:
 def test_evidently_writes_one_html_about_inputs_and_score(small: UseCase) -> None:
     text = evidently_html(small, rows(1, 300), rows(2, 300))
     assert all(name in text for name in ("distance", "weekday", "carrier", "score"))
+
+
+def test_evidently_shows_the_probability_of_each_class(small: UseCase) -> None:
+    """Its classes have names of their own; the inputs are those of the other use case."""
+    case = classes_use_case().model_copy(update={"features": small.features})
+    scores = [pl.lit(0.2).alias(f"score_{name}") for name in CLASSES]
+    given = rows(1, 300).drop("score").with_columns(scores)
+    text = evidently_html(case, given, given)
+    assert all(f"score_{name}" in text for name in CLASSES)
