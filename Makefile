@@ -33,6 +33,10 @@ test: $(READY)  ## all tests but the slow ones
 test-slow: $(READY)  ## the full demo and the fault sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
 
+bench: $(READY)  ## every stage against its raw limit and others, 10 minutes; SIZES=337000,34000000
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.benchmarks \
+		$(if $(SIZES),--sizes $(SIZES)) $(if $(STAGES),--stages "$(STAGES)")
+
 lint: $(READY)  ## style, types, the direction of imports, dead dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

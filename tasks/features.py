@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
+_ROW = "row_asked_for"
 
 
 def raw_tables(
@@ -110,9 +111,10 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     feast = store.open_store(use_case)
     service = feast.get_feature_service(use_case.features.service)
     asked = _asked(use_case, spine, _views_of(feast, service))
-    rows = asked.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
+    numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
+    rows = numbered.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
     found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
-    return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
+    return asked, pl.DataFrame(found.to_arrow()).sort(_ROW).drop(numbered.columns)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Source:
 
 def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
     """Where `historical` takes each feature of one row of the spine from, by the same join."""
-    from feature_repo.asof import AsofOfflineStore
+    from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
     feast = store.open_store(use_case)
     views = _views_of(feast, feast.get_feature_service(use_case.features.service))
@@ -136,9 +138,10 @@ def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
     asked = _asked(use_case, row, views).to_pandas()
     place = (feast.registry, feast.project)
-    job = AsofOfflineStore.get_historical_features(
-        feast.config, views, refs, asked, *place, full_feature_names=True
-    )
+    job = get_offline_store_from_config(feast.config.offline_store).get_historical_features(
+        feast.config, views, refs, asked, *place,
+        full_feature_names=True, filter_by_created_timestamp=True,
+    )  # fmt: skip
     times = pl.DataFrame(job.to_arrow()).row(0, named=True)
     return {
         feature.name: Source(name, times[f"{name}__{EVENT}"], times[f"{name}__{CREATED}"])
