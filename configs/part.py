@@ -8,13 +8,14 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
 ColumnType = Literal["text", "integer", "number", "boolean", "time"]
-Kind = Literal["binary", "regression"]
-Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "rmse", "mae", "cost"]
+Kind = Literal["binary", "regression", "multiclass"]
+Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "accuracy", "rmse", "mae", "cost"]
 Severity = Literal["page", "ticket", "inform"]
 
 METRICS: dict[Kind, tuple[Metric, ...]] = {
     "binary": ("roc_auc", "pr_auc", "brier", "log_loss", "cost"),
     "regression": ("rmse", "mae", "cost"),
+    "multiclass": ("log_loss", "brier", "accuracy", "cost"),
 }
 """By which metrics models of each kind of label are compared; the first one is the default."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from configs.clock import Duration
-from configs.part import Kind, Metric, Part, Severity, Share
+from configs.costs import AnyCost
+from configs.part import Metric, Part, Severity, Share
 
 
 class Slice(Part):
@@ -30,43 +31,6 @@ class Slice(Part):
         if list(self.bins) != sorted(set(self.bins)):
             raise ValueError(f"bins must ascend: {self.bins}")
         return self
-
-
-class Cost(Part):
-    """Business cost of one row, in any unit; right decisions may cost too."""
-
-    false_positive: float = Field(ge=0)
-    false_negative: float = Field(ge=0)
-    true_positive: float = 0.0
-    true_negative: float = 0.0
-
-
-class ErrorCost(Part):
-    """Business cost of a number that is predicted wrong, in any unit: of each unit of its error."""
-
-    over: float = Field(1.0, ge=0, description="a unit predicted too much")
-    under: float = Field(1.0, ge=0, description="a unit predicted too little")
-
-    @model_validator(mode="after")
-    def _errors_cost(self) -> Self:
-        if not self.over + self.under:
-            raise ValueError("over and under are both 0: then no error costs anything")
-        return self
-
-
-COSTS: dict[Kind, type[Cost] | type[ErrorCost]] = {"binary": Cost, "regression": ErrorCost}
-
-
-def _kind_of_cost(given: object) -> Kind:
-    """Which cost is meant, told by its fields."""
-    by_name = isinstance(given, dict) and bool({"over", "under"} & given.keys())
-    return "regression" if by_name or isinstance(given, ErrorCost) else "binary"
-
-
-AnyCost = Annotated[
-    Annotated[Cost, Tag("binary")] | Annotated[ErrorCost, Tag("regression")],
-    Discriminator(_kind_of_cost),
-]
 
 
 class Evaluation(Part):
@@ -254,7 +218,9 @@ class Notify(Part):
 class Explanations(Part):
     """Which predictions the score flow explains, and how closely."""
 
-    flagged: bool = Field(False, description="explain every flagged row in the score flow")
+    flagged: bool | tuple[str, ...] = Field(
+        False, description="explain every flagged row in the score flow; of classes: which ones"
+    )
     top: int = Field(5, ge=1, description="contributions kept of a row")
     permutations: int = Field(16, ge=2, description="orders of the inputs, averaged over")
 

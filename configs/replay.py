@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from configs.errors import BadConfig
 from configs.mistakes import explain
 from configs.part import Cron, Name, Part
+from configs.reading import read_yaml
 from configs.settings import settings
 from configs.use_case import UseCase
 
@@ -64,13 +64,8 @@ def load_policy(given: str) -> Policy:
     """Read one policy: a name like `monthly`, or the path of a YAML file."""
     folder = settings().policies
     path = Path(given) if given.endswith((".yaml", ".yml")) else folder / f"{given}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as missing:
-        there = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
-        raise BadConfig(f"{path}: no such policy; in {folder} there are: {there}") from missing
-    except yaml.YAMLError as broken:
-        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+    there = ", ".join(sorted(each.stem for each in folder.glob("[!.]*.yaml"))) or "none"
+    content = read_yaml(path, f"no such policy; in {folder} there are: {there}")
     try:
         return Policy.model_validate(content)
     except ValidationError as wrong:

@@ -1,26 +1,45 @@
 """Where things live: every address and path, each one a MAINSPRING_ environment variable.
 
 The defaults are embedded (SQLite files and folders) under one state folder, so that a laptop
-needs no server. `.env` in the working folder is read too.
+needs no server. `.env` in the working folder is read too. `lake`, `landing`, `reports` and
+`mlflow_artifacts` may be folders or s3:// addresses; configs/s3.py says who reads what of S3.
 """
 
 import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from configs.addresses import feast_redis, is_redis, with_driver
 from configs.errors import BadConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _online(address: str) -> str:
+    if is_redis(address):
+        feast_redis(address)  # ValueError if Feast cannot be told
+    return address
+
+
+# postgresql:// needs no driver: each library is given the one it wants
+Database = Annotated[str, AfterValidator(lambda address: with_driver(address, "psycopg"))]
+AsyncDatabase = Annotated[str, AfterValidator(lambda address: with_driver(address, "asyncpg"))]
+Online = Annotated[str, AfterValidator(_online)]
 
 
 class Settings(BaseSettings):
     """Addresses and paths. An empty one takes its place under `state`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MAINSPRING_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="MAINSPRING_",
+        env_file=".env",
+        env_ignore_empty=True,  # what a container is given empty is as if it were not given
+        extra="ignore",
+        frozen=True,
     )
 
     state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
@@ -33,12 +52,20 @@ class Settings(BaseSettings):
         {}, description="JSON, use case/table: version; such a table is read there, never written"
     )
     joined: str = Field("", description="folder of rows that were joined before, for pinned lakes")
-    reports: Path = Field(Path(), description="HTML reports, pictures and Data Docs")
-    ledger_url: str = Field("", description="SQLAlchemy address of the ledger")
-    mlflow_uri: str = Field("", description="MLflow tracking and registry")
+    reports: str = Field("", description="HTML reports, pictures and Data Docs")
+    reports_url: str = Field("", description="where a browser finds `reports`, like https://…")
+    ledger_url: Database = Field("", repr=False, description="address of the ledger's database")
+    mlflow_uri: Database = Field(
+        "", repr=False, description="MLflow: its database, or an http:// tracking server"
+    )
     mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
-    feast_registry: str = Field("", description="SQLAlchemy address of Feast's registry")
-    feast_online: str = Field("", description="path of Feast's online store")
+    feast_registry: Database = Field("", repr=False, description="Feast's registry's database")
+    feast_online: Online = Field(
+        "", repr=False, description="Feast's online store: the path of a SQLite file, or redis://"
+    )
+    prefect_database: AsyncDatabase = Field(
+        "", repr=False, description="database of Prefect's server (default: its own SQLite file)"
+    )
     engine: str = Field(
         "local",
         pattern=r"^(local|dask|[a-z]+://.+)$",
@@ -54,6 +81,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address that local servers listen on")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
+    work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
+        "process", description="where flows run: in the worker's own process tree, or a container"
+    )
+    image: str = Field("", description="the container image of runs, in a pool of containers")
+    revision: str = Field("", description="the code's git commit, where there is no git (an image)")
 
     def model_post_init(self, _context: object) -> None:
         """Fill what was left empty with its place under the state folder."""
@@ -62,7 +94,7 @@ class Settings(BaseSettings):
             "state": state,
             "landing": str(state / "landing"),
             "lake": str(state / "lake"),
-            "reports": state / "reports",
+            "reports": str(state / "reports"),
             "ledger_url": f"sqlite:///{state / 'ledger.db'}",
             "mlflow_uri": f"sqlite:///{state / 'mlflow.db'}",
             "mlflow_artifacts": str(state / "mlflow"),
@@ -82,7 +114,9 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_url(self) -> str:
-        """Root address of the local MLflow UI."""
+        """Root address of MLflow's UI: of the tracking server, or of the local one."""
+        if self.mlflow_uri.startswith("http"):
+            return self.mlflow_uri.rstrip("/")
         return f"http://{self.host}:{self.mlflow_port}"
 
 

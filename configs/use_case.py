@@ -9,15 +9,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from configs.clock import Duration, moment
+from configs.costs import COSTS, ClassCost
 from configs.errors import BadConfig
+from configs.label import Label
 from configs.mistakes import explain
-from configs.part import METRICS, ColumnType, Cron, Kind, Name, Part, Share
+from configs.part import METRICS, ColumnType, Cron, Name, Part
 from configs.policy import (
-    COSTS,
     Bake,
     Deadlines,
     Direct,
@@ -29,6 +29,7 @@ from configs.policy import (
     Retrain,
     Rollout,
 )
+from configs.reading import read_yaml
 from configs.settings import settings
 
 OWN_TIME = "_known"
@@ -87,19 +88,6 @@ class Spine(Part):
         min_length=1, alias="keys", description="columns that name one prediction"
     )
     time: str = "prediction_time"
-
-
-class Label(Part):
-    """What is predicted; no row where there is no label (yet).
-
-    binary: 1 for the event, 0 for none. regression: a number.
-    """
-
-    function: Name = "labels"
-    column: Name
-    kind: Kind = "binary"
-    known_time: str = "label_known_time"
-    min_coverage: Share = Field(0.8, description="labelled share that makes a window mature")
 
 
 class Features(Part):
@@ -236,11 +224,26 @@ class UseCase(Part):
         return self
 
     @model_validator(mode="after")
+    def _named_classes_are_there(self) -> Self:
+        cost, flagged = self.evaluation.cost, self.explanations.flagged
+        named = {
+            "evaluation.cost.exceptions": cost.named if isinstance(cost, ClassCost) else (),
+            "explanations.flagged": () if isinstance(flagged, bool) else flagged,
+        }
+        for field, names in named.items():
+            for name in names:
+                if name not in self.label.classes:
+                    there = ", ".join(self.label.classes) or f"none, kind {self.label.kind}"
+                    raise ValueError(f"{field}: {name!r} is no class (label.classes: {there})")
+        return self
+
+    @model_validator(mode="after")
     def _only_decisions_are_flagged(self) -> Self:
-        if self.explanations.flagged and self.label.kind != "binary":
+        if self.explanations.flagged is True and self.label.kind != "binary":
             raise ValueError(
                 f"explanations.flagged: no row of a {self.label.kind} label is flagged; leave it "
-                "out, and ask for single rows with mainspring explain"
+                "out, and ask for single rows with mainspring explain. Of classes name those whose "
+                "rows shall be explained: flagged: [late]"
             )
         return self
 
@@ -274,13 +277,8 @@ class UseCase(Part):
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
     """Read `<folder>/<name>.yaml` (the settings say which folder); BadConfig says what is wrong."""
     path = (folder or settings().use_cases) / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as missing:
-        there = ", ".join(use_case_names(folder)) or "none"
-        raise BadConfig(f"{path}: no such use case; there are: {there}") from missing
-    except yaml.YAMLError as broken:
-        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+    there = ", ".join(use_case_names(folder)) or "none"
+    content = read_yaml(path, f"no such use case; there are: {there}")
     try:
         found = UseCase.model_validate(content)
     except ValidationError as wrong:
@@ -292,4 +290,5 @@ def load_use_case(name: str, folder: Path | None = None) -> UseCase:
 
 def use_case_names(folder: Path | None = None) -> list[str]:
     """The use cases that have a YAML file, in order of name."""
-    return sorted(path.stem for path in (folder or settings().use_cases).glob("*.yaml"))
+    there = (folder or settings().use_cases).glob("[!.]*.yaml")  # not what an editor hides there
+    return sorted(path.stem for path in there)

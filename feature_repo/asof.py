@@ -35,8 +35,10 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     """The lake that pinned tables are read from."""
     pinned: dict[str, int] = Field(default_factory=lambda: settings().pinned)
     """Tables, as <project>/<table>, that are read at a fixed version."""
-    window_days: int = 31
+    window_days: int = 366
     """Days of entity rows that are joined at a time; memory grows with it."""
+    window_rows: int = 500_000
+    """Entity rows that are joined at a time; memory grows with it."""
 
 
 class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
@@ -100,12 +102,13 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         if not isinstance(entity_df, pd.DataFrame):
             raise TypeError(f"entity_df must be a pandas frame, not {type(entity_df).__name__}")
         time = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
-        entities = pl.from_pandas(entity_df).with_columns(_as_utc(time, entity_df))
+        entities = pl.from_pandas(entity_df)
+        entities = entities.with_columns(_as_utc(entities, time))
         window = timedelta(days=config.offline_store.window_days)
 
         def collect() -> pl.DataFrame:
             tables = [_table(config, v, feature_refs, full_feature_names) for v in feature_views]
-            return join(entities, time, tables, window)
+            return join(entities, time, tables, window, config.offline_store.window_rows)
 
         return AsofRetrievalJob(
             collect,
@@ -182,10 +185,10 @@ def _bare(config: RepoConfig, source: DeltaSource, keys: Sequence[str]) -> Featu
     )
 
 
-def _as_utc(time: str, entity_df: pd.DataFrame) -> pl.Expr:
+def _as_utc(entities: pl.DataFrame, time: str) -> pl.Series:
     """The entity rows' time as microseconds in UTC; a naive one is read as UTC."""
-    column = pl.col(time)
-    if getattr(entity_df[time].dtype, "tz", None) is None:
+    column = entities[time]
+    if column.dtype == pl.Datetime and column.dtype.time_zone is None:  # type: ignore[attr-defined]
         column = column.dt.replace_time_zone("UTC")
     return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from feast import RepoConfig, ValueType
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
+
+from configs.s3 import delta_options, polars_options
+from configs.s3_errors import told
 
 EVENT = "event_timestamp"
 CREATED = "created_timestamp"
@@ -44,9 +48,14 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         name, store = f"{config.project}/{self.table_in_lake}", config.offline_store
         version = store.pinned.get(name)
         address = f"{store.lake if version is None else store.pinned_lake}/{name}"
-        if not DeltaTable.is_deltatable(address):
-            raise FileNotFoundError(f"{address}: no Delta table; refresh the features first")
-        return pl.scan_delta(address, version=version)
+        try:
+            with told(address):
+                table = DeltaTable(address, version, storage_options=delta_options(address))
+        except TableNotFoundError as missing:
+            said = f"{address}: no Delta table; refresh the features first"
+            raise FileNotFoundError(said) from missing
+        at = table.version()
+        return pl.scan_delta(table, version=at, storage_options=polars_options(address))
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -41,13 +41,15 @@ def join(
     entities: pl.DataFrame,
     time: str,
     tables: Sequence[FeatureTable],
-    window: timedelta = timedelta(days=31),
+    window: timedelta = timedelta(days=366),
+    rows: int = 500_000,
 ) -> pl.DataFrame:
     """Add the features to the entity rows: all rows, in their order, null where nothing is known.
 
-    Rows of a `window` of time are joined together and read only the feature rows that can matter
-    to them, so memory grows with the window. Of feature rows with the same key and times the last
-    one of the table counts. ValueError if a time is null or a feature's name is taken already.
+    At most `rows` rows of a `window` of time are joined together, and read only the feature rows
+    that can matter to them: memory grows with these, not with the entity rows. Of feature rows with
+    the same key and times the last one of the table counts. ValueError if a time is null or a
+    feature's name is taken already.
     """
     taken = [*entities.columns, *(name for t in tables for name in t.features.values())]
     twice = sorted({name for name in taken if taken.count(name) > 1})
@@ -56,10 +58,10 @@ def join(
     if entities[time].null_count():
         raise ValueError(f"{time}: {entities[time].null_count()} entity rows have no time")
     ordered = entities.with_row_index("_row").sort(time)
-    parts = [_join_window(part, time, tables) for part in _windows(ordered, time, window)]
-    if not parts:
-        parts = [_join_all(ordered.lazy(), time, [(table, table.rows) for table in tables])]
-    return pl.concat([part.collect() for part in parts]).sort("_row").drop("_row")
+    found = [_join_window(part, time, tables) for part in _windows(ordered, time, window, rows)]
+    if not found:
+        found = [_join_all(ordered, time, [(table, table.rows) for table in tables])]
+    return pl.concat(found).sort("_row").drop("_row")
 
 
 def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:
@@ -68,67 +70,76 @@ def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:
     return known.unique(list(table.keys), keep="last", maintain_order=True)
 
 
-def _windows(ordered: pl.DataFrame, time: str, window: timedelta) -> Iterator[pl.DataFrame]:
-    """Cut rows that are in order of time into spans of at most `window`."""
+def _windows(
+    ordered: pl.DataFrame, time: str, window: timedelta, rows: int
+) -> Iterator[pl.DataFrame]:
+    """Cut rows that are in order of time into spans of at most `window`, and `rows` rows."""
     if ordered.is_empty():
         return
     since = (pl.col(time) - pl.col(time).first()).dt.total_microseconds()
     numbered = ordered.with_columns(_window=since // (window // timedelta(microseconds=1)))
-    yield from numbered.partition_by("_window", maintain_order=True, include_key=False)
+    for span in numbered.partition_by("_window", maintain_order=True, include_key=False):
+        yield from span.iter_slices(rows)
 
 
-def _join_window(entities: pl.DataFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
+def _join_window(entities: pl.DataFrame, time: str, tables: Sequence[FeatureTable]) -> pl.DataFrame:
     first, last = entities[time][0], entities[time][-1]
     known = [(t, t.known(first - t.ttl if t.ttl else None, last)) for t in tables]
-    return _join_all(entities.lazy(), time, known)
+    return _join_all(entities, time, known)
 
 
 def _join_all(
-    entities: pl.LazyFrame, time: str, tables: Sequence[tuple[FeatureTable, pl.LazyFrame]]
-) -> pl.LazyFrame:
-    for table, rows in tables:
-        entities = _join_one(entities, time, table, rows)
-    return entities
+    entities: pl.DataFrame, time: str, tables: Sequence[tuple[FeatureTable, pl.LazyFrame]]
+) -> pl.DataFrame:
+    """Each table's features beside the rows; the tables are joined at the same time."""
+    features = pl.collect_all([_join_one(entities, time, *table) for table in tables])
+    return pl.concat([entities, *features], how="horizontal")
 
 
 def _join_one(
-    entities: pl.LazyFrame, time: str, table: FeatureTable, rows: pl.LazyFrame
+    entities: pl.DataFrame, time: str, table: FeatureTable, rows: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """ASOF on the records of a table; `entities` and the result are in order of time."""
-    types = table.rows.collect_schema()
+    """The features of one table by ASOF on its records; `entities` are in order of time."""
+    types = rows.collect_schema()
     by = {f"_key{i}": (key, name) for i, (key, name) in enumerate(table.keys.items())}
-    keyed = entities.with_columns(
-        pl.col(name).cast(types[key]).alias(alias) for alias, (key, name) in by.items()
+    asked = entities.lazy().select(
+        pl.col(time).alias("_time"),
+        *(pl.col(name).cast(types[key]).alias(alias) for alias, (key, name) in by.items()),
     )
-    right = _records(rows, table).select(
+    records = _records(rows, table).select(
         *(pl.col(key).alias(alias) for alias, (key, _) in by.items()),
-        pl.col("_known").cast(entities.collect_schema()[time]),
+        pl.col("_known").cast(entities.schema[time]),
         pl.col(table.event).alias("_event"),
         *(pl.col(column).alias(name) for column, name in table.features.items()),
     )
-    joined = keyed.join_asof(
-        right,
-        left_on=time,
+    joined = asked.join_asof(
+        records,
+        left_on="_time",
         right_on="_known",
         by=list(by),
         check_sortedness=False,
     )
-    if table.ttl:
-        alive = pl.col("_event") >= pl.col(time) - table.ttl
-        joined = joined.with_columns(
-            pl.when(alive).then(pl.col(name)).alias(name) for name in table.features.values()
-        )
-    return joined.drop(*by, "_event", "_known")
+    names = list(table.features.values())
+    if table.ttl is None:
+        return joined.select(names)
+    alive = pl.col("_event") >= pl.col("_time") - table.ttl
+    return joined.select(pl.when(alive).then(pl.col(name)).alias(name) for name in names)
 
 
 def _records(rows: pl.LazyFrame, table: FeatureTable) -> pl.LazyFrame:
     """The rows that were the best known one of their key when they became known, by `_known`.
 
     Of two rows with the same event the one known later was created later, or is sorted later: so
-    a record in event is a record in (event, created).
+    a record in event is a record in (event, created). Where both times only ever grow, as they do
+    without corrections, each row is one, and nothing more need be sorted.
     """
-    ordered = rows.with_columns(_known=pl.max_horizontal(table.event, table.created)).sort(
-        "_known", table.event, table.created, maintain_order=True
-    )
+    known = rows.with_columns(_known=pl.max_horizontal(table.event, table.created))
+    ordered = known.sort("_known", maintain_order=True).collect()
+    if ordered[table.event].is_sorted() and ordered[table.created].is_sorted():
+        return ordered.lazy()
     best = pl.col(table.event).cum_max().over(list(table.keys))
-    return ordered.filter(pl.col(table.event) >= best)
+    return (
+        ordered.lazy()
+        .sort("_known", table.event, table.created, maintain_order=True)
+        .filter(pl.col(table.event) >= best)
+    )

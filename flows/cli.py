@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.clock import moment
-from configs.errors import BadConfig, MainspringError
+from configs.errors import MainspringError
 from configs.settings import settings
-from configs.use_case import load_use_case, use_case_names
+from configs.use_case import load_use_case
+from configs.use_cases import all_use_cases
 from flows.new import new
 from flows.replay import replay
 
@@ -36,6 +37,10 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who says so.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 AsOf = Annotated[datetime | None, typer.Option(help="From which moment on, UTC (default: now).")]
+MEANWHILE = (
+    "Every other use case is deployed as its file asks. What prefect.yaml has of these is kept, "
+    "and their runs fail with this message: mend the files, then mainspring deployments --write"
+)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -59,7 +64,10 @@ def up(
         bool, typer.Option(help="Let the deployments run on their schedules.")
     ] = True,
 ) -> None:
-    """Start the Prefect server, a worker and the MLflow UI, and apply the deployments."""
+    """Start the Prefect server, a worker and the MLflow UI, and apply the deployments.
+
+    A use case that does not hold stops no other: it is named, and the exit code is 1.
+    """
     from infra import local
 
     console.print(f"state folder [cyan]{settings().state}[/]")
@@ -74,6 +82,7 @@ def up(
     for block in running.missing_blocks:
         console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
     console.print("stop them with [bold]mainspring down[/]")
+    all_use_cases().require_all(MEANWHILE)
 
 
 @command
@@ -83,6 +92,20 @@ def down() -> None:
 
     stopped = local.down()
     console.print("stopped " + ", ".join(stopped) if stopped else "nothing of ours was running")
+
+
+@command
+def deploy(
+    schedules: Annotated[bool, typer.Option(help="Expect the runs that go by the clock.")] = True,
+) -> None:
+    """Tell the server of PREFECT_API_URL of the work pool, deployments and automations."""
+    from infra import elsewhere
+    from tasks.ledger import ledger
+
+    ledger().prepare()  # now it is said if its database is not there
+    for block in elsewhere.deploy(schedules=schedules):
+        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+    console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
 
 
 @command
@@ -110,14 +133,13 @@ def status(
     """Show the champion, the last windows and the open episodes."""
     from tasks.story import status_of
 
-    wrong = []
-    for name in [use_case] if use_case else use_case_names():
-        try:
-            console.print(status_of(load_use_case(name)))
-        except BadConfig as broken:  # of one use case, which says nothing of the others
-            wrong.append(str(broken))
-    if wrong:
-        raise BadConfig("\n".join(wrong))
+    if use_case:
+        console.print(status_of(load_use_case(use_case)))
+        return
+    found = all_use_cases()
+    for each in found.sound:
+        console.print(status_of(each))
+    found.require_all("The others are above.")
 
 
 @command
@@ -211,9 +233,9 @@ def explain(
 ) -> None:
     """Say why a prediction came out as it did: model, inputs and their times, contributions.
 
-    A contribution is what an input adds to the answer (in points of probability, or in the label's
-    unit), against the version's own background rows (Shapley values). The other models' answers to
-    the same row are beside it.
+    A contribution is what an input adds to the answer (in points of probability, of classes that of
+    the decided one, or in the label's unit), against the version's own background rows (Shapley
+    values). The other models' answers to the same row are beside it.
     """
     from tasks.explain import explain as explanation_of
     from tasks.show import explanation
@@ -255,7 +277,10 @@ def deployments(
         bool, typer.Option("--write", help="Write prefect.yaml instead of comparing it.")
     ] = False,
 ) -> None:
-    """Compare prefect.yaml with what the use cases' YAML files ask for, or write it."""
+    """Compare prefect.yaml with what the use cases' YAML files ask for, or write it.
+
+    A use case that does not hold keeps what is there of it; it is named, and the exit code is 1.
+    """
     from infra import deployments as generated
 
     if write:
@@ -266,6 +291,7 @@ def deployments(
     else:
         console.print("prefect.yaml is out of date: run mainspring deployments --write")
         raise typer.Exit(1)
+    all_use_cases().require_all(MEANWHILE)
 
 
 @command

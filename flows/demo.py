@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -33,7 +34,10 @@ from rich.progress import (
 from configs.clock import write_duration
 from configs.errors import BadConfig, Terminal
 from configs.settings import ROOT, Settings, settings
-from configs.use_case import Demo, UseCase, load_use_case, use_case_names
+from configs.use_case import Demo, UseCase, load_use_case
+from configs.use_cases import all_use_cases
+from tasks import files
+from tasks.lake import lake_of
 from tasks.ledger import ledger, unanswered
 from tasks.reports import show_picture
 from tasks.story import PLUMBING, STYLE, gates_of, happened, history_of, picture, summary
@@ -46,10 +50,10 @@ MARK = "made-by-mainspring-demo"
 
 
 def playable() -> str:
-    """The first use case with a demo section; BadConfig if none has one."""
-    for name in use_case_names():
-        if load_use_case(name).demo is not None:
-            return name
+    """The first use case that holds and has a demo section; BadConfig if none does."""
+    for use_case in all_use_cases().sound:
+        if use_case.demo is not None:
+            return use_case.name
     raise BadConfig("no use case has a demo section, which says who lands its files and when")
 
 
@@ -61,6 +65,7 @@ def play(console: Console, name: str, until: str | None, state: Path) -> bool:
     end = date.fromisoformat(until) if until else use_case.demo.end
     began = time.monotonic()
     _start_over(state)
+    _require_new(use_case)
     usual = settings()  # the addresses of `make up`; the demo takes free ports
     from infra import environment, local
 
@@ -101,6 +106,22 @@ def _start_over(state: Path) -> None:
         shutil.rmtree(state)
     state.mkdir(parents=True)
     (state / MARK).touch()
+
+
+def _require_new(use_case: UseCase) -> None:
+    """BadConfig if there is something already where settings lead out of the demo's folder."""
+    name, places = use_case.name, settings()
+    raw = [f"raw/{table}" for table in use_case.tables]
+    held = {
+        "MAINSPRING_LAKE": lake_of(name).versions(raw),
+        "MAINSPRING_LANDING": files.below(f"{places.landing}/{name}"),
+        "MAINSPRING_LEDGER_URL": ledger().entries(name),
+    }
+    if found := [setting for setting, what in held.items() if what]:
+        raise BadConfig(
+            f"{', '.join(found)}: something of {name} is there already, and a demo would play into "
+            "it; unset it, or name a place that is empty"
+        )
 
 
 @dataclass(frozen=True)
@@ -209,7 +230,9 @@ def _step(screen: Screen, use_case: UseCase, demo: Demo, week: Week, *, report: 
 
 def _land(use_case: UseCase, demo: Demo, week: Week) -> None:
     source = import_module(demo.source)
-    source.write_landing(Path(settings().landing) / use_case.name, week.start, week.end)
+    with TemporaryDirectory() as folder:
+        source.write_landing(Path(folder), week.start, week.end)
+        files.upload(Path(folder), f"{settings().landing}/{use_case.name}")
 
 
 def _wait_for_answers(use_case: UseCase) -> None:
@@ -229,10 +252,9 @@ def _wait_for_answers(use_case: UseCase) -> None:
 
 def _closing(console: Console, use_case: UseCase, seconds: float, usual: Settings) -> bool:
     """The timeline, the picture, the addresses; whether an alert was answered by a decision."""
-    path = publish(use_case.name)
+    shown = publish(use_case.name).removeprefix(f"{ROOT}/")
     console.print(history_of(use_case.name))
     closed = loop_closed(use_case)
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     verdict = "[bold green]the loop closed[/]" if closed else "[bold red]the loop did not close[/]"
     console.print(
         Panel(
@@ -245,12 +267,13 @@ def _closing(console: Console, use_case: UseCase, seconds: float, usual: Setting
 
 
 @flow(name="demo", flow_run_name="demo-{use_case}")
-def publish(use_case: str) -> Path:
-    """Draw the picture of the whole demo, as a file and as an artifact of this run."""
+def publish(use_case: str) -> str:
+    """Draw the picture of the whole demo, as a file and as an artifact of this run; its address."""
     case = load_use_case(use_case)
-    path = picture(case, settings().reports / use_case / "year.png")
-    show_picture(case, path, "year", case.title)
-    return path
+    address, drawn = f"{settings().reports}/{use_case}/year.png", picture(case)
+    files.write(address, drawn)
+    show_picture(case, drawn, "year", case.title)
+    return address
 
 
 def loop_closed(use_case: UseCase) -> bool:

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from configs.errors import BadConfig
 from configs.settings import settings
+from configs.use_cases import all_use_cases
 
 if TYPE_CHECKING:
-    from tasks.scaffold.plan import Plan
-    from tasks.scaffold.settle import Ask
+    from tasks.scaffold.plan import Ask, Plan
 
 _OF_A_TABLE = "As table=column"
 
@@ -47,6 +47,10 @@ def new(
     ] = None,
     predict: Annotated[str, typer.Option(help="The table whose rows are predicted.")] = "",
     label: Annotated[str, typer.Option(help="What is predicted, as table.column.")] = "",
+    kind: Annotated[
+        Literal["binary", "regression", "multiclass"] | None,
+        typer.Option(help="Yes or no, a number, or one of several; default: what it looks like."),
+    ] = None,
     positive: Annotated[str, typer.Option(help="The label's value that is the event.")] = "",
     after: Annotated[
         str, typer.Option(help="How long after its prediction a label is known, like 30d.")
@@ -58,16 +62,18 @@ def new(
     """Write a use case: YAML, feature module, expectations and test, from sample files.
 
     What no flag says is asked, or taken from the samples where nobody can answer. No file is ever
-    overwritten.
+    overwritten; stopped half-way, it leaves none, or takes away at the next try what it left.
     """
+    from infra import deployments
     from tasks.scaffold.plan import Given
     from tasks.scaffold.settle import make_plan
-    from tasks.scaffold.write import files_of, require_free, write
+    from tasks.scaffold.write import files_of, require_free, take_back, written
 
     console = Console()
     root = settings().use_cases.resolve().parent
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", name) or keyword.iskeyword(name):
         raise BadConfig(f"{name!r}: a use case's name is up to 30 small letters, digits and _")
+    take_back(root, name)  # what was killed half-way
     require_free(root, name)
     ask = _asking(console) if sys.stdin.isatty() else _proposed
     tables = _pairs("--table", table) or _tables(ask)
@@ -76,22 +82,23 @@ def new(
         event_time=_pairs("--event-time", event_time),
         known_time=_pairs("--known-time", known_time),
         known_from=_pairs("--known-from", known_from), join=_pairs("--join", join),
-        predict=predict, label=label, positive=positive, after=after, schedule=schedule,
+        predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
     plan = make_plan(given, ask)
     files = files_of(plan)
-    write(root, files)
+    with written(root, name, files):
+        deployments.write()
     _tell(console, plan, list(files), root)
 
 
 def _tell(console: Console, plan: Plan, files: list[str], root: Path) -> None:
-    """Bring prefect.yaml up to date, and say what was written, what not, and what to do next."""
-    from infra import deployments
-
-    deployments.write()
+    """Say what was written, what not, and what to do next."""
     console.print(_understood(plan))
     for path in [*files, "prefect.yaml"]:
         console.print(f"wrote [cyan]{path}[/]")
+    for wrong in all_use_cases().broken.values():
+        console.print("[yellow]another use case, which keeps the deployments that it had:[/]")
+        console.print(str(wrong), markup=False, highlight=False)
     kept = f"tests/use_cases/{plan.name}"
     console.print(f"[yellow]{root / kept} holds rows of your sample: look before you commit[/]")
     console.print(f"next: [bold]mainspring check {plan.name}[/], then docs/your-own.md")

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from configs.clock import write_duration
-from configs.use_case import UseCase, load_use_case, use_case_names
+from configs.use_case import UseCase
+from configs.use_cases import all_use_cases
 from infra.deployments import EVERYWHERE
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ def install(*, schedules: bool) -> list[str]:
     """Create the automations at the server that this process talks to, or bring them up to date;
     the blocks that a use case wants paged and that the server does not have.
 
-    Without `schedules` no watch is due, and nobody waits for one.
+    Without `schedules` no watch is due, and nobody waits for one. Those of a use case that does not
+    hold now stay as they are: its watch fails, and what listens for it tells so.
     """
     from prefect.client.orchestration import get_client
 
     missing = []
     with get_client(sync_client=True) as client:
         _put(client, ZOMBIES, _zombies())
-        for use_case in map(load_use_case, use_case_names()):
+        for use_case in all_use_cases().sound:
             if not (schedules and use_case.deadlines.spans):
                 _put(client, watcher_name(use_case), None)
                 continue

@@ -7,17 +7,24 @@ where the code is, and by its PATH which `python` runs a flow.
 Every deployment runs one at a time and the next one waits (ENQUEUE). CANCEL_NEW would lose work:
 a run whose process and worker died together keeps its slot until it is found out, and what comes
 in the meantime would be cancelled for minutes, an alert's only retraining among it.
+
+A use case whose YAML does not hold keeps the deployments that the file has of it: the others change
+beside it, and its own runs fail and say why, until it is mended or its YAML is removed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from configs.errors import BadConfig
+from configs.reading import read_yaml
 from configs.settings import settings
-from configs.use_case import UseCase, load_use_case, use_case_names
+from configs.use_case import UseCase
+from configs.use_cases import all_use_cases
 
 WORK_POOL = "mainspring"
 EVERYWHERE = "Mainspring:"  # begins the names of automations of no use case (theirs are lowercase)
@@ -42,13 +49,17 @@ _WORKING_DIRECTORY = "prefect.deployments.steps.set_working_directory"
 
 
 def document() -> dict[str, Any]:
-    """What prefect.yaml says, for the use cases of the settings; BadConfig if one is wrong."""
-    use_cases = [load_use_case(name) for name in use_case_names()]
+    """What prefect.yaml says, for the use cases of the settings.
+
+    BadConfig if one of them does not hold, and the file of before cannot be read.
+    """
+    found = all_use_cases()
+    those = [d for use_case in found.sound for d in _of(use_case)] + list(_kept(found.broken))
     return {
         "name": "mainspring",
         "definitions": {"work_pool": _RUNS, "one_at_a_time": _ONE_AT_A_TIME},
         "pull": [{_WORKING_DIRECTORY: {"directory": "{{ $MAINSPRING_HOME }}"}}],
-        "deployments": [d for use_case in use_cases for d in _of(use_case)] + [_attention()],
+        "deployments": [*sorted(those, key=lambda each: str(each["name"])), _attention()],
     }
 
 
@@ -65,13 +76,27 @@ def path() -> Path:
 
 
 def write() -> None:
-    """Write prefect.yaml."""
-    path().write_text(text())
+    """Write prefect.yaml, in one step: what a broken use case keeps is read from it."""
+    unfinished = path().with_suffix(".new")
+    unfinished.write_text(text())
+    unfinished.replace(path())
 
 
 def is_current() -> bool:
     """Whether prefect.yaml is what the use cases' YAML files ask for."""
     return path().exists() and path().read_text() == text()
+
+
+def _kept(broken: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The deployments that the file has of use cases that do not hold now."""
+    if not (broken and path().exists()):
+        return
+    before = read_yaml(path(), "it was there a moment ago")
+    if not isinstance(before, dict) or "deployments" not in before:
+        raise BadConfig(f"{path()}: lists no deployments; take it out of git again, or remove it")
+    for each in before["deployments"]:
+        if each.get("parameters", {}).get("use_case") in broken:
+            yield each | {"concurrency_limit": _ONE_AT_A_TIME, "work_pool": _RUNS}
 
 
 def _of(use_case: UseCase) -> list[dict[str, Any]]:

@@ -10,20 +10,26 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 
+from configs.addresses import shown
 from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
-from infra import automations, deployments
+from infra import automations, deployments, pools
 from infra.environment import check_port, check_state, enter, environment, take_free_ports
+from infra.places import check_places
 from infra.processes import Process, last_lines, recall, remember, start, stop
 
 PREFECT, MLFLOW, WORKER = "Prefect", "MLflow", "worker"
 _LAST_FIRST = (WORKER, MLFLOW, PREFECT)
 _PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
+_DATABASES = {
+    PREFECT: "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+    MLFLOW: "MLFLOW_BACKEND_STORE_URI",
+}
 _PATIENCE = 120.0  # seconds: a fresh database, on a busy machine
 
 
@@ -45,18 +51,16 @@ def up(
     """Start what is missing, `deploy`, and point this process at the server.
 
     Without `schedules` a new server starts no run by the clock; without `deployed` the deployments
-    are left for the caller to apply. `free_ports` takes any free ports
-    instead of those of the settings. BadConfig says which port, folder or file is in the way,
-    CannotStart what did not come up, with the end of its log; nothing new is left running then.
+    are left for the caller to apply. `free_ports` takes any free ports instead of those of the
+    settings. BadConfig says which port, folder, file or address is in the way, CannotStart what did
+    not come up, with the end of its log; nothing new is left running then.
     """
     check_state()
-    if not deployments.is_current():
-        raise BadConfig(
-            f"{deployments.path()} is not what the use cases ask for: "
-            "run `mainspring deployments --write` and look at what changed"
-        )
+    check_places()
+    check_deployments()
     there = {process.name: process for process in recall(_record())}
     _check_same(there.values())
+    mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a server there is already
     wanted = [PREFECT, MLFLOW, WORKER] if mlflow else [PREFECT, WORKER]
     missing = [name for name in wanted if name not in there]
     if free_ports:
@@ -80,6 +84,15 @@ def up(
     )
 
 
+def check_deployments() -> None:
+    """BadConfig if prefect.yaml is not what the use cases ask for."""
+    if not deployments.is_current():
+        raise BadConfig(
+            f"{deployments.path()} is not what the use cases ask for: "
+            "run `mainspring deployments --write` and look at what changed"
+        )
+
+
 def deploy(*, schedules: bool = False) -> list[str]:
     """Apply prefect.yaml and the automations that stand beside it; CannotStart if that fails.
 
@@ -98,9 +111,11 @@ def down() -> list[str]:
 def _check_same(processes: Iterable[Process]) -> None:
     """BadConfig if a process runs that the settings would start in another way."""
     for process in processes:
-        if list(process.command) != _command(process.name):
+        database = shown(_database(process.name))
+        if (list(process.command), process.database) != (_command(process.name), database):
+            said = " ".join([*process.command, process.database]).strip()
             raise BadConfig(
-                f"{process.name} runs already, by other settings ({' '.join(process.command)}): "
+                f"{process.name} runs already, by other settings ({said}): "
                 "run `mainspring down` first"
             )
 
@@ -111,7 +126,7 @@ def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> No
         if name != WORKER:
             _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
     _wait(there, PREFECT, f"{settings().prefect_url}/api/health")
-    _make_work_pool()
+    pools.put("process")
     if WORKER in missing:
         _launch(WORKER, there, {})
     if MLFLOW in missing:
@@ -121,8 +136,12 @@ def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> No
 
 def _launch(name: str, there: dict[str, Process], more: Mapping[str, str]) -> None:
     """Start one process, and write it down before anything else can happen."""
-    env = {**environment(), **more}
-    there[name] = start(name, _command(name), env, _logs() / f"{name.lower()}.log")
+    database = _database(name)  # in the environment: a command line is for everybody to read
+    told = {_DATABASES[name]: database} if database else {}
+    process = start(
+        name, _command(name), {**environment(), **told, **more}, _logs() / f"{name.lower()}.log"
+    )
+    there[name] = replace(process, database=shown(database))
     remember(_record(), list(there.values()))
 
 
@@ -134,27 +153,19 @@ def _command(name: str) -> list[str]:
         MLFLOW: f"mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
     }[name].split()
     if name == MLFLOW:
-        arguments += ["--backend-store-uri", s.mlflow_uri]
         arguments += ["--default-artifact-root", s.mlflow_artifacts]
     return [sys.executable, "-m", *arguments]
 
 
-def _make_work_pool() -> None:
-    """The pool that the worker polls; it is left alone if it is there."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
-
-    template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=deployments.WORK_POOL, type="process", base_job_template=template)
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(pool)
+def _database(name: str) -> str:
+    """The address of a server's database by the settings; empty: it has its own, or none."""
+    return {PREFECT: settings().prefect_database, MLFLOW: settings().mlflow_uri}.get(name, "")
 
 
 def _deploy() -> None:
     """Apply prefect.yaml as anybody would, from the project's root."""
     log = _logs() / "deploy.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     command = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file"]
     with log.open("wb") as output:
         done = subprocess.run(
@@ -184,7 +195,7 @@ def _check_alive(there: Mapping[str, Process]) -> None:
             raise CannotStart(
                 f"{name} ended by itself; {process.log} ends with\n{process.last_lines()}\n"
                 f"A broken database, or one of a newer version, may be why: move it away from "
-                f"{settings().state}, or set MAINSPRING_STATE to a new folder"
+                f"{process.database or settings().state}, or set MAINSPRING_STATE to a new folder"
             )
 
 

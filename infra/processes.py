@@ -24,13 +24,16 @@ _CLOCK = 2.0  # seconds by which a birth time may move when the system's clock i
 
 @dataclass(frozen=True)
 class Process:
-    """A started process: what it is, its pid, birth time (epoch seconds), command and log."""
+    """A started process: what it is, its pid, birth time (epoch seconds), command and log, and the
+    database that it was told of (without the password).
+    """
 
     name: str
     pid: int
     born: float
     command: tuple[str, ...]
     log: str
+    database: str = ""
 
     def found(self) -> psutil.Process | None:
         """The living process, None if it is gone or the pid belongs to another one by now."""

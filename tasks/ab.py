@@ -17,9 +17,9 @@ import polars as pl
 
 from configs.use_case import UseCase
 from tasks.assignment import CHALLENGER, CHAMPION
-from tasks.evaluation import decision_costs
 from tasks.features import labels
 from tasks.gates import Line
+from tasks.kinds import kind_of
 from tasks.performance import with_labels
 from tasks.predictions import answers, used
 from tasks.promotion import Decision
@@ -84,8 +84,9 @@ def costs(use_case: UseCase, rolls: Rolling, as_of: datetime) -> pl.DataFrame:
     width = use_case.gate.block or timedelta(days=1)
     given = used(answers(use_case, rolls.since, as_of))
     known = with_labels(use_case, given, labels(use_case, rolls.since, as_of, as_of))
-    label, decision = known[use_case.label.column], known["decision"].to_numpy()
-    paid = decision_costs(label.fill_null(0).to_numpy(), decision, use_case.evaluation.cost)
+    kind, label = kind_of(use_case), known[use_case.label.column]
+    decision = kind.of_table(known["decision"])
+    paid = kind.costs(label.fill_null(0).to_numpy(), decision, use_case.evaluation.cost)
     rows = known.select(
         "arm",
         block=pl.col(use_case.spine.time).dt.epoch("us") // (width // timedelta(microseconds=1)),

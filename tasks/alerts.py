@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.use_case import UseCase
 from tasks.episodes import ACTOR, SILENCE, changes, severity_of
@@ -25,6 +24,7 @@ from tasks.events import ask
 from tasks.lake import lake_of
 from tasks.ledger import Entry, Ledger, open_episodes, unanswered_alerts, undecided_candidates
 from tasks.monitoring import history
+from tasks.retries import STEADY
 
 _ASK = ("performance", "drift")
 _HOLD = ("contract", "bake", SILENCE)
@@ -84,7 +84,7 @@ def record_window(
     return record(book, use_case, pl.concat([before, rows]), as_of)
 
 
-@task(task_run_name="raise alerts", cache_policy=NO_CACHE)
+@task(task_run_name="raise alerts", **STEADY)
 def raise_alerts(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:

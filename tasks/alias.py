@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.faults import effect
 from configs.use_case import UseCase
 from tasks.ledger import Ledger, champion, ledger
 from tasks.registry import champion_alias, set_champion_alias
+from tasks.retries import STEADY
 
 
 def follow(book: Ledger, model: str) -> int | None:
@@ -27,7 +27,7 @@ def follow(book: Ledger, model: str) -> int | None:
             set_champion_alias(model, reigning.version)
 
 
-@task(task_run_name="alias follows the ledger", cache_policy=NO_CACHE)
+@task(task_run_name="alias follows the ledger", **STEADY)
 def follow_ledger(use_case: UseCase) -> int | None:
     """As `follow`, seen by Prefect."""
     version = follow(ledger(), use_case.name)

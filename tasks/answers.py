@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import moment
 from configs.errors import Terminal
@@ -20,6 +19,7 @@ from configs.use_case import UseCase
 from tasks.approval import pass_on
 from tasks.events import ask
 from tasks.ledger import Entry, Ledger, ledger, unanswered
+from tasks.retries import STEADY
 from tasks.runs import Run, is_alive, latest_runs
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
@@ -135,7 +135,7 @@ def _after(entries: Sequence[Entry], alert: Entry, started: Entry) -> Claim:
     return Claim(alert, "covered", f"{other} was first: version {found.version}", found.version)
 
 
-@task(task_run_name="claim {key}", cache_policy=NO_CACHE)
+@task(task_run_name="claim {key}", **STEADY)
 def claim_alert(use_case: UseCase, key: str) -> Claim:
     """As `claim`, for the flow run that this task runs in."""
     made = claim(ledger(), use_case, key, str(runtime.flow_run.id), is_alive)
@@ -143,7 +143,7 @@ def claim_alert(use_case: UseCase, key: str) -> Claim:
     return made
 
 
-@task(task_run_name="ask again", cache_policy=NO_CACHE)
+@task(task_run_name="ask again", **STEADY)
 def ask_again(use_case: UseCase, now: datetime) -> list[Entry]:
     """Ask again for what is overdue; the entries. `now` is the server's time, not the flows'.
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prefect import get_run_logger, runtime, suspend_flow_run, task
-from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 from pydantic import Field
 
@@ -19,6 +18,7 @@ from configs.errors import Terminal
 from configs.faults import effect
 from configs.use_case import UseCase
 from tasks.ledger import Entry, Ledger, ledger
+from tasks.retries import STEADY
 from tasks.runs import resume, suspended
 
 WAITS = timedelta(days=7)  # the form; the command answers after it, too
@@ -92,7 +92,7 @@ def ask_person(entry: Entry) -> Answer | None:
     return suspend_flow_run(wait_for_input=form, timeout=seconds, key=key)
 
 
-@task(task_run_name="record the answer on version {version}", cache_policy=NO_CACHE)
+@task(task_run_name="record the answer on version {version}", **STEADY)
 def keep_answer(use_case: UseCase, version: int, answer: Answer, now: datetime) -> Entry:
     """As `record_answer`, seen by Prefect."""
     entry, mine = record_answer(ledger(), use_case.name, version, answer, now)

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import polars as pl
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.faults import effect
 from configs.use_case import UseCase
@@ -27,7 +26,7 @@ from tasks.ledger import Entry, Ledger, champion, ledger, open_episodes, unanswe
 from tasks.monitoring import Number, as_rows
 from tasks.paired import both_answers, mature
 from tasks.promotion import Decision, harm
-from tasks.retries import RACING
+from tasks.retries import STEADY
 from tasks.rollout import Baking, baking
 
 KIND: Final = "bake"
@@ -57,7 +56,7 @@ def look(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Baked 
     rows = known.rows if known.enough else known.rows.clear()
     looks = ceil((window.until - window.since) / use_case.monitor.window)
     bake = use_case.bake
-    found = harm(use_case, rows, *both_answers(rows), bake, bake.min_rows, max(looks, 1))
+    found = harm(use_case, rows, *both_answers(use_case, rows), bake, bake.min_rows, max(looks, 1))
     return Baked(window, found, known.coverage)
 
 
@@ -149,7 +148,7 @@ def record_wish(
     return wanted, [e for e in waiting if e.what == "rollback_asked"]
 
 
-@task(task_run_name="look at the bake", cache_policy=NO_CACHE)
+@task(task_run_name="look at the bake", **STEADY)
 def look_at_bake(use_case: UseCase, as_of: datetime) -> Baked | None:
     """As `look`, seen by Prefect."""
     baked = look(use_case, ledger().entries(use_case.name), as_of)
@@ -159,7 +158,7 @@ def look_at_bake(use_case: UseCase, as_of: datetime) -> Baked | None:
     return baked
 
 
-@task(task_run_name="ask for a rollback", **RACING)
+@task(task_run_name="ask for a rollback", **STEADY)
 def ask_for_rollback(use_case: UseCase, baked: Baked | None, as_of: datetime) -> Entry | None:
     """As `record_wish`; every ask is sent as long as nobody answers it."""
     wanted, waiting = record_wish(ledger(), use_case.name, baked, as_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import isnan
 
 from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_link_artifact
@@ -17,6 +18,7 @@ from tasks.export import Exported
 from tasks.features import table_versions
 from tasks.ledger import Entry, ledger
 from tasks.registry import address_of, golden_rows, open_model, register, version_of
+from tasks.retries import STEADY
 from tasks.training import Fitted, Parts
 
 
@@ -30,7 +32,9 @@ def candidate_entry(card: Card, version: int, origin: str, as_of: datetime, acto
         "trained_until": card.trained_until.isoformat(),
         "rows": card.rows,
         "threshold": card.threshold,
-        "holdout": card.holdout,
+        "holdout": {  # JSON has no NaN
+            name: None if isnan(value) else value for name, value in card.holdout.items()
+        },
     }
     key = f"candidate:{origin}"
     return Entry(card.use_case, "candidate_registered", key, as_of, actor, version, evidence)
@@ -42,7 +46,7 @@ def read_versions(use_case: UseCase) -> dict[str, int]:
     return table_versions(use_case)
 
 
-@task(task_run_name="registered before?", cache_policy=NO_CACHE)
+@task(task_run_name="registered before?", **STEADY)
 def registered_version(use_case: UseCase, origin: str) -> int | None:
     """The version that an earlier run for the same origin has registered."""
     return version_of(use_case.name, origin)
@@ -60,7 +64,7 @@ def describe(
     return make_card(use_case, parts, candidates, exported, versions)
 
 
-@task(task_run_name="register", cache_policy=NO_CACHE)
+@task(task_run_name="register", **STEADY)
 def register_version(
     use_case: UseCase, exported: Exported, parts: Parts, card: Card, origin: str
 ) -> int:
@@ -71,7 +75,7 @@ def register_version(
     return version
 
 
-@task(task_run_name="record version {version}", cache_policy=NO_CACHE)
+@task(task_run_name="record version {version}", **STEADY)
 def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
     """Open the stored version, and record it once; its page and a link become artifacts."""
     card = open_model(use_case.name, version).card

@@ -13,11 +13,12 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs import part
-from configs.settings import ROOT
+from configs.settings import ROOT, settings
 from configs.use_case import Candidate, UseCase
 from tasks.drift import Profile, profile
 from tasks.export import Exported, Footprint, answer, open_session
 from tasks.holdout import importance, measured
+from tasks.kinds import Threshold, kind_of
 from tasks.matrix import Schema, build_matrix
 from tasks.training import Fitted, Parts
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _PACKAGES = (
     "numpy", "polars", "deltalake", "feast", "scikit-learn", "skl2onnx", "onnx", "onnxruntime",
 )  # fmt: skip
-SCORE = "score"  # the model's own output in its reference profile
 
 
 class Card(BaseModel):
@@ -43,7 +43,11 @@ class Card(BaseModel):
     feature_service: str
     label: str
     kind: part.Kind = Field("binary", description="of the label")
-    threshold: float | None = Field(description="from which it flags; null of a number")
+    classes: tuple[str, ...] = Field((), description="of the label, in the answers' order")
+    threshold: Threshold = Field(
+        description="from which it flags; of classes the prices by which it decides; null of a "
+        "number"
+    )
     start: datetime = Field(description="prediction time of the first fitted row")
     fitted_until: datetime | None = Field(None, description="the train part's end")
     end: datetime = Field(description="the `as_of` of the training run")
@@ -94,6 +98,7 @@ def make_card(
         feature_service=use_case.features.service,
         label=use_case.label.column,
         kind=use_case.label.kind,
+        classes=use_case.label.classes,
         threshold=exported.threshold,
         start=parts.train[use_case.spine.time].min(),
         fitted_until=parts.validation_start,
@@ -106,7 +111,9 @@ def make_card(
         },
         validation={each.name: each.validation for each in candidates},
         **measured(use_case, parts.holdout, scores, exported.threshold),
-        importance=importance(session, fitted.schema, parts, use_case.seed),
+        importance=importance(
+            kind_of(use_case), exported.threshold, session, fitted.schema, parts, use_case.seed
+        ),
         reference=_reference(use_case, session, fitted.schema, parts.seen),
         table_versions=table_versions,
         revision=revision(),
@@ -123,10 +130,10 @@ def _reference(
     use_case: UseCase, session: InferenceSession, schema: Schema, seen: pl.DataFrame
 ) -> Profile:
     """The profile of the rows that the model was fitted and selected on, with its scores."""
-    scores = pl.Series(SCORE, answer(session, build_matrix(seen, schema)))
+    kind = kind_of(use_case)
     return profile(
-        seen.with_columns(scores),
-        (*schema.numeric, SCORE),
+        seen.with_columns(kind.scores(answer(session, build_matrix(seen, schema)))),
+        (*schema.numeric, *kind.scored),
         schema.categorical,
         use_case.spine.time,
         use_case.monitor.drift,
@@ -135,7 +142,12 @@ def _reference(
 
 
 def revision() -> str:
-    """The code's git commit (`-dirty` when files differ from it); else the package's version."""
+    """The code's git commit (`-dirty` when files differ from it); else the package's version.
+
+    An image has no git: the settings say what it was built from.
+    """
+    if settings().revision:
+        return settings().revision
     try:
         command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

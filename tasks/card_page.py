@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
 
+from configs.s3_errors import told
 from configs.settings import settings
 from configs.use_case import UseCase
+from tasks import files
 from tasks.card import Card
 from tasks.card_plots import draw
 from tasks.card_text import Became, markdown
@@ -53,12 +54,12 @@ a { color: var(--link) }
 
 @dataclass(frozen=True)
 class Page:
-    """Where a card's page is, Markdown beside its pictures and HTML that holds them; and its text,
-    Markdown that holds them too.
+    """The addresses of a card's page, Markdown beside its pictures and HTML that holds them; and
+    its text, Markdown that holds them too.
     """
 
-    markdown: Path
-    html: Path
+    markdown: str
+    html: str
     text: str
 
 
@@ -123,14 +124,15 @@ def as_html(text: str, title: str) -> str:
 
 def write_page(card: Card, version: int, entries: Sequence[Entry]) -> Page:
     """Write reports/<use case>/models/v<version>.md and .html, and the pictures they show."""
-    folder = settings().reports / card.use_case / "models"
-    pictures, what = draw(card, folder / "pictures"), became(entries, version)
-    beside = {name: f"pictures/{path.name}" for name, path in pictures.items()}
-    inside = {name: inline(path) for name, path in pictures.items()}
-    found = Page(folder / f"v{version}.md", folder / f"v{version}.html",
+    folder = f"{settings().reports}/{card.use_case}/models"
+    pictures, what = draw(card, f"{folder}/pictures"), became(entries, version)
+    beside = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}
+    inside = {name: inline(files.read(address)) for name, address in pictures.items()}
+    found = Page(f"{folder}/v{version}.md", f"{folder}/v{version}.html",
                  markdown(card, what, inside))  # fmt: skip
-    found.markdown.write_text(markdown(card, what, beside))
-    found.html.write_text(as_html(found.text, f"{card.use_case} version {version}"))
+    files.write(found.markdown, markdown(card, what, beside).encode())
+    html = as_html(found.text, f"{card.use_case} version {version}")
+    files.write(found.html, html.encode())
     return found
 
 
@@ -151,5 +153,7 @@ def publish_card(use_case: UseCase, version: int) -> Page:
     create_markdown_artifact(found.text, key=key, description=f"version {version}")
     client = connect()
     run_id = client.get_model_version(use_case.name, str(version)).run_id
-    client.log_artifact(run_id, str(found.html), "card")
+    page = files.read(found.html).decode()
+    with told(settings().mlflow_artifacts):
+        client.log_text(run_id, page, f"card/v{version}.html")
     return found

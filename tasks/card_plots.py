@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks import files
 from tasks.card import Card
-from tasks.kinds import KINDS
-from tasks.plots import COLOURS, INK, tidy
+from tasks.kinds import kind_in
+from tasks.plots import COLOURS, INK, png, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +17,25 @@ BLUE = "#4878a8"
 _BARS = 30
 
 
-def draw(card: Card, folder: Path) -> dict[str, Path]:
-    """The card's pictures as PNG files by name, drawn unless they are there for the same file."""
+def draw(card: Card, folder: str) -> dict[str, str]:
+    """The addresses of the card's pictures (PNG) by name, drawn unless they are there for the same
+    file.
+    """
     from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a picture
 
     painters: dict[str, Callable[[Axes, Card], None]] = {"calibration": _calibration}
     if card.importance:
         painters["importance"] = _importance
     painters["drift"] = _drift
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {name: folder / f"{card.digest[:12]}-{name}.png" for name in painters}
-    for name, path in found.items():
-        if not path.exists():
+    found = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
+    for name, address in found.items():
+        if not files.exists(address):
             height = _height(name, card)
             figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
             left = 0.11 if name == "calibration" else 0.27
             figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
             painters[name](figure.add_subplot(), card)
-            figure.savefig(path, dpi=100)
+            files.write(address, png(figure, dpi=100))
     return found
 
 
@@ -51,12 +52,12 @@ def _calibration(axes: Axes, card: Card) -> None:
     top = 1.05 * max(*predicted, *observed, 0.0 if card.threshold is None else 0.05)
     axes.plot([low, top], [low, top], "--", color="#9aa2ad", linewidth=1)
     axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
-    if card.threshold is not None:
+    if isinstance(card.threshold, float):
         axes.axvline(card.threshold, color=COLOURS["page"], linewidth=1, linestyle=":")
         axes.text(card.threshold, 0.98 * top, " flagged from here on", color=COLOURS["page"],
                   fontsize=8, va="top")  # fmt: skip
     axes.set(xlim=(low, top), ylim=(low, top))
-    names = KINDS[card.kind].axes
+    names = kind_in(card).axes
     axes.set_xlabel(names[0], fontsize=9, color=INK)
     axes.set_ylabel(names[1], fontsize=9, color=INK)
     tidy(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
@@ -64,7 +65,7 @@ def _calibration(axes: Axes, card: Card) -> None:
 
 def _importance(axes: Axes, card: Card) -> None:
     """Mean size of each input's contribution, in points of probability or the label's unit."""
-    times, unit = KINDS[card.kind].points
+    times, unit = kind_in(card).points
     shown = list(card.importance.items())[:_BARS][::-1]
     axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
     axes.tick_params(axis="y", length=0)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.card import SCORE, Card
+from tasks.card import Card
 from tasks.drift import CategoricalBins, Column
-from tasks.kinds import KINDS
+from tasks.kinds import kind_in
 from tasks.markdown import table
 
 _OFTEN_MISSING = 0.05
@@ -81,7 +81,7 @@ Measured on the holdout with the file that runs.
 ## What is normal
 The monitor compares each window of {card.reference.window.days} days with this profile of \
 {card.reference.rows:,} rows; beyond its threshold (PSI) a column has drifted. \
-`{SCORE}` is the model's own answer.
+{_own(card)} is the model's own answer.
 {shown.get("drift", "")}
 {table([_normal(name, column) for name, column in card.reference.columns.items()])}
 
@@ -100,7 +100,7 @@ def limits(card: Card) -> str:
 
 def _head(card: Card) -> str:
     """In two sentences: what it is, and on what it was fitted and measured."""
-    kind, fitted = KINDS[card.kind], card.rows["train"] + card.rows["validation"]
+    kind, fitted = kind_in(card), card.rows["train"] + card.rows["validation"]
     return (
         f"`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from "
         f"feature service `{card.feature_service}`; {kind.decides(card.threshold)}. "
@@ -121,7 +121,7 @@ def _limits(card: Card) -> list[str]:
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
     if cost:
-        said.append(KINDS[card.kind].weighs(cost))
+        said.append(kind_in(card).weighs(cost))
     missing = [
         f"`{name}` ({column.shares[-1]:.0%})"
         for name, column in card.reference.columns.items()
@@ -154,7 +154,7 @@ def _span(card: Card) -> str:
 
 def _metrics(card: Card) -> str:
     rows = []
-    for name in KINDS[card.kind].carded:
+    for name in kind_in(card).carded:
         low, high = card.intervals.get(name, (None, None))
         between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
         rows.append({"metric": name, "holdout": card.holdout[name], "interval": between})
@@ -172,7 +172,7 @@ def _sureness(card: Card) -> str:
 
 
 def _importance(card: Card) -> str:
-    times, unit = KINDS[card.kind].points
+    times, unit = kind_in(card).points
     rows = [
         {"input": name, f"mean size of its contribution, {unit}": times * value}
         for name, value in card.importance.items()
@@ -181,7 +181,7 @@ def _importance(card: Card) -> str:
 
 
 def _slices(card: Card) -> str:
-    names = ("slice", "value", "rows", *KINDS[card.kind].sliced)
+    names = ("slice", "value", "rows", *kind_in(card).sliced)
     return table([{name: entry[name] for name in names} for entry in card.slices])
 
 
@@ -205,6 +205,10 @@ def _windows(card: Card) -> str:
     ]
     versions = [{"table": name, "version": number} for name, number in card.table_versions.items()]
     return f"{table(rows)}\n\n{table(versions)}"
+
+
+def _own(card: Card) -> str:
+    return ", ".join(f"`{name}`" for name in kind_in(card).scored)
 
 
 def _normal(name: str, column: Column) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from configs.errors import BadConfig
 from configs.use_case import UseCase
 from tasks.features import CREATED, EVENT, raw_tables
 from tasks.findings import Finding
+from tasks.kinds import kind_of
 from tasks.lake import lake_of
 from tasks.leaks import Function, Leak, Raw, leaks
 from tasks.store import objects
@@ -146,19 +147,15 @@ def _labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
     label, time = use_case.label, use_case.spine.time
     rows = frames[label.function]
     early = rows.filter(pl.col(label.known_time) < pl.col(time)).height
-    values = rows[label.column].drop_nulls().unique()
+    mistake = kind_of(use_case).mistake(rows[label.column].drop_nulls().unique())
     if early:
         said = (
             f"{early} of {rows.height} labels are known before their {time}: {label.known_time} "
             "must say when the answer came, or the prediction comes too late to be one"
         )
         yield Finding(label.function, "wrong", said)
-    elif not values.dtype.is_numeric():
-        said = f"{label.column} is {values.dtype}; a label is a number"
-        yield Finding(label.function, "wrong", said)
-    elif label.kind == "binary" and not ((values == 0) | (values == 1)).all():
-        said = f"{label.column} holds {values.head(5).to_list()}; label.kind binary wants 0 and 1"
-        yield Finding(label.function, "wrong", said)
+    elif mistake:
+        yield Finding(label.function, "wrong", f"{label.column} {mistake}")
 
 
 def _leaks(use_case: UseCase, functions: Mapping[str, Function], raw: Raw) -> Iterator[Finding]:

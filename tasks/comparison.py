@@ -16,10 +16,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from configs.policy import AnyCost, Gate
+from configs.costs import AnyCost
+from configs.policy import Gate
 from configs.use_case import UseCase
-from tasks.evaluation import LOWER_IS_BETTER, Decisions, Floats, decision_costs, slices_of
-from tasks.kinds import kind_of
+from tasks.evaluation import LOWER_IS_BETTER, Decisions, Floats, slices_of
+from tasks.kinds import Kind, kind_of
+from tasks.matrix import to_answers
 
 Flags = NDArray[np.bool_]
 Blocks = NDArray[np.int64]
@@ -33,8 +35,8 @@ _CHUNK = 64  # draws that average precision measures at once: bounds memory at 6
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's values (probabilities of the event, or numbers) and what is decided by them,
-    both of shape (rows,).
+    """One model's values (rows,), probabilities of the event or numbers, or (rows, classes); and
+    what is decided by them (rows,).
     """
 
     value: Floats
@@ -82,6 +84,7 @@ class Pair:
     drawn: int
     challenger: Answers
     champion: Answers
+    kind: Kind
 
     @property
     def blocks(self) -> int:
@@ -91,7 +94,7 @@ class Pair:
     def inside(self, mask: Flags) -> Pair:
         """Some of the rows, in the blocks they were in."""
         answers = (self.challenger.inside(mask), self.champion.inside(mask))
-        return Pair(self.label[mask], self.block[mask], self.drawn, *answers)
+        return Pair(self.label[mask], self.block[mask], self.drawn, *answers, self.kind)
 
 
 def compare(
@@ -119,9 +122,9 @@ def compare(
     parts = slices_in(use_case, rows, pair) if sliced else {}
     for part in parts.values():
         found.append(difference(gate.metric, part, cost, draws, error / len(parts)))
-    kind, spread = kind_of(use_case), float(pair.label.std())
+    spread = float(pair.label.std())
     return [
-        replace(of, subject=name, unit=kind.unit(of.subject, spread, cost))
+        replace(of, subject=name, unit=pair.kind.unit(of.subject, spread, cost))
         for name, of in zip((*subjects, *parts), found, strict=True)
     ]
 
@@ -130,7 +133,13 @@ def pair_of(use_case: UseCase, rows: pl.DataFrame, challenger: Answers, champion
     """Both models' answers to labelled rows, in their order; of one model alone, its own twice."""
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
     block = block_of(rows[use_case.spine.time], use_case.gate, use_case.seed)
-    return Pair(label, block, int(block.max()) + 1, challenger, champion)
+    return Pair(label, block, int(block.max()) + 1, challenger, champion, kind_of(use_case))
+
+
+def answers_in(use_case: UseCase, rows: pl.DataFrame, of: str = "") -> Answers:
+    """The answers in the columns value and decision of a table, `of` before both names."""
+    value = to_answers(rows[f"{of}value"])
+    return Answers(value, kind_of(use_case).of_table(rows[f"{of}decision"]))
 
 
 def block_of(times: pl.Series, gate: Gate, seed: int) -> Blocks:
@@ -161,7 +170,7 @@ def slices_in(use_case: UseCase, rows: pl.DataFrame, pair: Pair) -> dict[str, Pa
     return {
         name: part
         for name, part in parts.items()
-        if kind_of(use_case).comparable(part.label) and part.blocks >= MIN_BLOCKS
+        if pair.kind.comparable(part.label) and part.blocks >= MIN_BLOCKS
     }
 
 
@@ -197,25 +206,22 @@ def measure(subject: str, pair: Pair, answers: Answers, cost: AnyCost) -> Measur
     if subject == "pr_auc":
         return average_precision(pair, p)
     if subject == CALIBRATION:
-        gap = mean(pair, p - y)
+        gap = mean(pair, gaps(pair, answers))
         return lambda draws: np.abs(gap(draws))
     if subject == "rmse":
         squared = mean(pair, np.square(p - y))
         return lambda draws: np.sqrt(squared(draws))
-    return mean(pair, losses(subject, y, answers, cost))
+    if subject == "cost":
+        return mean(pair, pair.kind.costs(y, answers.decision, cost))
+    if subject == "accuracy":
+        return mean(pair, pair.kind.observed(y, answers.decision))
+    return mean(pair, pair.kind.losses(subject, y, p))
 
 
-def losses(subject: str, label: Floats, answers: Answers, cost: AnyCost) -> Floats:
-    """What each row adds to a subject that is a mean over rows, (rows,)."""
-    p = answers.value
-    if subject == "brier":
-        return np.square(p - label)
-    if subject == "mae":
-        return np.abs(p - label)
-    if subject == "log_loss":
-        kept = np.clip(p, 1e-7, 1 - 1e-7)
-        return -(label * np.log(kept) + (1 - label) * np.log(1 - kept))
-    return decision_costs(label, answers.decision, cost)
+def gaps(pair: Pair, answers: Answers) -> Floats:
+    """Of each row what was predicted minus what was observed, (rows,)."""
+    decision = answers.decision
+    return pair.kind.stated(answers.value, decision) - pair.kind.observed(pair.label, decision)
 
 
 def mean(pair: Pair, values: Floats) -> Measure:

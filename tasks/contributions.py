@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tasks.evaluation import Floats
 from tasks.export import CHUNK, answer
+from tasks.kinds import kind_in
 from tasks.matrix import Matrix, build_matrix
 
 if TYPE_CHECKING:
@@ -28,49 +29,75 @@ if TYPE_CHECKING:
     from tasks.registry import Model
 
 Ranks = NDArray[np.int64]
+Places = NDArray[np.int64]
 
 
 def contributions(model: Model, frame: pl.DataFrame, permutations: int, seed: int) -> Floats:
-    """What each input adds to the answer to each row, float64 (rows, inputs).
+    """What each input adds to the answer to each row (of classes: to the probability of the one
+    that is decided on), float64 (rows, inputs).
 
     `frame` holds the model's inputs. The background are golden rows of the version: a row's
     contributions add up to its answer minus the mean answer to those that were used,
     the same ones for every row. The answer for a row depends on nothing but the row,
     `permutations` (an even number is used, at least 2) and the seed.
     """
-    schema = model.card.inputs
-    rows, golden = build_matrix(frame, schema), build_matrix(model.golden, schema)
-    return shapley(model.session, rows, golden, permutations, seed)
+    card, kind = model.card, kind_in(model.card)
+    rows, golden = build_matrix(frame, card.inputs), build_matrix(model.golden, card.inputs)
+    place = kind.place(kind.decide(answer(model.session, rows), card.threshold))
+    return shapley(model.session, rows, golden, permutations, seed, place)
 
 
 def shapley(
-    session: InferenceSession, rows: Matrix, background: Matrix, permutations: int, seed: int
+    session: InferenceSession,
+    rows: Matrix,
+    background: Matrix,
+    permutations: int,
+    seed: int,
+    place: Places,
 ) -> Floats:
-    """As `contributions`, of matrices (rows, inputs); memory is that of CHUNK rows."""
+    """As `contributions`, of matrices (rows, inputs), to the column `place` (rows,) of each row's
+    answer; memory is that of CHUNK rows.
+    """
     ranks = _orders(rows.shape[1], permutations, seed)
     start = _spread(session, background, len(ranks), seed)
-    first = answer(session, start)
+    first = _columns(session, start)
     step = max(1, CHUNK // (len(ranks) * max(1, rows.shape[1] - 1)))
-    chunks = (rows[at : at + step] for at in range(0, len(rows), step))
-    found = [_walk(session, chunk, start, first, ranks) for chunk in chunks]
+    chunks = (slice(at, at + step) for at in range(0, len(rows), step))
+    found = [_walk(session, rows[of], place[of], start, first, ranks) for of in chunks]
     return np.concatenate(found) if found else np.empty(rows.shape)
 
 
+def _columns(session: InferenceSession, matrix: Matrix) -> Floats:
+    """The answers as columns, (rows, 1) or (rows, classes)."""
+    found = answer(session, matrix)
+    return found if found.ndim > 1 else found[:, None]
+
+
 def _walk(
-    session: InferenceSession, rows: Matrix, start: Matrix, first: Floats, ranks: Ranks
+    session: InferenceSession,
+    rows: Matrix,
+    place: Places,
+    start: Matrix,
+    first: Floats,
+    ranks: Ranks,
 ) -> Floats:
     """Mean change of the answer when an input takes the row's value, over all orders.
 
     `start` (orders, inputs) are the background rows that each order sets out from, `first`
-    (orders,) their answers, `ranks` (orders, inputs) each input's place in each order.
+    (orders, columns) their answers, `ranks` (orders, inputs) each input's place in each order.
     """
     orders, inputs = ranks.shape
     taken = ranks[:, None, :] < np.arange(1, inputs)[:, None]  # (orders, steps between, inputs)
     between = np.where(taken, rows[:, None, None, :], start[:, None, :])
-    middle = answer(session, between.reshape(-1, inputs)).reshape(len(rows), orders, -1)
-    last = np.broadcast_to(answer(session, rows)[:, None, None], (len(rows), orders, 1))
+    answers = _columns(session, between.reshape(-1, inputs))
+    middle = answers.reshape(len(rows), orders, inputs - 1, -1)
+    steps = [
+        first.T[place][:, :, None],
+        np.take_along_axis(middle, place[:, None, None, None], axis=3)[..., 0],
+        np.take_along_axis(_columns(session, rows), place[:, None], axis=1)[:, :, None],
+    ]
     path = np.concatenate(
-        [np.broadcast_to(first[:, None], (len(rows), orders, 1)), middle, last], axis=2
+        [np.broadcast_to(step, (len(rows), orders, step.shape[2])) for step in steps], axis=2
     )
     by_input = np.broadcast_to(ranks, (len(rows), orders, inputs))
     return np.asarray(np.take_along_axis(np.diff(path, axis=2), by_input, axis=2).mean(axis=1))
@@ -85,11 +112,13 @@ def _orders(inputs: int, permutations: int, seed: int) -> Ranks:
 
 
 def _spread(session: InferenceSession, background: Matrix, count: int, seed: int) -> Matrix:
-    """`count` background rows, spread over their answers so that few stand for all of them.
+    """`count` background rows, spread over their answers (by the likeliest class, and by how likely
+    it is) so that few stand for all of them.
 
     They are dealt at random to the orders; beyond the rows there are, all come again.
     """
-    ranked = background[np.argsort(answer(session, background), kind="stable")]
+    answers = _columns(session, background)
+    ranked = background[np.lexsort((answers.max(axis=1), answers.argmax(axis=1)))]
     places = ((np.arange(count) + 0.5) / count * len(ranked)).astype(int)
     dealt: Matrix = ranked[np.random.default_rng([seed, 1]).permutation(places)]
     return dealt

@@ -1,5 +1,5 @@
 """How good probabilities are: metrics, business cost and its best threshold; and for every kind of
-label what a decision costs, calibration and slices.
+label calibration and slices.
 
 Everywhere `label` is (rows,) of 0 and 1, `probability` (rows,) of the event, and a row is flagged
 when probability >= threshold.
@@ -15,11 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from configs.costs import Cost
 from configs.part import Metric
-from configs.policy import AnyCost, Cost, Slice
+from configs.policy import Slice
 
 Floats = NDArray[np.float64]
-Decisions = NDArray[np.bool_] | Floats
+Decisions = NDArray[np.bool_] | NDArray[np.int64] | Floats
+"""Of each row: whether it is flagged, the code of the class that it is given, or its number."""
 BINS = 10
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "rmse", "mae", "cost"})
 
@@ -51,7 +53,7 @@ def evaluate(
         "brier": float(np.mean(np.square(p - y))),
         "log_loss": float(metrics.log_loss(y, p, labels=[0, 1])),
         "calibration_gap": float(p.mean() - y.mean()),
-        "ece": _ece(table),
+        "ece": calibration_error(table),
         "cost": mean_cost(y, p, threshold, cost),
         "positive_rate": float(y.mean()),
         "rows": float(len(y)),
@@ -69,11 +71,8 @@ def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: 
     return decision_costs(y, p >= threshold, cost)
 
 
-def decision_costs(label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
-    """Business cost of each row (rows,), given which are flagged, or by which number."""
-    if not isinstance(cost, Cost):
-        error = decision - label
-        return cost.over * np.maximum(error, 0.0) + cost.under * np.maximum(-error, 0.0)
+def decision_costs(label: Floats, decision: Decisions, cost: Cost) -> Floats:
+    """Business cost of each row (rows,), given which are flagged."""
     event = np.where(decision, cost.true_positive, cost.false_negative)
     none = np.where(decision, cost.false_positive, cost.true_negative)
     return np.where(label == 1, event, none)
@@ -213,7 +212,7 @@ def by_slice(
     ]
 
 
-def _ece(table: pl.DataFrame) -> float:
+def calibration_error(table: pl.DataFrame) -> float:
     """Expected calibration error: the bins' |predicted - observed|, weighted by rows.
 
     Naeini, Cooper & Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",

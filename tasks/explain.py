@@ -21,9 +21,10 @@ from configs.use_case import UseCase
 from tasks import features
 from tasks.assignment import PREVIOUS
 from tasks.contributions import contributions
+from tasks.evaluation import Floats
 from tasks.features import Source
 from tasks.keys import find, of_key
-from tasks.kinds import KINDS, Kind, kind_of
+from tasks.kinds import Threshold, kind_in, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger
 from tasks.predictions import SHADOWS
@@ -51,16 +52,18 @@ class Input:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one version said: the event's probability and whether it flags the row, or a value that
-    is its decision. `recorded`: when the row was scored; else it was asked just now.
+    """What one version said: the event's probability and whether it flags the row; a value that is
+    its decision; or the class that it decides on and that one's probability, and in `values` those
+    of all classes. `recorded`: when the row was scored; else it was asked just now.
     """
 
     version: int
     algorithm: str
     arm: str
     value: float
-    threshold: float | None
-    decision: bool | float
+    values: tuple[float, ...]
+    threshold: Threshold
+    decision: bool | float | str
     recorded: bool
 
 
@@ -72,12 +75,13 @@ class Explanation:
 
     use_case: str
     kind: part.Kind
+    classes: tuple[str, ...]
     key: dict[str, Any]
     predicted: datetime
     scored: datetime
     answer: Answer
     others: tuple[Answer, ...]
-    label: float | None
+    label: float | str | None
     labelled: datetime | None
     base: float
     inputs: tuple[Input, ...]
@@ -94,12 +98,13 @@ def explain(use_case: UseCase, written: str, as_of: datetime) -> Explanation:
     time, version = found[use_case.spine.time], found["model_version"]
     model = open_model(use_case.name, version)
     row = _row(use_case, model, found)
-    now = float(predict(model, row)[0])
+    now = predict(model, row)
     added = contributions(model, row, ORDERS, use_case.seed)[0]
     known_label, labelled = _label(use_case, found, as_of)
     return Explanation(
         use_case=use_case.name,
         kind=use_case.label.kind,
+        classes=use_case.label.classes,
         key={name: found[name] for name in use_case.spine.key},
         predicted=time,
         scored=found["scored_as_of"],
@@ -107,9 +112,9 @@ def explain(use_case: UseCase, written: str, as_of: datetime) -> Explanation:
         others=_others(use_case, found),
         label=known_label,
         labelled=labelled,
-        base=now - float(added.sum()),
+        base=_stated(model, now) - float(added.sum()),
         inputs=_inputs(use_case, model, row, list(added)),
-        notes=_notes(kind_of(use_case), found, now),
+        notes=_notes(model, found, now),
     )
 
 
@@ -151,7 +156,7 @@ def _others(use_case: UseCase, found: Mapping[str, Any]) -> tuple[Answer, ...]:
     if before is None:
         return ()
     model = open_model(use_case.name, before)
-    value = float(predict(model, _row(use_case, model, found))[0])
+    value = predict(model, _row(use_case, model, found))
     return (_answer(model, PREVIOUS, value, recorded=False),)
 
 
@@ -165,32 +170,49 @@ def champion_before(entries: Sequence[Entry], version: int) -> int | None:
 
 def _recorded(use_case: UseCase, row: Mapping[str, Any]) -> Answer:
     model = open_model(use_case.name, row["model_version"])
-    return _answer(model, row["arm"], row[kind_of(use_case).column], recorded=True)
+    value = np.array([row[kind_of(use_case).column]])
+    return _answer(model, row["arm"], value, recorded=True)
 
 
-def _answer(model: Model, arm: str, value: float, *, recorded: bool) -> Answer:
-    card = model.card
-    decision = KINDS[card.kind].decide(np.array([value]), card.threshold)[0].item()
-    return Answer(model.version, card.algorithm, arm, value, card.threshold, decision, recorded)
+def _answer(model: Model, arm: str, value: Floats, *, recorded: bool) -> Answer:
+    card, kind = model.card, kind_in(model.card)
+    return Answer(
+        version=model.version,
+        algorithm=card.algorithm,
+        arm=arm,
+        value=_stated(model, value),
+        values=tuple(value.ravel().tolist()),
+        threshold=card.threshold,
+        decision=kind.in_table(kind.decide(value, card.threshold))[0],
+        recorded=recorded,
+    )
+
+
+def _stated(model: Model, value: Floats) -> float:
+    """The number of one answer that its contributions add up to."""
+    kind = kind_in(model.card)
+    return float(kind.stated(value, kind.decide(value, model.card.threshold))[0])
 
 
 def _label(
     use_case: UseCase, found: Mapping[str, Any], as_of: datetime
-) -> tuple[float | None, datetime | None]:
+) -> tuple[float | str | None, datetime | None]:
     """The label and when it was known."""
     time, label = found[use_case.spine.time], use_case.label
     known = features.labels(use_case, time, time + _INSTANT, as_of).lazy()
     rows = of_key(known, {name: found[name] for name in use_case.spine.key}).collect()
     if rows.is_empty():
         return None, None
-    return rows[label.column][0], rows[label.known_time][0]
+    return kind_of(use_case).meant(rows[label.column][0]), rows[label.known_time][0]
 
 
-def _notes(kind: Kind, found: Mapping[str, Any], now: float) -> tuple[str, ...]:
-    stored = found[kind.column]
-    if kind.apart(np.array([now]), np.array([stored])) <= _SAME:
+def _notes(model: Model, found: Mapping[str, Any], now: Floats) -> tuple[str, ...]:
+    kind = kind_in(model.card)
+    stored = np.array([found[kind.column]])
+    if kind.apart(now, stored) <= _SAME:
         return ()
+    then, today = (", ".join(f"{p:.6f}" for p in said.ravel()) for said in (stored, now))
     return (
-        f"scored as {stored:.6f}, it is {now:.6f} now: rows landed since that were known before; "
+        f"scored as {then}, it is {today} now: rows landed since that were known before; "
         "what is explained is the answer of now",
     )

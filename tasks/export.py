@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import BadModel
 from configs.use_case import UseCase
-from tasks.kinds import Kind, kind_of
+from tasks.kinds import Kind, Threshold, kind_of
 from tasks.matrix import Matrix, build_matrix
-from tasks.training import Fitted, Parts
+from tasks.training import Fitted, Parts, told
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -53,14 +53,14 @@ class Exported:
 
     fitted: Fitted
     onnx: bytes
-    threshold: float | None
+    threshold: Threshold
     parity: float
     footprint: Footprint
 
 
 def to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
     """The ONNX file of a fitted estimator: float32 `inputs` (rows, inputs) in; of a classifier,
-    label and `probabilities` (rows, 2) out, of a regressor `variable` (rows, 1). BadModel if
+    label and `probabilities` (rows, classes) out, of a regressor `variable` (rows, 1). BadModel if
     sklearn-onnx has no converter for it.
     """
     from skl2onnx import convert_sklearn
@@ -126,24 +126,24 @@ def open_session(onnx: bytes) -> InferenceSession:
 
 
 def output_of(session: InferenceSession) -> str:
-    """The output that holds the answers: its last column is the event's probability, or the value
-    of a regressor.
+    """The output that holds the answers: probabilities of the classes, or the value of a regressor
+    as its one column.
     """
     return next(str(o.name) for o in session.get_outputs() if o.name in _OUTPUTS)
 
 
 def answer(session: InferenceSession, matrix: Matrix) -> Floats:
-    """The model's float32 answers (probabilities of the event, or values) as float64 (rows,), chunk
-    by chunk.
+    """The model's float32 answers as float64, chunk by chunk: probabilities of the event, or
+    values, (rows,); or of more than two classes the probability of each, (rows, classes).
     """
     output = output_of(session)
-    chunks = (matrix[at : at + CHUNK] for at in range(0, len(matrix), CHUNK))
-    found = [session.run([output], {"inputs": chunk})[0][:, -1] for chunk in chunks]
-    return np.concatenate(found).astype(np.float64) if found else np.empty(0)
+    chunks = (matrix[at : at + CHUNK] for at in range(0, max(len(matrix), 1), CHUNK))
+    found = [told(session.run([output], {"inputs": chunk})[0]) for chunk in chunks]
+    return np.concatenate(found).astype(np.float64)
 
 
 def check_parity(
-    kind: Kind, ours: Floats, theirs: Floats, threshold: float | None, largest: float
+    kind: Kind, ours: Floats, theirs: Floats, threshold: Threshold, largest: float
 ) -> float:
     """How far apart two answers to the same rows are; BadModel if above `largest` or if one
     decision differs.

@@ -25,6 +25,7 @@ from configs.settings import settings
 from configs.use_case import UseCase
 from tasks import joined, store
 from tasks.engine import each
+from tasks.kinds import kind_of
 from tasks.lake import Lake, lake_of
 from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
 from tasks.retries import STEADY
@@ -79,10 +80,12 @@ def spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) ->
 
 def labels(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
     """The labels known by `as_of` of what is predicted in [start, end): spine keys, prediction
-    time, label and the time it was known.
+    time, label (as a number: of classes the code of the one that the module names) and the time it
+    was known. BadConfig if the module names a class that is none.
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
     rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
+    rows = rows.with_columns(kind_of(use_case).coded(rows[use_case.label.column]))
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
@@ -112,9 +115,8 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     service = feast.get_feature_service(use_case.features.service)
     asked = _asked(use_case, spine, _views_of(feast, service))
     numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
-    found = feast.get_historical_features(
-        numbered.to_pandas(), service, filter_by_created_timestamp=True
-    )
+    rows = numbered.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
+    found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
     return asked, pl.DataFrame(found.to_arrow()).sort(_ROW).drop(numbered.columns)
 
 
@@ -285,7 +287,7 @@ def build_training_set(
     return rows
 
 
-@task(task_run_name="materialize features", cache_policy=NO_CACHE)
+@task(task_run_name="materialize features", **STEADY)
 def materialize_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """As `store.materialize` and `store.staleness`, seen by Prefect."""
     store.materialize(use_case, as_of)

@@ -16,7 +16,7 @@ from tasks.evaluation import Floats
 
 if TYPE_CHECKING:
     from tasks.export import Footprint
-    from tasks.kinds import Kind
+    from tasks.kinds import Kind, Threshold
 
 Verdict = Literal["pass", "fail", "wait", "not asked"]
 
@@ -133,7 +133,7 @@ def budget_lines(budgets: Budgets, measured: Footprint) -> list[Line]:
 
 
 def parity_line(
-    kind: Kind, file: Floats, estimator: Floats, threshold: float | None, largest: float
+    kind: Kind, file: Floats, estimator: Floats, threshold: Threshold, largest: float
 ) -> Line:
     """The file answers the golden rows as the fitted estimator did, and decides alike."""
     difference = kind.apart(file, estimator)

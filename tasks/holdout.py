@@ -13,6 +13,7 @@ from tasks.comparison import (
     MIN_BLOCKS,
     Answers,
     draw_blocks,
+    gaps,
     interval,
     mean,
     measure,
@@ -20,9 +21,10 @@ from tasks.comparison import (
 )
 from tasks.contributions import shapley
 from tasks.evaluation import Floats, by_slice, calibration_table, slices_of
-from tasks.kinds import kind_of
+from tasks.export import answer
+from tasks.kinds import Kind, Threshold, kind_of
 from tasks.matrix import Schema, build_matrix
-from tasks.training import Parts, labels
+from tasks.training import Labels, Parts, labels
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -33,7 +35,7 @@ _BACKGROUND = 64
 
 
 def measured(
-    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: float | None
+    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
 ) -> dict[str, Any]:
     """The card's holdout, intervals, slices, thin and calibration of labelled `rows`."""
     kind, rule = kind_of(use_case), use_case.evaluation
@@ -47,12 +49,12 @@ def measured(
         "intervals": intervals(use_case, rows, value, threshold),
         "slices": tuple(by_slice(rows, of, rule.slices, rule.slice_min_rows)),
         "thin": tuple(thin_slices(use_case, rows)),
-        "calibration": tuple(calibration_table(truth, value).to_dicts()),
+        "calibration": tuple(_calibration(kind, truth, value, threshold).to_dicts()),
     }
 
 
 def intervals(
-    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: float | None
+    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
 ) -> dict[str, tuple[float, float]]:
     """The interval of each metric that has one, at gate.confidence, by resampling gate.block.
 
@@ -65,13 +67,19 @@ def intervals(
         return {}
     draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
     measures = {
-        name: mean(alone, value - alone.label)
+        name: mean(alone, gaps(alone, answers))
         if name == "calibration_gap"
         else measure(name, alone, answers, cost)
         for name in kind.sure_of
     }
     error = 1 - gate.confidence
     return {name: interval(of(draws), alone.blocks, error) for name, of in measures.items()}
+
+
+def _calibration(kind: Kind, truth: Labels, value: Floats, threshold: Threshold) -> pl.DataFrame:
+    decision = kind.decide(value, threshold)
+    observed = kind.observed(truth.astype(np.float64), decision)
+    return calibration_table(observed, kind.stated(value, decision))
 
 
 def thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -85,9 +93,15 @@ def thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def importance(
-    session: InferenceSession, schema: Schema, parts: Parts, seed: int
+    kind: Kind,
+    threshold: Threshold,
+    session: InferenceSession,
+    schema: Schema,
+    parts: Parts,
+    seed: int,
 ) -> dict[str, float]:
-    """Mean |contribution| of each input to the answer, largest first.
+    """Mean |contribution| of each input to the answer (of classes: to the probability of the one
+    that is decided on), largest first.
 
     Over holdout rows spread in time, as many as a fixed number of the model's answers pays for,
     against rows spread over what it was fitted and selected on.
@@ -95,7 +109,8 @@ def importance(
     wanted = max(16, _EVALUATIONS // (ORDERS * max(1, len(schema.inputs) - 1)))
     rows = build_matrix(_spread(parts.holdout, wanted), schema)
     background = build_matrix(_spread(parts.seen, _BACKGROUND), schema)
-    found = np.abs(shapley(session, rows, background, ORDERS, seed)).mean(axis=0)
+    place = kind.place(kind.decide(answer(session, rows), threshold))
+    found = np.abs(shapley(session, rows, background, ORDERS, seed, place)).mean(axis=0)
     order = np.argsort(-found, kind="stable")
     return {schema.inputs[place]: float(found[place]) for place in order}
 

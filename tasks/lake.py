@@ -2,6 +2,7 @@
 
 One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
 a killed process leaves either all of it or nothing, and running it again changes nothing more.
+What S3 refuses is said as configs/s3_errors.py says it.
 Rows may bring columns that their table has not had: its older rows have null there.
 """
 
@@ -16,10 +17,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from configs.errors import BadConfig, Conflict, NoRows
+from configs.s3 import delta_options, polars_options
+from configs.s3_errors import told
 from configs.settings import settings
+from tasks.disk import writing
 from tasks.parts import Part, Window, hold
 
 _NEW_TABLE = {
@@ -45,7 +49,9 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """Whether anything was ever committed to the table."""
-        return DeltaTable.is_deltatable(self.uri(table))
+        uri = self.uri(table)
+        with told(uri):
+            return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
 
     def version(self, table: str) -> int | None:
         """The table's pinned version, or the newest one; None before its first commit."""
@@ -62,10 +68,12 @@ class Lake:
 
         NoRows if it does not exist.
         """
-        if not self.exists(table):
-            raise NoRows(f"{self.uri(table)} does not exist: nothing was ever written to it")
-        at = self.pinned.get(table) if version is None else version
-        return pl.scan_delta(self.uri(table), version=at)
+        uri = self.uri(table)
+        seen = _opened(uri, self.pinned.get(table) if version is None else version)
+        if seen is None:
+            raise NoRows(f"{uri} does not exist: nothing was ever written to it")
+        at = seen.version()  # said beside the table, for a copy of the frame that opens it itself
+        return pl.scan_delta(seen, version=at, storage_options=polars_options(uri))
 
     def append_once(
         self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
@@ -123,17 +131,15 @@ class Lake:
 
     def note(self, table: str) -> dict[str, Any]:
         """The metadata of the table's newest commit that carries any; empty before that."""
-        if not self.exists(table):
+        newest = _opened(self.uri(table))  # an older one numbers the newest commits as its own
+        if newest is None:
             return {}
-        newest = DeltaTable(self.uri(table))  # an older one numbers the newest commits as its own
         last = self.pinned.get(table, newest.version())
         history = (commit for commit in newest.history() if commit["version"] <= last)
         return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
 
     def _open(self, table: str) -> DeltaTable | None:
-        if not self.exists(table):
-            return None
-        return DeltaTable(self.uri(table), version=self.pinned.get(table))
+        return _opened(self.uri(table), self.pinned.get(table))
 
     def earliest_added(
         self, table: str, time: str, since: int | None, version: int
@@ -190,19 +196,26 @@ class Lake:
         properties = CommitProperties(
             custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
             app_transactions=[Transaction(batch, 1) for batch in batches] or None,
+            # a first commit that lost would be put on top of the one that won, unseen
+            max_commit_retries=None if seen else 0,
         )
+        uri = self.uri(table)
         try:
-            write_deltalake(  # type: ignore[call-overload, misc]
-                seen or self.uri(table),
-                rows,
-                mode=mode,
-                predicate=predicate,
-                schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
-                configuration=None if seen else _NEW_TABLE,
-                commit_properties=properties,
-            )
-        except CommitFailedError as lost:
-            raise Conflict(f"{self.uri(table)}: another writer was first; run again") from lost
+            with told(uri), writing(uri):
+                write_deltalake(  # type: ignore[call-overload,misc]
+                    seen or uri,
+                    rows,
+                    mode=mode if seen else "error",
+                    predicate=predicate,
+                    schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
+                    configuration=None if seen else _NEW_TABLE,
+                    storage_options=None if seen else delta_options(uri),
+                    commit_properties=properties,
+                )
+        except DeltaError as lost:
+            if isinstance(lost, CommitFailedError) or (seen is None and self.exists(table)):
+                raise Conflict(f"{uri}: another writer was first; run again") from lost
+            raise
 
 
 def lake_of(use_case: str) -> Lake:
@@ -216,9 +229,20 @@ def lake_of(use_case: str) -> Lake:
     return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
 
 
+def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
+    """The table at an address, at a version or the newest; None before its first commit."""
+    try:
+        with told(uri):
+            return DeltaTable(uri, version=version, storage_options=delta_options(uri))
+    except TableNotFoundError:
+        return None
+
+
 def _files(uri: str, version: int) -> pl.DataFrame:
     """The data files of a version: path, num_records, and min.* and max.* of the columns."""
-    return pl.DataFrame(DeltaTable(uri, version=version).get_add_actions(flatten=True))
+    table = _opened(uri, version)
+    assert table is not None
+    return pl.DataFrame(table.get_add_actions(flatten=True))
 
 
 def _brings_columns(table: DeltaTable, rows: pl.DataFrame | pa.RecordBatchReader) -> bool:

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from fnmatch import fnmatch
 from hashlib import sha256
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Literal
 
 import polars as pl
-from pyarrow import fs
 
 from configs.errors import Transient
 from configs.settings import settings
 from configs.use_case import UseCase
+from tasks import files
 from tasks.lake import lake_of
 from tasks.reading import parse
 
@@ -113,10 +113,7 @@ def record(use_case: UseCase, verdicts: Sequence[Verdict], as_of: datetime) -> i
 
 def read_bytes(use_case: UseCase, path: str) -> bytes:
     """The content of a file below the use case's landing root."""
-    system, root = _landing(use_case.name)
-    with system.open_input_file(f"{root}/{path}") as stream:
-        content: bytes = stream.readall()
-    return content
+    return files.read(f"{settings().landing}/{use_case.name}/{path}")
 
 
 def _listing(use_case: UseCase) -> list[tuple[str, str, int, float]]:
@@ -125,23 +122,14 @@ def _listing(use_case: UseCase) -> list[tuple[str, str, int, float]]:
     A `*` also stands for folders. Names that begin with a dot or an underscore are somebody's
     unfinished work.
     """
-    system, root = _landing(use_case.name)
-    below = system.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True))
-    files = [
-        (info.path.removeprefix(f"{root}/"), info)
-        for info in below
-        if info.type == fs.FileType.File and not info.base_name.startswith((".", "_"))
+    landed = [
+        (path, info)
+        for path, info in files.below(f"{settings().landing}/{use_case.name}")
+        if not PurePosixPath(path).name.startswith((".", "_"))
     ]
     return sorted(
         (name, path, info.size, info.mtime.timestamp())
         for name, table in use_case.tables.items()
-        for path, info in files
+        for path, info in landed
         if fnmatch(path, table.files)
     )
-
-
-def _landing(use_case: str) -> tuple[fs.FileSystem, str]:
-    """The file system and the path on it of a use case's landing root; local or s3:// alike."""
-    root = f"{settings().landing}/{use_case}"
-    system, path = fs.FileSystem.from_uri(root if "://" in root else str(Path(root).resolve()))
-    return system, path

@@ -7,7 +7,9 @@ true now (champion, open episodes, what is unanswered) is a fold over the entrie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -16,12 +18,14 @@ from typing import Any, Literal, get_args
 from sqlalchemy import (
     JSON,
     Column,
+    Connection,
     DateTime,
     Engine,
     Integer,
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     create_engine,
     insert,
@@ -33,6 +37,7 @@ from sqlalchemy.exc import IntegrityError
 from configs.clock import moment
 from configs.errors import Conflict, NoChampion
 from configs.settings import settings
+from tasks.database import answering, one_at_a_time
 
 What = Literal[
     "episode_opened",  #  key episode:<cause>:<date>    something is bad
@@ -68,10 +73,10 @@ _table = Table(
     Column("model", String(64), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("what", String(32), nullable=False),
-    Column("key", String(200), nullable=False),
+    Column("key", Text, nullable=False),
     Column("version", Integer),
     Column("evidence", JSON, nullable=False),
-    Column("actor", String(200), nullable=False),
+    Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("recorded", DateTime(timezone=True), nullable=False),
     UniqueConstraint("model", "seq"),
@@ -98,11 +103,16 @@ class Entry:
 
 
 class Ledger:
-    """The ledger at a SQLAlchemy address; its table is made when it is missing."""
+    """The ledger at a SQLAlchemy address; its table is made when it is missing.
+
+    Every method raises Transient if the database cannot be used now, CannotWrite if its disk takes
+    no more. An entry whose writer never heard whether it got in is found by its key the next time.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = create_engine(url)
-        _metadata.create_all(self._engine, checkfirst=True)
+        self._url = url
+        self._engine: Engine = create_engine(url, pool_pre_ping=True)
+        self._made = False
 
     def record(self, entry: Entry, *, expected_seq: int | None = None) -> tuple[Entry, bool]:
         """Record an entry; it as it stands, and whether this call was the one that wrote it.
@@ -129,12 +139,27 @@ class Ledger:
         query = select(_table).order_by(_table.c.model, _table.c.seq)
         if model is not None:
             query = query.where(_table.c.model == model)
-        with self._engine.connect() as connection:
+        with self._connection() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
+    def prepare(self) -> None:
+        """Make the table, unless it is there; what reads or writes does that, too."""
+        if not self._made:
+            with one_at_a_time(self._url), answering(self._url):
+                _metadata.create_all(self._engine, checkfirst=True)
+            self._made = True
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection in a transaction, to a database that has the table."""
+        self.prepare()
+        with answering(self._url), self._engine.begin() as connection:
+            yield connection
+
     def _insert(self, entry: Entry, seq: int) -> Entry:
-        written = replace(entry, seq=seq, at=entry.at.astimezone(UTC), recorded=moment())
-        with self._engine.begin() as connection:
+        at, evidence = entry.at.astimezone(UTC), _measured(entry.evidence)
+        written = replace(entry, seq=seq, at=at, evidence=evidence, recorded=moment())
+        with self._connection() as connection:
             connection.execute(insert(_table).values(**vars(written)))
         return written
 
@@ -142,10 +167,7 @@ class Ledger:
 @cache
 def ledger() -> Ledger:
     """The ledger of this process, where the settings put it."""
-    url = settings().ledger_url
-    if url.startswith("sqlite:///"):
-        settings().state.mkdir(parents=True, exist_ok=True)
-    return Ledger(url)
+    return Ledger(settings().ledger_url)
 
 
 def champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
@@ -205,6 +227,15 @@ def _is_answered(asking: Entry, entries: Sequence[Entry]) -> bool:
     since = 0 if asking.what == "candidate_registered" else asking.seq
     later = [e for e in entries if e.version == asking.version and e.seq > since]
     return any(e.what in _ANSWERS for e in later)
+
+
+def _measured(evidence: Any) -> Any:  # noqa: ANN401
+    """Evidence as JSON can hold it: what could not be measured (NaN) is null."""
+    if isinstance(evidence, Mapping):
+        return {name: _measured(value) for name, value in evidence.items()}
+    if isinstance(evidence, list | tuple):
+        return [_measured(value) for value in evidence]
+    return None if isinstance(evidence, float) and not math.isfinite(evidence) else evidence
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 
-def inline(picture: Path) -> str:
+def inline(png: bytes) -> str:
     """An address that holds a PNG itself."""
-    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -1,7 +1,8 @@
 """From rows to the one float32 matrix that every model trains, predicts and is exported on.
 
 Numeric columns keep their numbers; a category becomes its place in a vocabulary that is learned
-from the fitted rows and kept with the model version.
+from the fitted rows and kept with the model version. And from a model's answers to a column of a
+table and back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from configs.errors import BadModel
 from configs.use_case import Features
 
 Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 class Schema(BaseModel):
@@ -55,6 +57,25 @@ def build_matrix(frame: pl.DataFrame, schema: Schema) -> Matrix:
     numbers = (_number(name) for name in schema.numeric)
     codes = (_code(name, schema.vocabulary[name]) for name in schema.categorical)
     return frame.select(*numbers, *codes).to_numpy(order="c")
+
+
+def to_column(name: str, answers: Floats) -> pl.Series:
+    """A model's answers as a column: Float64, or List(Float64) of answers (rows, classes).
+
+    Delta keeps lists, not arrays of a fixed size; a column that is the same before and after can
+    be compared with what a table holds.
+    """
+    column = pl.Series(
+        name, answers, dtype=None if answers.ndim == 1 else pl.Array(pl.Float64, answers.shape[1])
+    )
+    return column if answers.ndim == 1 else column.arr.to_list()
+
+
+def to_answers(column: pl.Series) -> Floats:
+    """The inverse of `to_column`; of no rows at all (0,) or (0, 0)."""
+    if column.dtype == pl.List:
+        column = column.list.to_array(column.list.len().to_numpy().max(initial=0))
+    return column.to_numpy()
 
 
 def _number(name: str) -> pl.Expr:

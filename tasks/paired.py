@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from configs.use_case import UseCase
-from tasks.comparison import Answers
+from tasks.comparison import Answers, answers_in
 from tasks.features import historical, labels, spine
 from tasks.kinds import kind_of
 from tasks.predictions import answers, answers_of, used
@@ -58,10 +58,11 @@ def mature(
 def pairs(use_case: UseCase, given: pl.DataFrame, version: int, against: int) -> pl.DataFrame:
     """Of all answers the rows that both versions answered, labelled or not, with the columns of
     Mature.rows that come of the answers."""
-    keys, value = list(use_case.spine.key), pl.col(kind_of(use_case).column)
+    keys, kind = list(use_case.spine.key), kind_of(use_case)
+    value = pl.col(kind.column)
     own, other = (
         answers_of(given, of)
-        .filter(value.is_finite())
+        .filter(kind.finite(value))
         .select(*keys, value.alias("value"), "decision")
         for of in (version, against)
     )
@@ -71,13 +72,9 @@ def pairs(use_case: UseCase, given: pl.DataFrame, version: int, against: int) ->
                      on=keys, maintain_order="left")  # fmt: skip
 
 
-def both_answers(rows: pl.DataFrame) -> tuple[Answers, Answers]:
+def both_answers(use_case: UseCase, rows: pl.DataFrame) -> tuple[Answers, Answers]:
     """The answers of both versions of Mature.rows, in the order of the pair."""
-    new, old = (
-        Answers(rows[f"{of}value"].to_numpy(), rows[f"{of}decision"].to_numpy())
-        for of in ("", "other_")
-    )
-    return new, old
+    return answers_in(use_case, rows), answers_in(use_case, rows, "other_")
 
 
 def _labelled(

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.settings import settings
@@ -102,7 +101,7 @@ def _length(use_case: UseCase, cast: Cast, as_of: datetime) -> timedelta:
     return step * max(1, settings().partition_rows // busiest) if busiest else whole
 
 
-@task(task_run_name="who answers when", cache_policy=NO_CACHE)
+@task(task_run_name="who answers when", **STEADY)
 def find_partitions(use_case: UseCase, window: Window, as_of: datetime) -> list[Cast]:
     """The casts of a window, cut; a window without any champion is a warning, not an error."""
     log = get_run_logger()
@@ -119,10 +118,10 @@ def find_partitions(use_case: UseCase, window: Window, as_of: datetime) -> list[
     return found
 
 
-@task(task_run_name="score {cast.start} with champion {cast.champion}", cache_policy=NO_CACHE)
+@task(task_run_name="score {cast.start} with champion {cast.champion}", **STEADY)
 def score_partition(cast: Cast, use_case: UseCase, as_of: datetime, folder: str | None) -> Answers:
     """As `answer`, seen by Prefect, with reasons if the YAML asks for them."""
-    run, explain = str(runtime.flow_run.id), use_case.explanations.flagged
+    run, explain = str(runtime.flow_run.id), bool(use_case.explanations.flagged)
     return answer(cast, use_case, as_of, run, folder, explain=explain, log=get_run_logger())
 
 

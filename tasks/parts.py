@@ -12,9 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-from pyarrow import fs
 
 from configs.errors import Conflict
+from configs.s3 import is_s3, polars_options
+from configs.s3_errors import told
+from tasks import files
+from tasks.disk import writing
 
 Window = tuple[datetime, datetime]
 
@@ -30,12 +33,15 @@ class Part:
 
     def scan(self) -> pl.LazyFrame:
         """The rows, lazily."""
-        return pl.scan_parquet(self.address) if self.rows is None else self.rows.lazy()
+        if self.rows is not None:
+            return self.rows.lazy()
+        return pl.scan_parquet(self.address, storage_options=polars_options(self.address))
 
     def read(self) -> pl.DataFrame:
         """The rows. Conflict if what was put aside is gone."""
         try:
-            return self.scan().collect()
+            with told(self.address):
+                return self.scan().collect()
         except FileNotFoundError as gone:
             raise Conflict(
                 f"{self.address} is gone: another run of the same window took it away; run again"
@@ -56,14 +62,15 @@ def hold(span: Window, rows: pl.DataFrame) -> Part:
 def put_aside(span: Window, rows: pl.DataFrame, folder: str) -> Part:
     """A part as a Parquet file of a folder, whole or not there at all."""
     address = f"{folder}/{_written(span[0])}.parquet"
-    if "://" in address:
-        rows.write_parquet(address)  # an object appears when all of it was sent
-    else:
-        path = Path(address)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        rows.write_parquet(unfinished)
-        unfinished.replace(path)
+    with told(address), writing(address):
+        if is_s3(address):  # an object appears when all of it was sent
+            rows.write_parquet(address, storage_options=polars_options(address))
+        else:
+            path = Path(address)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            rows.write_parquet(unfinished)
+            unfinished.replace(path)
     return Part(span, rows.height, address=address)
 
 
@@ -74,9 +81,7 @@ def folder_of(root: str, window: Window) -> str:
 
 def clear(folder: str) -> None:
     """Remove what was put aside into a folder, also by a run that was killed."""
-    place, path = fs.FileSystem.from_uri(folder if "://" in folder else str(Path(folder).resolve()))
-    if place.get_file_info(path).type == fs.FileType.Directory:
-        place.delete_dir(path)
+    files.remove(folder)
 
 
 def _written(moment: datetime) -> str:

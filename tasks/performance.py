@@ -15,7 +15,8 @@ from configs.clock import write_duration
 from configs.policy import Performance
 from configs.use_case import UseCase
 from tasks.evaluation import LOWER_IS_BETTER
-from tasks.kinds import kind_of
+from tasks.kinds import Threshold, kind_of
+from tasks.matrix import to_answers
 from tasks.monitoring import Number, Verdict
 
 
@@ -34,7 +35,7 @@ def weekly(
     use_case: UseCase,
     rows: pl.DataFrame,
     holdout: dict[str, float],
-    threshold: float | None,
+    threshold: Threshold,
     as_of: datetime,
 ) -> list[Number]:
     """Every metric over the monitor's window, whoever predicted: history, without a verdict.
@@ -59,7 +60,7 @@ def rules(
     use_case: UseCase,
     rows: pl.DataFrame,
     holdout: dict[str, float],
-    threshold: float | None,
+    threshold: Threshold,
     since: datetime,
     as_of: datetime,
 ) -> list[Number]:
@@ -137,7 +138,7 @@ def _between(use_case: UseCase, rows: pl.DataFrame, start: datetime, end: dateti
 
 
 def _measure(
-    use_case: UseCase, rows: pl.DataFrame, threshold: float | None
+    use_case: UseCase, rows: pl.DataFrame, threshold: Threshold
 ) -> tuple[float, dict[str, float | None]]:
     """The labelled share of the rows, and the metrics on those; None where one is undefined."""
     label = use_case.label.column
@@ -145,7 +146,7 @@ def _measure(
     if known.is_empty():
         return 0.0, {}
     kind, cost = kind_of(use_case), use_case.evaluation.cost
-    answered = (known[label].to_numpy(), known[kind.column].to_numpy())
+    answered = (known[label].to_numpy(), to_answers(known[kind.column]))
     metrics = kind.evaluate(*answered, threshold, cost)
     whole = {name: None if math.isnan(value) else value for name, value in metrics.items()}
     return known.height / rows.height, whole

@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.ledger import Entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#30343b"
 COLOURS = {
@@ -96,6 +98,13 @@ def _line(axes: Axes, entry: Entry, *, named: bool) -> None:
         place = axes.get_xaxis_transform()
         said = name.format(entry.version)
         axes.text(at, height, said, color=colour, fontsize=8, ha="center", transform=place)
+
+
+def png(figure: Figure, dpi: int) -> bytes:
+    """A figure as a file."""
+    out = BytesIO()
+    figure.savefig(out, format="png", dpi=dpi)
+    return out.getvalue()
 
 
 def dates(axes: Axes) -> None:

@@ -21,7 +21,7 @@ from tasks.comparison import Answers, block_of, compare
 from tasks.gates import Line, Margins
 from tasks.kinds import kind_of
 from tasks.ledger import Entry
-from tasks.matrix import build_matrix
+from tasks.matrix import build_matrix, to_answers
 
 if TYPE_CHECKING:
     from tasks.registry import Model
@@ -112,9 +112,10 @@ def gate_table(evidence: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def answers_of(use_case: UseCase, model: Model, rows: pl.DataFrame) -> Answers:
-    """What a model says of rows that hold its inputs."""
-    from tasks.registry import predict
+    """What a model says of rows that hold its inputs. BadConfig if it answers another question."""
+    from tasks.registry import predict, require_same_question
 
+    require_same_question(use_case, model)
     value = predict(model, rows)
     return Answers(value, kind_of(use_case).decide(value, model.card.threshold))
 
@@ -167,7 +168,8 @@ def _counted(
 def _constant(use_case: UseCase, challenger: Model, rows: pl.DataFrame) -> Answers:
     """The best answer that is the same for all rows, by what the challenger's holdout knows."""
     kind, card = kind_of(use_case), challenger.card
-    value = np.full(rows.height, kind.constant(use_case.gate.metric, card.holdout))
+    best = kind.constant(use_case.gate.metric, card.holdout)
+    value = np.full((rows.height, *np.shape(best)), best)
     return Answers(value, kind.decide(value, card.threshold))
 
 
@@ -180,7 +182,7 @@ def _file_lines(
 
     footprint = measure_footprint(model.onnx, build_matrix(rows[:CHUNK], model.card.inputs))
     now, golden = predict(model, model.golden), model.golden
-    fitted, registered = golden[FITTED].to_numpy(), golden[ANSWER].to_numpy()
+    fitted, registered = to_answers(golden[FITTED]), to_answers(golden[ANSWER])
     kind = kind_of(use_case)
     lines = [
         *gates.budget_lines(use_case.gate.budgets, footprint),

@@ -1,4 +1,6 @@
-"""Why flagged rows were flagged, worked out where they are scored."""
+"""Why flagged rows were flagged (or given a class that is asked for), worked out where they are
+scored.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import polars as pl
 
 from configs.use_case import UseCase
 from tasks.contributions import contributions
+from tasks.kinds import kind_of
 from tasks.registry import Model
 from tasks.scoring import Scored
 
@@ -15,7 +18,8 @@ def reasons(use_case: UseCase, scored: Scored) -> pl.DataFrame:
     """The largest contributions of every flagged row, explanations.top of each.
 
     Columns: spine keys and prediction time, model_version, rank (1: the largest), input, value
-    (as text), contribution (to the probability). Without columns if nothing was predicted.
+    (as text), contribution (to the probability, of the event or of the decided class). Without
+    columns if nothing was predicted.
     """
     if not scored.used.columns:
         return pl.DataFrame()
@@ -41,9 +45,12 @@ def strongest(use_case: UseCase, model: Model, rows: pl.DataFrame) -> pl.DataFra
 
 
 def _of_version(use_case: UseCase, scored: Scored, model: Model) -> pl.DataFrame:
-    """What one version flagged of a cast's rows, among the answers that are used."""
-    mine = pl.col("decision") & (pl.col("model_version") == model.version)
-    flagged = scored.used.filter(mine).select(use_case.spine.key)
+    """What one version flagged of a cast's rows (or gave a class that is asked for), among the
+    answers that are used.
+    """
+    asked = kind_of(use_case).flagged(use_case.explanations.flagged)
+    mine = pl.col("model_version") == model.version
+    flagged = scored.used.filter(asked, mine).select(use_case.spine.key)
     frame = scored.features[model.card.feature_service]
     rows = frame.join(flagged, on=use_case.spine.key, how="semi", maintain_order="left")
     return strongest(use_case, model, rows)

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from configs.use_case import UseCase
+from tasks import files
 from tasks.events import resource_of
 from tasks.intake import Intake
 from tasks.landing import Verdict
@@ -87,4 +88,7 @@ def publish_intake(use_case: UseCase, intake: Intake) -> None:
     get_run_logger().info(message(intake.verdicts))
     text = f"### What landed\n\n{table(landed(intake.verdicts).to_dicts())}"
     create_markdown_artifact(text, key=f"{use_case.slug}-landed")
-    create_link_artifact(intake.docs, f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs")
+    create_link_artifact(
+        files.link(intake.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",
+        description=intake.docs,
+    )  # fmt: skip

@@ -19,16 +19,17 @@ import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
-from configs.errors import BadModel
+from configs.errors import BadConfig, BadModel
+from configs.s3_errors import told
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.card import Card
 from tasks.card_text import summary
 from tasks.evaluation import Floats
 from tasks.export import Exported, answer, open_session
-from tasks.kinds import KINDS
-from tasks.matrix import build_matrix
-from tasks.tracking import connect, create_registered_model, log_run
+from tasks.kinds import Labelled, kind_in
+from tasks.matrix import build_matrix, to_answers, to_column
+from tasks.tracking import answered, connect, create_registered_model, log_run
 from tasks.training import Parts
 
 if TYPE_CHECKING:
@@ -56,14 +57,16 @@ class Model:
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
-    """What a model answers, probabilities of the event or values, float64 (rows,), for rows that
-    hold its inputs.
-    """
+    """What a model answers to rows that hold its inputs, as export.answer."""
     return answer(model.session, build_matrix(frame, model.card.inputs))
 
 
 def as_served(use_case: UseCase, model: Model) -> UseCase:
-    """The use case with the features that the model was trained on; the YAML may have moved on."""
+    """The use case with the features that the model was trained on; the YAML may have moved on.
+
+    BadConfig as `require_same_question`.
+    """
+    require_same_question(use_case, model)
     card = model.card
     of_model = {
         "service": card.feature_service,
@@ -71,6 +74,21 @@ def as_served(use_case: UseCase, model: Model) -> UseCase:
         "categorical": card.inputs.categorical,
     }
     return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
+
+
+def require_same_question(use_case: UseCase, model: Model) -> None:
+    """BadConfig if the YAML asks another question by now: then the model answers it no more."""
+    card = model.card
+    if (card.kind, card.classes) != (use_case.label.kind, use_case.label.classes):
+        raise BadConfig(
+            f"{use_case.name}: label.kind and label.classes are {_asked(use_case.label)} now, but "
+            f"version {model.version} answers {_asked(card)}. Put them back, or make the other "
+            "question a use case of its own"
+        )
+
+
+def _asked(labelled: Labelled) -> str:
+    return f"{labelled.kind} {', '.join(labelled.classes)}".strip()
 
 
 def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
@@ -84,9 +102,10 @@ def golden_rows(exported: Exported, parts: Parts) -> pl.DataFrame:
     matrix = build_matrix(chosen, schema)
     answers = answer(open_session(exported.onnx), matrix)
     fitted = exported.fitted.value(matrix)
-    return chosen.with_columns(pl.Series(ANSWER, answers), pl.Series(FITTED, fitted))
+    return chosen.with_columns(to_column(ANSWER, answers), to_column(FITTED, fitted))
 
 
+@answered()
 def version_of(use_case: str, origin: str) -> int | None:
     """The version that was registered for an origin; the first, if two raced; None if none was."""
     found = connect().search_model_versions(f"name = '{use_case}'")
@@ -94,6 +113,7 @@ def version_of(use_case: str, origin: str) -> int | None:
     return min(versions, default=None)
 
 
+@answered()
 def register(use_case: str, onnx: bytes, card: Card, golden: pl.DataFrame, origin: str) -> int:
     """Store a model and register it, once per origin; its version.
 
@@ -126,6 +146,7 @@ def register(use_case: str, onnx: bytes, card: Card, golden: pl.DataFrame, origi
     return registered
 
 
+@answered()
 def open_model(use_case: str, version: int) -> Model:
     """Open a version; BadModel unless its file, its card and its golden answers all hold.
 
@@ -141,11 +162,13 @@ def open_model(use_case: str, version: int) -> Model:
     return _open(settings().mlflow_uri, use_case, version, digest)
 
 
+@answered()
 def set_champion_alias(use_case: str, version: int) -> None:
     """Let MLflow's alias `champion` follow the ledger."""
     connect().set_registered_model_alias(use_case, ALIAS, str(version))
 
 
+@answered()
 def champion_alias(use_case: str) -> int | None:
     """The version that MLflow calls champion; None if there is none."""
     from mlflow.exceptions import MlflowException
@@ -186,8 +209,8 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
 
 
 def _check_golden(model: Model, who: str) -> None:
-    registered = model.golden[ANSWER].to_numpy()
-    difference = KINDS[model.card.kind].apart(predict(model, model.golden), registered)
+    registered = to_answers(model.golden[ANSWER])
+    difference = kind_in(model.card).apart(predict(model, model.golden), registered)
     if not difference <= SAME:
         raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
 
@@ -199,7 +222,9 @@ def _downloaded(use_case: str, version: int) -> Iterator[Path]:
     # not models:/name/version, which writes a file of its own beside the model
     source = connect().get_model_version_download_uri(use_case, str(version))
     with TemporaryDirectory() as folder:
-        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder))
+        with told(settings().mlflow_artifacts):
+            found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        yield Path(found)
 
 
 def _read(path: Path, who: str) -> bytes:

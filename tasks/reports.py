@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,12 +17,12 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.settings import settings
 from configs.use_case import UseCase
-from tasks import features
-from tasks.card import SCORE
+from tasks import features, files
+from tasks.kinds import kind_of
 from tasks.ledger import Entry
 from tasks.markdown import inline, table
 from tasks.monitoring import VERDICTS, counted
-from tasks.plots import COLOURS, INK, dates, mark, tidy
+from tasks.plots import COLOURS, INK, dates, mark, png, tidy
 from tasks.registry import Model, predict
 from tasks.window import predicted
 
@@ -34,9 +33,9 @@ BARS = 18
 TABLE_ROWS = 25
 
 
-def folder(use_case: UseCase) -> Path:
-    """Where the reports of a use case's monitor are."""
-    return settings().reports / use_case.name / "monitor"
+def address_of(use_case: UseCase, as_of: datetime, suffix: str) -> str:
+    """Where a report of the use case's monitor is."""
+    return f"{settings().reports}/{use_case.name}/monitor/{as_of:%Y-%m-%dT%H%M}.{suffix}"
 
 
 def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
@@ -47,7 +46,7 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     span = model.card.reference
     asked = features.spine(use_case, span.start, span.end, as_of)
     rows = features.historical(use_case, sample(use_case, asked))
-    return rows.with_columns(pl.Series(SCORE, predict(model, rows)))
+    return rows.with_columns(kind_of(use_case).scores(predict(model, rows)))
 
 
 def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
@@ -63,14 +62,12 @@ def sample(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_row_index().sample(wanted, seed=use_case.seed).sort("index").drop("index")
 
 
-def evidently_html(
-    use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame, path: Path
-) -> Path:
-    """Evidently's drift report of the inputs and the score of two frames, as one HTML file."""
+def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
+    """Evidently's drift report of the inputs and the score of two frames, as one HTML page."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [*use_case.features.numeric, SCORE]
+    numeric = [*use_case.features.numeric, *kind_of(use_case).scored]
     categorical = list(use_case.features.categorical)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
     now, then = (
@@ -80,9 +77,8 @@ def evidently_html(
         for rows in (current, reference)
     )
     drift = DataDriftPreset(num_method="psi", cat_method="psi", include_tests=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Report([drift]).run(now, then).save_html(str(path))
-    return path
+    page: str = Report([drift]).run(now, then).get_html_str(as_iframe=False)
+    return page
 
 
 def worst(rows: pl.DataFrame) -> pl.DataFrame:
@@ -104,7 +100,7 @@ def markdown(title: str, rows: pl.DataFrame) -> str:
     return f"## {title}\n\n{counted(rows)}\n\n{table(cells)}\n"
 
 
-def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: Path) -> Path:
+def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry]) -> bytes:
     """Each performance rule over time, and the last window's drift against its thresholds (PNG).
 
     `history` holds rows of the monitoring table; `entries` are marked where they fell.
@@ -125,10 +121,9 @@ def picture(title: str, history: pl.DataFrame, entries: Sequence[Entry], path: P
         mark(axes, entries, first, named=place == 0)
     _drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    drawn = png(figure, dpi=110)
     pyplot.close(figure)
-    return path
+    return drawn
 
 
 def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
@@ -174,17 +169,19 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
 
 
 @task(task_run_name="Evidently report", cache_policy=NO_CACHE)
-def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> Path:
+def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
     """Write Evidently's report of the monitored window and link it from the run."""
-    path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.html"
+    address = address_of(use_case, as_of, "html")
     current = current_sample(use_case, model, as_of)
-    evidently_html(use_case, current, reference_sample(use_case, model, as_of), path)
+    page = evidently_html(use_case, current, reference_sample(use_case, model, as_of))
+    files.write(address, page.encode())
     create_link_artifact(
-        link=path.as_uri(),
+        link=files.link(address),
         link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
         key=f"{use_case.slug}-distributions",
+        description=address,
     )
-    return path
+    return address
 
 
 @task(task_run_name="table of numbers", cache_policy=NO_CACHE)
@@ -197,17 +194,18 @@ def publish_numbers(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> N
 @task(task_run_name="picture", cache_policy=NO_CACHE)
 def publish_picture(
     use_case: UseCase, history: pl.DataFrame, entries: Sequence[Entry], as_of: datetime
-) -> Path:
+) -> str:
     """Draw the history up to `as_of`, as a file and beside the run."""
-    path = folder(use_case) / f"{as_of:%Y-%m-%dT%H%M}.png"
-    picture(_title(use_case, as_of), history, entries, path)
-    show_picture(use_case, path, "picture", _title(use_case, as_of))
-    return path
+    address, title = address_of(use_case, as_of, "png"), _title(use_case, as_of)
+    drawn = picture(title, history, entries)
+    files.write(address, drawn)
+    show_picture(use_case, drawn, "picture", title)
+    return address
 
 
-def show_picture(use_case: UseCase, path: Path, name: str, title: str) -> None:
+def show_picture(use_case: UseCase, drawn: bytes, name: str, title: str) -> None:
     """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
-    create_markdown_artifact(f"![{title}]({inline(path)})", key=f"{use_case.slug}-{name}")
+    create_markdown_artifact(f"![{title}]({inline(drawn)})", key=f"{use_case.slug}-{name}")
 
 
 def _title(use_case: UseCase, as_of: datetime) -> str:

@@ -19,13 +19,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from configs.errors import BadModel
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase
+from tasks import files
 from tasks.card import Card, environment, revision
 from tasks.export import answer, open_session
-from tasks.kinds import KINDS
-from tasks.matrix import build_matrix
+from tasks.kinds import Threshold, kind_in
+from tasks.matrix import build_matrix, to_answers
 from tasks.registry import ANSWER, Model, open_model
 from tasks.retrace import STEP, Result
 
@@ -48,7 +51,7 @@ class Reproduction:
     golden: int
     difference: float
     flipped: int
-    threshold: tuple[float | None, float | None]
+    threshold: tuple[Threshold, Threshold]
     rows: tuple[dict[str, int], dict[str, int]]
     digest: tuple[str, str]
     code: str
@@ -62,11 +65,11 @@ class Reproduction:
 
     @property
     def same_threshold(self) -> bool:
-        """Whether both decide from the same threshold on, if from any."""
+        """Whether both decide by the same threshold, if by any."""
         recorded, again = self.threshold
         if recorded is None or again is None:
             return recorded is again
-        return abs(recorded - again) <= SAME
+        return bool(np.allclose(recorded, again, rtol=0, atol=SAME))
 
     @property
     def same_file(self) -> bool:
@@ -99,9 +102,9 @@ def compare(
 ) -> Reproduction:
     """Both models on the golden rows that are kept with the version."""
     card, golden = model.card, model.golden
-    recorded = golden[ANSWER].to_numpy()
+    recorded = to_answers(golden[ANSWER])
     again = answer(open_session(onnx), build_matrix(golden, result.inputs))
-    kind = KINDS[card.kind]
+    kind = kind_in(card)
     flipped = kind.flipped(recorded, card.threshold, again, result.threshold)
     return Reproduction(
         version=model.version,
@@ -178,14 +181,13 @@ def _train_again(model: Model, folder: Path, code: Path, tell: Tell) -> tuple[by
 
 def _surroundings(card: Card, folder: Path, code: Path) -> dict[str, str]:
     """The environment of the training: the lake pinned, everything else below the folder."""
-    lake = settings().lake
     pinned = {f"{card.use_case}/{table}": at for table, at in card.table_versions.items()}
     return {
         **{n: value for n, value in os.environ.items() if not n.startswith("MAINSPRING_")},
         "PYTHONPATH": str(code),
         "MAINSPRING_STATE": str(folder / "state"),
         "MAINSPRING_USE_CASES": str(settings().use_cases.resolve()),
-        "MAINSPRING_PINNED_LAKE": lake if "://" in lake else str(Path(lake).resolve()),
+        "MAINSPRING_PINNED_LAKE": files.absolute(settings().lake),
         "MAINSPRING_PINNED": json.dumps(pinned),
     }
 

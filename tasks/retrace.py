@@ -18,6 +18,7 @@ from configs.use_case import UseCase, load_use_case
 from tasks.card import Card
 from tasks.export import Exported, export_fitted
 from tasks.features import training_set
+from tasks.kinds import Threshold
 from tasks.matrix import Schema
 from tasks.training import fit_candidate, training_parts
 
@@ -29,7 +30,7 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threshold: float | None
+    threshold: Threshold
     inputs: Schema
     rows: dict[str, int]
 

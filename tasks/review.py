@@ -101,7 +101,7 @@ def _no_harm(use_case: UseCase, rolls: Rolling, as_of: datetime) -> Decision:
     if rolls.kind == "canary":
         rows = rows.filter(pl.col("arm") == CHALLENGER)
     bake, looks = use_case.bake, len(rolls.shares)
-    found = harm(use_case, rows, *both_answers(rows), bake, bake.min_rows, looks)
+    found = harm(use_case, rows, *both_answers(use_case, rows), bake, bake.min_rows, looks)
     lines = [asdict(line), *found.evidence["gates"]]
     return Decision(found.verdict, found.reason, {**found.evidence, "gates": lines})
 

@@ -16,7 +16,7 @@ from configs.errors import Terminal
 from configs.faults import effect
 from configs.use_case import UseCase
 from tasks.ledger import Entry, Ledger, ledger, require_champion
-from tasks.retries import RACING
+from tasks.retries import STEADY
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
@@ -102,7 +102,7 @@ def _promotion(entries: Sequence[Entry], model: str, key: str) -> Entry:
     raise Terminal(f"the ledger of {model} has no promotion {key!r}: see mainspring history")
 
 
-@task(task_run_name="roll back {promotion}", **RACING)
+@task(task_run_name="roll back {promotion}", **STEADY)
 def undo(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
     """As `roll_back_as_asked`, seen by Prefect."""
     actor = f"rollback {runtime.flow_run.id}"

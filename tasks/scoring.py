@@ -19,6 +19,7 @@ from tasks.assignment import CHALLENGER, CHAMPION, PREVIOUS, arm_of, salt_of
 from tasks.features import historical, spine
 from tasks.kinds import kind_of
 from tasks.ledger import ledger
+from tasks.matrix import to_column
 from tasks.parts import Window
 from tasks.predictions import PREDICTIONS, SHADOWS
 from tasks.registry import Model, as_served, open_model, predict
@@ -107,12 +108,13 @@ def predictions(
 ) -> pl.DataFrame:
     """One row per row of `frame`: spine keys and prediction time; of an event probability (Float64)
     and decision (Boolean, by the model's own threshold), of a number prediction and decision (both
-    Float64, the same); arm, model_version, feature_service, run_id, scored_as_of.
+    Float64, the same), of classes probability (List of Float64, in the order of label.classes) and
+    decision (String, the class's name); arm, model_version, feature_service, run_id, scored_as_of.
     """
     kind, value = kind_of(use_case), predict(model, frame)
     return frame.select(*use_case.spine.key, use_case.spine.time).with_columns(
-        pl.Series(kind.column, value),
-        pl.Series("decision", kind.decide(value, model.card.threshold)),
+        to_column(kind.column, value),
+        kind.in_table(kind.decide(value, model.card.threshold)),
         pl.lit(arm).alias("arm"),
         pl.lit(model.version, pl.Int64).alias("model_version"),
         pl.lit(model.card.feature_service).alias("feature_service"),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tasks.explain import Answer, Explanation, Input
 from tasks.keys import write_key
-from tasks.kinds import KINDS
+from tasks.kinds import Threshold, kind_in
 from tasks.reproduce import SAME, Reproduction
 
 _BAR = 12  # characters of the longest bar
@@ -18,7 +18,7 @@ _BAR = 12  # characters of the longest bar
 
 def explanation(found: Explanation) -> RenderableType:
     """The answers, then every input with its times and its contribution as a bar."""
-    kind = KINDS[found.kind]
+    kind = kind_in(found)
     label = (
         "not known yet" if found.label is None else f"{found.label}, known {_at(found.labelled)}"
     )
@@ -35,22 +35,20 @@ def explanation(found: Explanation) -> RenderableType:
 
 
 def _answers(found: Explanation) -> Table:
-    table = Table()
-    for column in ("version", "arm", KINDS[found.kind].column, "threshold", "decision", ""):
+    table, kind = Table(), kind_in(found)
+    for column in ("version", "arm", kind.column, "threshold", "decision", ""):
         table.add_column(column, justify="right" if column[:1] in "vpt" else "left")
     for answer in (found.answer, *found.others):
         used = "used" if answer is found.answer else _when(answer)
         who = f"{answer.version} {answer.algorithm}"
-        table.add_row(who, answer.arm, *_decided(answer), used)
+        said = Text(kind.decided(answer.values, answer.decision))
+        table.add_row(who, answer.arm, f"{answer.value:.4f}", _cut(answer.threshold, 4), said, used)
     return table
 
 
-def _decided(answer: Answer) -> tuple[str, str, str]:
-    """The value, the threshold and the decision, as a row shows them."""
-    if answer.threshold is None:
-        return f"{answer.value:.4f}", "–", f"{answer.decision:.4f}"
-    flagged = "[bold]flagged[/]" if answer.decision else "not flagged"
-    return f"{answer.value:.4f}", f"{answer.threshold:.4f}", flagged
+def _cut(threshold: Threshold, digits: int) -> str:
+    """From where on a version flags; what else it decides by is no number."""
+    return f"{threshold:.{digits}f}" if isinstance(threshold, float) else "–"
 
 
 def _when(answer: Answer) -> str:
@@ -101,7 +99,7 @@ def reproduction(found: Reproduction) -> RenderableType:
 
 def _compared(found: Reproduction) -> list[tuple[str, str, str, bool]]:
     """Each thing that is compared: name, as recorded, as it came out again, whether equal."""
-    then, now = ("–" if at is None else f"{at:.6f}" for at in found.threshold)
+    then, now = (_cut(at, 6) for at in found.threshold)
     seen, seen_again = (
         ", ".join(f"{name} {rows:,}" for name, rows in sizes.items()) for sizes in found.rows
     )

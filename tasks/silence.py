@@ -23,7 +23,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import write_duration
 from configs.use_case import UseCase
@@ -32,6 +31,7 @@ from tasks.episodes import SILENCE, close
 from tasks.lake import lake_of
 from tasks.ledger import Entry, Ledger, champion, open_episodes
 from tasks.predictions import PREDICTIONS
+from tasks.retries import STEADY
 
 ACTOR = "watch"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,7 +162,7 @@ def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> da
     return newest if isinstance(newest, datetime) else None
 
 
-@task(task_run_name="watch for silence", cache_policy=NO_CACHE)
+@task(task_run_name="watch for silence", **STEADY)
 def watch_signs(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
     """Record the silences that open or close; those that are open now. Twice is as once."""
     entries = book.entries(use_case.name)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from configs.clock import moment
 from configs.errors import NoRows
@@ -17,6 +16,7 @@ from tasks.candidacy import Candidacy, candidacy
 from tasks.events import ask
 from tasks.ledger import Entry, Ledger, ledger, unanswered, undecided_candidates
 from tasks.promotion import Decision
+from tasks.retries import STEADY
 from tasks.review import review
 from tasks.takeover import Gate, Look, Step, next_step
 
@@ -76,7 +76,7 @@ def record_steps(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry
     return due
 
 
-@task(task_run_name="ask for what can go on", cache_policy=NO_CACHE)
+@task(task_run_name="ask for what can go on", **STEADY)
 def ask_for_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
     """As `record_steps`, and send every step that nobody has taken; those."""
     book = ledger()

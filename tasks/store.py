@@ -6,7 +6,8 @@ settings and filled from them here, and from the environment by the `feast` comm
 
 from __future__ import annotations
 
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from importlib import import_module
 from io import StringIO
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import yaml
 
-from configs.errors import BadConfig
+from configs.addresses import feast_redis, is_redis, shown
+from configs.errors import BadConfig, Transient
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase
+from configs.use_case import Features, UseCase
+from tasks.database import answering, one_at_a_time
+from tasks.disk import writing
 from tasks.lake import lake_of
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 CONFIGURATION = ROOT / "feature_repo" / "feature_store.yaml"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_registered: set[tuple[str, str, Features]] = set()  # by this process, whose code stays as it is
 
 
 def open_store(use_case: UseCase) -> FeatureStore:
@@ -34,7 +39,6 @@ def open_store(use_case: UseCase) -> FeatureStore:
     from feast import FeatureStore, RepoConfig
 
     places = settings()
-    places.state.mkdir(parents=True, exist_ok=True)
     filled = Template(CONFIGURATION.read_text()).substitute(
         MAINSPRING_USE_CASE=use_case.name,
         MAINSPRING_LAKE=places.lake,
@@ -42,14 +46,47 @@ def open_store(use_case: UseCase) -> FeatureStore:
         MAINSPRING_FEAST_ONLINE=places.feast_online,
     )
     configuration = yaml.safe_load(filled)
-    return FeatureStore(config=RepoConfig(**configuration, repo_path=CONFIGURATION.parent))
+    if is_redis(places.feast_online):
+        address = feast_redis(places.feast_online)
+        configuration["online_store"] = {"type": "redis", "connection_string": address}
+    store = FeatureStore(config=RepoConfig(**configuration, repo_path=CONFIGURATION.parent))
+    with one_at_a_time(places.feast_registry), answered():
+        assert store.registry is not None  # it makes its tables when it is first asked for
+    return store
 
 
+@contextmanager
+def answered() -> Iterator[None]:
+    """Transient where registry or online store cannot be used now, CannotWrite where the disk
+    below one takes no more; all other errors pass.
+    """
+    registry, online = settings().feast_registry, settings().feast_online
+    try:
+        with answering(registry), writing(shown(online)):
+            yield
+    except _redis_errors(online) as failed:
+        raise Transient(f"{shown(online)} cannot be used now: {failed}") from failed
+
+
+def _redis_errors(online: str) -> tuple[type[Exception], ...]:
+    """What Redis raises when it cannot be reached; who has none does not import it."""
+    if not is_redis(online):
+        return ()
+    from redis.exceptions import ConnectionError, TimeoutError
+
+    return (ConnectionError, TimeoutError)
+
+
+@answered()
 def apply(use_case: UseCase) -> bool:
     """Register the use case's Feast objects where they differ; whether any did.
 
-    BadConfig if the YAML's views or service are not those of the module `views`.
+    A process compares them once. BadConfig if the YAML's views or service are not those of the
+    module `views`.
     """
+    this = (settings().feast_registry, use_case.name, use_case.features)
+    if this in _registered:
+        return False
     from feast.diff.property_diff import TransitionType
     from feast.diff.registry_diff import diff_between
 
@@ -61,9 +98,11 @@ def apply(use_case: UseCase) -> bool:
     if changes:
         described = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
         store.apply([*described, *wanted.feature_services], objects_to_delete=gone, partial=False)
+    _registered.add(this)
     return bool(changes)
 
 
+@answered()
 def materialize(use_case: UseCase, as_of: datetime) -> None:
     """Publish the newest rows known by `as_of`, and not expired then, to the online store.
 
@@ -83,6 +122,7 @@ def materialize(use_case: UseCase, as_of: datetime) -> None:
                 store.materialize(start, as_of, feature_views=[view.name])
 
 
+@answered()
 def staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """How old each view is online, which Feast does not check: a row a view, `view`, `newest` (the
     newest event that was published; null if none was), `age` at `as_of`, `ttl` (null: never too

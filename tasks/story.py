@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,7 +16,7 @@ from configs.use_case import UseCase
 from tasks.kinds import KINDS, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
-from tasks.plots import INK, dates, mark, tidy
+from tasks.plots import INK, dates, mark, png, tidy
 from tasks.rollout import rolling
 
 if TYPE_CHECKING:
@@ -41,7 +40,10 @@ STYLE = {
 PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
 VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
-NAMES = {"roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "cost": "cost"}
+NAMES = {
+    "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "log_loss": "log loss",
+    "accuracy": "accuracy", "cost": "cost",
+}  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -130,7 +132,7 @@ def weekly_numbers(use_case: UseCase) -> pl.DataFrame:
     )
 
 
-def picture(use_case: UseCase, path: Path) -> Path:
+def picture(use_case: UseCase) -> bytes:
     """What a kind shows, by window, as a PNG, with alerts, promotions and refusals marked."""
     import matplotlib
 
@@ -154,10 +156,9 @@ def picture(use_case: UseCase, path: Path) -> Path:
         axes.set_ylabel(f"{title}, by week")
     panels[0].legend(loc="lower left", frameon=False, ncols=6)
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    drawn = png(figure, dpi=130)
     pyplot.close(figure)
-    return path
+    return drawn
 
 
 def _line(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:
@@ -215,7 +216,7 @@ def _by_a_person(entry: Entry) -> bool:
 def _candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
     shown = KINDS[evidence.get("kind", "binary")].shown  # there was one kind once
-    numbers = ", ".join(f"{name} {found[name]:.3f}" for name in shown)
+    numbers = ", ".join(f"{name} {_number(found[name], 3)}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 

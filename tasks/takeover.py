@@ -21,7 +21,7 @@ from tasks import rollout
 from tasks.candidacy import Candidacy, candidacy
 from tasks.ledger import Entry, Ledger, What, ledger
 from tasks.promotion import Decision
-from tasks.retries import RACING
+from tasks.retries import STEADY
 from tasks.rollout import Rolling
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def crown(use_case: UseCase, version: int, before: Entry | None, at: datetime) -
     }
 
 
-@task(task_run_name="version {version}, one step further", **RACING)
+@task(task_run_name="version {version}, one step further", **STEADY)
 def carry_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
     """As `carry`, with the gate and the review that look at real rows."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"

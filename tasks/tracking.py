@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from configs.addresses import is_postgres, shown
+from configs.errors import Transient
+from configs.s3 import boto_variables
+from configs.s3_errors import told
 from configs.settings import settings
 from tasks.card import Card
 from tasks.card_text import markdown
+from tasks.database import answering, one_at_a_time, sqlite_file
+from tasks.disk import writing
 from tasks.export import open_session
 from tasks.lake import lake_of
 
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+_UNNAMEABLE = re.compile(r"[^\w .:/-]")  # in a metric's name, which a class may be part of
 _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
@@ -32,30 +42,55 @@ def connect() -> MlflowClient:
     migrate(uri)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
+    os.environ.update(boto_variables(settings().mlflow_artifacts))
     return mlflow.MlflowClient(uri, uri)
 
 
 @cache
 def migrate(uri: str) -> None:
-    """Make MLflow's tables in a SQLite file that is not there yet; other databases are let be.
+    """Make MLflow's tables in a database that has none; a tracking server has its own already.
 
-    Several processes at once break MLflow's own migration, and one that is killed leaves half of
-    it. So one at a time makes the tables in a file aside and moves it into place. (PostgreSQL:
-    run `mlflow db upgrade <address>` once, before anything starts.)
+    Several processes at once break MLflow's own migration, so one at a time. One that is killed
+    leaves half of it in SQLite, where it is made in a file aside and moved into place; PostgreSQL
+    takes it back. A database of an older MLflow is left for a person, who has a backup first.
     """
-    if not uri.startswith("sqlite:///"):
-        return
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    file = sqlite_file(uri)
+    if file is not None:
+        with one_at_a_time(uri), writing(file.parent):
+            if not file.exists():
+                aside = file.with_suffix(".new")
+                aside.unlink(missing_ok=True)
+                _make_tables(f"sqlite:///{aside}")
+                aside.rename(file)
+    elif is_postgres(uri):
+        with one_at_a_time(uri), answering(uri):
+            _make_tables(uri)
 
-            aside = path.with_suffix(".new")
-            aside.unlink(missing_ok=True)
-            SqlAlchemyStore(f"sqlite:///{aside}", settings().mlflow_artifacts).engine.dispose()
-            aside.rename(path)
+
+def _make_tables(uri: str) -> None:
+    """Nothing is done where they are; MlflowException where they are an older MLflow's."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, settings().mlflow_artifacts).engine.dispose()
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Tell MLflow's errors apart: CannotWrite where a disk takes no more, Transient where database
+    or server cannot be used now; all others pass.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = settings().mlflow_uri
+    file = sqlite_file(uri)
+    try:
+        with writing(f"{file.parent if file else shown(uri)} or {settings().mlflow_artifacts}"):
+            yield
+    except MlflowException as failed:
+        if failed.error_code != "TEMPORARILY_UNAVAILABLE":
+            raise
+        said = str(failed.__cause__ or failed).partition("\n")[0]
+        raise Transient(f"{shown(uri)} cannot be used now: {said}") from failed
 
 
 def create_registered_model(client: MlflowClient, use_case: str, title: str) -> None:
@@ -77,7 +112,8 @@ def log_run(
     from mlflow.entities import Metric, Param, RunTag
 
     experiment = experiment_of(client, card.use_case)
-    with mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
+    keeps = told(settings().mlflow_artifacts)
+    with keeps, mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
         started, run_id = run.info.start_time, run.info.run_id
         logged = _log_model(onnx, card, golden)
         metrics = [
@@ -127,8 +163,9 @@ def _metrics(card: Card) -> dict[str, float]:
     }
     holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
     footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
-    decides = {} if card.threshold is None else {"threshold": card.threshold}
-    return {**holdout, **validation, **footprint, **decides, "parity": card.parity}
+    decides = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
+    found = {**holdout, **validation, **footprint, **decides, "parity": card.parity}
+    return {_UNNAMEABLE.sub("_", name): value for name, value in found.items()}
 
 
 def _params(card: Card) -> dict[str, object]:

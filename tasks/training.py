@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,10 +22,11 @@ from prefect.cache_policies import NO_CACHE
 from configs.errors import BadConfig, NoRows
 from configs.use_case import Candidate, Split, UseCase
 from tasks.evaluation import better
-from tasks.kinds import Kind, kind_of
+from tasks.kinds import Kind, Threshold, kind_of
 from tasks.matrix import Matrix, Schema, build_matrix, learn_schema
 
 Labels = NDArray[np.int8] | NDArray[np.float64]
+Answers = TypeVar("Answers", NDArray[np.float32], NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ class Fitted:
     candidate: Candidate
     schema: Schema
     estimator: Any
-    threshold: float | None
+    threshold: Threshold
     validation: dict[str, float]
     seconds: float
 
     def value(self, matrix: Matrix) -> NDArray[np.float64]:
-        """scikit-learn's own probabilities of the event, or values, (rows,)."""
+        """scikit-learn's own answers to the rows, as `answer`."""
         return answer(self.estimator, matrix)
 
 
@@ -95,7 +96,19 @@ def training_parts(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> Par
                 f"least {wanted} rows and two values. Ingest more, train later, or change "
                 f"split and retrain.window in {use_case.name}.yaml"
             )
+    _require_classes(use_case, parts)
     return parts
+
+
+def _require_classes(use_case: UseCase, parts: Parts) -> None:
+    """A model knows the classes that it was fitted on, and must know them all."""
+    unseen = kind_of(use_case).unseen(labels(use_case, parts.train).astype(np.float64))
+    if unseen:
+        raise NoRows(
+            f"{use_case.name}: the train span up to {parts.validation_start:%Y-%m-%d %H:%M} has no "
+            f"row of class {', '.join(unseen)} (label.classes). Ingest more, train later, widen "
+            "retrain.window, or take a class away that no longer comes"
+        )
 
 
 def fit_candidate(use_case: UseCase, name: str, parts: Parts) -> Fitted:
@@ -167,16 +180,25 @@ def _with_one_hot(estimator: Any, schema: Schema) -> Any:  # noqa: ANN401
 
 
 def answer(estimator: Any, matrix: Matrix) -> NDArray[np.float64]:  # noqa: ANN401
-    """What a fitted estimator says of the rows: probabilities of the event, or values."""
+    """What a fitted estimator says of the rows: probabilities of the event, or values, (rows,);
+    or of more than two classes the probability of each, (rows, classes).
+    """
     from sklearn.base import is_classifier
 
-    of_event = is_classifier(estimator)
-    found = estimator.predict_proba(matrix)[:, 1] if of_event else estimator.predict(matrix)
-    return np.asarray(found, dtype=np.float64)
+    if not is_classifier(estimator):
+        return np.asarray(estimator.predict(matrix), dtype=np.float64)
+    return told(np.asarray(estimator.predict_proba(matrix), dtype=np.float64))
+
+
+def told(probabilities: Answers) -> Answers:
+    """Of the columns of a classifier what answers the question: of two that of the event (rows,),
+    of more all; of a regressor's one it is that one.
+    """
+    return probabilities if probabilities.shape[1] > 2 else probabilities[:, -1]
 
 
 def labels(use_case: UseCase, frame: pl.DataFrame) -> Labels:
-    """The label column (rows,): int8 of an event, float64 of a number."""
+    """The label column (rows,): int8 of an event or a class, float64 of a number."""
     return frame[use_case.label.column].cast(kind_of(use_case).label_type).to_numpy()
 
 

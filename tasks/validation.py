@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +22,7 @@ import polars as pl
 from configs.errors import BadConfig
 from configs.settings import settings
 from configs.use_case import UseCase
+from tasks import files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +68,7 @@ class Examination:
     """The suites of one run over the landed files of one use case, and their Data Docs.
 
     The docs are a site a run, in a folder named `run`: an index of all runs would cost more with
-    each one.
+    each one. Only its pages are kept: of 4 MB of fonts and pictures they show an icon.
     """
 
     def __init__(self, use_case: UseCase, as_of: datetime, run: str) -> None:
@@ -93,7 +96,7 @@ class Examination:
         rules = self._suites[table].blocking
         frame = _project(rows, rules)
         batch = self._definition(table).get_batch(batch_parameters={"dataframe": frame})
-        broken = _broken(batch.validate(ExpectationSuite(name=table, expectations=rules)))
+        broken = _broken(batch.validate(ExpectationSuite(name=table, expectations=_copies(rules))))
         if not broken:
             return None
         self._keep(table, f"{table}_file", rules, frame, path.replace("/", "-"))
@@ -119,19 +122,15 @@ class Examination:
 
     def write_docs(self) -> str:
         """Write the run's site of Data Docs; the address of its first page."""
-        folder = settings().reports / self._use_case.name / "data_docs" / self._run
-        _share_static(folder)
-        site = {
-            "class_name": "SiteBuilder",
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder),
-            },
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        }
-        self._context.add_data_docs_site(_SITE, site)
-        index: str = self._context.build_data_docs(site_names=[_SITE])[_SITE]
-        return index
+        address = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
+        with TemporaryDirectory() as folder:
+            backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
+            index = {"class_name": "DefaultSiteIndexBuilder"}
+            site = {"class_name": "SiteBuilder", "store_backend": backend}
+            self._context.add_data_docs_site(_SITE, {**site, "site_index_builder": index})
+            self._context.build_data_docs(site_names=[_SITE])
+            files.upload(Path(folder), address, "*.html")
+        return f"{address}/index.html"
 
     def _definition(self, table: str) -> Any:  # noqa: ANN401
         """Great Expectations' name for: this table's rows, whatever frame they come in."""
@@ -146,22 +145,15 @@ class Examination:
         """Validate, with positions, and keep the result for the docs."""
         import great_expectations as gx
 
-        suite = self._context.suites.add_or_update(gx.ExpectationSuite(name, expectations=[*rules]))
+        suite = self._context.suites.add_or_update(
+            gx.ExpectationSuite(name, expectations=_copies(rules))
+        )
         definition = gx.ValidationDefinition(name=name, data=self._definition(table), suite=suite)
         return self._context.validation_definitions.add_or_update(definition).run(
             batch_parameters={"dataframe": frame},
             result_format=_POSITIONS,
             run_id=gx.RunIdentifier(run_name=run, run_time=self._as_of),
         )
-
-
-def _share_static(folder: Path) -> None:
-    """Let all sites have one folder of fonts and pictures, which are 4 MB."""
-    shared = folder.parent / "static"
-    for made in (folder, shared):
-        made.mkdir(parents=True, exist_ok=True)
-    if not (folder / "static").is_symlink():
-        (folder / "static").symlink_to(Path("..") / "static")
 
 
 def _said(use_case: UseCase, name: str, as_of: datetime) -> list[Expectation]:
@@ -208,6 +200,11 @@ def _project(rows: pl.DataFrame, rules: Sequence[Expectation]) -> pd.DataFrame:
     Of rules that name none one column stays, for without any there are no rows to count.
     """
     return rows.select(_columns(rules) or rows.columns[:1]).to_pandas()
+
+
+def _copies(rules: Sequence[Expectation]) -> list[Expectation]:
+    """The rules for one more suite: a suite marks its rules as its own, and refuses others'."""
+    return [copy(rule) for rule in rules]
 
 
 def _broken(result: ExpectationSuiteValidationResult) -> list[Any]:

@@ -15,11 +15,11 @@ from configs.errors import NoChampion
 from configs.settings import settings
 from configs.use_case import UseCase
 from tasks import contract, drift, features, performance
-from tasks.card import SCORE
 from tasks.engine import each
 from tasks.kinds import kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, require_champion
+from tasks.matrix import to_answers
 from tasks.monitoring import Number, as_rows
 from tasks.parts import Window as Span
 from tasks.parts import spans
@@ -50,7 +50,7 @@ class Window:
     @property
     def rows(self) -> int:
         """The rows of monitor.window that were predicted."""
-        return sum(int(part[SCORE].sum()) for part in self.counts)
+        return sum(int(next(iter(part.values())).sum()) for part in self.counts)  # nulls too
 
 
 def load(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> Window:
@@ -104,10 +104,10 @@ def predicted(use_case: UseCase, version: int, span: Span, as_of: datetime) -> p
     """The rows of a span that were predicted, without their features, as the spine goes. The score
     is the version's own where it answered, else the one that was used.
     """
-    keys, value = list(use_case.spine.key), pl.col(kind_of(use_case).column)
+    keys, kind = list(use_case.spine.key), kind_of(use_case)
     given = answers(use_case, *span)
     first = pl.concat([answers_of(given, version), used(given)]).unique(keys, keep="first")
-    scores = first.select(*keys, value.alias(SCORE))
+    scores = first.select(keys).with_columns(kind.scores(to_answers(first[kind.column])))
     asked = features.spine(use_case, *span, as_of)
     return asked.join(scores, on=keys, how="inner", maintain_order="left")
 

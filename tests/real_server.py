@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -15,7 +16,11 @@ import yaml
 
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
+from tasks import files
 from tasks.ledger import Entry, ledger
+from tests.real_postgres import Postgres
+from tests.real_redis import RedisServer
+from tests.real_s3 import S3
 
 NAME = "flights"
 EARLIER, LATER = datetime(2013, 1, 22, tzinfo=UTC), datetime(2013, 1, 29, tzinfo=UTC)
@@ -23,19 +28,25 @@ Found = TypeVar("Found")
 
 
 @contextmanager
-def running(home: Path) -> Iterator[UseCase]:
-    """Four weeks of flights in a lake, and server and worker with the deployments that ship."""
+def running(
+    home: Path, places: Mapping[str, str] | None = None, *, mlflow: bool = False
+) -> Iterator[UseCase]:
+    """Four weeks of flights in a lake, and server and worker with the deployments that ship.
+
+    `places` are settings, by the names of their variables: what is not among them is embedded.
+    """
     from infra import deployments, environment, local
 
     before = dict(os.environ)
     (home / "configs").mkdir()
+    os.environ.update(places or {})
     os.environ["MAINSPRING_STATE"] = str(home / "state")
     os.environ["MAINSPRING_USE_CASES"] = str(home / "configs")
     settings.cache_clear()
     configure()
     forget()
     deployments.write()
-    local.up(mlflow=False, free_ports=True, schedules=False)
+    local.up(mlflow=mlflow, free_ports=True, schedules=False)
     try:
         ingest(date(2012, 12, 31), date(2013, 1, 29))
         yield load_use_case(NAME)
@@ -45,6 +56,21 @@ def running(home: Path) -> Iterator[UseCase]:
         os.environ.clear()
         os.environ.update(before)
         forget()
+
+
+def on_servers(postgres: Postgres, redis: RedisServer, s3: S3) -> dict[str, str]:
+    """The settings by which everything that can be is on a server."""
+    return (
+        s3.variables
+        | s3.places(s3.bucket())
+        | {
+            "MAINSPRING_LEDGER_URL": postgres.database("ledger"),
+            "MAINSPRING_MLFLOW_URI": postgres.database("mlflow"),
+            "MAINSPRING_FEAST_REGISTRY": postgres.database("feast"),
+            "MAINSPRING_PREFECT_DATABASE": postgres.database("prefect"),
+            "MAINSPRING_FEAST_ONLINE": redis.database(),
+        }
+    )
 
 
 def configure(**changes: Any) -> UseCase:
@@ -66,7 +92,9 @@ def ingest(start: date, end: date) -> None:
     from feature_repo.flights.source import write_landing
     from flows.ingest import ingest
 
-    write_landing(Path(settings().landing) / NAME, start, end)
+    with TemporaryDirectory() as landed:
+        write_landing(Path(landed), start, end)
+        files.upload(Path(landed), f"{settings().landing}/{NAME}")
     ingest(NAME, as_of=datetime(end.year, end.month, end.day, tzinfo=UTC))
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from configs.policy import AnyCost, Cost
-from tasks.evaluation import Decisions, Floats, clear_of, evaluate, proven_threshold
-from tasks.kinds.kind import Kind
+from configs.costs import AnyCost, Cost
+from tasks.evaluation import (
+    Decisions,
+    Floats,
+    clear_of,
+    decision_costs,
+    evaluate,
+    proven_threshold,
+)
+from tasks.kinds.kind import Kind, Threshold
 
 
 class Binary(Kind):
@@ -36,20 +44,41 @@ class Binary(Kind):
 
         return is_classifier(estimator) and hasattr(estimator, "predict_proba")
 
-    def threshold(self, label: ArrayLike, value: ArrayLike, cost: AnyCost) -> float | None:
+    def mistake(self, values: pl.Series) -> str:
+        """They are 0 and 1."""
+        if values.dtype.is_numeric() and ((values == 0) | (values == 1)).all():
+            return ""
+        return f"holds {values.head(5).to_list()}; label.kind binary wants 0 and 1"
+
+    def flagged(self, wanted: bool | tuple[str, ...]) -> pl.Expr:
+        """The decision says."""
+        return pl.col("decision") if wanted else pl.lit(value=False)
+
+    def threshold(self, label: ArrayLike, value: ArrayLike, cost: AnyCost) -> Threshold:
         """The cheapest one, if it proves itself; else Elkan's."""
         return proven_threshold(label, value, _prices(cost))
 
-    def settled(self, threshold: float | None, value: Floats, margin: float) -> float | None:
+    def settled(self, threshold: Threshold, value: Floats, margin: float) -> Threshold:
         """As `clear_of`."""
         return clear_of(_given(threshold), value, margin)
 
-    def decide(self, value: Floats, threshold: float | None) -> Decisions:
+    def decide(self, value: Floats, threshold: Threshold) -> Decisions:
         """A row is flagged from the threshold on."""
         return value >= _given(threshold)
 
+    def costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
+        """As decision_costs."""
+        return decision_costs(label, decision, _prices(cost))
+
+    def losses(self, subject: str, label: Floats, value: Floats) -> Floats:
+        """Squared errors (brier), or -ln of what was said of what came."""
+        if subject == "brier":
+            return np.square(value - label)
+        kept = np.clip(value, 1e-7, 1 - 1e-7)
+        return -(label * np.log(kept) + (1 - label) * np.log(1 - kept))
+
     def evaluate(
-        self, label: ArrayLike, value: ArrayLike, threshold: float | None, cost: AnyCost
+        self, label: ArrayLike, value: ArrayLike, threshold: Threshold, cost: AnyCost
     ) -> dict[str, float]:
         """As evaluation.evaluate."""
         return evaluate(label, value, _given(threshold), _prices(cost))
@@ -66,19 +95,13 @@ class Binary(Kind):
         """Both labels are asked for; events are counted."""
         return " with both labels", f" with {int(label.sum())} events"
 
-    def unit(self, metric: str, spread: float, cost: AnyCost) -> float:
-        """Metrics of probabilities have no unit."""
-        return 1.0
-
-    def flipped(
-        self, ours: Floats, our_threshold: float | None, theirs: Floats, threshold: float | None
-    ) -> int:
-        """Flagged by one and not by the other."""
-        return int((self.decide(ours, our_threshold) != self.decide(theirs, threshold)).sum())
-
-    def decides(self, threshold: float | None) -> str:
+    def decides(self, threshold: Threshold) -> str:
         """From where on it flags."""
         return f"flags at a probability of {_given(threshold):.4f} or more"
+
+    def decided(self, value: Sequence[float], decision: object) -> str:
+        """Flagged or not."""
+        return "flagged" if decision else "not flagged"
 
     def described(self, holdout: Mapping[str, float]) -> str:
         """How often the event happened."""
@@ -92,8 +115,8 @@ class Binary(Kind):
         )
 
 
-def _given(threshold: float | None) -> float:
-    assert threshold is not None  # a binary model is never without one
+def _given(threshold: Threshold) -> float:
+    assert isinstance(threshold, float | int)  # a binary model is never without one
     return threshold
 
 

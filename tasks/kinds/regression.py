@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from configs.policy import AnyCost, ErrorCost
-from tasks.evaluation import Floats, decision_costs
-from tasks.kinds.kind import Kind
+from configs.costs import AnyCost, ErrorCost
+from tasks.evaluation import Decisions, Floats
+from tasks.kinds.kind import Kind, Threshold
 
 
 class Regression(Kind):
@@ -34,11 +34,24 @@ class Regression(Kind):
 
         return bool(is_regressor(estimator))
 
+    def mistake(self, values: pl.Series) -> str:
+        """They are numbers."""
+        return "" if values.dtype.is_numeric() else f"is {values.dtype}; a label is a number"
+
+    def costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
+        """Each unit of error at the price of its direction."""
+        prices, error = _prices(cost), decision - label
+        return prices.over * np.maximum(error, 0.0) + prices.under * np.maximum(-error, 0.0)
+
+    def losses(self, subject: str, label: Floats, value: Floats) -> Floats:
+        """The size of the error."""
+        return np.abs(value - label)
+
     def evaluate(
         self,
         label: ArrayLike,
         value: ArrayLike,
-        threshold: float | None,
+        threshold: Threshold,
         cost: AnyCost,
     ) -> dict[str, float]:
         """calibration_gap is the bias, mean predicted minus observed; cost the mean per row.
@@ -54,7 +67,7 @@ class Regression(Kind):
             "mae": float(np.abs(error).mean()),
             "r2": 1 - squared / variance if variance else float("nan"),
             "calibration_gap": float(error.mean()),
-            "cost": float(decision_costs(y, p, cost).mean()),
+            "cost": float(self.costs(y, p, cost).mean()),
             "label_mean": float(y.mean()),
             "label_median": float(np.median(y)),
             "label_std": variance**0.5,
@@ -85,9 +98,19 @@ class Regression(Kind):
         largest = float(np.abs(theirs).max(initial=0.0))
         return float(np.abs(ours - theirs).max(initial=0.0)) / (largest or 1.0)
 
-    def decides(self, threshold: float | None) -> str:
+    def flipped(
+        self, ours: Floats, our_threshold: Threshold, theirs: Floats, threshold: Threshold
+    ) -> int:
+        """A number decides nothing that could flip."""
+        return 0
+
+    def decides(self, threshold: Threshold) -> str:
         """It does not."""
         return "answers a number"
+
+    def decided(self, value: Sequence[float], decision: object) -> str:
+        """The number."""
+        return f"{decision:.4f}"
 
     def described(self, holdout: Mapping[str, float]) -> str:
         """Mean and standard deviation."""

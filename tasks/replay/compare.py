@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 
 from configs.use_case import UseCase
-from tasks.comparison import Difference, compare, draw_blocks, mean
+from tasks.comparison import Difference, answers_in, compare, draw_blocks, mean
 from tasks.evaluation import Floats
 from tasks.ledger import Entry
 from tasks.replay.left import common, judged, ledger_of, scored
-from tasks.replay.measure import NUMBER, Span, alone, answers, costs, numbers
+from tasks.replay.measure import NUMBER, Span, alone, costs, numbers
 from tasks.replay.plan import Plan, ends
 from tasks.replay.replay import Replay
 
@@ -110,7 +110,7 @@ def differences(
     pairs = list(combinations(answered, 2))
     found = {}
     for one, other in pairs:
-        new, old = answers(answered[one]), answers(answered[other])
+        new, old = (answers_in(use_case, answered[name]) for name in (one, other))
         of = compare(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
         found[one, other] = tuple(of)
     return found

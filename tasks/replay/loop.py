@@ -36,9 +36,9 @@ _FAILS = (NoRows, BadModel)  # in production a failed run, and everything else g
 _log = logging.getLogger(__name__)
 
 
-def score(use_case: UseCase, as_of: datetime) -> None:
+def score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None:
     """As the score flow; explanations are left out: they decide nothing."""
-    start, end = scoring.scoring_window(use_case, as_of)
+    start, end = scoring.scoring_window(use_case, as_of, length)
     try:
         casts = scoring.casts_in(use_case, (start, end))
     except NoChampion as nobody:

@@ -12,17 +12,18 @@ from configs.use_case import UseCase
 from tasks.comparison import (
     CALIBRATION,
     MIN_BLOCKS,
-    Answers,
     Measure,
     Pair,
+    answers_in,
     draw_blocks,
+    gaps,
     interval,
-    losses,
     mean,
     measure,
     pair_of,
 )
 from tasks.evaluation import Floats
+from tasks.kinds import kind_of
 
 Span = tuple[datetime, datetime]
 NUMBER = {
@@ -58,21 +59,17 @@ def numbers(
 def costs(use_case: UseCase, rows: pl.DataFrame) -> Floats:
     """The business cost of each row (rows,)."""
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    return losses("cost", label, answers(rows), use_case.evaluation.cost)
-
-
-def answers(rows: pl.DataFrame) -> Answers:
-    """What a policy answered to rows as `left.judged` gives them."""
-    return Answers(rows["value"].to_numpy(), rows["decision"].to_numpy())
+    decision = answers_in(use_case, rows).decision
+    return kind_of(use_case).costs(label, decision, use_case.evaluation.cost)
 
 
 def alone(use_case: UseCase, rows: pl.DataFrame) -> Pair:
     """The rows as a pair of a policy with itself, to draw blocks of."""
-    given = answers(rows)
+    given = answers_in(use_case, rows)
     return pair_of(use_case, rows, given, given)
 
 
 def _measure(use_case: UseCase, subject: str, pair: Pair) -> Measure:
     if subject == CALIBRATION:  # with its sign: too high or too low
-        return mean(pair, pair.challenger.value - pair.label)
+        return mean(pair, gaps(pair, pair.challenger))
     return measure(subject, pair, pair.challenger, use_case.evaluation.cost)

@@ -21,7 +21,7 @@ def write_page(
 ) -> Path:
     """Write replay.html and replay.png into the replay's folder; the page."""
     picture = draw(replay, found, replay.folder / "replay.png")
-    text = _text(replay, found, spent, phases, inline(picture))
+    text = _text(replay, found, spent, phases, inline(picture.read_bytes()))
     path = replay.folder / "replay.html"
     path.write_text(as_html(text, f"{replay.plan.use_case.name}: policies replayed"))
     return path

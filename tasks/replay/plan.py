@@ -21,6 +21,7 @@ from configs.part import Part
 from configs.replay import Policy, under
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase
+from tasks import files
 from tasks.features import table_versions
 from tasks.lake import Lake, lake_of
 
@@ -109,8 +110,7 @@ def begin(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> 
     The end is the one asked for, or that of the feature tables if they do not reach so far.
     BadConfig if the folder holds a replay of something else; NoRows if there is nothing to read.
     """
-    lake = settings().lake
-    place = lake if "://" in lake else str(Path(lake).resolve())
+    place = files.absolute(settings().lake)
     known = Plan.read(folder)
     if known is not None:
         wanted = (use_case, start, asked, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.scaffold.plan import Plan, Schedule, TablePlan
 from tasks.scaffold.spans import Spans
-from tasks.scaffold.text import flow, scalar
+from tasks.scaffold.text import flow, quoted, scalar
 
 _SCHEDULES: dict[Schedule, dict[str, str]] = {
     "hourly": {
@@ -23,10 +23,12 @@ _SCHEDULES: dict[Schedule, dict[str, str]] = {
 _CANDIDATES = {
     "binary": ("linear_model.LogisticRegression", "max_iter: 300", "Classifier"),
     "regression": ("linear_model.Ridge", "alpha: 1.0", "Regressor"),
+    "multiclass": ("linear_model.LogisticRegression", "max_iter: 300", "Classifier"),
 }
 _COST = {
     "binary": "{false_positive: 1, false_negative: 1}   # what each wrong decision costs you",
     "regression": "{over: 1, under: 1}   # what one unit too much, or too little, costs you",
+    "multiclass": "{wrong: 1}   # what a wrong class costs you; exceptions: {CLASS: {DECIDED: 5}}",
 }
 
 
@@ -47,6 +49,7 @@ def configuration(plan: Plan, spans: Spans) -> str:
         "label:",
         f"  column: {plan.label.name}",
         f"  kind: {plan.label.kind}",
+        *_classes(plan),
         "",
         _features(plan),
         "",
@@ -56,6 +59,12 @@ def configuration(plan: Plan, spans: Spans) -> str:
         *(f'  {name}: "{line}"' for name, line in _SCHEDULES[plan.schedule].items()),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _classes(plan: Plan) -> list[str]:
+    """The classes, if there are some, in quotes: YAML takes yes and 1 for something else."""
+    names = [quoted(name) for name in plan.label.classes]
+    return [flow("  classes: ", names)] if names else []
 
 
 def _table(table: TablePlan) -> str:

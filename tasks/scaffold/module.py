@@ -166,13 +166,12 @@ def _select(rows: str, columns: list[str], others: dict[str, str]) -> str:
 
 
 def _value(plan: Plan) -> str:
-    """The label's column as 0 and 1, or as a number."""
+    """The label's column as 0 and 1, as a number, or as the name of a class."""
     label = plan.label
     column = f"pl.col({quoted(label.column)})"
-    if label.kind == "regression":
-        return f"{column}.cast(pl.Float64)"
     if not label.positive:
-        return f"{column}.cast(pl.Int8)"
+        types = {"regression": "Float64", "multiclass": "String", "binary": "Int8"}
+        return f"{column}.cast(pl.{types[label.kind]})"
     text = plan.tables[label.table].sample.columns[label.column] == "text"
     return f"({column} == {quoted(label.positive) if text else label.positive}).cast(pl.Int8)"
 

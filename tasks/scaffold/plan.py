@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,6 +12,8 @@ from configs.part import ColumnType, Kind
 from tasks.scaffold.sample import FEW, Sample
 
 Schedule = Literal["hourly", "daily", "weekly"]
+Ask = Callable[[str, str, str], str]
+"""(flag, question, proposal) → answer; the proposal is "" where there is none."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Given:
     join: Mapping[str, str] = field(default_factory=dict)
     predict: str = ""
     label: str = ""
+    kind: Kind | None = None
     positive: str = ""
     after: str = ""
     schedule: Schedule = "daily"
@@ -69,8 +72,8 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """What is predicted: a column of a table, as 1 where it is `positive`, or as its number, known
-    `after` the prediction at the earliest.
+    """What is predicted: a column of a table, as 1 where it is `positive`, as its number, or as one
+    of `classes`, known `after` the prediction at the earliest.
     """
 
     table: str
@@ -78,6 +81,7 @@ class LabelPlan:
     kind: Kind
     positive: str
     after: timedelta
+    classes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from glob import glob
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import polars as pl
 
 from configs.errors import BadConfig
 from configs.part import ColumnType
+from tasks import files
 from tasks.reading import as_type
 
 FEW = 50
@@ -51,19 +51,20 @@ class Sample:
 
 def read_sample(name: str, pattern: str) -> Sample:
     """The sample files of a table, read alike; BadConfig if there is none, or no row in them."""
-    paths = [Path(path) for path in sorted(glob(pattern))]  # noqa: PTH207 - the pattern may be absolute
+    paths = files.matching(pattern)
     if not paths:
         raise BadConfig(f"--table {name}={pattern}: there is no such file")
-    suffix = paths[0].suffix
-    if suffix not in (".csv", ".parquet") or any(path.suffix != suffix for path in paths):
+    suffixes = {PurePosixPath(path).suffix for path in paths}
+    if len(suffixes) > 1 or not suffixes <= {".csv", ".parquet"}:
         raise BadConfig(f"--table {name}={pattern}: the files must all be .csv, or all .parquet")
-    files = [_read(path, name) for path in paths]
-    found = pl.concat(files, how="diagonal_relaxed")
+    frames = [_read(path, name) for path in paths]
+    found = pl.concat(frames, how="diagonal_relaxed")
     if found.is_empty():
         raise BadConfig(f"--table {name}={pattern}: the files hold no rows; give some that do")
     columns = {column: kind_of(found[column]) for column in found.columns}
     rows = found.select(as_type(found[column], kind) for column, kind in columns.items())
-    return Sample(name, suffix[1:], max(file.height for file in files), rows, columns)
+    most = max(frame.height for frame in frames)
+    return Sample(name, suffixes.pop()[1:], most, rows, columns)
 
 
 def kind_of(column: pl.Series) -> ColumnType:
@@ -85,11 +86,12 @@ def _kind_of_text(values: pl.Series) -> ColumnType:
     return "text"
 
 
-def _read(path: Path, table: str) -> pl.DataFrame:
+def _read(path: str, table: str) -> pl.DataFrame:
+    content = files.read(path)
     try:
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False)
-        return pl.read_parquet(path)
+        if path.endswith(".csv"):
+            return pl.read_csv(content, infer_schema=False)
+        return pl.read_parquet(content)
     except pl.exceptions.PolarsError as broken:
         why = str(broken).splitlines()[0]
         raise BadConfig(f"--table {table}={path}: not readable: {why}") from broken

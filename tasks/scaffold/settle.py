@@ -7,20 +7,18 @@ sample contradicts, is a BadConfig that names the flag and the way out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
 
-from configs.clock import moment, parse_duration
+from configs.clock import moment
 from configs.errors import BadConfig
-from configs.part import ColumnType, Kind
+from configs.part import ColumnType
 from configs.use_case import OWN_TIME
-from tasks.scaffold.plan import Given, Input, LabelPlan, Plan, TablePlan, slug
+from tasks.scaffold.label import settle_label
+from tasks.scaffold.plan import Ask, Given, Input, LabelPlan, Plan, TablePlan, slug
 from tasks.scaffold.sample import FEW, Sample, read_sample
-
-Ask = Callable[[str, str, str], str]
-"""(flag, question, proposal) → answer; the proposal is "" where there is none."""
 
 _TAKEN = {"days_since", "first", "known_in", "labels", "newest", "spine"}
 """Functions of the feature module."""
@@ -35,11 +33,22 @@ def make_plan(given: Given, ask: Ask) -> Plan:
     timed = {name: _with_times(given, sample, ask) for name, sample in samples.items()}
     subject = timed[_subject(given, timed, ask)]
     tables = {name: _since(given, table, timed) for name, table in timed.items()}
-    label = _label(given, tables, subject, ask)
+    label = settle_label(given, tables, subject, ask)
     for name, table in tables.items():
         if name == subject.name or name != label.table:
             tables[name] = _with_inputs(given, table, subject, label, tables)
+    _require_inputs(tables)
     return Plan(given.name, tables, tables[subject.name], label, given.schedule)
+
+
+def _require_inputs(tables: Mapping[str, TablePlan]) -> None:
+    if any(table.inputs for table in tables.values()):
+        return
+    left = [f"{t.name}.{c} {why}" for t in tables.values() for c, why in t.left_out.items()]
+    raise BadConfig(
+        f"--table {', '.join(tables)}: beside keys, times and label no column is left for the "
+        f"model to take ({'; '.join(left) or 'there is none'}); name a table that says more"
+    )
 
 
 def _check_names(samples: Mapping[str, Sample]) -> None:
@@ -160,54 +169,6 @@ def _since(given: Given, table: TablePlan, others: Mapping[str, TablePlan]) -> T
         since = min(first for first in firsts if isinstance(first, datetime))
     midnight = since.replace(hour=0, minute=0, second=0, microsecond=0)
     return TablePlan(table.sample, table.keys, OWN_TIME, OWN_TIME, midnight)
-
-
-def _label(
-    given: Given, tables: Mapping[str, TablePlan], subject: TablePlan, ask: Ask
-) -> LabelPlan:
-    answer = given.label or ask("--label", "what is predicted, as table.column?", "")
-    table, _, column = answer.rpartition(".")
-    table = table or subject.name
-    if table not in tables or column not in tables[table].sample.columns:
-        raise BadConfig(f"--label {answer}: no such column; write table.column, like orders.paid")
-    lacking = [key for key in subject.keys if key not in tables[table].sample.columns]
-    if lacking:
-        raise BadConfig(
-            f"--label {answer}: {table} has no column {', '.join(lacking)}, which names a row of "
-            f"{subject.name}; a label's table has the keys of what is predicted"
-        )
-    if column in subject.keys or column in (tables[table].event, tables[table].known):
-        raise BadConfig(f"--label {answer}: it is a key or a time; name what is to be predicted")
-    kind, positive = _kind(given, tables[table].sample, column, ask)
-    after = given.after or "0m"
-    if not given.after and table == subject.name:
-        after = ask("--after", "how long after the prediction is it known, like 30d?", "0m")
-    try:
-        lag = parse_duration(after)
-    except ValueError as wrong:
-        raise BadConfig(f"--after {after}: {wrong}") from wrong
-    return LabelPlan(table, column, kind, positive, lag)
-
-
-def _kind(given: Given, sample: Sample, column: str, ask: Ask) -> tuple[Kind, str]:
-    """binary and its positive value ("" for 0 and 1, or booleans), or regression."""
-    values, kind = sample.rows[column].drop_nulls(), sample.columns[column]
-    found = values.cast(pl.String).unique().sort().to_list()
-    if not found:
-        raise BadConfig(f"--label {sample.name}.{column}: no row of the sample has a value there")
-    if kind == "boolean" or (
-        kind in ("integer", "number") and ((values == 0) | (values == 1)).all()
-    ):
-        return "binary", ""
-    if not given.positive and (kind == "number" or (kind == "integer" and len(found) > 2)):
-        return "regression", ""
-    counts = values.cast(pl.String).alias("value").value_counts().sort("count", "value")
-    rarest = counts["value"].to_list()
-    proposal = rarest[0] if len(found) == 2 else ""
-    positive = given.positive or ask("--positive", f"which {column} is the event?", proposal)
-    if positive not in found:
-        raise BadConfig(f"--positive {positive}: {column} never is; it is {', '.join(found[:9])}")
-    return "binary", positive
 
 
 def _with_inputs(

@@ -42,6 +42,8 @@ def quoted(text: str) -> str:
 
 def flow(head: str, parts: Sequence[str], ends: str = "[]") -> str:
     """A list of YAML in brackets, or with `ends` {} a mapping, wrapped below its own beginning."""
+    if not parts:
+        return head + ends
     inside = textwrap.fill(
         ", ".join(part.replace(" ", _STUCK) for part in parts),
         WIDTH - 1,

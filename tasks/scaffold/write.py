@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
+from configs import faults
 from configs.errors import BadConfig
+from configs.settings import settings
 from tasks.scaffold.configuration import configuration
 from tasks.scaffold.module import transforms, views
 from tasks.scaffold.plan import Plan
@@ -48,10 +54,58 @@ def require_free(root: Path, name: str) -> None:
         )
 
 
-def write(root: Path, files: dict[str, bytes]) -> None:
-    """Write files below a folder; FileExistsError rather than overwriting one."""
-    for path, content in files.items():
+@contextmanager
+def written(root: Path, name: str, files: Mapping[str, bytes]) -> Iterator[None]:
+    """Write the files of a use case below a folder; they are taken back unless the block that
+    follows ends well. A process that is killed leaves a note, by which `take_back` finds them.
+
+    FileExistsError rather than overwriting one.
+    """
+    if there := [path for path in files if (root / path).exists()]:
+        raise FileExistsError(", ".join(there))
+    note = _note(name)
+    _put(note, json.dumps({path: _digest(content) for path, content in files.items()}).encode())
+    try:
+        for path, content in files.items():
+            with faults.effect(f"write {path}"):
+                _put(root / path, content)
+        yield
+    except BaseException:
+        take_back(root, name)
+        raise
+    note.unlink()
+
+
+def take_back(root: Path, name: str) -> None:
+    """Remove what an unfinished `written` left, but nothing that was changed since."""
+    note = _note(name)
+    if not note.exists():
+        return
+    for path, digest in json.loads(note.read_bytes()).items():
         target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as new:
-            new.write(content)
+        _unfinished(target).unlink(missing_ok=True)
+        if target.exists() and _digest(target.read_bytes()) == digest:
+            target.unlink()
+        if target.parent.name == name:
+            with suppress(OSError):  # not there, or not empty
+                target.parent.rmdir()
+    note.unlink()
+
+
+def _put(target: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _unfinished(target).write_bytes(content)
+    _unfinished(target).replace(target)
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f".{target.name}.new")
+
+
+def _note(name: str) -> Path:
+    return settings().state / "new" / f"{name}.json"
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()

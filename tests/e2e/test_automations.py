@@ -26,6 +26,7 @@ from tests.real_server import (
     configure,
     entry_of,
     ingest,
+    on_servers,
     running,
     until,
 )
@@ -34,9 +35,17 @@ pytestmark = pytest.mark.server
 WEEK = timedelta(days=7)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
-    with running(tmp_path_factory.mktemp("server")) as use_case:
+@pytest.fixture(
+    scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.slow)]
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[UseCase]:
+    """The same loop by the defaults and, by settings alone, on servers."""
+    places = {}
+    if request.param == "servers":
+        places = on_servers(*map(request.getfixturevalue, ("postgres", "redis", "s3_server")))
+    with running(tmp_path_factory.mktemp("server"), places) as use_case:
         yield use_case
 
 

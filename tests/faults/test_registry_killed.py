@@ -4,12 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 
+from configs.addresses import with_driver
 from tasks.card import make_card
 from tasks.export import export_fitted
 from tasks.registry import connect, golden_rows, open_model, register, version_of
+from tasks.tracking import migrate
 from tasks.training import fit_candidate, training_parts
+from tests.killing import at_once
 from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
@@ -69,3 +74,16 @@ def test_two_processes_make_one_database_although_one_died_before(tmp_path):
     running = [start(CONNECTS, tmp_path) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in running] == ["1", "1"]
     assert not (tmp_path / "mlflow.new").exists()
+
+
+def test_machines_that_begin_at_once_make_one_database_on_postgresql(postgres, tmp_path):
+    """Each has a temporary folder of its own: MLflow's lock file there is no help."""
+    uri = with_driver(postgres.database("mlflow"), "psycopg")
+    assert at_once(partial(migrate_elsewhere, uri, tmp_path), 4) == [0] * 4
+    migrate(uri)
+
+
+def migrate_elsewhere(uri: str, folder: Path, machine: int) -> None:
+    tempfile.tempdir = str(folder / str(machine))
+    Path(tempfile.tempdir).mkdir()
+    migrate(uri)

@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 import yaml
 
-from configs.errors import BadConfig, NoRows
+from configs.errors import BadConfig, NoRows, Transient
 from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
 from tasks import features, store
 from tasks.lake import lake_of
 from tests.real_lake import START, land
+from tests.real_postgres import Postgres
+from tests.real_redis import RedisServer
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NOON = START + 3 * DAY + 17 * HOUR
@@ -47,11 +49,25 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def flights(home: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> UseCase:
-    """The lake's use case, with a registry and an online store of this test alone."""
+    """The lake's use case, with a registry and an online store of this test alone, in files."""
     monkeypatch.setenv("MAINSPRING_LAKE", str(lake))
     settings.cache_clear()
     use_case = load_use_case("flights")
     store.apply(use_case)
+    return use_case
+
+
+@pytest.fixture(params=["files", "servers"])
+def published(
+    request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> UseCase:
+    """As `flights`, and also with its registry in PostgreSQL and its online store in Redis."""
+    if request.param == "servers":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        redis: RedisServer = request.getfixturevalue("redis")
+        monkeypatch.setenv("MAINSPRING_FEAST_REGISTRY", postgres.database("feast"))
+        monkeypatch.setenv("MAINSPRING_FEAST_ONLINE", redis.database())
+    use_case: UseCase = request.getfixturevalue("flights")
     return use_case
 
 
@@ -94,10 +110,10 @@ def test_training_set_is_labelled_and_in_order_of_prediction(flights: UseCase) -
         features.training_set(flights, NOON, NOON + DAY, NOON)
 
 
-def test_apply_changes_the_registry_once(flights: UseCase) -> None:
-    assert not store.apply(flights)
-    store.materialize(flights, NOON)
-    assert not store.apply(flights)
+def test_apply_changes_the_registry_once(published: UseCase) -> None:
+    assert not store.apply(published)
+    store.materialize(published, NOON)
+    assert not store.apply(published)
 
 
 def test_views_that_the_yaml_does_not_name_are_refused(flights: UseCase) -> None:
@@ -115,15 +131,15 @@ def online(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, strict=False)
 
 
-def test_online_equals_historical_at_the_moment_of_materializing(flights: UseCase) -> None:
+def test_online_equals_historical_at_the_moment_of_materializing(published: UseCase) -> None:
     as_of = START + 2 * DAY + 20 * HOUR  # more than a day of later rows is in the tables
-    store.materialize(flights, as_of)
-    asked = features.spine(flights, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
+    store.materialize(published, as_of)
+    asked = features.spine(published, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
     asked = asked.with_columns(prediction_time=pl.lit(as_of))
-    expected = features.historical(flights, asked)
-    found = online(flights, asked)
+    expected = features.historical(published, asked)
+    found = online(published, asked)
     assert asked.height > 20
-    for name in set(flights.features.numeric) - set(asked.columns):
+    for name in set(published.features.numeric) - set(asked.columns):
         assert found[name].cast(pl.Float64).equals(expected[name].cast(pl.Float64)), name
 
 
@@ -133,23 +149,58 @@ def test_before_any_feature_table_there_is_nothing_to_publish(home: Path) -> Non
     assert store.staleness(use_case, NOON)["stale"].all()
 
 
-def test_an_older_materialize_does_not_put_old_values_online(flights: UseCase) -> None:
-    asked = features.spine(flights, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
-    store.materialize(flights, NOON)
-    newest = online(flights, asked)
-    store.materialize(flights, NOON - DAY)
-    assert online(flights, asked).equals(newest)
+def test_an_older_materialize_does_not_put_old_values_online(published: UseCase) -> None:
+    asked = features.spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
+    store.materialize(published, NOON)
+    newest = online(published, asked)
+    store.materialize(published, NOON - DAY)
+    assert online(published, asked).equals(newest)
 
 
-def test_staleness_is_told_by_the_ttl_of_each_view(flights: UseCase) -> None:
-    before = store.staleness(flights, NOON)
+def test_staleness_is_told_by_the_ttl_of_each_view(published: UseCase) -> None:
+    before = store.staleness(published, NOON)
     assert before["stale"].all()
     assert before["newest"].null_count() == before.height
-    store.materialize(flights, NOON)
-    assert not store.staleness(flights, NOON)["stale"].any()
-    later = store.staleness(flights, NOON + 12 * HOUR)
+    store.materialize(published, NOON)
+    assert not store.staleness(published, NOON)["stale"].any()
+    later = store.staleness(published, NOON + 12 * HOUR)
     stale = set(later.filter("stale")["view"])
     assert stale == {"airport_ops", "carrier_ops", "weather"}
+
+
+def test_a_view_that_is_dropped_leaves_nothing_online_and_the_others_stay(
+    published: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = features.spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
+    store.materialize(published, NOON)
+    before, wanted = online(published, asked), store.objects(published)
+    fewer = [view for view in wanted.feature_views if view.name != "weather"]
+    dropped = wanted._replace(feature_views=fewer, feature_services=[])
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "objects", lambda _: dropped)
+        assert store.apply(published)
+    assert store.apply(published)  # it comes back, and nothing of it was published
+    assert store.staleness(published, NOON).filter("stale")["view"].to_list() == ["weather"]
+    after = online(published, asked)
+    assert before["temperature"].null_count() == 0
+    assert after["temperature"].null_count() == after.height
+    assert after["airport_delay_1h"].equals(before["airport_delay_1h"])
+
+
+def test_a_redis_that_is_away_is_told_of_and_may_come_back(
+    flights: UseCase, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_FEAST_ONLINE", redis.database())
+    settings.cache_clear()
+    redis.stop()
+    try:
+        with pytest.raises(Transient, match=r"redis://:\*\*\*@.*cannot be used now"):
+            store.materialize(flights, NOON)
+    finally:
+        redis.start()
+    assert store.staleness(flights, NOON)["stale"].all()
+    store.materialize(flights, NOON)
+    assert not store.staleness(flights, NOON)["stale"].any()
 
 
 def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:

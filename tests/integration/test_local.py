@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -15,10 +16,12 @@ import httpx
 import psutil
 import pytest
 
+from configs.addresses import shown
 from configs.errors import BadConfig, CannotStart
-from configs.settings import settings
-from infra import local, processes
+from configs.settings import ROOT, settings
+from infra import deployments, local, processes
 from infra.environment import check_port, environment
+from tests.real_server import until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -42,15 +45,36 @@ def neighbour() -> Iterator[subprocess.Popen[bytes]]:
     child.wait()
 
 
+@pytest.fixture
+def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The use cases that ship, of which one broke after its deployments were written."""
+    folder = state / "configs"
+    folder.mkdir()
+    for name in ("flights.yaml", "visits.yaml"):
+        shutil.copy(ROOT / "configs" / name, folder / name)
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    settings.cache_clear()
+    deployments.write()
+    (folder / "visits.yaml").write_text("name: visits\n")
+
+
 @pytest.mark.server
 def test_up_starts_once_and_down_stops_only_that(
-    state: Path, neighbour: subprocess.Popen[bytes]
+    state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
-    first = local.up(mlflow=False, free_ports=True, schedules=False)
+    first = local.up(mlflow=False, free_ports=True)
     assert first.started == ("Prefect", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
-    again = local.up(mlflow=False, free_ports=True, schedules=False)
+    deployed = [d["name"] for d in httpx.post(f"{address}/api/deployments/filter").json()]
+    assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
+    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    until(
+        lambda: httpx.post(f"{address}/api/flow_runs/filter", json=planned).json() or None,
+        "run by the clock, of any deployment",
+        seconds=40,
+    )
+    again = local.up(mlflow=False, free_ports=True)
     assert (again.started, again.already) == ((), ("Prefect", "worker"))
     assert again.addresses == first.addresses
     assert local.down() == ["worker", "Prefect"]
@@ -141,6 +165,20 @@ def test_what_a_process_started_is_stopped_with_it(state: Path) -> None:
     (child,) = family.children()
     processes.stop(ours, patience=0.5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_another_database_than_a_server_runs_on_is_noticed_without_passwords(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@old/mlflow")
+    settings.cache_clear()
+    address, command = shown(settings().mlflow_uri), tuple(local._command(local.MLFLOW))
+    runs = processes.Process(local.MLFLOW, 1, 0.0, command, "", address)
+    local._check_same([runs])
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@new/mlflow")
+    settings.cache_clear()
+    with pytest.raises(BadConfig, match=r"me:\*\*\*@old/mlflow.*mainspring down"):
+        local._check_same([runs])
 
 
 def test_children_get_the_settings_that_were_given(

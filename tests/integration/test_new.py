@@ -15,6 +15,7 @@ import pytest
 
 from configs.settings import ROOT
 from feature_repo.flights import source
+from tests.real_classes import punctuality
 
 PARTS = ("configs", "tasks", "flows", "feature_repo", "expectations", "infra", "tests")
 END = datetime(2013, 1, 4, tzinfo=UTC)
@@ -27,6 +28,12 @@ NEW = shlex.split("""new delays --predict schedules --label arrivals.late
     --event-time arrivals=landed --known-time arrivals=reported
     --keys weather=origin,observed --event-time weather=observed --known-time weather=reported
     --known-from planes=2012-12-30""")
+
+CLASSES = shlex.split("""new punctuality --predict schedules --label how.arrived
+    --table schedules=samples/schedules.parquet --table how=samples/how.csv
+    --keys schedules=carrier,flight,origin,flight_date --keys how=carrier,flight,origin,flight_date
+    --event-time schedules=departure_time --known-time schedules=published
+    --event-time how=landed --known-time how=reported""")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = pl.date(pl.col("year").cast(pl.Int32), 1, 1)
     planes = tables["planes"].drop("published").with_columns(first_flight=built)
     planes.write_csv(samples / "planes.csv")
+    how = punctuality(pl.col("delay")).alias("arrived")
+    landed.drop_nulls("delay").select(pl.all().exclude("delay"), how).write_csv(
+        samples / "how.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ"
+    )
     return root
 
 
@@ -78,3 +89,15 @@ def test_what_is_written_is_clean_and_its_own_test_passes(project):
     code, said = run(project, "flows.cli", *NEW)
     assert code == 1
     assert "never overwritten" in said
+
+
+def test_a_label_of_some_texts_is_one_of_several_classes(project):
+    code, said = run(project, "flows.cli", *CLASSES)
+    assert code == 0, said
+    written = (project / "configs" / "punctuality.yaml").read_text()
+    assert 'classes: ["early", "late", "on_time"]' in written
+    made = ("feature_repo/punctuality", "expectations/punctuality.py", "tests/use_cases")
+    assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    test = "tests/use_cases/test_punctuality.py"
+    code, said = run(project, "pytest", "-p", "no:cacheprovider", test)
+    assert code == 0, said

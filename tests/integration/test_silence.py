@@ -151,7 +151,7 @@ def test_who_falls_silent_is_missed_within_a_period_and_welcomed_back(
     assert timedelta(0) <= said[closed] - came <= timedelta(hours=1) + PERIOD
 
 
-@settings_of_hypothesis(deadline=None, max_examples=30)
+@settings_of_hypothesis(max_examples=30)
 @given(gaps=st.lists(st.integers(1, 40), min_size=1, max_size=12), hours=st.integers(1, 30))
 def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
     gaps: list[int], hours: int

@@ -101,7 +101,7 @@ def test_scoring_twice_changes_no_row_and_no_version(version):
 
 
 def test_the_versions_page_is_a_file_and_lies_with_its_run(version):
-    page = settings().reports / "flights" / "models" / f"v{version}.html"
+    page = Path(settings().reports, "flights", "models", f"v{version}.html")
     assert f"Version {version} is champion since 2013-01-22" in page.read_text()
     found = registry.connect().get_model_version("flights", str(version))
     files = registry.connect().list_artifacts(found.run_id, "card")

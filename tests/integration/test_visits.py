@@ -1,25 +1,32 @@
-"""The second use case all the way: from its raw file to a champion, a scored window and drift."""
+"""The second use case all the way: from its raw file to a champion, a scored window and drift. And
+side by side with another one, in one state, whose runs fail in every way that there is.
+"""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-from configs.settings import settings
+from configs.settings import ROOT, settings
 from configs.use_case import load_use_case
 from feature_repo.visits.source import write_csv
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.promote import promote
+from flows.reconcile import reconcile
 from flows.score import score
 from flows.train import train
+from flows.watch import watch
 from tasks import registry, store
 from tasks.check_rows import check_rows
 from tasks.lake import lake_of
-from tasks.ledger import champion, ledger
+from tasks.ledger import Entry, champion, ledger
 
 pytestmark = pytest.mark.server
 
@@ -31,17 +38,37 @@ DECIDED = datetime(1977, 7, 1, tzinfo=UTC)
 def version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The first version, trained on what was known in July 1977, after its decision."""
     home = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+    shutil.copy(ROOT / "configs" / "visits.yaml", home)
+    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    harness = prefect_test_harness(server_startup_timeout=120)
+    with pytest.MonkeyPatch.context() as patch, harness, quiet:
         patch.setenv("MAINSPRING_STATE", str(home))
+        patch.setenv("MAINSPRING_USE_CASES", str(home))
         settings.cache_clear()
         ledger.cache_clear()
-        write_csv(Path(settings().landing) / "visits" / "enrolments" / "all.csv")
-        assert ingest("visits", as_of=LANDED).startswith("1 files taken (20190 rows, 0 more")
-        registered = train("visits", as_of=DECIDED)
-        promote("visits", version=registered, as_of=DECIDED)
-        yield registered
+        yield first_version("visits")
     settings.cache_clear()
     ledger.cache_clear()
+
+
+def first_version(name: str) -> int:
+    """The first version of a use case, from the raw file to its decision."""
+    write_csv(Path(settings().landing) / name / "enrolments" / "all.csv")
+    assert ingest(name, as_of=LANDED).startswith("1 files taken (20190 rows, 0 more")
+    registered = train(name, as_of=DECIDED)
+    promote(name, version=registered, as_of=DECIDED)
+    return registered
+
+
+@pytest.fixture(scope="module")
+def guests(version: int) -> Path:
+    """The YAML of a use case like visits, with a champion of its own."""
+    visits = yaml.safe_load((settings().use_cases / "visits.yaml").read_text())
+    del visits["candidates"]["boosting"]
+    path = settings().use_cases / "guests.yaml"
+    path.write_text(yaml.safe_dump(visits | {"name": "guests"}))
+    first_version("guests")
+    return path
 
 
 def test_nothing_in_it_knows_the_future(version):
@@ -71,6 +98,53 @@ def test_a_window_is_scored_and_its_drift_has_numbers(version):
     assert inputs <= {subject.rpartition(":")[2] for subject in drifted["subject"]}
     assert drifted["value"].is_finite().all()
     assert numbers.filter(pl.col("subject") == "rmse")["coverage"].item() == 0, "a year late"
+
+
+def break_yaml(path: Path) -> None:
+    path.write_text(path.read_text().replace("holdout: 455d", "holdout: a year"))
+
+
+def break_module(path: Path) -> None:
+    path.write_text(path.read_text().replace("visits.transforms", "guests.transforms"))
+
+
+def break_data(_: Path) -> None:
+    landed = Path(settings().landing) / "guests" / "enrolments" / "more.csv"
+    landed.write_text("begins,person\n1981-02-01,seven\n")
+
+
+def left_of(name: str) -> tuple[list[Entry], dict[str, int]]:
+    """What a use case has: its ledger, alerts and all, and the version of every table."""
+    tables = ("raw/enrolments", "features/enrolments", "predictions", "shadows", "monitoring")
+    return ledger().entries(name), lake_of(name).versions([*tables, "files"])
+
+
+@pytest.mark.parametrize(
+    ("breaks", "flows", "ends", "said"),
+    [
+        (break_data, (ingest,), "Completed", " 1 refused"),
+        (break_module, (train, score), "Failed", "'feature_repo.guests'"),
+        (break_yaml, (ingest, train, score, monitor, watch, reconcile), "Failed", "split.holdout:"),
+    ],
+)
+def test_one_that_fails_stops_no_other_and_touches_nothing_of_it(guests, breaks, flows, ends, said):
+    whole, as_of = guests.read_text(), DECIDED + timedelta(days=28 * (1 + len(flows)))
+    before = left_of("visits")
+    breaks(guests)
+    for flow in flows:
+        at = {} if flow in (watch, reconcile) else {"as_of": as_of}
+        state = flow("guests", **at, return_state=True)
+        assert (flow.name, state.name) == (flow.name, ends)
+        assert said in str(state.result(raise_on_failure=False)), flow.name
+    assert left_of("visits") == before
+    broken = left_of("guests")
+    assert score("visits", as_of=as_of, window="28d") > 100
+    for flow in (monitor, watch, reconcile):
+        at = {"as_of": as_of, "report": False} if flow is monitor else {}
+        assert flow("visits", **at, return_state=True).is_completed(), flow.name
+    assert left_of("visits") != before
+    assert left_of("guests") == broken
+    guests.write_text(whole)
 
 
 def test_the_newest_features_are_online(version):

@@ -54,7 +54,7 @@ def table(rows: list[Row], keys: dict[str, Any], value: str, ttl: timedelta | No
 
 
 @given(feature_rows, feature_rows, entity_rows, ttls, ttls, windows)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_join_equals_the_oracle(
     both: list[Row],
     one: list[Row],
@@ -85,7 +85,7 @@ def test_join_equals_the_oracle(
 
 
 @given(feature_rows, hours, hours)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_latest_is_what_was_known_at_the_end(
     rows: list[Row], one: datetime, other: datetime
 ) -> None:

@@ -8,8 +8,9 @@ import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from configs.costs import Cost
 from configs.part import METRICS
-from configs.policy import Budgets, Cost, Evaluation, Gate, Slice
+from configs.policy import Budgets, Evaluation, Gate, Slice
 from configs.use_case import UseCase, load_use_case
 from tasks.comparison import Answers
 from tasks.export import Footprint
@@ -70,7 +71,7 @@ def swapped(score: np.ndarray, seed: int, times: int) -> np.ndarray:
     return worse
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, seeds, metrics, rules, st.floats(0, 0.2), st.integers(1, 3000))
 def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, rule, knows, times):
     new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
@@ -81,7 +82,7 @@ def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, ru
     assert_no_subject_rose(before, after, {*before.evidence["differences"]})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, seeds, metrics, rules, st.floats(0, 0.2), st.floats(0.001, 0.3), st.floats(0.01, 1))
 def test_answers_farther_from_the_truth_never_lift_metric_cost_or_slice(
     seed, other, metric, rule, knows, by, share

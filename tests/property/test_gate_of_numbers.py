@@ -51,7 +51,7 @@ def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decisio
     return judge(case(metric, rule), rows(), Answers(new, new), Answers(old, old))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seeds, seeds, metrics, rules, st.floats(0.2, 1.5), st.floats(0.5, 30), st.floats(0.01, 1))
 def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
     seed, other, metric, rule, noise, by, share
@@ -69,7 +69,7 @@ def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
         assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, metrics, rules, st.floats(0.5, 2), st.sampled_from([-10, 10]))
 def test_a_label_in_another_unit_is_decided_alike(seed, metric, rule, noise, power):
     new, old = values(seed, noise), values(seed + 1, 1.0)

@@ -206,7 +206,6 @@ def test_there_is_one_champion_whatever_happens(home: Path):
         settings=settings(
             max_examples=25,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ class Reader(HTMLParser):
 def test_the_page_is_one_file_with_everything(home, card, entries):
     found = write_page(card, 2, entries)
     reader = Reader()
-    reader.feed(found.html.read_text())
+    reader.feed(Path(found.html).read_text())
     assert len(reader.sources) == 3
     assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
     assert "script" not in reader.tags
@@ -77,13 +78,13 @@ def test_the_page_is_one_file_with_everything(home, card, entries):
 
 def test_markdown_stands_beside_its_pictures_which_are_drawn_once(home, card, entries):
     first = write_page(card, 2, entries[:4])
-    shown = first.markdown.read_text()
-    pictures = sorted((first.markdown.parent / "pictures").iterdir())
+    shown = Path(first.markdown).read_text()
+    pictures = sorted((Path(first.markdown).parent / "pictures").iterdir())
     assert [f"(pictures/{path.name})" in shown for path in pictures] == [True] * 3
     times = [path.stat().st_mtime_ns for path in pictures]
     assert "No gate was asked yet" in shown
     again = write_page(card, 2, entries)
-    assert "No gate was asked yet" not in again.markdown.read_text()
+    assert "No gate was asked yet" not in Path(again.markdown).read_text()
     assert [path.stat().st_mtime_ns for path in pictures] == times
 
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from configs.policy import Cost, Evaluation, Gate, Slice
+from configs.costs import Cost
+from configs.policy import Evaluation, Gate, Slice
 from configs.use_case import UseCase, load_use_case
 from tasks.comparison import (
     Answers,
@@ -21,7 +22,9 @@ from tasks.comparison import (
     interval,
     measure,
 )
+from tasks.kinds import KINDS
 
+EVENT = KINDS["binary"]()
 COST = Cost(false_positive=1, false_negative=3)
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 
@@ -66,7 +69,7 @@ def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, re
     rows, score = some_rows(500)
     label, score = rows["late"].to_numpy().astype(float), np.clip(score, 0.01, 0.99)
     block = block_of(rows["prediction_time"], Gate(), 0)
-    pair = Pair(label, block, 20, answers(score), answers(score))
+    pair = Pair(label, block, 20, answers(score), answers(score), EVENT)
     draws = draw_blocks(20, 5, seed=1)
     ours = measure(subject, pair, pair.challenger, COST)(draws)
     theirs = [reference(label, score, sample_weight=draw[block]) for draw in draws]
@@ -80,7 +83,7 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
         block_of(rows["prediction_time"], Gate(), 0),
     )
     inside = block < 7
-    pair = Pair(label, block, 20, answers(score), answers(score)).inside(inside)
+    pair = Pair(label, block, 20, answers(score), answers(score), EVENT).inside(inside)
     draws = draw_blocks(20, 5, seed=1)
     ours = measure("roc_auc", pair, pair.challenger, COST)(draws)
     weights = [draw[block[inside]] for draw in draws]
@@ -92,7 +95,7 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
 def test_cost_and_calibration_by_hand():
     label, block = np.array([1.0, 1, 0, 0]), np.array([0, 0, 0, 0])
     new = answers(np.array([0.9, 0.1, 0.9, 0.1]))
-    pair = Pair(label, block, 1, new, new)
+    pair = Pair(label, block, 1, new, new, EVENT)
     once = np.ones((1, 1))
     assert measure("cost", pair, new, COST)(once)[0] == pytest.approx((3 + 1) / 4)
     sure = answers(np.array([0.9, 0.9, 0.9, 0.1]))
@@ -205,7 +208,7 @@ def test_a_resample_without_an_event_is_left_out():
     """Of five blocks one alone has events: about a third of the draws miss it."""
     label = np.array([1.0, 0, 0, 0, 0, 0])
     new, old = answers(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])), answers(np.full(6, 0.5))
-    pair = Pair(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old)
+    pair = Pair(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old, EVENT)
     found = difference("roc_auc", pair, COST, draw_blocks(5, 1000, 0), 0.05)
     assert replace(found, blocks=0) == Difference(
         "roc_auc", 1.0, 0.5, 0.5, 0.5, 0.5, rows=6, blocks=0, confidence=0.95

@@ -78,7 +78,9 @@ def test_an_input_that_is_as_in_the_background_contributes_nothing(model, rows):
     background = build_matrix(model.golden, model.card.inputs)
     matrix = build_matrix(rows, model.card.inputs)
     background[:, same] = matrix[:, same] = 3
-    assert not shapley(model.session, matrix, background, 16, 0)[:, same].any()
+    assert not shapley(model.session, matrix, background, 16, 0, np.zeros(len(matrix), int))[
+        :, same
+    ].any()
 
 
 def test_the_answer_for_a_row_does_not_depend_on_its_company(model, rows):

@@ -6,9 +6,12 @@ from itertools import pairwise
 import pytest
 
 from configs.errors import BadConfig
+from configs.settings import settings
 from configs.use_case import load_use_case
-from flows.demo import MARK, _start_over, loop_closed, weeks
+from flows.demo import MARK, _require_new, _start_over, loop_closed, weeks
+from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
+from tests.unit.test_lake import days
 from tests.unit.test_ledger import START
 
 FLIGHTS = load_use_case("flights")
@@ -36,6 +39,17 @@ def test_a_demo_erases_what_the_last_one_left(home):
     (state / "ledger.db").touch()
     _start_over(state)
     assert [path.name for path in state.iterdir()] == [MARK]
+
+
+def test_a_demo_does_not_play_into_what_is_there(home, monkeypatch):
+    _require_new(FLIGHTS)
+    lake = str(home / "elsewhere")
+    monkeypatch.setenv("MAINSPRING_LAKE", lake)
+    settings.cache_clear()
+    lake_of("flights").append_once("raw/weather", {"one": days(0, 1)})
+    ledger().record(Entry("flights", "promoted", "decision:1", START, "test", 1))
+    with pytest.raises(BadConfig, match="MAINSPRING_LAKE, MAINSPRING_LEDGER_URL: something"):
+        _require_new(FLIGHTS)
 
 
 def test_the_loop_is_closed_when_an_alert_led_to_a_decision(home):

@@ -1,16 +1,40 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from configs.errors import BadConfig
 from configs.settings import ROOT, settings
 from infra import automations, deployments
 from tasks import events
 
 WAITS_ITS_TURN = {"limit": 1, "collision_strategy": "ENQUEUE"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of use cases with the flights, and the prefect.yaml that they ask for."""
+    made = tmp_path / "configs"
+    made.mkdir()
+    (made / "flights.yaml").write_text((ROOT / "configs" / "flights.yaml").read_text())
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(made))
+    settings.cache_clear()
+    deployments.write()
+    yield made
+    settings.cache_clear()
+
+
+def add_trains(folder: Path) -> Path:
+    """A second use case that begins to run."""
+    path = folder / "trains.yaml"
+    shipped = (folder / "flights.yaml").read_text()
+    path.write_text(shipped.replace("name: flights", "name: trains", 1))
+    deployments.write()
+    return path
 
 
 @pytest.fixture
@@ -126,22 +150,49 @@ def test_no_path_of_a_machine_is_in_the_file() -> None:
     assert str(Path.home()) not in text
 
 
-def test_a_new_use_case_makes_the_file_out_of_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    shipped = (ROOT / "configs" / "flights.yaml").read_text()
-    (folder / "flights.yaml").write_text(shipped)
-    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
-    settings.cache_clear()
-    try:
-        assert not deployments.is_current()
+def test_a_new_use_case_makes_the_file_out_of_date(folder: Path) -> None:
+    assert deployments.is_current()
+    shipped = (folder / "flights.yaml").read_text()
+    (folder / "trains.yaml").write_text(shipped.replace("name: flights", "name: trains", 1))
+    assert not deployments.is_current()
+    names = [d["name"] for d in deployments.document()["deployments"]]
+    assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [10, 10, 1]
+
+
+def test_a_use_case_that_broke_keeps_its_deployments_word_for_word(folder: Path) -> None:
+    trains = add_trains(folder)
+    before = deployments.path().read_text()
+    trains.write_text("name: trains\n")
+    assert deployments.is_current()
+    deployments.write()
+    assert deployments.path().read_text() == before
+
+
+def test_the_others_change_beside_one_that_broke(folder: Path) -> None:
+    trains = add_trains(folder)
+    before = deployments.path().read_text()
+    trains.write_text("name: [")
+    (folder / "buses.yaml").write_text("title: never whole\n")
+    flights = folder / "flights.yaml"
+    flights.write_text(flights.read_text().replace('score: "20 * * * *"', 'score: "25 * * * *"'))
+    assert not deployments.is_current()
+    deployments.write()
+    assert deployments.path().read_text() == before.replace("20 * * * *", "25 * * * *", 1)
+
+
+def test_a_use_case_whose_file_was_removed_goes(folder: Path) -> None:
+    only_flights = deployments.path().read_text()
+    add_trains(folder).unlink()
+    deployments.write()
+    assert deployments.path().read_text() == only_flights
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("<<<<<<< HEAD\n", "lists no deployments"), ("a: [", "not readable")]
+)
+def test_what_cannot_be_kept_is_not_dropped(folder: Path, content: str, said: str) -> None:
+    add_trains(folder).write_text("name: trains\n")
+    deployments.path().write_text(content)
+    with pytest.raises(BadConfig, match=rf"prefect\.yaml: {said}"):
         deployments.write()
-        assert deployments.is_current()
-        (folder / "trains.yaml").write_text(shipped.replace("name: flights", "name: trains", 1))
-        assert not deployments.is_current()
-        names = [d["name"] for d in deployments.document()["deployments"]]
-        assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [10, 10, 1]
-    finally:
-        settings.cache_clear()
+    assert deployments.path().read_text() == content

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from configs.policy import Cost, Slice
+from configs.costs import Cost
+from configs.policy import Slice
 from tasks.evaluation import (
     best_threshold,
     better,

@@ -27,7 +27,7 @@ from tasks.training import Fitted, Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
-BINARY = KINDS["binary"]
+BINARY = KINDS["binary"]()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tasks.export import Footprint
 from tasks.gates import Line
 from tasks.kinds import KINDS
 
-BINARY = KINDS["binary"]
+BINARY = KINDS["binary"]()
 BETTER = Difference("roc_auc", 0.73, 0.71, 0.02, 0.01, 0.03, rows=5000, blocks=21, confidence=0.95)
 LIGHT = Footprint(
     bytes=1000, latency_p50_us=8, latency_p99_us=20, rows_per_second=1e6, peak_memory_mib=100

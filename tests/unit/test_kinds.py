@@ -9,12 +9,12 @@ import pytest
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from configs.costs import Cost, ErrorCost
 from configs.errors import BadConfig, BadModel
-from configs.policy import Bake, Cost, ErrorCost, Gate
+from configs.policy import Bake, Gate
 from configs.use_case import Candidate, UseCase
 from tasks import gates
 from tasks.comparison import Answers, Pair, block_of, compare, draw_blocks, measure
-from tasks.evaluation import decision_costs
 from tasks.export import answer, export_fitted, open_session, to_onnx
 from tasks.kinds import KINDS, kind_of
 from tasks.matrix import build_matrix, learn_schema
@@ -24,7 +24,7 @@ from tests.real_delays import delays_use_case
 from tests.real_flights import END, january
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-NUMBER, EVENT = KINDS["regression"], KINDS["binary"]
+NUMBER, EVENT = KINDS["regression"](), KINDS["binary"]()
 COST = ErrorCost(over=1, under=3)
 INPUTS = {"numeric": ("distance", "departure_hour"), "categorical": ("carrier", "origin")}
 
@@ -66,7 +66,7 @@ def test_metrics_are_scikit_learns_and_the_gap_is_the_bias():
 
 def test_an_error_costs_by_its_direction():
     label, decision = np.array([10.0, 10, 10]), np.array([12.0, 10, 7])
-    assert decision_costs(label, decision, COST).tolist() == [2, 0, 9]
+    assert NUMBER.costs(label, decision, COST).tolist() == [2, 0, 9]
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "cost"])
@@ -83,7 +83,10 @@ def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
     y, p = some(500)
     times = pl.Series([NOON + timedelta(days=i % 20) for i in range(500)])
     block = block_of(times, Gate(), 0)
-    pair, draws = Pair(y, block, 20, Answers(p, p), Answers(p, p)), draw_blocks(20, 5, seed=1)
+    pair, draws = (
+        Pair(y, block, 20, Answers(p, p), Answers(p, p), NUMBER),
+        draw_blocks(20, 5, seed=1),
+    )
     for subject, reference in (
         ("rmse", metrics.root_mean_squared_error),
         ("mae", metrics.mean_absolute_error),
@@ -185,7 +188,7 @@ def test_apart_is_a_share_of_the_largest_value():
 def test_an_estimator_of_another_kind_is_named(use_case, parts, kind, estimator):
     schema = learn_schema(use_case.features, parts.train)
     with pytest.raises(BadConfig, match=r"candidates.it.estimator: .* is not made for a " + kind):
-        build_estimator("it", Candidate(estimator=estimator), schema, 0, KINDS[kind])
+        build_estimator("it", Candidate(estimator=estimator), schema, 0, KINDS[kind]())
 
 
 def test_an_answer_is_the_last_column_of_either_output(parts, use_case):
@@ -200,7 +203,7 @@ def test_an_answer_is_the_last_column_of_either_output(parts, use_case):
 
 
 def test_each_kind_of_label_has_its_kind(use_case):
-    assert kind_of(use_case) is NUMBER
+    assert isinstance(kind_of(use_case), KINDS["regression"])
     assert NUMBER.comparable(np.array([1.0])) and not EVENT.comparable(np.array([1.0]))  # noqa: PT018
     with pytest.raises(AssertionError):
         NUMBER.evaluate([1.0], [1.0], None, Cost(false_positive=1, false_negative=1))

@@ -37,8 +37,10 @@ def test_a_batch_gets_in_exactly_once(lake):
     assert not lake.holds("raw/x", "four")
 
 
-def test_of_many_at_the_same_batch_one_gets_in(lake):
-    lake.append_once("raw/x", {"zero": days(0, 1)})
+@pytest.mark.parametrize("before", [1, 0], ids=["a later commit", "the first commit"])
+def test_of_many_at_the_same_batch_one_gets_in(lake, before):
+    if before:
+        lake.append_once("raw/x", {"zero": days(0, 1)})
 
     def append(_: int) -> bool:
         try:
@@ -49,7 +51,25 @@ def test_of_many_at_the_same_batch_one_gets_in(lake):
 
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(append, range(8)))
-    assert lake.scan("raw/x").collect().height == 2
+    assert lake.scan("raw/x").collect().height == before + 1
+
+
+@pytest.mark.parametrize("before", [[], [-3, -1], [-3, 2]], ids=["nothing", "others", "some"])
+def test_of_many_that_replace_a_window_the_last_one_has_all_of_it(lake, before):
+    if before:
+        lake.append_once("t", {"before": days(*before)})
+
+    def replace(writer: int) -> bool:
+        try:
+            lake.replace_window("t", days(0, 5, value=writer), "day", WEEK)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert any(pool.map(replace, range(1, 5)))
+    inside = lake.scan("t").filter(pl.col("day") >= NEW_YEAR).collect()
+    assert (inside.height, inside["value"].n_unique()) == (5, 1)
 
 
 def test_a_window_is_replaced_and_the_rest_stays(lake):

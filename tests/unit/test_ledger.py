@@ -2,10 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
 
 import pytest
+from sqlalchemy import create_engine, inspect
 
+from configs.addresses import with_driver
 from configs.errors import Conflict, NoChampion
 from tasks.ledger import (
     Entry,
@@ -25,9 +28,17 @@ def entry(what, key, version=None, day=0, model="m") -> Entry:
     return Entry(model, what, key, START + timedelta(days=day), "test", version)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path) -> str:
+    """The address of an empty database, as the settings hold it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return with_driver(request.getfixturevalue("postgres").database("ledger"), "psycopg")
+
+
 @pytest.fixture
-def book(tmp_path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def book(url) -> Ledger:
+    return Ledger(url)
 
 
 def test_entries_come_back_as_they_were_in_order(book):
@@ -67,6 +78,41 @@ def test_many_writers_leave_one_order_without_gaps(book):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: book.record(entry("alert_raised", f"alert:{i}")), range(40)))
     assert [e.seq for e in book.entries("m")] == list(range(1, 41))
+
+
+def test_writers_that_begin_at_once_make_the_table_and_one_order(url):
+    """Eight with connections of their own on an empty database: none is lost, no place is twice."""
+    together = Barrier(8)
+
+    def write(writer: int) -> None:
+        together.wait(60)
+        for number in range(5):
+            Ledger(url).record(entry("alert_raised", f"alert:{writer}:{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    entries = Ledger(url).entries("m")
+    assert [e.seq for e in entries] == list(range(1, 41))
+    assert {e.key for e in entries} == {f"alert:{w}:{i}" for w in range(8) for i in range(5)}
+
+
+def test_a_database_is_prepared_before_anything_is_written(url):
+    for _ in range(2):
+        Ledger(url).prepare()
+    with create_engine(url).connect() as connection:
+        assert inspect(connection).has_table("ledger")
+
+
+def test_what_sqlite_would_let_pass_comes_back_from_both(book):
+    """Long keys, times of other zones, what could not be measured, and every kind of JSON."""
+    there = timezone(timedelta(hours=5, minutes=30))
+    evidence = {"roc_auc": float("nan"), "low": float("-inf"), "in": [float("inf"), 1, None, "ü\n"]}
+    key, at = "alert:" + "x" * 500, datetime(2013, 4, 1, 3, 0, 0, 123456, tzinfo=there)
+    written, _ = book.record(Entry("m", "alert_raised", key, at, "é" * 300, 1, evidence))
+    (read,) = book.entries("m")
+    assert read == written
+    assert (read.key, read.at, read.at.tzinfo) == (key, at, UTC)
+    assert read.evidence == {"roc_auc": None, "low": None, "in": [None, 1, None, "ü\n"]}
 
 
 def test_the_champion_follows_the_promotions():

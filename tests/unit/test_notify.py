@@ -154,7 +154,7 @@ def test_a_block_that_fails_stops_nobody_and_is_told_later_in_order(book: Ledger
     assert not broken
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(fails=st.lists(st.sets(st.sampled_from([OPS, TEAM])), max_size=8), data=st.data())
 def test_whatever_fails_everybody_hears_all_in_order(
     fails: list[set[str]], data: st.DataObject

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.policy import Bake, Cost, Evaluation, Gate, Slice
+from configs.costs import Cost
+from configs.policy import Bake, Evaluation, Gate, Slice
 from configs.use_case import UseCase, load_use_case
 from tasks.card import make_card
 from tasks.comparison import Answers

@@ -1,4 +1,4 @@
-"""Versions in a real MLflow on SQLite: once per origin, only ONNX, and never another file."""
+"""Versions in a real MLflow, on SQLite and PostgreSQL: once per origin, ONNX and nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from tasks.registry import (
 )
 from tasks.training import Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
+from tests.real_postgres import Postgres
 
 USE_CASE = quick_use_case()
 
@@ -44,12 +45,17 @@ class Trained:
         return register(USE_CASE.name, self.exported.onnx, self.card, self.golden, origin)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One MLflow for this module: making its database takes a second."""
+@pytest.fixture(scope="module", autouse=True, params=["sqlite", "postgresql"])
+def state(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """One MLflow for this module and kind of database: making one takes seconds."""
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAINSPRING_STATE", str(folder))
+        if request.param == "postgresql":
+            server: Postgres = request.getfixturevalue("postgres")
+            patch.setenv("MAINSPRING_MLFLOW_URI", server.database("mlflow"))
         settings.cache_clear()
         yield folder
     settings.cache_clear()

@@ -290,8 +290,8 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     assert rows.height == expected.height
     assert rows["late"].to_list() == expected["late"].to_list()
     assert rows["prediction_time"].is_sorted()
-    new, old = both_answers(rows)
-    old_again, _ = both_answers(other)
+    new, old = both_answers(case, rows)
+    old_again, _ = both_answers(case, other)
     assert (old.value == old_again.value).all()
     assert (new.decision == (new.value >= THRESHOLD)).all()
     assert set(rows["arm"].unique()) == {"champion", "challenger"}

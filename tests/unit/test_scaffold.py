@@ -6,14 +6,17 @@ import polars as pl
 import pytest
 import yaml
 
+from configs.costs import ClassCost
 from configs.errors import BadConfig
+from configs.settings import ROOT
 from configs.use_case import load_use_case
+from feature_repo.visits.source import write_csv
 from tasks.scaffold.plan import Given, Plan
 from tasks.scaffold.sample import kind_of
 from tasks.scaffold.settle import make_plan
 from tasks.scaffold.suites import suites
 from tasks.scaffold.trial import samples
-from tasks.scaffold.write import files_of, require_free, write
+from tasks.scaffold.write import files_of, require_free, written
 
 ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
 1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon
@@ -62,9 +65,10 @@ def test_what_is_not_said_comes_from_the_samples(folder):
     assert plan.asked == ["order", "customer"]
 
 
-def test_what_is_written_loads_and_overwrites_nothing(folder):
+def test_what_is_written_loads_and_overwrites_nothing(folder, home):
     files = files_of(settled(folder, positive="yes", after="2d"))
-    write(folder, files)
+    with written(folder, "payment", files):
+        pass
     use_case = load_use_case("payment", folder / "configs")
     assert use_case.tables["customers"].known_from is not None
     assert use_case.features.categorical == ("note", "when", "region")
@@ -73,8 +77,29 @@ def test_what_is_written_loads_and_overwrites_nothing(folder):
             compile(content, path, "exec")
     with pytest.raises(BadConfig, match="never overwritten"):
         require_free(folder, "payment")
-    with pytest.raises(FileExistsError):
-        write(folder, files)
+    with pytest.raises(FileExistsError), written(folder, "payment", files):
+        pass
+    assert all((folder / path).read_bytes() == content for path, content in files.items())
+
+
+def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
+    write_csv(tmp_path / "enrolments.csv")
+    said = {"tables": {"enrolments": str(tmp_path / "enrolments.csv")}, "after": "364d"}
+    given = Given("visits", **said, label="enrolments.visits", schedule="weekly")
+    files = files_of(make_plan(given, lambda _flag, _question, proposal: proposal))
+    by_hand = files.pop("configs/visits.yaml").decode()
+    assert [path for path, text in files.items() if (ROOT / path).read_bytes() != text] == []
+    ships = (ROOT / "configs/visits.yaml").read_text()
+    assert by_hand.partition("\ntables:")[2].partition("\nevaluation:")[0] in ships
+
+
+def test_what_is_stopped_leaves_nothing(folder, home):
+    files = files_of(settled(folder, positive="yes"))
+    with pytest.raises(KeyboardInterrupt), written(folder, "payment", files):
+        raise KeyboardInterrupt
+    require_free(folder, "payment")
+    assert not (folder / "feature_repo" / "payment").exists()
+    assert [path for path in folder.rglob("*payment*") if path.is_file()] == []
 
 
 def test_a_number_with_more_values_is_a_regression(folder):
@@ -83,6 +108,66 @@ def test_a_number_with_more_values_is_a_regression(folder):
     written = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
     assert written["label"] == {"column": "amount", "kind": "regression"}
     assert written["evaluation"]["cost"] == {"over": 1, "under": 1}
+
+
+SIZES = ["small", "medium", "large", "small", "huge"]
+STARS = ["4", "10", "1", "2", "10"]
+
+
+@pytest.fixture
+def parcels(tmp_path: Path) -> Path:
+    """Some texts, some whole numbers and two texts to be a label."""
+    rows = {"parcel": range(5), "sent": [f"2024-01-0{i + 1}" for i in range(5)],
+            "weight": [1.5, 2.5, 3, 4, 5], "size": SIZES, "stars": STARS,
+            "paid": ["yes", "no", "yes", "yes", "yes"]}  # fmt: skip
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    return tmp_path
+
+
+def parcel(folder: Path, label: str, **flags: object) -> Plan:
+    tables = {"orders": f"{folder}/orders.csv"}
+    return settled(folder, tables=tables, event_time={}, known_time={}, known_from={},
+                   label=f"orders.{label}", **flags)  # fmt: skip
+
+
+def test_some_texts_are_proposed_as_classes(parcels, home):
+    plan = parcel(parcels, "size")
+    assert (plan.label.kind, plan.label.positive) == ("multiclass", "")
+    assert plan.label.classes == ("huge", "large", "medium", "small")
+    files = files_of(plan)
+    with written(parcels, "payment", files):
+        use_case = load_use_case("payment", parcels / "configs")
+    assert use_case.label.classes == plan.label.classes
+    assert use_case.evaluation.cost == ClassCost(wrong=1)
+    assert b'size=pl.col("size").cast(pl.String)' in files["feature_repo/payment/transforms.py"]
+
+
+def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
+    assert parcel(parcels, "stars").label.kind == "regression"
+    plan = parcel(parcels, "stars", kind="multiclass")
+    assert plan.label.classes == ("1", "2", "4", "10")
+    use_case = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    assert use_case["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
+
+
+def test_one_of_some_texts_may_be_the_event(parcels):
+    assert parcel(parcels, "size", positive="huge").label.kind == "binary"
+    with pytest.raises(BadConfig, match="--positive: give it"):
+        parcel(parcels, "size", kind="binary")
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "said"),
+    [
+        ("size", "regression", "--kind regression: size is text, like ['small']"),
+        ("paid", "multiclass", "--kind multiclass: paid is text with 2 values; it takes texts"),
+        ("weight", "multiclass", "--kind multiclass: weight is number with 5 values"),
+    ],
+)
+def test_a_kind_that_does_not_fit_is_told_with_the_way_out(parcels, label, kind, said):
+    with pytest.raises(BadConfig) as raised:
+        parcel(parcels, label, kind=kind)
+    assert said in str(raised.value)
 
 
 def test_the_test_keeps_what_its_predictions_look_up(folder):
@@ -141,6 +226,23 @@ def test_dates_out_of_order_are_told_with_an_example(folder):
     (folder / "orders.csv").write_text(ORDERS.replace("2024-01-03T06", "2023-01-03T06"))
     with pytest.raises(BadConfig, match=r"it lies before ordered in 1 of 3 rows, like \(datetime"):
         settled(folder)
+
+
+HEAD = "order,ordered,loaded,size,paid"
+
+
+def test_a_sample_that_says_nothing_beside_the_label_is_refused(folder):
+    (folder / "orders.csv").write_text(f"{HEAD}\n1,2024-01-01,2024-01-01,s,yes\n")
+    said = r"beside keys, times and label no column is left .* \(orders.size never changes\)"
+    with pytest.raises(BadConfig, match=said):
+        settled(folder, tables={"orders": f"{folder}/orders.csv"}, known_from={}, positive="yes")
+
+
+def test_a_model_may_take_nothing_but_categories(folder):
+    rows = "1,2024-01-01,2024-01-01,s,yes\n2,2024-01-02,2024-01-02,m,no\n"
+    (folder / "orders.csv").write_text(f"{HEAD}\n{rows}")
+    plan = settled(folder, tables={"orders": f"{folder}/orders.csv"}, known_from={})
+    assert yaml.safe_load(files_of(plan)["configs/payment.yaml"])["features"]["numeric"] == []
 
 
 def test_a_sample_without_rows_is_refused(folder):

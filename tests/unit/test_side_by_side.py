@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 from configs.errors import BadConfig
 from configs.settings import ROOT, settings
 from configs.use_case import load_use_case
+from configs.use_cases import all_use_cases
 from flows.cli import app
+from flows.demo import playable
+from flows.watch import watch
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
 from tests.taking import AS_OF, land, take
@@ -50,6 +53,39 @@ def test_status_shows_the_others_and_then_says_what_is_wrong(three):
     for name in ("flights", "trains"):
         assert f"run train/{name}" in result.output
     assert "buses.yaml does not hold" in result.output
+
+
+@pytest.mark.parametrize("flags", [["--write"], []])
+def test_deployments_are_made_of_the_others_and_what_is_wrong_is_told(three, flags):
+    result = CliRunner().invoke(app, ["deployments", "--write"])
+    result = CliRunner().invoke(app, ["deployments", *flags])
+    assert result.exit_code == 1
+    assert "buses.yaml does not hold" in result.output
+    assert "title: Field required" in result.output
+    assert "Every other use case is deployed" in result.output
+    made = yaml.safe_load((settings().use_cases.parent / "prefect.yaml").read_text())
+    assert {d["name"] for d in made["deployments"]} == {"flights", "trains", "mainspring"}
+
+
+def test_a_run_of_the_broken_one_says_what_to_mend(three):
+    with pytest.raises(BadConfig, match=r"(?s)buses\.yaml does not hold.*title: Field required"):
+        watch.fn("buses")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"known_from: 2013-02-30", b"name: [", b"- a list", b""]
+)
+def test_whatever_a_file_holds_is_the_mistake_of_that_one(three, content):
+    (settings().use_cases / "buses.yaml").write_bytes(content)
+    (settings().use_cases / ".#flights.yaml").symlink_to("somebody@edits")
+    found = all_use_cases()
+    assert [case.name for case in found.sound] == ["flights", "trains"]
+    assert "buses.yaml" in str(found.broken.pop("buses"))
+    assert found.broken == {}
+
+
+def test_the_demo_plays_one_that_holds(three):
+    assert playable() == "flights"
 
 
 def test_each_has_its_own_rows_in_ledger_and_lake(three):

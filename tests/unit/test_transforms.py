@@ -100,7 +100,7 @@ def changed_after(moment: datetime) -> dict[str, pl.LazyFrame]:
 
 
 @given(st.integers(0, 6 * 24 * 60))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_nothing_known_later_changes_a_row(minutes: int) -> None:
     moment = START + timedelta(minutes=minutes)
     other = changed_after(moment)
@@ -206,7 +206,7 @@ spans = st.lists(
 
 
 @given(spans)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_totals_equal_a_loop(rows: list[tuple[str, int, int | None, int]]) -> None:
     frame = pl.DataFrame(
         [(by, START + o * HOUR, c if c is None else START + c * HOUR, v) for by, o, c, v in rows],

@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from configs.clock import moment, parse_duration, write_duration
+from configs.costs import ClassCost, ErrorCost
 from configs.errors import BadConfig
-from configs.policy import ErrorCost
 from configs.settings import ROOT, Settings, settings
 from configs.use_case import UseCase, load_use_case, use_case_names
 
@@ -111,6 +111,62 @@ def test_a_number_as_label_has_metrics_and_prices_of_its_own():
 def test_what_fits_no_number_is_named_with_its_field(part, value, said):
     with pytest.raises(ValidationError, match=said):
         UseCase.model_validate({**yaml.safe_load(FLIGHTS), **REGRESSION, part: value})
+
+
+CLASSES = {
+    "label": {
+        "column": "arrival", "kind": "multiclass", "classes": ["early", "on_time", "late"]
+    },
+    "evaluation": {"cost": {"wrong": 2, "exceptions": {"late": {"early": 5}}}},
+    "gate": {"rule": "superiority"},
+    "monitor": {"performance": [{"metric": "accuracy", "window": "5w", "worse_by": 0.1}]},
+    "explanations": {"flagged": ["late"]},
+}  # fmt: skip
+
+
+def test_classes_as_label_have_metrics_and_prices_of_their_own():
+    found = UseCase.model_validate({**yaml.safe_load(FLIGHTS), **CLASSES})
+    assert (found.evaluation.metric, found.gate.metric) == ("log_loss", "log_loss")
+    cost = found.evaluation.cost
+    assert isinstance(cost, ClassCost)
+    assert cost.prices(found.label.classes) == ((0, 2, 2), (2, 0, 2), (5, 2, 0))
+    written = found.model_dump(mode="json", by_alias=True)
+    assert UseCase.model_validate(written) == found
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("label", {"classes": ["no", "yes"]}, "2 named; kind multiclass wants three at least"),
+        ("label", {"classes": []}, "0 named; kind multiclass wants three"),
+        ("label", {"classes": ["a", "b", "c", "b"]}, "classes: b named twice"),
+        ("label", {"classes": ["a", False, "c"]}, "False is no text; write it in quotes"),
+        ("label", {"kind": "binary"}, "classes: only kind multiclass has them, not binary"),
+        ("evaluation", {"cost": {"over": 1}}, "prices: wrong, exceptions; not over, under"),
+        ("evaluation", {"cost": {"wrong": 0}}, "then no decision costs anything"),
+        ("evaluation", {"cost": {"wrong": -1}}, "greater than or equal to 0"),
+        (
+            "evaluation",
+            {"cost": {"exceptions": {"late": {"soon": 5}}}},
+            r"evaluation.cost.exceptions: 'soon' is no class \(label.classes: early, on_time, late",
+        ),
+        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc says nothing of a multiclass label"),
+        ("explanations", {"flagged": True}, r"name those whose rows shall be .* flagged: \[late\]"),
+        ("explanations", {"flagged": ["soon"]}, "explanations.flagged: 'soon' is no class"),
+    ],
+)
+def test_what_fits_no_classes_is_named_with_its_field(part, value, said):
+    changed = {part: {**CLASSES[part], **value}} if part == "label" else {part: value}
+    with pytest.raises(ValidationError, match=said):
+        UseCase.model_validate({**yaml.safe_load(FLIGHTS), **CLASSES, **changed})
+
+
+def test_only_classes_are_explained_by_name():
+    flagged = {"explanations": {"flagged": ["late"]}}
+    with pytest.raises(
+        ValidationError, match=r"'late' is no class \(label.classes: none, kind bin"
+    ):
+        UseCase.model_validate({**yaml.safe_load(FLIGHTS), **flagged})
 
 
 def test_a_missing_file_and_a_broken_one_are_named(tmp_path):

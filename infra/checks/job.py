@@ -1,0 +1,52 @@
+"""Print the Job that the Kubernetes worker makes of a run, and make the container of Docker's.
+
+It fills in the base job templates of infra/pools with what prefect.yaml gives every deployment, as
+the workers of prefect-kubernetes and prefect-docker do, so that the tools can look at the result.
+"""
+
+import asyncio
+import os
+from typing import Any
+from uuid import uuid4
+
+import yaml
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.workers.base import BaseJobConfiguration
+from prefect_docker.worker import DockerWorkerJobConfiguration
+from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+
+from configs.settings import ROOT
+from infra.pools import template
+
+_IMAGE = "mainspring:0.1.0"
+
+
+async def filled(kind: str, configuration: type[BaseJobConfiguration]) -> Any:  # noqa: ANN401
+    """What a type of pool makes of a run of the first deployment."""
+    deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
+    run = FlowRun(
+        id=uuid4(), flow_id=uuid4(), name="quick-fox", state=State(type=StateType.PENDING)
+    )
+    nobody = PrefectClient("http://prefect:4200/api")  # not asked: no template names a block
+    job = await configuration.from_template_and_values(
+        template(kind), deployment["work_pool"]["job_variables"], client=nobody
+    )
+    job.prepare_for_flow_run(run)
+    return job
+
+
+def main() -> None:
+    """Print the Job as YAML; what is wrong with either template is raised."""
+    os.environ["MAINSPRING_IMAGE"] = _IMAGE
+    job = asyncio.run(filled("kubernetes", KubernetesWorkerJobConfiguration)).job_manifest
+    pod = job["spec"]["template"]["spec"]
+    del pod["parallelism"], pod["completions"]  # Prefect wants them here, Kubernetes drops them
+    job["metadata"]["name"] = job["metadata"].pop("generateName") + "x"
+    print(yaml.safe_dump(job))
+    container = asyncio.run(filled("docker", DockerWorkerJobConfiguration))
+    assert (container.image, container.command) == (_IMAGE, "python -m prefect.engine")
+
+
+if __name__ == "__main__":
+    main()

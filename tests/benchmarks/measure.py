@@ -1,0 +1,83 @@
+"""One piece of work in a process of its own: python -m tests.benchmarks.measure WHAT …, see below.
+
+It prints one line of JSON. What the work needs is imported and read before the clock starts.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+
+def work(stage: str, contender: str, rows: str) -> dict[str, float]:
+    """Seconds, CPU seconds and peak memory (MiB) of a contender's work, and what it answered.
+
+    `before_mib` is the peak before it began: imports, and what is given.
+    """
+    from tests.benchmarks.catalogue import STAGES
+
+    prepared = STAGES[stage].contenders[contender](int(rows))
+    before, cpu, began = peak_memory(), cpu_seconds(), time.perf_counter()
+    answer = prepared()
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu": cpu_seconds() - cpu,
+        "peak_mib": peak_memory(),
+        "before_mib": before,
+        "rows": answer.rows,
+        "value": answer.value,
+    }
+
+
+def load(module: str) -> dict[str, float]:
+    """What importing a module takes."""
+    cpu, began = cpu_seconds(), time.perf_counter()
+    import_module(module)
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "cpu": cpu_seconds() - cpu, "peak_mib": peak_memory()}
+
+
+def make(what: str, rows: str) -> dict[str, float]:
+    """Make what a stage needs, a function of years.py, unless it is there."""
+    began = time.perf_counter()
+    from tests.benchmarks import years
+
+    getattr(years, f"make_{what}")(int(rows))
+    return {"seconds": time.perf_counter() - began}
+
+
+def loop(folder: str) -> dict[str, object]:
+    """The loop under a Prefect server: what orchestration takes."""
+    from tests.benchmarks import orchestration
+
+    return orchestration.measure(Path(folder))
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of those that it started and that have ended."""
+    mine, ended = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return mine.ru_utime + mine.ru_stime + ended.ru_utime + ended.ru_stime
+
+
+def peak_memory() -> float:
+    """MiB that this process held at most; ru_maxrss would count its parent's, from the fork."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
+    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
+
+
+WHAT: dict[str, Callable[..., dict[str, object] | dict[str, float]]] = {
+    "work": work, "load": load, "make": make, "loop": loop,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,148 @@
+"""What orchestration takes: four weeks of flights, a real Prefect server and a worker.
+
+A daily run (ingest, score, monitor) is done inside Prefect and as the same functions bare, by
+turns, a day each, in this process: nothing is imported in between. Then an alert is written into
+the ledger and its event sent, and the automations do the rest on the worker.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+from configs.clock import moment
+from configs.settings import settings
+from configs.use_case import UseCase, load_use_case
+from tasks.ledger import Entry, champion, ledger
+from tasks.runs import latest_runs
+from tests.benchmarks.measure import cpu_seconds
+from tests.real_server import EARLIER, LATER, NAME, configure, entry_of, running, until
+
+_DAY = timedelta(days=1)
+_PATIENCE = 600.0  # seconds: also on a machine that others use
+_LENIENT = {
+    "rule": "non_inferiority", "margin": 1, "cost_margin": 100, "slice_margin": 1,
+    "calibration_margin": 1,
+}  # fmt: skip
+
+
+def measure(folder: Path, days: int = 2) -> dict[str, Any]:
+    """Seconds of daily runs, with Prefect and bare, and of each part from alert to champion."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = "30"  # as the deployments have it
+    with running(folder):
+        configure(gate=_LENIENT, schedules={"score_window": "1d"})
+        _first_champion()
+        return {"daily": _daily_runs(days), "alert to champion": _from_alert_to_champion()}
+
+
+def _first_champion() -> None:
+    from flows.train import train
+
+    train(NAME, as_of=EARLIER)
+    until(lambda: champion(ledger().entries(NAME)), "a first champion", _PATIENCE)
+
+
+def _daily_runs(days: int) -> dict[str, Any]:
+    """Medians over days; the first pair of them, which imports what is needed, does not count."""
+    runs: dict[str, list[tuple[float, float]]] = {"prefect": [], "bare": []}
+    day = LATER.date()
+    for number in range(2 * (days + 1)):
+        _land(day)
+        day += _DAY
+        at = datetime(day.year, day.month, day.day, tzinfo=LATER.tzinfo)
+        how = ("prefect", "bare")[number % 2]
+        cpu, began = cpu_seconds(), time.perf_counter()
+        _inside_prefect(at) if how == "prefect" else _bare(load_use_case(NAME), at)
+        runs[how].append((time.perf_counter() - began, cpu_seconds() - cpu))
+    (inside, inside_cpu), (bare, bare_cpu) = (
+        (median(each) for each in zip(*runs[how][1:], strict=True)) for how in runs
+    )
+    return {
+        "prefect": {"seconds": inside, "cpu": inside_cpu},
+        "bare": {"seconds": bare, "cpu": bare_cpu},
+        "share": 1 - bare / inside,
+        "cpu_share": 1 - bare_cpu / inside_cpu,
+    }
+
+
+def _land(day: date) -> None:
+    from feature_repo.flights.source import write_landing
+
+    write_landing(Path(settings().landing) / NAME, day, day + _DAY)
+
+
+def _inside_prefect(at: datetime) -> None:
+    from flows.ingest import ingest
+    from flows.monitor import monitor
+    from flows.score import score
+
+    ingest(NAME, as_of=at)
+    score(NAME, as_of=at)
+    monitor(NAME, as_of=at, report=False)
+
+
+def _bare(use_case: UseCase, at: datetime) -> None:
+    from tasks import features, intake, landing
+    from tasks.replay import loop
+
+    taken = intake.examine(use_case, landing.discover(use_case), at)
+    intake.commit_rows(use_case, taken)
+    landing.record(use_case, taken.verdicts, at)
+    features.refresh(use_case, at)
+    loop.score(use_case, at)
+    loop.monitor(use_case, at)
+
+
+def _from_alert_to_champion() -> dict[str, Any]:
+    """Seconds from the event to the promotion in the ledger, and where they go."""
+    from tasks.events import ask
+
+    said = {"message": "asked by the benchmark"}
+    asked = Entry(NAME, "alert_raised", "alert:bench", LATER, "benchmark", None, said)
+    alert = ledger().record(asked)[0]
+    began = moment()
+    ask(alert)
+    answer = until(lambda: entry_of(f"candidate:{alert.key}"), "a candidate", _PATIENCE)
+    decision = until(lambda: entry_of(f"decision:{answer.version}"), "a decision", _PATIENCE)
+    assert answer.recorded is not None
+    assert decision.recorded is not None
+    parts = {"retrain": _parts("retrain", began), "promote": _parts("promote", answer.recorded)}
+    fitting = sum(took for name, took in parts["retrain"].items() if name.startswith("fit "))
+    seconds = (decision.recorded - began).total_seconds()
+    return {
+        "decision": decision.what, "seconds": seconds, "fitting": fitting,
+        "beside fitting": seconds - fitting, "parts": parts,
+    }  # fmt: skip
+
+
+def _parts(flow: str, asked: datetime) -> dict[str, float]:
+    """Where the newest run of a flow spent its seconds, from when it was asked for to its end."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    newest = UUID(latest_runs(flow, NAME)[0].id)
+    with get_client(sync_client=True) as client:
+        run = until(lambda: _ended(client.read_flow_run(newest)), "an end", _PATIENCE)
+        tasks = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[newest]))
+        )
+    started = sorted((task for task in tasks if task.start_time), key=lambda task: task.start_time)
+    found = {
+        "event to run": (run.created - asked).total_seconds(),
+        "run to first line": (run.start_time - run.created).total_seconds(),
+    }
+    found |= {task.name: task.total_run_time.total_seconds() for task in started}
+    inside = sum(task.total_run_time.total_seconds() for task in started)
+    return found | {"between tasks": (run.end_time - run.start_time).total_seconds() - inside}
+
+
+def _ended(run: Any) -> Any:
+    return run if run.state is not None and run.state.is_final() else None

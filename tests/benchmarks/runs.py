@@ -1,0 +1,113 @@
+"""Running the contenders of a stage by turns (A B A B), each time in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from configs.settings import ROOT
+from tests.benchmarks.catalogue import LOADED, STAGES, Stage
+from tests.benchmarks.years import YEAR_ROWS, place
+
+REPEATED = 20.0  # seconds: what takes longer is done once
+HOPELESS = 10.0  # seconds: what takes longer is not tried with many times the rows, unless linear
+
+
+@dataclass
+class Result:
+    """What a contender came to at a size: medians of its runs; why it has none, if it has none."""
+
+    stage: str
+    rows: int
+    contender: str
+    runs: list[dict[str, float]] = field(default_factory=list)
+    left_out: str = ""
+
+    def median(self, what: str) -> float | None:
+        """The median of seconds, cpu or peak_mib."""
+        return median(run[what] for run in self.runs) if self.runs else None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, medians first."""
+        medians = {what: self.median(what) for what in ("seconds", "cpu", "peak_mib")}
+        return medians | asdict(self)
+
+
+class Bench:
+    """Runs of one `make bench`, below a folder where what they need is made once."""
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self.folder, self._tell = folder, tell
+        self.results: list[Result] = []
+        self.loaded: dict[str, dict[str, float]] = {}
+        self.loop: dict[str, Any] = {}
+        self.cpus = os.cpu_count()
+
+    def stage(self, name: str, rows: int, rounds: int) -> None:
+        """All contenders of a stage at a size."""
+        stage = STAGES[name]
+        self._make(stage, rows)
+        here = [self._result(name, rows, contender) for contender in stage.contenders]
+        for number in range(rounds):
+            for result in here:
+                if not result.left_out and not self._is_enough(result):
+                    self._tell(f"{name}, {rows:,} rows, {result.contender}, round {number + 1}")
+                    words = (name, result.contender, str(rows))
+                    result.runs.append(self.child(rows, "work", *words))
+        self.results += here
+
+    def load_modules(self, rounds: int) -> None:
+        """What it takes to import each flow's module; medians."""
+        for module in LOADED:
+            self._tell(f"importing {module}")
+            runs = [self.child(0, "load", module) for _ in range(rounds)]
+            self.loaded[module] = {what: median(run[what] for run in runs) for what in runs[0]}
+
+    def play_loop(self) -> None:
+        """What orchestration takes, with a Prefect server and a worker of its own."""
+        self._tell("a daily run, and an alert up to its promotion, under a Prefect server")
+        self.loop = self.child(0, "loop", str(self.folder / "loop"))
+
+    def child(self, rows: int, *words: str) -> dict[str, Any]:
+        """What a fresh process measures."""
+        command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.measure", *words]
+        environment = os.environ | place(self.folder, rows)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def _make(self, stage: Stage, rows: int) -> None:
+        """The real year first: everything else is made of it."""
+        sizes = dict.fromkeys((min(YEAR_ROWS, rows), rows))
+        for what in stage.needs:
+            for size in sizes:
+                self._tell(f"making what is measured on: {what}, {size:,} rows")
+                self.child(size, "make", what, str(size))
+
+    def _result(self, name: str, rows: int, contender: str) -> Result:
+        before = [r for r in self.results if (r.stage, r.contender) == (name, contender)]
+        slow = [r for r in before if contender in STAGES[name].ends and _longer(r, HOPELESS)]
+        said = ""
+        if slow:
+            said = f"not tried: {slow[-1].median('seconds'):.0f} s with {slow[-1].rows:,} rows"
+        elif before and before[-1].left_out:
+            said = before[-1].left_out
+        return Result(name, rows, contender, left_out=said)
+
+    @staticmethod
+    def _is_enough(result: Result) -> bool:
+        return bool(result.runs) and _longer(result, REPEATED)
+
+
+def _longer(result: Result, seconds: float) -> bool:
+    taken = result.median("seconds")
+    return taken is not None and taken > seconds

@@ -1,0 +1,197 @@
+"""The benchmark's data: the flights of 2013, and the same year again, further and further back.
+
+Copy number k of a row lies 371 days times k earlier in all its times (53 weeks: weekdays stay, and
+the years do not overlap). Keys hold the date, so they differ, and history grows as it does in life:
+with time. 337k rows are one year, 3.4M ten, 34M a hundred. The product builds feature tables and
+model of the real year; the copies are copied. Everything is made once, and kept below one folder.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+from deltalake import CommitProperties, write_deltalake
+from polars import selectors
+
+from configs.settings import settings
+from configs.use_case import load_use_case
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+
+NAME = "flights"
+YEAR_ROWS = 336_776
+END = datetime(2014, 1, 1, tzinfo=UTC)
+ESTIMATOR = "estimator.joblib"
+_APART = timedelta(days=371)
+TRAINED_AT = datetime(2013, 4, 1, tzinfo=UTC)
+_BEGIN = datetime(2012, 12, 31, tzinfo=UTC)
+_ALWAYS = datetime(1700, 1, 1, tzinfo=UTC)
+
+
+def years(rows: int) -> int:
+    """How many years hold about that many flights."""
+    return max(1, round(rows / YEAR_ROWS))
+
+
+def span(rows: int) -> tuple[datetime, datetime]:
+    """From when to when about that many flights are predicted; less than a year is its end."""
+    days = min(366, max(1, round(365 * rows / YEAR_ROWS)))
+    return END - timedelta(days=days) - (years(rows) - 1) * _APART, END
+
+
+def place(folder: Path, rows: int) -> dict[str, str]:
+    """The settings of a process that works on a size: one state for all, a lake for each."""
+    size = rows if rows < YEAR_ROWS else years(rows) * YEAR_ROWS
+    return {
+        "MAINSPRING_STATE": str(folder),
+        "MAINSPRING_LAKE": str(folder / f"lake-{size}"),
+        "MAINSPRING_LANDING": str(folder / f"landing-{size}"),
+    }
+
+
+def make_lake(rows: int) -> None:
+    """The raw and feature tables of a size, in the lake of the settings."""
+    lake = Path(settings().lake)
+    if years(rows) == 1:
+        _once(lake, partial(_make_year, rows))
+    else:
+        one = Path(place(lake.parent, YEAR_ROWS)["MAINSPRING_LAKE"])
+        _once(lake, partial(_repeat, one, years(rows)))
+
+
+def make_model(_: int) -> None:
+    """A champion for all of history, trained on January to March of the real year; and the fitted
+    scikit-learn estimator, for those who would use it as it is.
+    """
+    _once(settings().state / "model", _train)
+
+
+def make_joined(rows: int) -> None:
+    """The rows of a size with their features, as the model takes them."""
+    from tasks import features
+
+    def make(path: Path) -> None:
+        flights = load_use_case(NAME)
+        asked = features.spine(flights, *span(rows), END)
+        features.historical(flights, asked).write_parquet(path)
+
+    _once(_joined(rows), make)
+
+
+def joined(rows: int) -> pl.DataFrame:
+    """What `make_joined` made."""
+    return pl.read_parquet(_joined(rows))
+
+
+def make_landing(_: int) -> Path:
+    """The raw rows of a size as files of ten days each; the folder."""
+    folder = Path(settings().landing, NAME)
+    _once(folder, _land)
+    return folder
+
+
+def borrow_lake(without: str) -> str:
+    """Work in a copy of the lake that goes away with this process, without one of its folders.
+
+    Data files are never changed, so links to them are a copy.
+    """
+    lake = Path(settings().lake)
+    own = lake.with_name(f"{lake.name}-{os.getpid()}")
+    gone = shutil.ignore_patterns(without) if without else None
+    shutil.copytree(lake, own, copy_function=os.link, ignore=gone)
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    os.environ |= {"MAINSPRING_LAKE": str(own), "MAINSPRING_REPORTS": f"{own}/reports"}
+    settings.cache_clear()
+    return str(own)
+
+
+def _make_year(rows: int, folder: Path) -> None:
+    from tasks import features
+    from tests import real_lake
+
+    flights, start = load_use_case(NAME), span(rows)[0] - timedelta(days=2)
+    with _lake(folder):
+        for table in flights.tables:  # planes are published before the year begins, and only then
+            since = _BEGIN if table == "planes" else start
+            rows = real_lake.known(flights, table, since, END)
+            real_lake.append(flights, table, "the real year", rows)
+        features.refresh(flights, END)
+
+
+def _repeat(one: Path, times: int, folder: Path) -> None:
+    for log in sorted(one.glob(f"{NAME}/*/*/_delta_log")):
+        table = str(log.parent.relative_to(one))
+        rows = pl.read_delta(str(log.parent))
+        for copy in reversed(range(times)):
+            back = rows.with_columns(selectors.datetime() - copy * _APART)
+            note = {"raw": dict.fromkeys(load_use_case(NAME).tables, times - 1), "built_to": END}
+            said = CommitProperties(custom_metadata={"mainspring": json.dumps(note, default=str)})
+            write_deltalake(folder / table, back, mode="append", commit_properties=said)
+
+
+def _joined(rows: int) -> Path:
+    lake = place(settings().state, rows)["MAINSPRING_LAKE"]
+    return Path(f"{lake}-joined.parquet")
+
+
+def _land(folder: Path) -> None:
+    """Fortnights, because no file may hold more than 20,000 flights."""
+    for name, declared in load_use_case(NAME).tables.items():
+        rows = lake_of(NAME).scan(f"raw/{name}").select(list(declared.columns)).collect()
+        number = ((pl.col(declared.known_time) - _ALWAYS).dt.total_days() // 10).alias("number")
+        parts = rows.with_columns(number).partition_by("number", as_dict=True, include_key=False)
+        (folder / name).mkdir(parents=True)
+        for (which,), part in parts.items():
+            path = folder / declared.files.replace("*", str(which))
+            if path.suffix == ".csv":
+                part.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+            else:
+                part.write_parquet(path)
+
+
+def _train(folder: Path) -> None:
+    import joblib
+
+    from tasks import features, training
+    from tasks.card import make_card
+    from tasks.export import export_fitted
+    from tasks.registry import golden_rows, register
+
+    flights = load_use_case(NAME)
+    frame = features.training_set(flights, TRAINED_AT - timedelta(days=90), TRAINED_AT, END)
+    parts = training.training_parts(flights, frame, TRAINED_AT)
+    fitted = training.fit_candidate(flights, "boosting", parts)
+    exported = export_fitted(flights, fitted, parts)
+    card = make_card(flights, parts, [fitted], exported, features.table_versions(flights))
+    version = register(NAME, exported.onnx, card, golden_rows(exported, parts), "benchmark")
+    ledger().record(Entry(NAME, "promoted", "decision:1", _ALWAYS, "benchmark", version))
+    folder.mkdir()
+    joblib.dump(fitted.estimator, folder / ESTIMATOR)
+
+
+def _once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Let `make` fill a folder, unless it is there; one that was killed leaves none."""
+    if folder.exists():
+        return
+    aside = folder.with_name(f"{folder.name}.{os.getpid()}")
+    make(aside)
+    aside.rename(folder)
+
+
+@contextmanager
+def _lake(folder: Path) -> Iterator[None]:
+    before = os.environ["MAINSPRING_LAKE"]
+    os.environ["MAINSPRING_LAKE"] = str(folder)
+    settings.cache_clear()
+    yield
+    os.environ["MAINSPRING_LAKE"] = before
+    settings.cache_clear()

@@ -1,0 +1,251 @@
+"""Scoring, killed with SIGKILL at random moments on a folder and on S3, while somebody reads.
+
+What is scored has answers already, other ones, so that every write replaces rows: a reader must
+see all old answers of a window, or all new ones.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from threading import Event, Thread
+from time import monotonic
+
+import polars as pl
+import pytest
+
+from configs import s3
+from configs.policy import Canary
+from configs.settings import settings
+from configs.use_case import Split, UseCase, load_use_case
+from tasks import features, files, registry
+from tasks.card import make_card
+from tasks.export import export_fitted
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tasks.partitions import Answers, aside, cut, keep, of
+from tasks.parts import clear, hold
+from tasks.predictions import PREDICTIONS, SHADOWS, write
+from tasks.rollout import begin
+from tasks.scoring import casts_in, score
+from tasks.training import fit_candidate, training_parts
+from tests import real_lake
+
+AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
+DAY = timedelta(days=1)
+WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
+TABLES = (PREDICTIONS, SHADOWS)
+PRELOADED = [
+    "feast.infra.online_stores.sqlite",
+    "feast.infra.passthrough_provider",
+    "feast.infra.registry.sql",
+    "feast.repo_operations",
+    "feature_repo.asof",
+    "feature_repo.flights.views",
+    "mlflow.onnx",
+    "mlflow.store.artifact.s3_artifact_repo",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "sqlalchemy.dialects.sqlite",
+    __name__,
+]  # a child that is forked with these needs a second, not six
+
+
+def use_case() -> UseCase:
+    case = load_use_case("flights")
+    shares = Canary(shares=(0.3,), unit=("carrier", "flight", "origin"))
+    split = Split(validation=4 * DAY, holdout=4 * DAY, min_rows=1000)
+    often = case.schedules.model_copy(update={"score_window": DAY / 6})
+    return case.model_copy(update={"split": split, "rollout": shares, "schedules": often})
+
+
+@pytest.fixture(scope="module", params=["folder", "s3"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The variables of a state in which version 1 is champion and 2 in a canary."""
+    state = str(tmp_path_factory.mktemp("state"))
+    variables = {"MAINSPRING_STATE": state, "MAINSPRING_PARTITION_ROWS": "1"}
+    if request.param == "s3":
+        server = request.getfixturevalue("s3_server")
+        variables |= server.variables | server.places(server.bucket())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        forget()
+        prepare(use_case())
+        yield variables
+    forget()
+
+
+def forget() -> None:
+    settings.cache_clear()
+    ledger.cache_clear()
+    s3.file_system.cache_clear()
+    registry._open.cache_clear()
+
+
+def prepare(case: UseCase) -> None:
+    real_lake.land(case, AS_OF - 23 * DAY, AS_OF + 2 * DAY)
+    features.refresh(case, AS_OF + 2 * DAY)
+    rows = features.training_set(case, AS_OF - 14 * DAY, AS_OF, AS_OF)
+    parts = training_parts(case, rows, AS_OF)
+    fitted = fit_candidate(case, "logistic", parts)
+    exported = export_fitted(case, fitted, parts)
+    card = make_card(case, parts, [fitted], exported, {})
+    golden = registry.golden_rows(exported, parts)
+    for version in (1, 2):
+        registry.register(case.name, exported.onnx, card, golden, f"train:{version}")
+    for what, version, evidence in (
+        ("promoted", 1, {}),
+        ("rollout_started", 2, begin(case, 1)),
+    ):
+        at = AS_OF - DAY / version
+        ledger().record(Entry(case.name, what, f"{what}:{version}", at, "test", version, evidence))
+
+
+def run(number: int) -> tuple[str, list[Answers]]:
+    """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
+    case, window = use_case(), WINDOWS[number]
+    partitions = cut(case, casts_in(case, window), window[1])
+    folder = aside(case, window, partitions)
+    assert folder is not None
+    tables = [(part, score(case, part, window[1], "new").tables) for part in partitions]
+    return folder, [keep(part, rows, folder) for part, rows in tables]
+
+
+def save(number: int, answered: Sequence[Answers]) -> None:
+    for table in (SHADOWS, PREDICTIONS):
+        write(use_case(), table, of(table, answered), WINDOWS[number])
+
+
+def score_window(number: int, tell: Callable[[str], object] = str) -> None:
+    """Score a window as the flow does, and tell when it begins to write."""
+    folder, answered = run(number)
+    tell("writes")
+    save(number, answered)
+    clear(folder)
+    tell("done")
+
+
+def process(variables: dict[str, str], number: int, told: Connection) -> None:
+    """Score a window in a process of its own."""
+    os.environ.update(variables)
+    forget()
+    score_window(number, told.send)
+
+
+class Child:
+    """A process that scores a window."""
+
+    def __init__(self, variables: dict[str, str], number: int) -> None:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        self.said, told = context.Pipe(duplex=False)
+        self.process = context.Process(target=process, args=(variables, number, told))
+        self.process.start()
+        told.close()
+
+    def whole(self) -> tuple[float, float]:
+        """Let it end; seconds until it wrote, and for the writing."""
+        began, times = monotonic(), []
+        for _ in range(2):
+            self.said.recv()
+            times.append(monotonic())
+        self.process.join(60)
+        assert self.process.exitcode == 0
+        return times[0] - began, times[1] - times[0]
+
+    def killed(self, seconds: tuple[float, float], dice: random.Random) -> bool:
+        """Kill it at random, before it writes or while it does; whether that came in time."""
+        before, writing = seconds
+        if dice.random() < 0.6:
+            self.said.poll(60)
+            self.process.join(dice.uniform(0, writing))
+        else:
+            self.process.join(dice.uniform(0, before))
+        self.process.kill()
+        self.process.join(60)
+        return self.process.exitcode == -signal.SIGKILL
+
+
+def window_of(number: int, table: str) -> pl.DataFrame:
+    time, (start, end) = pl.col("prediction_time"), WINDOWS[number]
+    inside = lake_of("flights").scan(table).filter(time >= start, time < end)
+    return ordered(inside.collect())
+
+
+def ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("prediction_time", "carrier", "flight", "origin", "model_version")
+
+
+def other_answers(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(run_id=pl.lit("old"), probability=1 - pl.col("probability"))
+
+
+class Reader(Thread):
+    """Reads all windows, again and again, and keeps what should not be."""
+
+    def __init__(self, old: list[pl.DataFrame], new: list[pl.DataFrame]) -> None:
+        super().__init__(daemon=True)
+        self.answers = list(zip(old, new, strict=True))
+        self.stopped, self.looks, self.wrong = Event(), 0, list[str]()
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.05):
+            time = pl.col("prediction_time")
+            rows = lake_of("flights").scan(PREDICTIONS).collect()
+            for number, (start, end) in enumerate(WINDOWS):
+                seen = ordered(rows.filter(time >= start, time < end))
+                if not any(seen.equals(answer) for answer in self.answers[number]):
+                    self.wrong.append(f"window {number}: {seen.height} rows")
+            self.looks += 1
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.join()
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
+    place: dict[str, str], kills: int
+) -> None:
+    numbers, dice = range(len(WINDOWS)), random.Random(kills)
+    seconds = Child(place, 0).whole()
+    score_window(1)
+    whole = {table: [window_of(number, table) for number in numbers] for table in TABLES}
+    assert min(rows.height for rows in whole[PREDICTIONS]) > 100
+    former = {table: [other_answers(rows) for rows in whole[table]] for table in TABLES}
+
+    def restore(number: int) -> None:
+        parts = {table: hold(WINDOWS[number], former[table][number]) for table in TABLES}
+        save(number, [parts])
+
+    for number in numbers:
+        restore(number)
+    reader = Reader(former[PREDICTIONS], whole[PREDICTIONS])
+    reader.start()
+    died = 0
+    while died < kills:
+        number = died % len(WINDOWS)
+        restore(number)
+        if not Child(place, number).killed(seconds, dice):
+            continue
+        died += 1
+        score_window(number)
+        for table in TABLES:
+            assert window_of(number, table).equals(whole[table][number]), (died, table)
+    reader.stop()
+    assert reader.looks > kills
+    assert reader.wrong == []
+    for table in TABLES:
+        held = lake_of("flights").scan(table).collect().height
+        assert held == sum(rows.height for rows in whole[table])
+    assert files.below(f"{lake_of('flights').root}/aside") == []

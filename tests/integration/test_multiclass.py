@@ -1,0 +1,311 @@
+"""Classes as label, from real flights to a rollback: will it arrive early, on time or late?"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.errors import BadConfig
+from configs.policy import Ab
+from configs.settings import settings
+from configs.use_case import UseCase
+from feature_repo.flights import transforms
+from tasks import bake, features, reasons, registry, reproduce, show, story, window
+from tasks.ab import costs
+from tasks.card import make_card
+from tasks.card_page import write_page
+from tasks.card_text import markdown
+from tasks.check_rows import check_rows
+from tasks.explain import explain
+from tasks.export import export_fitted
+from tasks.keys import write_key
+from tasks.lake import lake_of
+from tasks.ledger import Entry, ledger
+from tasks.monitoring import as_rows, save
+from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
+from tasks.promotion import Decision, decide, gate_table
+from tasks.registry import Model, as_served, open_model
+from tasks.rollout import begin, rolling
+from tasks.scoring import Scored, casts_in, score
+from tasks.training import Parts, fit_candidate, training_parts
+from tests import real_lake
+from tests.real_classes import CLASSES, arrivals, classes_use_case
+
+AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
+END = AS_OF + 7 * DAY
+WINDOW = (AS_OF, END)
+BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return classes_use_case(bake=BAKE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    """The flights of January in the lake, and two versions: 1 boosting, 2 logistic."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
+        patch.setattr(transforms, "arrivals", arrivals, raising=False)
+        settings.cache_clear()
+        ledger.cache_clear()
+        real_lake.land(use_case, AS_OF - 26 * DAY, END + 2 * DAY)
+        features.refresh(use_case, END + 2 * DAY)
+        rows = features.training_set(use_case, AS_OF - 24 * DAY, AS_OF, AS_OF)
+        split = training_parts(use_case, rows, AS_OF)
+        for name in ("boosting", "logistic"):
+            register(use_case, name, split)
+        yield split
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def register(use_case: UseCase, name: str, parts: Parts) -> None:
+    fitted = fit_candidate(use_case, name, parts)
+    exported = export_fitted(use_case, fitted, parts)
+    card = make_card(use_case, parts, [fitted], exported, {"raw/arrivals": 0})
+    golden = registry.golden_rows(exported, parts)
+    registry.register(use_case.name, exported.onnx, card, golden, f"train:{name}")
+
+
+@pytest.fixture(autouse=True)
+def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A ledger of its own, and nothing scored yet."""
+    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
+    settings.cache_clear()
+    ledger.cache_clear()
+    for table in (PREDICTIONS, SHADOWS, "monitoring"):
+        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+
+
+def model(version: int) -> Model:
+    return open_model("flights", version)
+
+
+def tell(what, at: datetime, version: int, **evidence) -> None:
+    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
+
+
+def answered(use_case: UseCase, when: Window = WINDOW) -> list[Scored]:
+    return [score(use_case, cast, when[1], "run 1") for cast in casts_in(use_case, when)]
+
+
+def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
+    """Score a window as the flow does; what is used."""
+    found = answered(use_case, when)
+    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), when)
+    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), when)
+    return lake_of("flights").scan(PREDICTIONS).collect().sort("prediction_time")
+
+
+def spoil(table: str, version: int) -> None:
+    """Let a version be sure that every flight comes early."""
+    lake, mine = lake_of("flights"), pl.col("model_version") == version
+    sure = pl.lit([0.9, 0.05, 0.05], pl.List(pl.Float64))
+    rows = lake.scan(table).with_columns(
+        probability=pl.when(mine).then(sure).otherwise("probability"),
+        decision=pl.when(mine).then(pl.lit("early")).otherwise("decision"),
+    )
+    keys = ("carrier", "model_version")
+    lake.replace_window(table, rows.collect(), "prediction_time", WINDOW, keys=keys)
+
+
+def verdicts(decision: Decision) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
+
+
+def test_a_version_knows_its_classes_and_prices(parts):
+    card = model(2).card
+    assert (card.kind, card.classes) == ("multiclass", CLASSES)
+    np.testing.assert_allclose(card.threshold, [[0, 1, 1], [1, 0, 1], [5, 3, 0]], atol=1e-3)
+    shares = [card.holdout[f"share_{name}"] for name in CLASSES]
+    assert sum(shares) == pytest.approx(1)
+    assert -np.dot(shares, np.log(shares)) > card.holdout["log_loss"]
+    assert set(card.intervals) == {"log_loss", "brier", "accuracy", "calibration_gap", "cost"}
+    for name, (low, high) in card.intervals.items():
+        assert low < card.holdout[name] < high
+    assert {each["value"] for each in card.slices} == {"EWR", "JFK", "LGA"}
+    own = {f"score_{name}" for name in CLASSES}
+    assert set(card.reference.columns) == {*card.inputs.inputs, *own}
+    assert max(card.importance.values()) > 0.01
+    assert card.parity < 1e-6
+
+
+def test_its_page_speaks_of_classes(parts):
+    page = write_page(model(2).card, 2, ledger().entries("flights"))
+    text = Path(page.markdown).read_text()
+    assert "names one of early, on_time, late: the class of least expected cost" in text
+    assert "a wrong class as 1, but early for late as 5, on_time for late as 3" in text
+    assert "| recall_late |" in text
+    assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text
+    assert "points" in markdown(model(2).card)
+
+
+def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
+    def said() -> list[str]:
+        return [found.detail for found in check_rows(use_case) if found.verdict == "wrong"]
+
+    assert said() == []
+    named = lambda *given: arrivals(*given).with_columns(  # noqa: E731
+        arrival=pl.col("arrival").replace({"late": "delayed"})
+    )
+    monkeypatch.setattr(transforms, "arrivals", named)
+    wrong = "arrival holds 'delayed', which label.classes does not name (early, on_time, late)"
+    assert said()[0].startswith(wrong)
+    with pytest.raises(BadConfig, match=r"arrival holds 'delayed', which label\.classes"):
+        features.labels(use_case, *WINDOW, END)
+
+
+def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
+    """Each holds what it must show against: the shares of the classes, a weaker one, itself."""
+    first = decide(use_case, model(2), None, parts.holdout, [])
+    assert first.verdict == "pass", first.reason
+    assert "the shares of the classes" in json.dumps(first.evidence)
+    assert decide(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
+    better = decide(use_case, model(2), model(1), parts.holdout, [])
+    assert better.verdict == "pass", better.reason
+    worse = decide(use_case, model(1), model(2), parts.holdout, [])
+    assert verdicts(worse)["log_loss"] == "fail"
+    up, down = (each.evidence["differences"]["log_loss"] for each in (better, worse))
+    assert up["improvement"] == -down["improvement"] > 0
+
+
+def test_a_changed_question_is_no_longer_the_models(use_case, parts):
+    other = {"function": "arrivals", "column": "arrival", "kind": "multiclass",
+             "classes": ["early", "late", "on_time"]}  # fmt: skip
+    asked = classes_use_case(label=other)
+    with pytest.raises(BadConfig, match="but version 2 answers multiclass early, on_time, late"):
+        decide(asked, model(2), None, parts.holdout, [])
+    with pytest.raises(BadConfig, match="make the other question a use case of its own"):
+        as_served(asked, model(2))
+
+
+def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    rows = saved(use_case)
+    assert rows.columns[5:7] == ["probability", "decision"]
+    probability = np.array(rows["probability"].to_list())
+    assert probability.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    expected = (probability @ np.array(model(2).card.threshold)).argmin(axis=1)
+    assert rows["decision"].to_list() == [CLASSES[code] for code in expected]
+    assert set(rows["decision"]) == set(CLASSES)
+    assert rows["decision"].eq("late").mean() > (probability.argmax(axis=1) == 2).mean()
+    before = lake_of("flights").version(PREDICTIONS)
+    saved(use_case)
+    assert lake_of("flights").version(PREDICTIONS) == before
+
+
+def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    day = (AS_OF, AS_OF + DAY)
+    found = answered(use_case, day)
+    late = found[0].used.filter(decision="late")
+    why = reasons.reasons(use_case, found[0])
+    assert why.height == 2 * late.height > 0
+    assert why.join(late, on=use_case.spine.key, how="semi").height == why.height
+
+
+def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    saved(use_case)
+
+    def measured() -> dict[tuple[str, str], float]:
+        loaded = window.load(use_case, ledger().entries("flights"), END)
+        numbers = window.numbers(loaded)
+        save(lake_of("flights"), as_rows(numbers, END, 2), END)
+        return {(n.kind, n.subject): n for n in numbers}
+
+    good = measured()
+    loss = good["performance", "log_loss_1w"]
+    assert loss.verdict == "ok"
+    assert loss.threshold == pytest.approx(loss.reference + 0.15)
+    assert 0 < good["performance", "recall_late"].value < 1
+    drifts = [good["drift", f"score_{name}"].value for name in CLASSES]
+    assert max(drifts) < 1
+    spoil(PREDICTIONS, 2)
+    bad = measured()
+    assert bad["performance", "log_loss_1w"].verdict == "page"
+    assert bad["performance", "calibration_gap_1w"].verdict == "page"
+    assert {bad["drift", f"score_{name}"].verdict for name in CLASSES} == {"inform"}
+    assert bad["performance", "recall_late"].value == 0
+    weeks = story.weekly_numbers(use_case)
+    assert weeks.columns[2:] == ["log_loss", "accuracy", "cost", "coverage"]
+    assert weeks["log_loss"].item() == pytest.approx(bad["performance", "log_loss"].value)
+    assert len(story.picture(use_case)) > 10_000
+
+
+@pytest.mark.parametrize(("spoiled", "verdict"), [(False, "pass"), (True, "fail")])
+def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
+    saved(use_case)
+    if spoiled:
+        spoil(PREDICTIONS, 2)
+    baked = bake.look(use_case, ledger().entries("flights"), END + DAY)
+    assert baked is not None
+    assert baked.decision.verdict == verdict, baked.decision.reason
+    numbers = {n.subject: n for n in bake.numbers(use_case, baked, END + DAY)}
+    loss = numbers["log_loss"]
+    assert loss.threshold == pytest.approx(loss.reference + 0.05)
+    assert (loss.verdict == "page") == (verdict == "fail")
+
+
+def test_an_ab_test_counts_what_decisions_cost(use_case):
+    case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
+    tell("promoted", AS_OF - 9 * DAY, 1)
+    tell("rollout_started", AS_OF, 2, **begin(case, 1))
+    rows = saved(case)
+    rolls = rolling(ledger().entries("flights"))
+    assert rolls is not None
+    found = costs(case, rolls, END + DAY)
+    known = rows.join(features.labels(case, *WINDOW, END + DAY), on=case.spine.key)
+    prices = np.array([[0, 1, 1], [1, 0, 1], [5, 3, 0]])
+    decided = [CLASSES.index(name) for name in known["decision"]]
+    paid = prices[known["arrival"].to_numpy(), decided]
+    assert found["cost"].sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
+
+
+def test_a_prediction_is_explained_by_its_decided_class(use_case):
+    tell("promoted", AS_OF - DAY, 2)
+    row = saved(use_case).row(100, named=True)
+    key = write_key([row[name] for name in use_case.spine.key])
+    found = explain(use_case, key, END + DAY)
+    assert found.answer.decision == row["decision"]
+    assert found.answer.value == row["probability"][CLASSES.index(row["decision"])]
+    total = found.base + sum(each.contribution for each in found.inputs)
+    assert total == pytest.approx(found.answer.value, rel=1e-6)
+    assert found.label in CLASSES
+    assert not found.notes
+    said = printed(show.explanation(found))
+    assert f"{row['decision']} (early 0." in said
+    assert f"label {found.label}, known" in said
+    assert json.dumps(asdict(found), default=str)
+
+
+def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
+    it = model(2)
+    result = reproduce.Result(threshold=it.card.threshold, inputs=it.card.inputs, rows=it.card.rows)
+    assert reproduce.Result.model_validate_json(result.model_dump_json()) == result
+    same = reproduce.compare(it, it.onnx, result, "here", ())
+    assert same.equal
+    assert "the same answers" in printed(show.reproduction(same))
+    other = reproduce.compare(it, model(1).onnx, result, "here", ())
+    assert not other.equal
+    assert other.difference > 1e-3
+
+
+def printed(what) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=200)
+    console.print(what)
+    return console.file.getvalue()

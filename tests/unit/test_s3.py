@@ -1,0 +1,74 @@
+"""What libraries are told of S3, and what their errors mean; tests/integration/test_s3.py asks a
+real server.
+"""
+
+import pytest
+
+from configs.errors import BadConfig, Conflict, MainspringError, Transient
+from configs.s3 import delta_options, polars_options, server
+from configs.s3_errors import meaning, told
+from configs.settings import settings
+
+LAKE = "s3://bucket/lake/flights/raw/x"
+
+
+@pytest.fixture(autouse=True)
+def somewhere(home, monkeypatch):
+    monkeypatch.setenv("MAINSPRING_LAKE", "s3://bucket/lake")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"):
+        monkeypatch.delenv(name, raising=False)
+    settings.cache_clear()
+
+
+def test_a_path_needs_no_options_and_amazon_no_endpoint():
+    assert delta_options("/lake") is None
+    assert polars_options("/lake") is None
+    for options in (delta_options(LAKE), polars_options(LAKE)):
+        assert (options["aws_region"], options["aws_allow_http"]) == ("eu-central-1", "false")
+        assert "aws_endpoint_url" not in options
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:9000/", "http://[::1]"])
+def test_unencrypted_is_for_this_machine(monkeypatch, url):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    assert server().plain
+    assert delta_options(LAKE)["aws_endpoint_url"] == url.rstrip("/")
+
+
+def test_unencrypted_elsewhere_is_for_who_says_so(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    with pytest.raises(BadConfig, match="unencrypted"):
+        server()
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    assert server().plain
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        ("404 <Code>NoSuchBucket</Code>", BadConfig, "no bucket bucket at s3.eu-central-1"),
+        ("AWS Error ACCESS_DENIED during HeadObject", BadConfig, "refuses the key"),
+        ("Unable to locate credentials", BadConfig, "nobody says who we are"),
+        ("PermanentRedirect", BadConfig, "not in AWS_REGION=eu-central-1"),
+        ("returned 503 Service Unavailable", Transient, "does not answer"),
+    ],
+)
+def test_an_error_is_told_with_its_setting_also_from_behind_another(said, kind, words):
+    error = RuntimeError("it did not work")
+    error.__cause__ = OSError(said)
+    with pytest.raises(kind, match=f"^MAINSPRING_LAKE=s3://bucket/lake: .*{words}"), told(LAKE):
+        raise error
+
+
+def test_what_is_not_of_s3_passes_as_it_is():
+    assert meaning(OSError("version 503 of the table is gone"), LAKE) is None
+    for address, error in (
+        (LAKE, ValueError("no")),
+        (LAKE, Conflict("403 Forbidden")),
+        ("/lake", OSError("NoSuchBucket")),
+    ):
+        with pytest.raises(type(error), match=str(error)), told(address):
+            raise error
+    assert isinstance(meaning(OSError("NoSuchBucket"), "s3://other/x"), MainspringError)
+    assert str(meaning(OSError("NoSuchBucket"), "s3://other/x")).startswith("s3://other/x: ")
