@@ -27,15 +27,13 @@ class PairsOfflineStore(OfflineStore):
 
     @staticmethod
     def get_historical_features(
-        _config: Any,
+        *,
         feature_views: list[FeatureView],
         feature_refs: list[str],
         entity_df: pd.DataFrame,
-        _registry: Any,
-        _project: str,
         full_feature_names: bool = False,
-        *,
         filter_by_created_timestamp: bool,
+        **_others: Any,
     ) -> AsofRetrievalJob:
         assert filter_by_created_timestamp
         asked = pl.from_pandas(entity_df).with_columns(pl.col(EVENT).dt.cast_time_unit("us"))
