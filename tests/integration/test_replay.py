@@ -245,17 +245,18 @@ def test_nothing_that_became_known_later_is_seen(
 
 @pytest.mark.slow
 def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
-    """Two policies for two weeks by the command; anew with --again; and once more, all done."""
+    """Two policies for two weeks by the command; anew by two Dask workers; once more, all done."""
     folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
     command = [
         sys.executable, "-m", "flows.cli", "replay", "flights", "--from", "2013-01-22",
         "--to", "2013-02-04", "--policy", "never", "performance",
     ]  # fmt: skip
     environment = {**os.environ, **real(production), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    by_two = {"MAINSPRING_ENGINE": "dask", "MAINSPRING_DASK_WORKERS": "2"}
     seen = []
-    for more in ([], ["--again"], []):
+    for more, dask in (([], {}), (["--again"], by_two), ([], {})):
         done = subprocess.run(
-            [*command, *more], env=environment, capture_output=True, text=True, check=False
+            [*command, *more], env=environment | dask, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "what each policy came to" in done.stdout
