@@ -86,7 +86,7 @@ def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
     place, steps = found.place_of("left"), len(found.jobs["left"].steps)
     with _workers() as runner:
         future = runner.client.submit(play_one, place, found.plan, found.folder)
-        until(lambda: Meter(place).done or None, "step")
+        until(lambda: (place / "lock").exists() or None, "beginning")
         del future
     with locked(place / "lock"):
         assert 0 < Meter(place).done < steps
