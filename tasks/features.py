@@ -28,7 +28,7 @@ from tasks.lake import Lake, lake_of
 from tasks.retries import STEADY
 
 if TYPE_CHECKING:
-    from feast import FeatureService, FeatureStore, FeatureView
+    from feast import FeatureView
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
@@ -106,12 +106,12 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     Feast's registry is brought up to date first, here and not with `refresh`: `import feast` takes
     seconds, and ingest does without.
     """
-    store.apply(use_case)
-    feast = store.open_store(use_case)
-    service = feast.get_feature_service(use_case.features.service)
-    asked = _asked(use_case, spine, _views_of(feast, service))
+    served = store.served(use_case)
+    asked = _asked(use_case, spine, served.views)
     rows = asked.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
-    found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
+    found = served.store.get_historical_features(
+        rows, served.service, filter_by_created_timestamp=True
+    )
     return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
 
 
@@ -130,8 +130,8 @@ def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
     """Where `historical` takes each feature of one row of the spine from, by the same join."""
     from feature_repo.asof import AsofOfflineStore
 
-    feast = store.open_store(use_case)
-    views = _views_of(feast, feast.get_feature_service(use_case.features.service))
+    served = store.served(use_case)
+    feast, views = served.store, served.views
     names = [view.projection.name_to_use() for view in views]
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
     asked = _asked(use_case, row, views).to_pandas()
@@ -217,12 +217,6 @@ def _call(
 
 def _module(use_case: UseCase) -> ModuleType:
     return import_module(use_case.features.module)
-
-
-def _views_of(feast: FeatureStore, service: FeatureService) -> list[FeatureView]:
-    """The views of a service, each with the part of it that the service takes."""
-    used = service.feature_view_projections
-    return [feast.get_feature_view(part.name).with_projection(part) for part in used]
 
 
 def _asked(use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
