@@ -118,6 +118,11 @@ def file_system() -> S3FileSystem:
     )
 
 
+def boto_variables(address: str) -> dict[str, str]:
+    """What boto3 wants under another name, for MLflow, which asks it; nothing for a path."""
+    return {"AWS_DEFAULT_REGION": server().region} if is_s3(address) else {}
+
+
 def client() -> Any:  # noqa: ANN401
     """boto3's client of the server."""
     from boto3.session import Session

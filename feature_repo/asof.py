@@ -20,6 +20,7 @@ from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import Field
 
+from configs.settings import settings
 from feature_repo.delta import DeltaSource
 from feature_repo.point_in_time import FeatureTable, join, latest
 
@@ -30,9 +31,9 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     type: Literal["feature_repo.asof.AsofOfflineStore"] = "feature_repo.asof.AsofOfflineStore"
     lake: str
     """Folder or s3:// address that holds the tables, a folder per project."""
-    pinned_lake: str = ""
+    pinned_lake: str = Field(default_factory=lambda: settings().pinned_lake)
     """The lake that pinned tables are read from."""
-    pinned: dict[str, int] = Field(default_factory=dict)
+    pinned: dict[str, int] = Field(default_factory=lambda: settings().pinned)
     """Tables, as <project>/<table>, that are read at a fixed version."""
     window_days: int = 366
     """Days of entity rows that are joined at a time; memory grows with it."""

@@ -38,14 +38,14 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         super().__init__(
             name=name, timestamp_field=EVENT, created_timestamp_column=CREATED, **others
         )
-        self.table = table
+        self.table_in_lake = table
 
     def scan(self, config: RepoConfig) -> pl.LazyFrame:
         """The table's rows, lazily, at its pinned version or the newest.
 
         FileNotFoundError if nothing was ever written to it.
         """
-        name, store = f"{config.project}/{self.table}", config.offline_store
+        name, store = f"{config.project}/{self.table_in_lake}", config.offline_store
         version = store.pinned.get(name)
         address = f"{store.lake if version is None else store.pinned_lake}/{name}"
         try:
@@ -58,10 +58,13 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         return pl.scan_delta(table, version=at, storage_options=polars_options(address))
 
     def __eq__(self, other: object) -> bool:
-        return bool(super().__eq__(other)) and getattr(other, "table", None) == self.table
+        return (
+            bool(super().__eq__(other))
+            and getattr(other, "table_in_lake", None) == self.table_in_lake
+        )
 
     def __hash__(self) -> int:
-        return hash((self.name, self.table))
+        return hash((self.name, self.table_in_lake))
 
     @staticmethod
     def from_proto(data_source: Any) -> DeltaSource:  # noqa: ANN401
@@ -77,7 +80,7 @@ class DeltaSource(DataSource):  # type: ignore[misc]
 
     def _to_proto_impl(self) -> Any:  # noqa: ANN401
         options = DataSourceProto.CustomSourceOptions(
-            configuration=json.dumps({"table": self.table}).encode()
+            configuration=json.dumps({"table": self.table_in_lake}).encode()
         )
         return DataSourceProto(
             name=self.name,
@@ -106,7 +109,7 @@ class DeltaSource(DataSource):  # type: ignore[misc]
 
     def get_table_query_string(self) -> str:
         """The table below the lake."""
-        return self.table
+        return self.table_in_lake
 
     def source_type(self) -> Any:  # noqa: ANN401
         """A source of our own."""

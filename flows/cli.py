@@ -102,7 +102,7 @@ def deploy(
     from infra import elsewhere
     from tasks.ledger import ledger
 
-    ledger()  # makes its tables, before many runs would do so at once
+    ledger().prepare()  # now it is said if its database is not there
     for block in elsewhere.deploy(schedules=schedules):
         console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
     console.print(f"deployed to {os.environ['PREFECT_API_URL']}")

@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 from configs.errors import BadConfig
+from configs.s3 import boto_variables
 from configs.settings import ROOT, settings
 
 
@@ -37,6 +38,7 @@ def environment() -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
         "OMP_WAIT_POLICY": "PASSIVE",
+        **boto_variables(settings().mlflow_artifacts),
     }
 
 

@@ -135,7 +135,8 @@ def _plugin() -> Any:  # noqa: ANN401
         name = "mainspring-settings"
 
         def __init__(self) -> None:
-            self.variables = {n: v for n, v in environment().items() if not n.endswith("PATH")}
+            own = ("PATH", "PYTHONPATH", "PREFECT_HOME", "PREFECT_API_URL")  # Prefect sends its own
+            self.variables = {n: v for n, v in environment().items() if n not in own}
 
         def setup(self, worker: object) -> None:  # noqa: ARG002
             os.environ.update(self.variables)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -21,10 +21,13 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoRows
+from configs.settings import settings
 from configs.use_case import UseCase
 from tasks import joined, store
+from tasks.engine import each
 from tasks.kinds import kind_of
 from tasks.lake import Lake, lake_of
+from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
 from tasks.retries import STEADY
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
+_ROW = "row_asked_for"
 
 
 def raw_tables(
@@ -108,11 +112,12 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     """
     served = store.served(use_case)
     asked = _asked(use_case, spine, served.views)
-    rows = asked.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
+    numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
+    rows = numbered.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
     found = served.store.get_historical_features(
         rows, served.service, filter_by_created_timestamp=True
     )
-    return asked, pl.DataFrame(found.to_arrow()).drop(asked.columns)
+    return asked, pl.DataFrame(found.to_arrow()).sort(_ROW).drop(numbered.columns)
 
 
 @dataclass(frozen=True)
@@ -128,17 +133,18 @@ class Source:
 
 def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
     """Where `historical` takes each feature of one row of the spine from, by the same join."""
-    from feature_repo.asof import AsofOfflineStore
+    from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
     served = store.served(use_case)
     feast, views = served.store, served.views
     names = [view.projection.name_to_use() for view in views]
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
     asked = _asked(use_case, row, views).to_pandas()
-    place = (feast.registry, feast.project)
-    job = AsofOfflineStore.get_historical_features(
-        feast.config, views, refs, asked, *place, full_feature_names=True
-    )
+    job = get_offline_store_from_config(feast.config.offline_store).get_historical_features(
+        config=feast.config, feature_views=views, feature_refs=refs, entity_df=asked,
+        registry=feast.registry, project=feast.project, full_feature_names=True,
+        filter_by_created_timestamp=True,
+    )  # fmt: skip
     times = pl.DataFrame(job.to_arrow()).row(0, named=True)
     return {
         feature.name: Source(name, times[f"{name}__{EVENT}"], times[f"{name}__{CREATED}"])
@@ -177,7 +183,8 @@ class _Sources:
 
     def __init__(self, use_case: UseCase, lake: Lake, versions: Mapping[str, int]) -> None:
         self.versions = dict(versions)
-        self.known_by = cache(lambda end: raw_tables(use_case, end, versions))
+        self.cut = cache(self._cut)
+        self._raw = partial(raw_tables, use_case, versions=versions)
         self._times = {name: table.known_time for name, table in use_case.tables.items()}
         self._earliest_added = cache(lake.earliest_added)
 
@@ -188,6 +195,24 @@ class _Sources:
             for name, time in self._times.items()
         ]
         return min((time for time in added if time is not None), default=None)
+
+    def _cut(self, start: datetime, end: datetime) -> list[Window]:
+        """[start, end) in spans of whole days in which about MAINSPRING_PARTITION_ROWS raw rows
+        became known.
+        """
+        raw = self._raw(end)
+        days = pl.concat(
+            raw[name]
+            .filter(pl.col(time) >= start, pl.col(time) < end)
+            .group_by(pl.col(time).dt.truncate("1d").alias("day"))
+            .len()
+            for name, time in self._times.items()
+        )
+        before = pl.col("len").cum_sum() - pl.col("len")
+        spans = days.group_by("day").agg(pl.col("len").sum()).sort("day")
+        firsts = spans.group_by(before // settings().partition_rows).agg(pl.col("day").min())
+        starts = [start, *sorted(firsts.collect()["day"])[1:]]
+        return list(zip(starts, [*starts[1:], end], strict=True))
 
 
 def _refresh_view(
@@ -201,9 +226,22 @@ def _refresh_view(
     end = max(as_of, built_to or as_of)
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:
-        rows = getattr(_module(use_case), view)(sources.known_by(end), start, end).collect()
         made_of = {"raw": sources.versions, "built_to": end.isoformat()}
-        lake.replace_window(table, rows, CREATED, (start, end), note=made_of)
+        cut, folder = sources.cut(start, end), f"{folder_of(lake.root, (start, end))}/{view}"
+        same = {"view": view, "versions": sources.versions, "folder": folder if cut[1:] else None}
+        parts = each(_build, cut, use_case=use_case, **same)
+        some = [part for part in parts if part.height] or parts[:1]
+        lake.replace_window(table, some, CREATED, (start, end), note=made_of)
+        clear(folder)
+
+
+def _build(
+    span: Window, use_case: UseCase, view: str, versions: Mapping[str, int], folder: str | None
+) -> Part:
+    """The rows of a view that became known in a span, put aside if there is a folder for them."""
+    raw = raw_tables(use_case, span[1], versions)
+    rows = getattr(_module(use_case), view)(raw, *span).collect()
+    return put_aside(span, rows, folder) if folder else hold(span, rows)
 
 
 def _call(

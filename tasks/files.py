@@ -15,6 +15,7 @@ from pyarrow import fs
 from configs.s3 import file_system, is_s3
 from configs.s3_errors import told
 from configs.settings import settings
+from tasks.disk import writing
 
 
 def absolute(address: str | Path) -> str:
@@ -32,8 +33,10 @@ def read(address: str) -> bytes:
 
 
 def write(address: str, content: bytes) -> None:
-    """Make `content` the file at an address, with the folders above it."""
-    with told(address):
+    """Make `content` the file at an address, with the folders above it; CannotWrite if the disk
+    takes no more.
+    """
+    with told(address), writing(address):
         system, path = _opened(address)
         if not is_s3(address):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +97,7 @@ def link(address: str) -> str:
     places = settings()
     if places.reports_url and address.startswith(f"{places.reports}/"):
         return places.reports_url.rstrip("/") + address.removeprefix(places.reports)
-    return address if is_s3(address) else Path(address).as_uri()
+    return address if is_s3(address) else Path(absolute(address)).as_uri()
 
 
 def _opened(address: str) -> tuple[fs.FileSystem, str]:

@@ -142,13 +142,17 @@ class Ledger:
         with self._connection() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        """A connection in a transaction, to a database that has the table."""
+    def prepare(self) -> None:
+        """Make the table, unless it is there; what reads or writes does that, too."""
         if not self._made:
             with one_at_a_time(self._url), answering(self._url):
                 _metadata.create_all(self._engine, checkfirst=True)
             self._made = True
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection in a transaction, to a database that has the table."""
+        self.prepare()
         with answering(self._url), self._engine.begin() as connection:
             yield connection
 

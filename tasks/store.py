@@ -58,7 +58,6 @@ def open_store(use_case: UseCase) -> FeatureStore:
         MAINSPRING_FEAST_ONLINE=places.feast_online,
     )
     configuration = yaml.safe_load(filled)
-    configuration["offline_store"] |= {"pinned_lake": places.pinned_lake, "pinned": places.pinned}
     if is_redis(places.feast_online):
         address = feast_redis(places.feast_online)
         configuration["online_store"] = {"type": "redis", "connection_string": address}
@@ -110,7 +109,6 @@ def apply(use_case: UseCase) -> bool:
     return bool(changes)
 
 
-@answered()
 def served(use_case: UseCase) -> Served:
     """The use case's feature service, registered if it was not; a process reads it once."""
     this = (settings().model_dump_json(), use_case.name, use_case.features)
@@ -124,6 +122,7 @@ def served(use_case: UseCase) -> Served:
     return _opened[this]
 
 
+@answered()
 def materialize(use_case: UseCase, as_of: datetime) -> None:
     """Publish the newest rows known by `as_of`, and not expired then, to the online store.
 
@@ -135,7 +134,9 @@ def materialize(use_case: UseCase, as_of: datetime) -> None:
     lake = lake_of(use_case.name)
     for view in _views(store, use_case):
         done = view.most_recent_end_time
-        if lake.exists(view.batch_source.table) and (done is None or done <= as_of):
+        table = _table(view)
+        there = table is None or lake.exists(table)
+        if there and (done is None or done <= as_of):
             start = as_of - view.ttl if view.ttl else _EPOCH
             with redirect_stdout(StringIO()):  # Feast prints its progress
                 store.materialize(start, as_of, feature_views=[view.name])
@@ -163,17 +164,24 @@ def staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
 
 
 def _newest_published(use_case: UseCase, view: FeatureView) -> datetime | None:
-    """The newest event of a view's rows that were known when it was last published."""
-    done = view.most_recent_end_time
-    if done is None:
-        return None
-    source = view.batch_source
-    rows = lake_of(use_case.name).scan(source.table)
+    """The newest event of a view's rows that were known when it was last published; of a source
+    that is not in the lake, and so not ours to read, when that was.
+    """
+    done: datetime | None = view.most_recent_end_time
+    table, source = _table(view), view.batch_source
+    if done is None or table is None:
+        return done
+    rows = lake_of(use_case.name).scan(table)
     event, created = pl.col(source.timestamp_field), pl.col(source.created_timestamp_column)
     newest: datetime | None = (
         rows.filter(event <= done, created <= done).select(event.max()).collect().item()
     )
     return newest
+
+
+def _table(view: FeatureView) -> str | None:
+    """The view's table in the lake; None if another store of Feast's keeps it elsewhere."""
+    return getattr(view.batch_source, "table_in_lake", None)
 
 
 def _differs(diff: Any) -> bool:  # noqa: ANN401

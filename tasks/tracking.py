@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import polars as pl
 
 from configs.addresses import is_postgres, shown
 from configs.errors import Transient
+from configs.s3 import boto_variables
 from configs.s3_errors import told
 from configs.settings import settings
 from tasks.card import Card
@@ -40,6 +42,7 @@ def connect() -> MlflowClient:
     migrate(uri)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
+    os.environ.update(boto_variables(settings().mlflow_artifacts))
     return mlflow.MlflowClient(uri, uri)
 
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,30 +99,37 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def running(folder: Path) -> Iterator[S3]:
     """A server whose data lie in a folder, until the end of the block."""
-    config = folder / "keys.json"
-    credentials = [{"accessKey": KEY, "secretKey": SECRET}]
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    owner = {"name": "tests", "credentials": credentials, "actions": actions}
-    config.write_text(json.dumps({"identities": [owner]}))
     numbers = iter(free_ports(2 * len(_PORTS)))
     ports = {name: (next(numbers), next(numbers)) for name in _PORTS}
-    command = [
+    server, said = S3(f"http://127.0.0.1:{ports['s3'][0]}"), folder / "weed.log"
+    command = _command(folder, ports)
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait(server, process, said)
+        yield server
+    finally:
+        process.kill()  # asked politely it takes fifteen seconds, and leaves a socket all the same
+        process.wait()
+        for name, (_, grpc) in ports.items():
+            Path(f"/tmp/seaweedfs-{name}-grpc-{grpc}.sock").unlink(missing_ok=True)
+
+
+def _command(folder: Path, ports: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The server, for one key and on this machine only; no bucket comes by itself."""
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    credentials = [{"accessKey": KEY, "secretKey": SECRET}]
+    owner = {"name": "tests", "credentials": credentials, "actions": actions}
+    (folder / "keys.json").write_text(json.dumps({"identities": [owner]}))
+    return [
         require_weed(), f"-logdir={folder}", "server", f"-dir={folder}", "-ip=127.0.0.1",
-        "-s3", f"-s3.config={config}", "-s3.autoCreateBucket=false", "-s3.iam=false",
+        "-s3", f"-s3.config={folder}/keys.json", "-s3.autoCreateBucket=false", "-s3.iam=false",
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=0", "-volume.preStopSeconds=0",
+        f"-filer.localSocket={folder}/f.sock", f"-s3.localSocket={folder}/s.sock",
         *(f"-{name}.port={http}" for name, (http, _) in ports.items()),
         *(f"-{name}.port.grpc={grpc}" for name, (_, grpc) in ports.items()),
     ]  # fmt: skip
-    server = S3(f"http://127.0.0.1:{ports['s3'][0]}")
-    with (folder / "weed.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        _wait(server, process, folder / "weed.log")
-        yield server
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _wait(server: S3, process: subprocess.Popen[bytes], log: Path) -> None:

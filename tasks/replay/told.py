@@ -15,6 +15,7 @@ from tasks.replay.replay import Replay
 
 Rows = list[dict[str, str]]
 _NAMES = {"roc_auc": "ROC AUC", "pr_auc": "average precision", "log_loss": "log loss",
+          "rmse": "RMSE", "mae": "MAE", "r2": "R²",
           "cost": "cost a row", CALIBRATION: "calibration"}  # fmt: skip
 _HOUR = 3600.0
 

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
+import yaml
 
 from configs.errors import BadConfig, NoRows, Transient
 from configs.settings import ROOT, settings
@@ -219,6 +221,52 @@ def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
     )  # fmt: skip
     for view in flights.features.views:
         assert view in done.stdout
+
+
+@pytest.fixture
+def elsewhere(flights: UseCase, monkeypatch: pytest.MonkeyPatch, home: Path) -> UseCase:
+    """The same features in files of another store, which feature_store.yaml names."""
+    from feast import FeatureService, FeatureView, FileSource
+
+    from feature_repo.flights import views as ours
+
+    views = ModuleType("elsewhere.views")
+    for name in flights.features.views:
+        path = home / f"{name}.parquet"
+        lake_of("flights").scan(f"features/{name}").collect().write_parquet(path)
+        view, times = getattr(ours, name), ("event_timestamp", "created_timestamp")
+        source = FileSource(
+            name=name, path=str(path), timestamp_field=times[0], created_timestamp_column=times[1]
+        )
+        entities = [getattr(ours, key) for key in KEYS[name]]
+        setattr(views, name, FeatureView(
+            name=name, entities=entities, ttl=view.ttl, schema=view.schema, source=source
+        ))  # fmt: skip
+    vars(views).update({key: getattr(ours, key) for keys in KEYS.values() for key in keys})
+    parts = [getattr(views, name) for name in flights.features.views]
+    views.delay_v1 = FeatureService(name="delay_v1", features=parts)
+    monkeypatch.setitem(sys.modules, "elsewhere.views", views)
+    content = yaml.safe_load(store.CONFIGURATION.read_text())
+    content["offline_store"] = {"type": "tests.other_store.PairsOfflineStore"}
+    content["registry"]["path"] = f"sqlite:///{home}/elsewhere.db"
+    (home / "feature_store.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.setattr(store, "CONFIGURATION", home / "feature_store.yaml")
+    features_of = flights.features.model_copy(update={"module": "elsewhere.transforms"})
+    return flights.model_copy(update={"features": features_of})
+
+
+def test_another_store_of_feasts_takes_over(flights: UseCase, elsewhere: UseCase) -> None:
+    spine = features.spine(flights, NOON - 2 * HOUR, NOON, NOON)
+    found = features.historical(elsewhere, spine)
+    row = spine.filter(pl.col("tailnum").is_not_null()).head(1)
+    told = features.sources(elsewhere, row)
+    assert store.staleness(elsewhere, NOON)["stale"].all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "CONFIGURATION", ROOT / "feature_repo" / "feature_store.yaml")
+        assert found.equals(features.historical(flights, spine).select(found.columns))
+        assert told == features.sources(flights, row)
+    assert found.height == spine.height > 50
+    assert found["airport_delay_24h"].null_count() == 0
 
 
 def test_a_table_that_was_never_written_is_named(flights: UseCase) -> None:

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from configs.addresses import shown
 from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from infra import deployments, local, processes
@@ -164,6 +165,20 @@ def test_what_a_process_started_is_stopped_with_it(state: Path) -> None:
     (child,) = family.children()
     processes.stop(ours, patience=0.5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_another_database_than_a_server_runs_on_is_noticed_without_passwords(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@old/mlflow")
+    settings.cache_clear()
+    address, command = shown(settings().mlflow_uri), tuple(local._command(local.MLFLOW))
+    runs = processes.Process(local.MLFLOW, 1, 0.0, command, "", address)
+    local._check_same([runs])
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@new/mlflow")
+    settings.cache_clear()
+    with pytest.raises(BadConfig, match=r"me:\*\*\*@old/mlflow.*mainspring down"):
+        local._check_same([runs])
 
 
 def test_children_get_the_settings_that_were_given(

@@ -1,4 +1,7 @@
-"""A use case from landed files to its monitor, by the flows, with everything that can be on S3."""
+"""A use case from landed files to its monitor, by the flows, with everything that can be on S3.
+
+The loop's own form, with worker and automations, is in tests/e2e/test_on_servers.py.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
 
 from configs import s3
+from configs.errors import BadConfig
 from configs.settings import settings
 from configs.use_case import load_use_case
 from feature_repo.flights.source import write_landing
@@ -24,7 +28,7 @@ from tasks.lake import lake_of
 from tasks.ledger import ledger
 from tests.real_s3 import S3
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 START, TRAIN_AT = date(2012, 12, 31), datetime(2013, 1, 22, tzinfo=UTC)
 AS_OF = TRAIN_AT + timedelta(days=7)
@@ -92,3 +96,20 @@ def test_the_whole_loop_lies_in_the_bucket(bucket: str, s3_server: S3) -> None:
     left = {path.name.partition(".")[0] for path in settings().state.iterdir()}
     assert left <= {"flights", "ledger", "mlflow", "feast_registry", "feast_online", "prefect"}
     assert any(f"s3://{bucket}/reports/flights/data_docs" in each for each in links())
+
+
+def test_a_model_that_cannot_be_fetched_says_why(bucket: str, monkeypatch) -> None:
+    """MLflow asks boto3, which knows the region by another variable than all others."""
+    from mlflow.store.artifact.s3_artifact_repo import _cached_get_s3_client
+
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    _cached_get_s3_client.cache_clear()
+    forget()
+    assert registry.open_model("flights", 1).onnx
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    _cached_get_s3_client.cache_clear()
+    forget()
+    with pytest.raises(BadConfig, match=r"MAINSPRING_MLFLOW_ARTIFACTS=s3.*refuses the key"):
+        registry.open_model("flights", 1)
+    _cached_get_s3_client.cache_clear()

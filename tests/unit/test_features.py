@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from configs.errors import NoRows
-from configs.settings import ROOT
+from configs.settings import ROOT, settings
 from configs.use_case import UseCase, load_use_case
-from tasks import features
+from tasks import features, parts
 from tasks.lake import lake_of
 from tests.real_lake import START, append, known, land
 
@@ -81,6 +81,21 @@ def test_day_by_day_is_at_once(flights: UseCase) -> None:
     land(flights, START + 3 * DAY, START + 5 * DAY)
     features.refresh(flights, START + 5 * DAY)
     assert_same(contents(flights), rebuilt(flights, 5))
+
+
+def test_built_span_by_span_is_at_once_in_one_commit(flights: UseCase, monkeypatch) -> None:
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "2000")
+    settings.cache_clear()
+    built: list[parts.Window] = []
+    build = features._build
+    monkeypatch.setattr(
+        features, "_build", lambda span, **_: built.append(span) or build(span, **_)
+    )
+    versions = features.refresh(flights, START + 3 * DAY)
+    assert len(built) > 2 * len(flights.features.views)
+    assert set(versions.values()) == {0}
+    assert_same(contents(flights), rebuilt(flights, 3))
+    assert not list(Path(lake_of("flights").uri("aside")).rglob("*.parquet"))
 
 
 def test_killed_between_views_and_run_again_is_as_if_nothing_had_happened(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from threading import Barrier
 
 import pytest
+from sqlalchemy import create_engine, inspect
 
 from configs.addresses import with_driver
 from configs.errors import Conflict, NoChampion
@@ -93,6 +94,13 @@ def test_writers_that_begin_at_once_make_the_table_and_one_order(url):
     entries = Ledger(url).entries("m")
     assert [e.seq for e in entries] == list(range(1, 41))
     assert {e.key for e in entries} == {f"alert:{w}:{i}" for w in range(8) for i in range(5)}
+
+
+def test_a_database_is_prepared_before_anything_is_written(url):
+    for _ in range(2):
+        Ledger(url).prepare()
+    with create_engine(url).connect() as connection:
+        assert inspect(connection).has_table("ledger")
 
 
 def test_what_sqlite_would_let_pass_comes_back_from_both(book):

@@ -66,3 +66,12 @@ def test_one_that_did_would_be_found(tmp_path):
     lines = ('"""tailnum"""', 'x = "tailnum"', "rows = rows.filter(tailnum=x)")
     (tmp_path / "a.py").write_text("\n".join(lines))
     assert found(tmp_path / "a.py", {"tailnum"}) == ["a.py:2 'tailnum'", "a.py:3 'tailnum'"]
+
+
+def test_no_task_knows_which_store_of_feasts_it_is() -> None:
+    ours = ("feature_repo.asof", "feature_repo.delta", "feature_repo.point_in_time")
+    for path in sorted((ROOT / "tasks").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        assert not modules & {*ours}, path

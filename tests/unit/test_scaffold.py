@@ -105,9 +105,9 @@ def test_what_is_stopped_leaves_nothing(folder, home):
 def test_a_number_with_more_values_is_a_regression(folder):
     plan = settled(folder, label="orders.amount")
     assert (plan.label.kind, plan.label.positive) == ("regression", "")
-    content = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
-    assert content["label"] == {"column": "amount", "kind": "regression"}
-    assert content["evaluation"]["cost"] == {"over": 1, "under": 1}
+    written = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    assert written["label"] == {"column": "amount", "kind": "regression"}
+    assert written["evaluation"]["cost"] == {"over": 1, "under": 1}
 
 
 SIZES = ["small", "medium", "large", "small", "huge"]
@@ -130,7 +130,7 @@ def parcel(folder: Path, label: str, **flags: object) -> Plan:
                    label=f"orders.{label}", **flags)  # fmt: skip
 
 
-def test_some_texts_are_proposed_as_classes(parcels):
+def test_some_texts_are_proposed_as_classes(parcels, home):
     plan = parcel(parcels, "size")
     assert (plan.label.kind, plan.label.positive) == ("multiclass", "")
     assert plan.label.classes == ("huge", "large", "medium", "small")
@@ -146,8 +146,8 @@ def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
     assert parcel(parcels, "stars").label.kind == "regression"
     plan = parcel(parcels, "stars", kind="multiclass")
     assert plan.label.classes == ("1", "2", "4", "10")
-    content = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
-    assert content["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
+    use_case = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    assert use_case["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
 
 
 def test_one_of_some_texts_may_be_the_event(parcels):

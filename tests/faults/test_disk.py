@@ -1,0 +1,215 @@
+"""A disk that is full, or read-only, in the middle of ingest, score and train.
+
+Each run is a process of its own, as in production. What was committed stays whole and readable,
+the error names the folder, and the same run again, when there is room, comes to what it would
+have come to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from configs.errors import CannotWrite
+from configs.settings import settings
+from configs.use_case import Split, UseCase, load_use_case
+from tasks import features
+from tasks.lake import lake_of
+from tasks.ledger import Entry, champion, ledger
+from tasks.predictions import PREDICTIONS
+from tasks.registry import open_model, version_of
+from tasks.replay import loop, shared
+from tests import real_lake, taking
+from tests.real_disk import Disk, mounted
+
+AS_OF = datetime(2013, 1, 15, tzinfo=UTC)
+DAY = timedelta(days=1)
+pytestmark = pytest.mark.timeout(900)
+slow = pytest.mark.slow
+ORDER = ["prediction_time", "carrier", "flight", "origin", "flight_date"]
+SAID = {"fill": "is full", "close": "cannot be written"}
+PRELOADED = ["feast", "mlflow.onnx", "onnxruntime", "great_expectations", __name__]
+
+
+def use_case() -> UseCase:
+    case = load_use_case("flights")
+    split = Split(validation=3 * DAY, holdout=3 * DAY, min_rows=1000)
+    candidates = {"logistic": case.candidates["logistic"]}
+    return case.model_copy(update={"split": split, "candidates": candidates})
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    """A small disk with two weeks of flights, and a champion that has scored a day."""
+    with (
+        mounted(tmp_path_factory.mktemp("mounts") / "small", megabytes=64) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("MAINSPRING_STATE", str(made.path))
+        forget()
+        run(made, prepare)
+        yield made
+    forget()
+
+
+def forget() -> None:
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+def prepare() -> None:
+    case = use_case()
+    real_lake.land(case, AS_OF - 30 * DAY, AS_OF + 5 * DAY)
+    features.refresh(case, AS_OF + 5 * DAY)
+    train(0)
+    version = version_of(case.name, "test:0")
+    ledger().record(Entry(case.name, "promoted", "decision:1", AS_OF, "test", version))
+    score(1)
+
+
+def score(days: int) -> None:
+    loop.score(use_case(), AS_OF + days * DAY)
+
+
+def train(days: int) -> None:
+    loop.train(use_case(), AS_OF + days * DAY, shared.train, origin=f"test:{days}")
+
+
+def take() -> None:
+    taking.take(use_case())
+
+
+def run(disk: Disk, work: Callable[[], None], how: str = "", place: str = "", nth: int = 1) -> None:
+    """Do some work in a process of its own; before the nth call of the function at a `place`
+    (module:name) something happens to the disk. Raises what the work raised.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(_inside, disk, work, how, place, nth).result()
+
+
+def _inside(disk: Disk, work: Callable[[], None], how: str, place: str, nth: int) -> None:
+    os.environ["MAINSPRING_STATE"] = str(disk.path)
+    forget()
+    if how:
+        module, name = place.split(":")
+        _before(import_module(module), name, nth, getattr(disk, how))
+    work()
+
+
+def _before(module: Any, name: str, nth: int, happens: Callable[[], None]) -> None:
+    """Let something happen before the nth call of a function."""
+    real, calls = getattr(module, name), iter(range(1, sys.maxsize))
+
+    def called(*given: Any, **named: Any) -> Any:
+        if next(calls) == nth:
+            happens()
+        return real(*given, **named)
+
+    setattr(module, name, called)
+
+
+def held() -> pl.DataFrame:
+    return lake_of("flights").scan(PREDICTIONS).collect().sort(ORDER)
+
+
+def asked(end: datetime) -> pl.DataFrame:
+    """What is to be predicted from the promotion on."""
+    return features.spine(use_case(), AS_OF, end, end).select(ORDER).sort(ORDER)
+
+
+@pytest.mark.parametrize(("how", "days"), [("fill", 2), ("close", 3)])
+def test_scoring_leaves_the_windows_before_and_goes_on(disk: Disk, how: str, days: int) -> None:
+    before, version = held(), lake_of("flights").version(PREDICTIONS)
+    with pytest.raises(CannotWrite, match=f"{disk.path}.*/predictions {SAID[how]}"):
+        run(disk, partial(score, days), how, "tasks.lake:write_deltalake")
+    assert held().equals(before)
+    assert lake_of("flights").version(PREDICTIONS) == version
+    disk.mend()
+    run(disk, partial(score, days))
+    assert held().head(before.height).equals(before)
+    assert held().select(ORDER).equals(asked(AS_OF + days * DAY))
+
+
+@pytest.mark.parametrize(
+    ("how", "place", "registered"),
+    [
+        ("fill", "tasks.registry:log_run", False),
+        pytest.param("close", "tasks.registry:log_run", False, marks=slow),
+        pytest.param("fill", "tasks.registry:create_registered_model", False, marks=slow),
+        ("close", "tasks.registry:create_registered_model", False),
+        ("fill", "tasks.replay.loop:candidate_entry", True),
+        pytest.param("close", "tasks.replay.loop:candidate_entry", True, marks=slow),
+    ],
+)
+def test_training_leaves_the_champion_and_registers_once(
+    disk: Disk, how: str, place: str, registered: bool
+) -> None:
+    origin = f"test:{place}:{how}"
+    work = partial(again, origin)
+    before = ledger().entries("flights")
+    with pytest.raises(CannotWrite, match=f"{disk.path}.* {SAID[how]}"):
+        run(disk, work, how, place)
+    assert ledger().entries("flights") == before
+    assert (version_of("flights", origin) is not None) is registered
+    disk.mend()
+    run(disk, work)
+    run(disk, work)
+    mine = [e for e in ledger().entries("flights") if e.evidence.get("origin") == origin]
+    assert [e.version for e in mine] == [version_of("flights", origin)]
+    reigning = champion(ledger().entries("flights"))
+    assert reigning is not None
+    assert reigning.key == "decision:1"
+
+
+def again(origin: str) -> None:
+    """Register the model of the first training under another origin."""
+    known = open_model("flights", 1)
+    made = shared.Trained(known.onnx, known.card, known.golden, 0.0)
+    loop.train(use_case(), AS_OF, lambda *_: made, origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("how", "commits"),
+    [
+        ("fill", 3),
+        ("close", 5),
+        *(pytest.param(how, n, marks=slow) for how in SAID for n in (1, 2, 4)),
+    ],
+)
+def test_ingest_takes_what_it_can_and_the_rest_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, commits: int
+) -> None:
+    """Interrupted at one of its commits: quarantine, raw tables, and `files` at the end."""
+    with mounted(tmp_path / "small", megabytes=16) as small:
+        monkeypatch.setenv("MAINSPRING_STATE", str(small.path))
+        forget()
+        for table in ("weather", "departures", "arrivals", "schedules"):
+            taking.land(table)
+        with pytest.raises(CannotWrite, match=f"{small.path}.* {SAID[how]}"):
+            run(small, take, how, "tasks.lake:write_deltalake", commits)
+        seen = taking.versions(use_case())
+        assert len(seen) == commits - 1
+        assert set(seen.values()) <= {0}
+        small.mend()
+        run(small, take)
+        run(small, take)
+        assert set(taking.versions(use_case()).values()) == {0}
+        found = {t: taking.rows_of(use_case(), t) for t in taking.versions(use_case())}
+    forget()
+    assert found["files"].height == 4
+    assert found["files"]["accepted"].sum() == sum(
+        rows.height for name, rows in found.items() if name.startswith("raw/")
+    )
