@@ -113,11 +113,14 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     served = store.served(use_case)
     asked = _asked(use_case, spine, served.views)
     numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
-    rows = numbered.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
-    found = served.store.get_historical_features(
-        rows, served.service, filter_by_created_timestamp=True
+    job = served.store.get_historical_features(
+        numbered.to_pandas(use_pyarrow_extension_array=True),  # which copies no text
+        served.service,
+        filter_by_created_timestamp=True,
     )
-    return asked, pl.DataFrame(found.to_arrow()).sort(_ROW).drop(numbered.columns)
+    rows = pl.DataFrame(job.to_arrow())
+    ordered = rows if rows[_ROW].is_sorted() else rows.sort(_ROW)
+    return asked, ordered.drop(numbered.columns)
 
 
 @dataclass(frozen=True)
