@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -209,7 +210,9 @@ def objects(use_case: UseCase) -> RepoContents:
     there = list(vars(import_module(name)).values())
 
     def of(kind: type[Any]) -> list[Any]:
-        return [thing for thing in there if isinstance(thing, kind)]
+        return [
+            deepcopy(thing) for thing in there if isinstance(thing, kind)
+        ]  # Feast writes to them
 
     views, services = of(FeatureView), of(FeatureService)
     _same_names(use_case, name, "views", {view.name for view in views})

@@ -128,7 +128,7 @@ class Kind(ABC):
 
     def scores(self, value: Floats) -> list[pl.Series]:
         """The answers as these columns."""
-        columns = zip(self.scored, value.reshape(len(value), -1).T, strict=True)
+        columns = zip(self.scored, value.reshape(len(value), len(self.scored)).T, strict=True)
         return [pl.Series(name, column) for name, column in columns]
 
     @abstractmethod
