@@ -57,11 +57,16 @@ def join(
         raise ValueError(f"these names are both columns and features: {', '.join(twice)}")
     if entities[time].null_count():
         raise ValueError(f"{time}: {entities[time].null_count()} entity rows have no time")
-    ordered = entities.with_row_index("_row").sort(time)
+    ordered = in_order(entities.with_row_index("_row"), time)
     found = [_join_window(part, time, tables) for part in _windows(ordered, time, window, rows)]
     if not found:
         found = [_join_all(ordered, time, [(table, table.rows) for table in tables])]
-    return pl.concat(found).sort("_row").drop("_row")
+    return in_order(pl.concat(found), "_row").drop("_row")
+
+
+def in_order(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The rows sorted by a column, and not touched where they are."""
+    return rows if rows[column].is_sorted() else rows.sort(column)
 
 
 def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:

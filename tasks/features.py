@@ -31,7 +31,7 @@ from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
 from tasks.retries import STEADY
 
 if TYPE_CHECKING:
-    from feast import FeatureService, FeatureStore, FeatureView
+    from feast import FeatureView
 
 CREATED = "created_timestamp"
 EVENT = "event_timestamp"
@@ -110,14 +110,17 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     Feast's registry is brought up to date first, here and not with `refresh`: `import feast` takes
     seconds, and ingest does without.
     """
-    store.apply(use_case)
-    feast = store.open_store(use_case)
-    service = feast.get_feature_service(use_case.features.service)
-    asked = _asked(use_case, spine, _views_of(feast, service))
+    served = store.served(use_case)
+    asked = _asked(use_case, spine, served.views)
     numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
-    rows = numbered.to_pandas(use_pyarrow_extension_array=True)  # which copies no text
-    found = feast.get_historical_features(rows, service, filter_by_created_timestamp=True)
-    return asked, pl.DataFrame(found.to_arrow()).sort(_ROW).drop(numbered.columns)
+    job = served.store.get_historical_features(
+        numbered.to_pandas(use_pyarrow_extension_array=True),  # which copies no text
+        served.service,
+        filter_by_created_timestamp=True,
+    )
+    rows = pl.DataFrame(job.to_arrow())
+    ordered = rows if rows[_ROW].is_sorted() else rows.sort(_ROW)
+    return asked, ordered.drop(numbered.columns)
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def sources(use_case: UseCase, row: pl.DataFrame) -> dict[str, Source]:
     """Where `historical` takes each feature of one row of the spine from, by the same join."""
     from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
-    feast = store.open_store(use_case)
-    views = _views_of(feast, feast.get_feature_service(use_case.features.service))
+    served = store.served(use_case)
+    feast, views = served.store, served.views
     names = [view.projection.name_to_use() for view in views]
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
     asked = _asked(use_case, row, views).to_pandas()
@@ -255,12 +258,6 @@ def _call(
 
 def _module(use_case: UseCase) -> ModuleType:
     return import_module(use_case.features.module)
-
-
-def _views_of(feast: FeatureStore, service: FeatureService) -> list[FeatureView]:
-    """The views of a service, each with the part of it that the service takes."""
-    used = service.feature_view_projections
-    return [feast.get_feature_view(part.name).with_projection(part) for part in used]
 
 
 def _asked(use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:

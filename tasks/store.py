@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from io import StringIO
@@ -27,12 +28,23 @@ from tasks.disk import writing
 from tasks.lake import lake_of
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureService, FeatureStore, FeatureView
     from feast.repo_contents import RepoContents
 
 CONFIGURATION = ROOT / "feature_repo" / "feature_store.yaml"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_registered: set[tuple[str, str, Features]] = set()  # by this process, whose code stays as it is
+_opened: dict[tuple[str, str, Features], Served] = {}  # a process' code stays as it is
+
+
+@dataclass(frozen=True)
+class Served:
+    """A feature service as it is registered: the store that answers for it, and its views, each
+    with the part of it that the service takes.
+    """
+
+    store: FeatureStore
+    service: FeatureService
+    views: list[FeatureView]
 
 
 def open_store(use_case: UseCase) -> FeatureStore:
@@ -82,12 +94,8 @@ def _redis_errors(online: str) -> tuple[type[Exception], ...]:
 def apply(use_case: UseCase) -> bool:
     """Register the use case's Feast objects where they differ; whether any did.
 
-    A process compares them once. BadConfig if the YAML's views or service are not those of the
-    module `views`.
+    BadConfig if the YAML's views or service are not those of the module `views`.
     """
-    this = (settings().feast_registry, use_case.name, use_case.features)
-    if this in _registered:
-        return False
     from feast.diff.property_diff import TransitionType
     from feast.diff.registry_diff import diff_between
 
@@ -99,8 +107,20 @@ def apply(use_case: UseCase) -> bool:
     if changes:
         described = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
         store.apply([*described, *wanted.feature_services], objects_to_delete=gone, partial=False)
-    _registered.add(this)
     return bool(changes)
+
+
+def served(use_case: UseCase) -> Served:
+    """The use case's feature service, registered if it was not; a process reads it once."""
+    this = (settings().model_dump_json(), use_case.name, use_case.features)
+    if this not in _opened:
+        apply(use_case)
+        store = open_store(use_case)
+        service = store.get_feature_service(use_case.features.service)
+        parts = service.feature_view_projections
+        views = (store.get_feature_view(part.name).with_projection(part) for part in parts)
+        _opened[this] = Served(store, service, list(views))
+    return _opened[this]
 
 
 @answered()

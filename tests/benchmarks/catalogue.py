@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.benchmarks.stages import drift, historical, ingest, model, scoring, tables
+from tests.benchmarks.stages import drift, historical, ingest, model, scoring, tables, training
 from tests.benchmarks.work import Contender
+from tests.benchmarks.years import YEAR_ROWS
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ STAGES = {
         (Ratio("all again", "a day"),),
         needs=("lake",),
     ),
+    "retraining": Stage({"ours": training.ours}, needs=("lake",), largest=YEAR_ROWS + 1000),
 }
 FLOWS = (
     "ingest", "materialize", "score", "monitor", "train", "retrain", "promote", "rollback",

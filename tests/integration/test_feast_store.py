@@ -178,9 +178,7 @@ def test_a_view_that_is_dropped_leaves_nothing_online_and_the_others_stay(
     dropped = wanted._replace(feature_views=fewer, feature_services=[])
     with monkeypatch.context() as patch:
         patch.setattr(store, "objects", lambda _: dropped)
-        patch.setattr(store, "_registered", set())  # as in a process with another module
         assert store.apply(published)
-    monkeypatch.setattr(store, "_registered", set())
     assert store.apply(published)  # it comes back, and nothing of it was published
     assert store.staleness(published, NOON).filter("stale")["view"].to_list() == ["weather"]
     after = online(published, asked)
