@@ -115,7 +115,6 @@ def _followed(replay: Replay, tell: Tell) -> Iterator[None]:
                 tell(policy, done, len(replay.jobs[policy].steps))
 
     def follow() -> None:
-        look()
         while not over.wait(_LOOK):
             look()
         look()

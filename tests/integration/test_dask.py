@@ -99,12 +99,12 @@ def test_killed_when_all_is_put_aside_and_run_again_the_tables_are_the_same(
     whole: dict[str, pl.DataFrame], nothing_scored: None, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """With engine=dask both times, whose workers start the program anew: so it is a file."""
+    """By one worker of this machine, whose start runs the program's file again, and then by two."""
     by(monkeypatch, "dask")
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
     environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment |= {"PYTHONPATH": str(ROOT), "MAINSPRING_DASK_WORKERS": "1"}
     done = subprocess.run([sys.executable, program], env=environment, cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(aside()) == 2 * 5  # two tables; nothing leaves between four and eight o'clock
