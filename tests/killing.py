@@ -1,8 +1,4 @@
-"""Processes that kill themselves at a named fault point, and a state that they do it to.
-
-They are forked from a server process that has imported what they need and runs no thread, so one
-costs a tenth of a second.
-"""
+"""Processes that kill themselves at a named fault point, and a state that they do it to."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +19,7 @@ from tasks import partitions
 from tasks.ledger import Entry, champion, ledger
 from tasks.rollout import Cast
 from tests.candidates import NAME
+from tests.forks import fork
 
 PRELOADED = [
     "mlflow.store.tracking.sqlalchemy_store",
@@ -35,10 +31,7 @@ PRELOADED = [
 
 def run(job: Callable[[], object], state: Path, point: str = "", times: int = 1) -> int:
     """Run a job on a state folder in a process of its own, killed at a point; its exit code."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_in, args=(job, str(state), point, times))
-    process.start()
+    process = fork(PRELOADED, _in, job, str(state), point, times)
     process.join(60)
     assert process.exitcode is not None, f"still running: {point}"
     return process.exitcode
@@ -55,11 +48,7 @@ def _in(job: Callable[[], object], state: str, point: str, times: int) -> None:
 
 def at_once(job: Callable[[int], object], times: int) -> list[int]:
     """Run a job in several processes at once, each told its number; their exit codes."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    processes = [context.Process(target=job, args=(number,)) for number in range(times)]
-    for process in processes:
-        process.start()
+    processes = [fork(PRELOADED, job, number) for number in range(times)]
     for process in processes:
         process.join(60)
     return [-1 if process.exitcode is None else process.exitcode for process in processes]

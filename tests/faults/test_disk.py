@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from tasks.predictions import PREDICTIONS
 from tasks.registry import open_model, version_of
 from tasks.replay import loop, shared
 from tests import real_lake, taking
+from tests.forks import forks, inside
 from tests.real_disk import Disk, mounted
 
 AS_OF = datetime(2013, 1, 15, tzinfo=UTC)
@@ -94,15 +94,11 @@ def run(disk: Disk, work: Callable[[], None], how: str = "", place: str = "", nt
     """Do some work in a process of its own; before the nth call of the function at a `place`
     (module:name) something happens to the disk. Raises what the work raised.
     """
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        pool.submit(_inside, disk, work, how, place, nth).result()
+    with ProcessPoolExecutor(1, mp_context=forks(PRELOADED)) as pool:
+        pool.submit(inside, dict(os.environ), _with, disk, work, how, place, nth).result()
 
 
-def _inside(disk: Disk, work: Callable[[], None], how: str, place: str, nth: int) -> None:
-    os.environ["MAINSPRING_STATE"] = str(disk.path)
-    forget()
+def _with(disk: Disk, work: Callable[[], None], how: str, place: str, nth: int) -> None:
     if how:
         module, name = place.split(":")
         _before(import_module(module), name, nth, getattr(disk, how))

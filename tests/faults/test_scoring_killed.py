@@ -6,11 +6,10 @@ see all old answers of a window, or all new ones.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 from time import monotonic
@@ -24,6 +23,7 @@ from tasks.partitions import Answers, aside, cut, keep, of
 from tasks.parts import clear, hold
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.scoring import casts_in, score
+from tests.forks import fork
 from tests.real_canary import AS_OF, DAY, forget, prepare, use_case
 
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
@@ -48,8 +48,8 @@ PRELOADED = [
 @pytest.fixture(scope="module", params=["folder", "s3"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """The variables of a state in which version 1 is champion and 2 in a canary."""
+) -> Iterator[None]:
+    """A state, which the settings lead to, in which version 1 is champion and 2 in a canary."""
     state = str(tmp_path_factory.mktemp("state"))
     variables = {"MAINSPRING_STATE": state, "MAINSPRING_PARTITION_ROWS": "1"}
     if request.param == "s3":
@@ -60,7 +60,7 @@ def place(
             patch.setenv(name, value)
         forget()
         prepare(use_case())
-        yield variables
+        yield
     forget()
 
 
@@ -88,22 +88,17 @@ def score_window(number: int, tell: Callable[[str], object] = str) -> None:
     tell("done")
 
 
-def process(variables: dict[str, str], number: int, told: Connection) -> None:
+def process(number: int, told: Connection) -> None:
     """Score a window in a process of its own."""
-    os.environ.update(variables)
-    forget()
     score_window(number, told.send)
 
 
 class Child:
     """A process that scores a window."""
 
-    def __init__(self, variables: dict[str, str], number: int) -> None:
-        context = get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        self.said, told = context.Pipe(duplex=False)
-        self.process = context.Process(target=process, args=(variables, number, told))
-        self.process.start()
+    def __init__(self, number: int) -> None:
+        self.said, told = Pipe(duplex=False)
+        self.process = fork(PRELOADED, process, number, told)
         told.close()
 
     def whole(self) -> tuple[float, float]:
@@ -168,11 +163,9 @@ class Reader(Thread):
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
-    place: dict[str, str], kills: int
-) -> None:
+def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, kills: int) -> None:
     numbers, dice = range(len(WINDOWS)), random.Random(kills)
-    seconds = Child(place, 0).whole()
+    seconds = Child(0).whole()
     score_window(1)
     whole = {table: [window_of(number, table) for number in numbers] for table in TABLES}
     assert min(rows.height for rows in whole[PREDICTIONS]) > 100
@@ -190,7 +183,7 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(
     while died < kills:
         number = died % len(WINDOWS)
         restore(number)
-        if not Child(place, number).killed(seconds, dice):
+        if not Child(number).killed(seconds, dice):
             continue
         died += 1
         score_window(number)

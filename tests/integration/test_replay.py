@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from configs.settings import ROOT, settings
 from configs.use_case import load_use_case
 from tasks import answers, features
 from tasks.ledger import Entry, Ledger, ledger, unanswered
-from tasks.replay.plan import Job
+from tasks.replay.plan import Job, Step
 from tasks.replay.play import play
 from tasks.replay.replay import Replay, prepare, share
 from tests import real_lake
 from tests.real_replay import END, POLICY, START, configure, real, use_state
 
+WEEK = START + timedelta(days=7)
 TABLES = ("predictions", "shadows", "monitoring")
 
 
@@ -67,25 +68,36 @@ def replayed(replay: Replay) -> Path:
 
 
 @pytest.fixture(scope="module")
-def flown(production: Path, replay: Replay) -> Path:
-    """The state after the same moments through the real flows, the automations' part by hand."""
+def one_week(production: Path, replay: Replay) -> Iterator[Path]:
+    """The state after the steps of one week through the real flows, with a server for the rest."""
+    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with prefect_test_harness(server_startup_timeout=120), quiet:
+        fly(step for step in replay.jobs["lively"].steps if step.at <= WEEK)
+        yield production
+
+
+@pytest.fixture(scope="module")
+def flown(one_week: Path, replay: Replay) -> Path:
+    """The state after all steps."""
+    fly(step for step in replay.jobs["lively"].steps if step.at > WEEK)
+    return one_week
+
+
+def fly(steps: Iterable[Step]) -> None:
+    """What the steps stand for, through the real flows; the automations' part by hand."""
     from flows.monitor import monitor
     from flows.score import score
     from flows.train import train
 
-    steps = replay.jobs["lively"].steps
-    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with prefect_test_harness(server_startup_timeout=120), quiet:
-        for step in steps:
-            if step.do == "score":
-                score("flights", step.at)
-            elif step.do == "monitor":
-                monitor("flights", step.at, report=False)
-            elif step.do == "train":
-                train("flights", step.at)
-            else:
-                answer()
-    return production
+    for step in steps:
+        if step.do == "score":
+            score("flights", step.at)
+        elif step.do == "monitor":
+            monitor("flights", step.at, report=False)
+        elif step.do == "train":
+            train("flights", step.at)
+        else:
+            answer()
 
 
 def answer() -> None:
@@ -138,6 +150,18 @@ def plain(value: Any) -> Any:
 def test_everything_happened(replayed: Path) -> None:
     kinds = {e.what for e in entries(replayed)}
     assert {"alert_raised", "retrain_started", "rollout_started", "promoted", "step_asked"} <= kinds
+
+
+@pytest.mark.server
+def test_a_week_of_a_replay_is_a_week_of_production(one_week: Path, replayed: Path) -> None:
+    """The short form of the two below: what the ledger of the whole replay begins with."""
+    decided = told(entries(one_week))
+    assert {"candidate_registered", "promoted"} <= {entry["what"] for entry in decided}
+    assert decided == told(entries(replayed))[: len(decided)]
+    for table, time in (("predictions", "prediction_time"), ("monitoring", "as_of")):
+        week = rows(replayed, table).filter(pl.col(time) <= WEEK)
+        assert week.height > 0
+        assert rows(one_week, table).equals(week)
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from multiprocessing import get_context
 from threading import Thread
 
 import polars as pl
@@ -22,6 +21,7 @@ from infra.places import MARK, check_places
 from tasks import files, landing
 from tasks.lake import Lake, lake_of
 from tasks.scaffold.sample import read_sample
+from tests.forks import fork
 from tests.real_s3 import S3
 from tests.taking import real_files, rows_of, take
 from tests.unit.test_lake import NEW_YEAR, WEEK, days
@@ -105,11 +105,7 @@ def insist(write) -> None:
 
 
 def race(job, root: str) -> None:
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["tests.integration.test_s3"])
-    racers = [context.Process(target=job, args=(root, writer)) for writer in range(WRITERS)]
-    for process in racers:
-        process.start()
+    racers = [fork([__name__], job, root, writer) for writer in range(WRITERS)]
     for process in racers:
         process.join(200)
     assert [process.exitcode for process in racers] == [0] * WRITERS

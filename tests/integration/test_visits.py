@@ -27,6 +27,7 @@ from tasks import registry, store
 from tasks.check_rows import check_rows
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger
+from tasks.reproduce import reproduce
 
 pytestmark = pytest.mark.server
 
@@ -98,6 +99,13 @@ def test_a_window_is_scored_and_its_drift_has_numbers(version):
     assert inputs <= {subject.rpartition(":")[2] for subject in drifted["subject"]}
     assert drifted["value"].is_finite().all()
     assert numbers.filter(pl.col("subject") == "rmse")["coverage"].item() == 0, "a year late"
+
+
+@pytest.mark.slow
+def test_a_version_is_reproduced_to_the_same_answers(version):
+    found = reproduce(load_use_case("visits"), version, lambda _: None)
+    assert found.equal
+    assert (found.difference, found.flipped, found.threshold) == (0, 0, (None, None))
 
 
 def break_yaml(path: Path) -> None:
