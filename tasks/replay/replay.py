@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 
-from configs.errors import BadConfig, Terminal
+from configs.errors import BadConfig
 from configs.replay import Policy
 from configs.settings import settings
 from configs.use_case import UseCase
-from tasks.replay.meter import Meter
+from tasks.engine import each
+from tasks.replay.meter import Meter, locked
 from tasks.replay.plan import Job, Plan, begin, job_of
-from tasks.replay.play import DONE
+from tasks.replay.process import play_one, run
 from tasks.replay.shared import TRUTH
 
 Tell = Callable[[str, int, int], None]  # a policy, its steps done, all its steps
-_LAST_LINES = 12
+_LOOK = 0.5  # seconds between looks at how far the policies are
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def prepare(
     """
     folder = folder_of(use_case, start, end)
     if again:
-        shutil.rmtree(folder, ignore_errors=True)
+        _erase(folder)
     plan = begin(folder, use_case, start, end)
     found = Replay(folder, plan, {p.name: job_of(plan, p, folder) for p in policies})
     for name, job in found.jobs.items():
@@ -74,48 +76,61 @@ def prepare(
 def share(replay: Replay) -> None:
     """Join the rows of the whole period once, and keep its labels, unless that was done before."""
     if not (replay.folder / TRUTH).exists():
-        _run(replay, "tasks.replay.shared", replay.folder, lambda _: None)
+        run("tasks.replay.shared", replay.folder, replay.plan, replay.folder)
 
 
 def play_all(replay: Replay, at_once: int, tell: Tell) -> None:
-    """Play what is left of every policy, `at_once` at a time; `tell` is told of each step.
+    """Play what is left of every policy, `at_once` at a time or as many as Dask's workers have
+    threads; `tell` is told how far each is.
 
     Those that train most begin first: they take longest. Terminal says what went wrong with the
-    first one that failed; the others are played to their end.
+    first one that failed; the others are played to their end. Transient if all workers are gone.
     """
-
-    def one(policy: str) -> None:
-        steps, place = len(replay.jobs[policy].steps), replay.place_of(policy)
-        if before := Meter(place).done:
-            tell(policy, before, steps)
-        if before == steps:
-            return
-        _run(replay, "tasks.replay.play", place, lambda done: tell(policy, done, steps))
-
-    with ThreadPoolExecutor(at_once) as pool:
-        longest_first = sorted(replay.jobs, key=lambda name: -replay.jobs[name].trainings)
-        running = [pool.submit(one, policy) for policy in longest_first]
-    for future in running:
-        future.result()
+    longest_first = sorted(replay.jobs, key=lambda name: -replay.jobs[name].trainings)
+    left = [replay.place_of(name) for name in longest_first if not _over(replay, name)]
+    play = partial(play_one, plan=replay.plan, folder=replay.folder)
+    with _followed(replay, tell):
+        if settings().engine == "local":
+            with ThreadPoolExecutor(at_once) as pool:
+                ended = list(pool.map(play, left))
+        else:
+            ended = each(play, left)
+    for wrong in filter(None, ended):
+        raise wrong
 
 
-def _run(replay: Replay, module: str, place: Path, tell: Callable[[int], None]) -> None:
-    """A process of the replay on a folder; what it says that is no progress goes to its log."""
-    environment = replay.plan.environment(replay.folder, place / "state")
-    with (place / "log").open("a+") as log:
-        started = log.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(place)],
-            env=environment, cwd=place, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
+def _over(replay: Replay, policy: str) -> bool:
+    return Meter(replay.place_of(policy)).done == len(replay.jobs[policy].steps)
+
+
+@contextmanager
+def _followed(replay: Replay, tell: Tell) -> Iterator[None]:
+    """Look into the policies' folders how far they are, whoever plays them."""
+    over, told = Event(), dict.fromkeys(replay.jobs, 0)
+
+    def look() -> None:
+        for policy, before in told.items():
+            if (done := Meter(replay.place_of(policy)).done) > before:
+                told[policy] = done
+                tell(policy, done, len(replay.jobs[policy].steps))
+
+    def follow() -> None:
+        while not over.wait(_LOOK):
+            look()
+        look()
+
+    with ThreadPoolExecutor(1) as one:
+        following = one.submit(follow)
         try:
-            with process as running:
-                for line in running.stdout or ():
-                    if line.startswith(DONE):
-                        tell(int(line.removeprefix(DONE)))
+            yield
         finally:
-            process.kill()
-        log.seek(started)
-        if process.returncode:
-            said = "".join(log.readlines()[-_LAST_LINES:]).strip()
-            raise Terminal(f"{place.name} stopped; all of it is in {place / 'log'}:\n{said}")
+            over.set()
+    following.result()
+
+
+def _erase(folder: Path) -> None:
+    """Remove a replay; who was left behind and still plays a policy of it ends its step first."""
+    with ExitStack() as held:
+        for lock in folder.glob("policies/*/lock"):
+            held.enter_context(locked(lock))
+        shutil.rmtree(folder, ignore_errors=True)

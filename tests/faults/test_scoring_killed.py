@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from threading import Event, Thread
@@ -18,26 +17,15 @@ from time import monotonic
 import polars as pl
 import pytest
 
-from configs import s3
-from configs.policy import Canary
-from configs.settings import settings
-from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, files, registry
-from tasks.card import make_card
-from tasks.export import export_fitted
+from tasks import files
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
 from tasks.partitions import Answers, aside, cut, keep, of
 from tasks.parts import clear, hold
 from tasks.predictions import PREDICTIONS, SHADOWS, write
-from tasks.rollout import begin
 from tasks.scoring import casts_in, score
-from tasks.training import fit_candidate, training_parts
-from tests import real_lake
 from tests.forks import fork
+from tests.real_canary import AS_OF, DAY, forget, prepare, use_case
 
-AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
-DAY = timedelta(days=1)
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)
 PRELOADED = [
@@ -57,14 +45,6 @@ PRELOADED = [
 ]  # a child that is forked with these needs a second, not six
 
 
-def use_case() -> UseCase:
-    case = load_use_case("flights")
-    shares = Canary(shares=(0.3,), unit=("carrier", "flight", "origin"))
-    split = Split(validation=4 * DAY, holdout=4 * DAY, min_rows=1000)
-    often = case.schedules.model_copy(update={"score_window": DAY / 6})
-    return case.model_copy(update={"split": split, "rollout": shares, "schedules": often})
-
-
 @pytest.fixture(scope="module", params=["folder", "s3"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -82,32 +62,6 @@ def place(
         prepare(use_case())
         yield
     forget()
-
-
-def forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
-    s3.file_system.cache_clear()
-    registry._open.cache_clear()
-
-
-def prepare(case: UseCase) -> None:
-    real_lake.land(case, AS_OF - 23 * DAY, AS_OF + 2 * DAY)
-    features.refresh(case, AS_OF + 2 * DAY)
-    rows = features.training_set(case, AS_OF - 14 * DAY, AS_OF, AS_OF)
-    parts = training_parts(case, rows, AS_OF)
-    fitted = fit_candidate(case, "logistic", parts)
-    exported = export_fitted(case, fitted, parts)
-    card = make_card(case, parts, [fitted], exported, {})
-    golden = registry.golden_rows(exported, parts)
-    for version in (1, 2):
-        registry.register(case.name, exported.onnx, card, golden, f"train:{version}")
-    for what, version, evidence in (
-        ("promoted", 1, {}),
-        ("rollout_started", 2, begin(case, 1)),
-    ):
-        at = AS_OF - DAY / version
-        ledger().record(Entry(case.name, what, f"{what}:{version}", at, "test", version, evidence))
 
 
 def run(number: int) -> tuple[str, list[Answers]]:

@@ -9,71 +9,28 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from configs import faults
-from configs.replay import Policy
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
+from configs.use_case import load_use_case
 from tasks import answers, features
 from tasks.ledger import Entry, Ledger, ledger, unanswered
 from tasks.replay.plan import Job, Step
 from tasks.replay.play import play
 from tasks.replay.replay import Replay, prepare, share
 from tests import real_lake
+from tests.real_replay import END, POLICY, START, configure, real, use_state
 
-START = datetime(2013, 1, 22, tzinfo=UTC)
 WEEK = START + timedelta(days=7)
-END = START + timedelta(days=28)
 TABLES = ("predictions", "shadows", "monitoring")
-POLICY = Policy.model_validate(
-    {
-        "name": "lively",
-        "title": "Everything happens in four weeks",
-        "schedule": "0 5 6 2 *",
-        "alerts": ["performance"],
-        "gate": {"rule": "non_inferiority", "margin": 0.2, "cost_margin": 1, "slice_margin": 0.5,
-                 "calibration_margin": 1, "min_rows": 500},
-        "rollout": {"kind": "canary", "shares": [0.4], "step": "7d", "unit": ["carrier", "flight"]},
-        "retrain": {"cooldown": "7d"},
-        "bake": {"window": "14d", "margin": 0.0, "cost_margin": 0.0, "slice_margin": 0.0},
-    }
-)  # fmt: skip
-
-
-def configure(folder: Path) -> None:
-    """The YAML of production is what the policy makes of the one that ships, made small."""
-    from configs.replay import under
-
-    flights = load_use_case("flights", ROOT / "configs").model_dump(mode="json", by_alias=True)
-    flights["split"] = {"validation": "3d", "holdout": "5d", "min_rows": 500}
-    del flights["candidates"]["boosting"]
-    flights["schedules"]["score_window"] = "7d"
-    flights["monitor"]["contract"] = {"max_null_rise": 0.5}
-    flights["monitor"]["performance"] = [
-        {"metric": "calibration_gap", "window": "7d", "worse_by": 0.02},
-    ]
-    as_policy = under(POLICY, UseCase.model_validate(flights))
-    dumped = as_policy.model_dump(mode="json", by_alias=True)
-    (folder / "flights.yaml").write_text(yaml.safe_dump(dumped))
-
-
-def use_state(patch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
-    for name in [name for name in os.environ if name.startswith("MAINSPRING_")]:
-        patch.delenv(name)
-    for name, value in environment.items():
-        if name.startswith("MAINSPRING_"):
-            patch.setenv(name, value)
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +46,6 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
     settings.cache_clear()
     ledger.cache_clear()
-
-
-def real(folder: Path) -> dict[str, str]:
-    return {"MAINSPRING_STATE": str(folder), "MAINSPRING_USE_CASES": str(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -269,17 +222,18 @@ def test_nothing_that_became_known_later_is_seen(
 
 @pytest.mark.slow
 def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
-    """Two policies for two weeks by the command; anew with --again; and once more, all done."""
+    """Two policies for two weeks by the command; anew by two Dask workers; once more, all done."""
     folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
     command = [
         sys.executable, "-m", "flows.cli", "replay", "flights", "--from", "2013-01-22",
         "--to", "2013-02-04", "--policy", "never", "performance",
     ]  # fmt: skip
     environment = {**os.environ, **real(production), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    by_two = {"MAINSPRING_ENGINE": "dask", "MAINSPRING_DASK_WORKERS": "2"}
     seen = []
-    for more in ([], ["--again"], []):
+    for more, dask in (([], {}), (["--again"], by_two), ([], {})):
         done = subprocess.run(
-            [*command, *more], env=environment, capture_output=True, text=True, check=False
+            [*command, *more], env=environment | dask, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "what each policy came to" in done.stdout

@@ -1,5 +1,6 @@
 """Which steps a replay takes, in which order, and what it refuses to begin."""
 
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from configs.errors import BadConfig, NoRows
 from configs.replay import load_policy
 from configs.use_case import load_use_case
 from tasks.lake import lake_of
+from tasks.replay.meter import Meter, locked
 from tasks.replay.plan import Job, Plan, Step, begin, ends, job_of, moments_of, steps
+from tasks.replay.replay import prepare
 
 FLIGHTS = load_use_case("flights")
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
@@ -108,3 +111,17 @@ def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch
     assert found["MAINSPRING_STATE"] == str(home / "s")
     assert '"flights/raw/weather": 0' in found["MAINSPRING_PINNED"]
     assert found["OMP_NUM_THREADS"] == "1"
+
+
+def test_what_is_begun_anew_waits_for_who_still_plays(home: Path) -> None:
+    features_until(APRIL + WEEK)
+    asked = (FLIGHTS, APRIL, APRIL + WEEK, [load_policy("never")])
+    place = prepare(*asked).place_of("never")
+    with ThreadPoolExecutor(1) as another:
+        with locked(place / "lock"):
+            anew = another.submit(prepare, *asked, again=True)
+            with pytest.raises(TimeoutError):
+                anew.result(0.3)
+            Meter(place).step_done()
+        assert anew.result().place_of("never") == place
+    assert Meter(place).done == 0

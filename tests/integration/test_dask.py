@@ -1,0 +1,140 @@
+"""The score flow on Dask: the same tables wherever partitions are worked on, and clear errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import polars as pl
+import pytest
+import yaml
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
+
+from configs.errors import BadConfig, Transient
+from configs.settings import ROOT
+from flows import score as flow
+from tasks import engine, files
+from tasks.lake import lake_of
+from tasks.predictions import PREDICTIONS, SHADOWS
+from tests.killing import die
+from tests.real_canary import AS_OF, DAY, forget, prepare, use_case
+from tests.real_dask import cluster
+
+pytestmark = pytest.mark.server
+WINDOW = {"as_of": AS_OF + DAY, "window": "1d"}
+KILLED = f"""
+import os, signal
+from datetime import datetime
+from flows import score as flow
+flow.write_shadows = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    flow.score("flights", as_of=datetime.fromisoformat("{AS_OF + DAY}"), window="1d")
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, pl.DataFrame]]:
+    """The tables of a window that the flow scored in one piece, on this machine."""
+    folder = tmp_path_factory.mktemp("state")
+    content = use_case().model_dump(mode="json", by_alias=True)
+    (folder / "flights.yaml").write_text(yaml.safe_dump(content))
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+        patch.setenv("MAINSPRING_STATE", str(folder))
+        patch.setenv("MAINSPRING_USE_CASES", str(folder))
+        forget()
+        prepare(use_case())
+        flow.score("flights", **WINDOW)
+        yield {table: held(table) for table in (PREDICTIONS, SHADOWS)}
+    forget()
+
+
+@pytest.fixture
+def nothing_scored(whole: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same state without a prediction, and partitions of four hours."""
+    for table in whole:
+        files.remove(lake_of("flights").uri(table))
+    monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
+
+
+def held(table: str) -> pl.DataFrame:
+    rows = lake_of("flights").scan(table).collect().drop("run_id")
+    return rows.sort("prediction_time", "carrier", "flight", "origin", "model_version")
+
+
+def by(patch: pytest.MonkeyPatch, place: str) -> None:
+    patch.setenv("MAINSPRING_ENGINE", place)
+    patch.setenv("MAINSPRING_DASK_WORKERS", "2")
+    forget()
+
+
+def check(whole: dict[str, pl.DataFrame]) -> None:
+    assert whole[PREDICTIONS].height > 500
+    for table, rows in whole.items():
+        assert held(table).equals(rows), table
+    assert lake_of("flights").versions([*whole]) == dict.fromkeys(whole, 0)
+    assert aside() == []
+
+
+def aside() -> list[str]:
+    return files.below(f"{lake_of('flights').root}/aside")
+
+
+def test_the_flow_writes_the_same_tables_by_the_worker_of_an_address(
+    whole: dict[str, pl.DataFrame], nothing_scored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster(workers=1) as found:
+        by(monkeypatch, found.address)
+        flow.score("flights", **WINDOW)
+    check(whole)
+
+
+@pytest.mark.slow
+def test_killed_when_all_is_put_aside_and_run_again_the_tables_are_the_same(
+    whole: dict[str, pl.DataFrame], nothing_scored: None, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """By one worker of this machine, whose start runs the program's file again, and then by two."""
+    by(monkeypatch, "dask")
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    environment |= {"PYTHONPATH": str(ROOT), "MAINSPRING_DASK_WORKERS": "1"}
+    done = subprocess.run([sys.executable, program], env=environment, cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(aside()) == 2 * 5  # two tables; nothing leaves between four and eight o'clock
+    assert not lake_of("flights").exists(PREDICTIONS)
+    flow.score("flights", **WINDOW)
+    check(whole)
+
+
+def test_when_all_workers_are_gone_nothing_is_committed(
+    nothing_scored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LOOK", 1)
+    monkeypatch.setattr(engine, "_PATIENCE", 2)
+    monkeypatch.setattr(flow, "score_partition", die)
+    with cluster(workers=1) as found:
+        by(monkeypatch, found.address)
+        with pytest.raises(Transient, match=f"{found.address} has no worker any more"):
+            flow.score("flights", **WINDOW)
+    assert not lake_of("flights").exists(PREDICTIONS)
+    assert not lake_of("flights").exists(SHADOWS)
+
+
+@pytest.mark.parametrize("scheduler", [True, False])
+def test_an_address_without_a_worker_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, scheduler: bool
+) -> None:
+    monkeypatch.setattr(engine, "_PATIENCE", 1)
+    with cluster(workers=0) as found, dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
+        if not scheduler:
+            found.processes[0].kill()
+        by(monkeypatch, found.address)
+        with pytest.raises(BadConfig, match=f"MAINSPRING_ENGINE: no worker of {found.address}"):
+            engine.each(str, [1, 2])

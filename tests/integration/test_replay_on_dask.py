@@ -1,0 +1,99 @@
+"""A replay by Dask's workers: one that dies, and a command that goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.errors import BadConfig
+from configs.replay import Policy
+from configs.settings import settings
+from configs.use_case import load_use_case
+from tasks import features
+from tasks.engine import _workers
+from tasks.ledger import ledger
+from tasks.replay.meter import Meter, locked
+from tasks.replay.process import play_one
+from tasks.replay.replay import Replay, play_all, prepare, share
+from tests import real_lake
+from tests.real_dask import Cluster, cluster
+from tests.real_replay import POLICY, START, configure, real, use_state
+from tests.real_server import until
+
+pytestmark = pytest.mark.slow
+END = START + timedelta(days=14)
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A lake with the flights of two weeks and of what they are trained on."""
+    folder = tmp_path_factory.mktemp("production")
+    configure(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, real(folder))
+        case = load_use_case("flights")
+        real_lake.land(case, START - timedelta(days=30), END)
+        features.refresh(case, END)
+        yield folder
+    settings.cache_clear()
+    ledger.cache_clear()
+
+
+@pytest.fixture
+def workers(production: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Two of them, that the settings name."""
+    with cluster(workers=2) as found:
+        use_state(monkeypatch, real(production) | {"MAINSPRING_ENGINE": found.address})
+        yield found
+
+
+def replay(*names: str) -> Replay:
+    """The same policy under several names, ready to be played."""
+    policies = [Policy(**{**dict(POLICY), "name": name}) for name in names]
+    found = prepare(load_use_case("flights"), START, END, policies)
+    share(found)
+    return found
+
+
+def scored(found: Replay, policy: str) -> pl.DataFrame:
+    table = found.place_of(policy) / "state" / "lake" / "flights" / "predictions"
+    return pl.scan_delta(str(table)).collect().drop("run_id").sort(pl.all())
+
+
+def test_what_a_dead_worker_played_is_played_on_by_the_other(workers: Cluster) -> None:
+    found, told = replay("one", "other"), dict[str, int]()
+
+    def tell(policy: str, done: int, steps: int) -> None:
+        assert told.get(policy, 0) < done <= steps
+        told[policy] = done
+        if len(told) == 2:  # both are at it
+            workers.processes[-1].kill()
+
+    play_all(found, 1, tell)
+    assert told == {name: len(job.steps) for name, job in found.jobs.items()}
+    assert scored(found, "one").height > 3000
+    assert scored(found, "one").equals(scored(found, "other"))
+    workers.processes[0].kill()
+    play_all(found, 1, tell=lambda *_: None)  # there is nothing left to ask a worker for
+
+
+def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
+    found = replay("left")
+    place, steps = found.place_of("left"), len(found.jobs["left"].steps)
+    with _workers() as runner:
+        future = runner.client.submit(play_one, place, found.plan, found.folder)
+        until(lambda: (place / "lock").exists() or None, "beginning")
+        del future
+    with locked(place / "lock"):
+        assert 0 < Meter(place).done < steps
+
+
+def test_a_folder_that_a_worker_does_not_reach_is_named(production: Path) -> None:
+    found = replay("elsewhere")
+    wrong = play_one(production / "elsewhere", found.plan, found.folder)
+    assert isinstance(wrong, BadConfig)
+    assert "MAINSPRING_STATE" in str(wrong)
