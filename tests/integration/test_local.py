@@ -66,11 +66,15 @@ def test_up_starts_once_and_down_stops_only_that(
     assert first.started == ("Prefect", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
-    deployed = [d["name"] for d in httpx.post(f"{address}/api/deployments/filter").json()]
+    deployed = [
+        d["name"] for d in httpx.post(f"{address}/api/deployments/filter", timeout=60).json()
+    ]
     assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
     planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
     until(
-        lambda: httpx.post(f"{address}/api/flow_runs/filter", json=planned).json() or None,
+        lambda: (
+            httpx.post(f"{address}/api/flow_runs/filter", json=planned, timeout=60).json() or None
+        ),
         "run by the clock, of any deployment",
         seconds=40,
     )
