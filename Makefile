@@ -28,7 +28,7 @@ demo: $(READY)  ## the whole loop on a year of real flights, 5 minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring demo
 
 test: $(READY)  ## all tests but the slow ones
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile $(TESTS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-slow: $(READY)  ## the full demo and the fault sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
