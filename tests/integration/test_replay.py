@@ -243,6 +243,7 @@ def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
     assert "<img" in (folder / "replay.html").read_text()
     from tasks.tracking import connect, experiment_of
 
+    settings.cache_clear()  # another test read them in a state of its own
     runs = connect().search_runs(
         [experiment_of(connect(), "flights")], "tags.`mainspring.replay` != ''"
     )
