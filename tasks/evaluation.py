@@ -24,6 +24,10 @@ Decisions = NDArray[np.bool_] | NDArray[np.int64] | Floats
 """Of each row: whether it is flagged, the code of the class that it is given, or its number."""
 BINS = 10
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "rmse", "mae", "cost"})
+METRIC_NAMES = {  # as people read them
+    "roc_auc": "ROC AUC", "pr_auc": "average precision", "log_loss": "log loss",
+    "accuracy": "accuracy", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "cost": "cost",
+}  # fmt: skip
 
 
 def evaluate(

@@ -27,7 +27,7 @@ from tasks import joined, store
 from tasks.engine import each
 from tasks.kinds import kind_of
 from tasks.lake import Lake, lake_of
-from tasks.parts import Part, Window, clear, folder_of, hold, put_aside
+from tasks.parts import Part, Window, clear, folder_of, make_part
 from tasks.retries import STEADY
 
 if TYPE_CHECKING:
@@ -230,12 +230,14 @@ def _refresh_view(
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:
         made_of = {"raw": sources.versions, "built_to": end.isoformat()}
-        cut, folder = sources.cut(start, end), f"{folder_of(lake.root, (start, end))}/{view}"
-        same = {"view": view, "versions": sources.versions, "folder": folder if cut[1:] else None}
+        cut = sources.cut(start, end)
+        folder = f"{folder_of(lake.root, (start, end))}/{view}" if cut[1:] else None
+        same = {"view": view, "versions": sources.versions, "folder": folder}
         parts = each(_build, cut, use_case=use_case, **same)
         some = [part for part in parts if part.height] or parts[:1]
         lake.replace_window(table, some, CREATED, (start, end), note=made_of)
-        clear(folder)
+        if folder:
+            clear(folder)
 
 
 def _build(
@@ -244,7 +246,7 @@ def _build(
     """The rows of a view that became known in a span, put aside if there is a folder for them."""
     raw = raw_tables(use_case, span[1], versions)
     rows = getattr(_module(use_case), view)(raw, *span).collect()
-    return put_aside(span, rows, folder) if folder else hold(span, rows)
+    return make_part(span, rows, folder)
 
 
 def _call(

@@ -19,7 +19,7 @@ from configs.settings import settings
 from configs.use_case import UseCase
 from tasks.features import spine
 from tasks.lake import lake_of
-from tasks.parts import Part, Window, clear, folder_of, hold, put_aside, spans
+from tasks.parts import Part, Window, clear, folder_of, make_part, spans
 from tasks.predictions import CONTRIBUTIONS, PREDICTIONS, SHADOWS, write
 from tasks.reasons import reasons
 from tasks.retries import STEADY
@@ -54,7 +54,7 @@ def keep(cast: Cast, tables: Mapping[str, pl.DataFrame], folder: str | None) -> 
     """The rows of each table as parts, put aside if there is a folder for it."""
     span = (cast.start, cast.end)
     return {
-        table: put_aside(span, rows, f"{folder}/{table}") if folder else hold(span, rows)
+        table: make_part(span, rows, folder and f"{folder}/{table}")
         for table, rows in tables.items()
         if rows.columns
     }

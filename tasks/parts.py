@@ -59,6 +59,11 @@ def hold(span: Window, rows: pl.DataFrame) -> Part:
     return Part(span, rows.height, rows)
 
 
+def make_part(span: Window, rows: pl.DataFrame, folder: str | None) -> Part:
+    """A part that is put aside if there is a folder for it, and else stays in memory."""
+    return put_aside(span, rows, folder) if folder else hold(span, rows)
+
+
 def put_aside(span: Window, rows: pl.DataFrame, folder: str) -> Part:
     """A part as a Parquet file of a folder, whole or not there at all."""
     address = f"{folder}/{_written(span[0])}.parquet"

@@ -209,10 +209,8 @@ def objects(use_case: UseCase) -> RepoContents:
     name = use_case.features.module.rpartition(".")[0] + ".views"
     there = list(vars(import_module(name)).values())
 
-    def of(kind: type[Any]) -> list[Any]:
-        return [
-            deepcopy(thing) for thing in there if isinstance(thing, kind)
-        ]  # Feast writes to them
+    def of(kind: type[Any]) -> list[Any]:  # copies: Feast notes in them what it did
+        return [deepcopy(thing) for thing in there if isinstance(thing, kind)]
 
     views, services = of(FeatureView), of(FeatureService)
     _same_names(use_case, name, "views", {view.name for view in views})

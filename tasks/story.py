@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from configs.use_case import UseCase
+from tasks.evaluation import METRIC_NAMES
 from tasks.kinds import KINDS, kind_of
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, open_episodes
@@ -40,10 +41,6 @@ STYLE = {
 PLUMBING = ("step_asked", "notified")  # asks and messages: in the full history only
 VERDICTS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "wait": "[yellow]… wait[/]"}
 WINDOWS_SHOWN = 6
-NAMES = {
-    "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "log_loss": "log loss",
-    "accuracy": "accuracy", "cost": "cost",
-}  # fmt: skip
 
 
 def status_of(use_case: UseCase) -> RenderableType:
@@ -152,7 +149,7 @@ def picture(use_case: UseCase) -> bytes:
         mark(axes, entries, first, named=axes is panels[0])
         dates(axes)
         tidy(axes, "")
-        title = NAMES[metric] + (" per prediction" if metric == "cost" else "")
+        title = METRIC_NAMES[metric] + (" per prediction" if metric == "cost" else "")
         axes.set_ylabel(f"{title}, by week")
     panels[0].legend(loc="lower left", frameon=False, ncols=6)
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
@@ -172,7 +169,7 @@ def _line(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:
 def _windows(weeks: pl.DataFrame) -> RenderableType:
     table = Table(title="last windows", title_justify="left")
     metrics = weeks.columns[2:-1]
-    for column in ("until", "version", *(NAMES[metric] for metric in metrics), "coverage"):
+    for column in ("until", "version", *(METRIC_NAMES[metric] for metric in metrics), "coverage"):
         table.add_column(column, justify="right")
     for end, version, *numbers, coverage in weeks.iter_rows():
         shown = (*(_number(value, 3) for value in numbers), _number(coverage, 2))

@@ -14,9 +14,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from configs import s3
-from configs.settings import settings
-from tasks.ledger import ledger
+from tests.state import forget
 
 
 def forks(preloaded: Sequence[str]) -> ForkServerContext:
@@ -38,7 +36,5 @@ def inside(environment: Mapping[str, str], work: Callable[..., Any], *given: Any
     """What `work` comes to in an environment, of which nothing was read before."""
     os.environ.clear()
     os.environ.update(environment)
-    settings.cache_clear()
-    ledger.cache_clear()
-    s3.file_system.cache_clear()
+    forget()
     return work(*given)

@@ -5,27 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 
-def find(program: str, *folders: str) -> str:
+def find(program: str, *folders: str, how: str = "as root, .ci/packages does it (Debian)") -> str:
     """The path of a program, on PATH or in one of the folders (patterns below /).
 
-    Where it is missing the test is skipped, and fails in CI, which installs it: .ci/packages.
+    Where it is missing the test is skipped and says `how` to install it, and fails in CI.
     """
     places = [str(place) for one in folders for place in sorted(Path("/").glob(one), reverse=True)]
     path = os.pathsep.join([os.environ["PATH"], *places])
     found = shutil.which(program, path=path)
     if found is None:
-        said = f"{program} is not installed; as root, .ci/packages does it (Debian)"
+        said = f"{program} is not installed; {how}"
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)
     return found
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody uses, each another one."""
+    with ExitStack() as held:
+        taken = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in taken]
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    return free_ports(1)[0]

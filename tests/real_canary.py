@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from configs import s3
 from configs.policy import Canary
-from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, registry
-from tasks.card import make_card
-from tasks.export import export_fitted
-from tasks.ledger import Entry, ledger
 from tasks.rollout import begin
-from tasks.training import fit_candidate, training_parts
-from tests import real_lake
+from tests.real_versions import register, tell, trained_on
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -31,27 +24,7 @@ def use_case() -> UseCase:
 
 def prepare(case: UseCase) -> None:
     """Fill the settings' lake up to two days after AS_OF, and register and promote."""
-    real_lake.land(case, AS_OF - 23 * DAY, AS_OF + 2 * DAY)
-    features.refresh(case, AS_OF + 2 * DAY)
-    rows = features.training_set(case, AS_OF - 14 * DAY, AS_OF, AS_OF)
-    parts = training_parts(case, rows, AS_OF)
-    fitted = fit_candidate(case, "logistic", parts)
-    exported = export_fitted(case, fitted, parts)
-    card = make_card(case, parts, [fitted], exported, {})
-    golden = registry.golden_rows(exported, parts)
-    for version in (1, 2):
-        registry.register(case.name, exported.onnx, card, golden, f"train:{version}")
-    for what, version, evidence in (
-        ("promoted", 1, {}),
-        ("rollout_started", 2, begin(case, 1)),
-    ):
-        at = AS_OF - DAY / version
-        ledger().record(Entry(case.name, what, f"{what}:{version}", at, "test", version, evidence))
-
-
-def forget() -> None:
-    """Read the variables again."""
-    settings.cache_clear()
-    ledger.cache_clear()
-    s3.file_system.cache_clear()
-    registry._open.cache_clear()
+    parts = trained_on(case, AS_OF, AS_OF + 2 * DAY, 23 * DAY, 14 * DAY)
+    register(case, "logistic", parts, [1, 2])
+    tell("promoted", AS_OF - DAY, 1)
+    tell("rollout_started", AS_OF - DAY / 2, 2, **begin(case, 1))

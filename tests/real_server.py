@@ -21,6 +21,7 @@ from tasks.ledger import Entry, ledger
 from tests.real_postgres import Postgres
 from tests.real_redis import RedisServer
 from tests.real_s3 import S3
+from tests.state import forget
 
 NAME = "flights"
 EARLIER, LATER = datetime(2013, 1, 22, tzinfo=UTC), datetime(2013, 1, 29, tzinfo=UTC)
@@ -119,11 +120,6 @@ def candidate(version: int) -> Entry:
 
 def entry_of(key: str) -> Entry | None:
     return next((e for e in ledger().entries(NAME) if e.key == key), None)
-
-
-def forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def until(look: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:

@@ -10,13 +10,12 @@ import polars as pl
 
 from configs.settings import settings
 from tasks.comparison import CALIBRATION, Difference
+from tasks.evaluation import METRIC_NAMES
 from tasks.replay.compare import Compared, Outcome, same, weekly
 from tasks.replay.replay import Replay
 
 Rows = list[dict[str, str]]
-_NAMES = {"roc_auc": "ROC AUC", "pr_auc": "average precision", "log_loss": "log loss",
-          "rmse": "RMSE", "mae": "MAE", "r2": "R²",
-          "cost": "cost a row", CALIBRATION: "calibration"}  # fmt: skip
+_NAMES = {**METRIC_NAMES, "cost": "cost a row", CALIBRATION: "calibration"}
 _HOUR = 3600.0
 
 

@@ -22,6 +22,7 @@ from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger, open_episodes
 from tasks.monitoring import Number, as_rows, save
 from tests import real_lake
+from tests.state import forget
 
 pytestmark = pytest.mark.server
 NAME, BLOCK = "flights", "custom-webhook/ops"
@@ -80,7 +81,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
     os.environ["MAINSPRING_STATE"] = str(home / "state")
     os.environ["MAINSPRING_USE_CASES"] = str(_use_case(home / "configs"))
     os.environ["PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY"] = "PT1S"
-    _forget()
+    forget()
     deployments.write()
     local.up(mlflow=False, free_ports=True, schedules=False, deployed=False)
     try:
@@ -94,7 +95,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
         local.down()
         os.environ.clear()
         os.environ.update(before)
-        _forget()
+        forget()
 
 
 def test_while_all_comes_nobody_is_told_anything(case: UseCase, webhook: Webhook) -> None:
@@ -171,11 +172,6 @@ def _use_case(folder: Path, block: str = BLOCK) -> Path:
     folder.mkdir()
     (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return folder
-
-
-def _forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def _deploy_watch() -> None:

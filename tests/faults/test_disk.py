@@ -21,7 +21,6 @@ import polars as pl
 import pytest
 
 from configs.errors import CannotWrite
-from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
 from tasks import features
 from tasks.lake import lake_of
@@ -32,6 +31,7 @@ from tasks.replay import loop, shared
 from tests import real_lake, taking
 from tests.forks import forks, inside
 from tests.real_disk import Disk, mounted
+from tests.state import forget
 
 AS_OF = datetime(2013, 1, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -61,11 +61,6 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
         run(made, prepare)
         yield made
     forget()
-
-
-def forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def prepare() -> None:

@@ -24,7 +24,8 @@ from tasks.parts import clear, hold
 from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.scoring import casts_in, score
 from tests.forks import fork
-from tests.real_canary import AS_OF, DAY, forget, prepare, use_case
+from tests.real_canary import AS_OF, DAY, prepare, use_case
+from tests.state import forget
 
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)

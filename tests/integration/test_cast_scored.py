@@ -12,20 +12,19 @@ from configs.errors import BadModel
 from configs.policy import Canary, Slice
 from configs.settings import settings
 from configs.use_case import Split, UseCase, load_use_case
-from tasks import features, partitions, registry, window
+from tasks import partitions, window
 from tasks.assignment import CHALLENGER, arm_of, salt_of
-from tasks.card import make_card
 from tasks.engine import each
-from tasks.export import export_fitted
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from tasks.ledger import ledger
 from tasks.paired import mature
 from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
 from tasks.rollout import begin
-from tasks.scoring import Scored, casts_in, score
-from tasks.training import fit_candidate, training_parts
-from tests import real_lake
+from tasks.scoring import Scored, casts_in
+from tests import real_versions
 from tests.killing import answer_or_die
+from tests.real_versions import begin_anew, register, tell, trained_on
+from tests.state import state
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -49,46 +48,18 @@ def use_case() -> UseCase:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def state(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def registered(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The flights of January in the lake, and three versions: 1 logistic, 2 and 3 boosting."""
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        settings.cache_clear()
-        ledger.cache_clear()
-        real_lake.land(use_case, AS_OF - 40 * DAY, AS_OF + 4 * DAY)
-        features.refresh(use_case, AS_OF + 4 * DAY)
-        register_all(use_case)
-        yield folder
-    settings.cache_clear()
-    ledger.cache_clear()
-
-
-def register_all(use_case: UseCase) -> None:
-    rows = features.training_set(use_case, AS_OF - 21 * DAY, AS_OF, AS_OF)
-    parts = training_parts(use_case, rows, AS_OF)
-    for name, origins in (("logistic", (1,)), ("boosting", (2, 3))):
-        fitted = fit_candidate(use_case, name, parts)
-        exported = export_fitted(use_case, fitted, parts)
-        card = make_card(use_case, parts, [fitted], exported, {})
-        golden = registry.golden_rows(exported, parts)
-        for origin in origins:
-            registry.register(use_case.name, exported.onnx, card, golden, f"train:{origin}")
+    with state(tmp_path_factory.mktemp("state")):
+        parts = trained_on(use_case, AS_OF, AS_OF + 4 * DAY, 40 * DAY, 21 * DAY)
+        register(use_case, "logistic", parts, [1])
+        register(use_case, "boosting", parts, [2, 3])
+        yield
 
 
 @pytest.fixture(autouse=True)
-def fresh(state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A ledger of its own, and nothing scored yet."""
-    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
-    settings.cache_clear()
-    ledger.cache_clear()
-    registry._open.cache_clear()
-    for table in (PREDICTIONS, SHADOWS):
-        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
-
-
-def tell(what, at: datetime, version: int, **evidence) -> None:
-    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
+def fresh(registered: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    begin_anew(monkeypatch, tmp_path)
 
 
 def canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
@@ -96,18 +67,15 @@ def canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
 
 
 def scored(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
-    return [score(use_case, cast, window[1], run) for cast in casts_in(use_case, window)]
+    return real_versions.answered(use_case, window, run)
 
 
 def saved(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
-    found = scored(use_case, window, run)
-    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), window)
-    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), window)
-    return found
+    return real_versions.saved(use_case, window, run)
 
 
 def held(table: str) -> pl.DataFrame:
-    return lake_of("flights").scan(table).collect().sort("prediction_time", *UNIT, "model_version")
+    return real_versions.held(table, *UNIT, "model_version")
 
 
 def versions() -> dict[str, int]:

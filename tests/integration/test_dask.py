@@ -23,8 +23,9 @@ from tasks import engine, files
 from tasks.lake import lake_of
 from tasks.predictions import PREDICTIONS, SHADOWS
 from tests.killing import die
-from tests.real_canary import AS_OF, DAY, forget, prepare, use_case
+from tests.real_canary import AS_OF, DAY, prepare, use_case
 from tests.real_dask import cluster
+from tests.state import forget
 
 pytestmark = pytest.mark.server
 WINDOW = {"as_of": AS_OF + DAY, "window": "1d"}
@@ -32,6 +33,7 @@ KILLED = f"""
 import os, signal
 from datetime import datetime
 from flows import score as flow
+from tests.state import forget
 flow.write_shadows = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if __name__ == "__main__":
     flow.score("flights", as_of=datetime.fromisoformat("{AS_OF + DAY}"), window="1d")

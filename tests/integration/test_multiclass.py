@@ -1,7 +1,6 @@
 """Classes as label, from real flights to a rollback: will it arrive early, on time or late?"""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,29 +12,27 @@ import pytest
 
 from configs.errors import BadConfig
 from configs.policy import Ab
-from configs.settings import settings
 from configs.use_case import UseCase
 from feature_repo.flights import transforms
-from tasks import bake, features, reasons, registry, reproduce, show, story, window
+from tasks import bake, features, reasons, reproduce, show, story, window
 from tasks.ab import costs
-from tasks.card import make_card
 from tasks.card_page import write_page
 from tasks.card_text import markdown
 from tasks.check_rows import check_rows
 from tasks.explain import explain
-from tasks.export import export_fitted
 from tasks.keys import write_key
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from tasks.ledger import ledger
 from tasks.monitoring import as_rows, save
-from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
-from tasks.promotion import Decision, decide, gate_table
+from tasks.predictions import PREDICTIONS, Window
+from tasks.promotion import decide
 from tasks.registry import Model, as_served, open_model
 from tasks.rollout import begin, rolling
-from tasks.scoring import Scored, casts_in, score
-from tasks.training import Parts, fit_candidate, training_parts
-from tests import real_lake
+from tasks.training import Parts
+from tests import real_versions
 from tests.real_classes import CLASSES, arrivals, classes_use_case
+from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.state import state
 
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -51,58 +48,27 @@ def use_case() -> UseCase:
 @pytest.fixture(scope="module", autouse=True)
 def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """The flights of January in the lake, and two versions: 1 boosting, 2 logistic."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
+    with state(tmp_path_factory.mktemp("state")) as patch:
         patch.setattr(transforms, "arrivals", arrivals, raising=False)
-        settings.cache_clear()
-        ledger.cache_clear()
-        real_lake.land(use_case, AS_OF - 26 * DAY, END + 2 * DAY)
-        features.refresh(use_case, END + 2 * DAY)
-        rows = features.training_set(use_case, AS_OF - 24 * DAY, AS_OF, AS_OF)
-        split = training_parts(use_case, rows, AS_OF)
+        split = trained_on(use_case, AS_OF, END + 2 * DAY, 26 * DAY, 24 * DAY)
         for name in ("boosting", "logistic"):
-            register(use_case, name, split)
+            register(use_case, name, split, [name], {"raw/arrivals": 0})
         yield split
-    settings.cache_clear()
-    ledger.cache_clear()
-
-
-def register(use_case: UseCase, name: str, parts: Parts) -> None:
-    fitted = fit_candidate(use_case, name, parts)
-    exported = export_fitted(use_case, fitted, parts)
-    card = make_card(use_case, parts, [fitted], exported, {"raw/arrivals": 0})
-    golden = registry.golden_rows(exported, parts)
-    registry.register(use_case.name, exported.onnx, card, golden, f"train:{name}")
 
 
 @pytest.fixture(autouse=True)
 def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A ledger of its own, and nothing scored yet."""
-    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
-    settings.cache_clear()
-    ledger.cache_clear()
-    for table in (PREDICTIONS, SHADOWS, "monitoring"):
-        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+    begin_anew(monkeypatch, tmp_path)
 
 
 def model(version: int) -> Model:
     return open_model("flights", version)
 
 
-def tell(what, at: datetime, version: int, **evidence) -> None:
-    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
-
-
-def answered(use_case: UseCase, when: Window = WINDOW) -> list[Scored]:
-    return [score(use_case, cast, when[1], "run 1") for cast in casts_in(use_case, when)]
-
-
 def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    found = answered(use_case, when)
-    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), when)
-    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), when)
-    return lake_of("flights").scan(PREDICTIONS).collect().sort("prediction_time")
+    real_versions.saved(use_case, when)
+    return held(PREDICTIONS)
 
 
 def spoil(table: str, version: int) -> None:
@@ -115,10 +81,6 @@ def spoil(table: str, version: int) -> None:
     )
     keys = ("carrier", "model_version")
     lake.replace_window(table, rows.collect(), "prediction_time", WINDOW, keys=keys)
-
-
-def verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
 
 
 def test_a_version_knows_its_classes_and_prices(parts):
@@ -205,7 +167,7 @@ def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
 def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
     tell("promoted", AS_OF - DAY, 2)
     day = (AS_OF, AS_OF + DAY)
-    found = answered(use_case, day)
+    found = real_versions.answered(use_case, day)
     late = found[0].used.filter(decision="late")
     why = reasons.reasons(use_case, found[0])
     assert why.height == 2 * late.height > 0

@@ -1,7 +1,6 @@
 """A number as label, from real flights to a rollback: the delay in minutes, not late or not."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -12,28 +11,26 @@ import polars as pl
 import pytest
 
 from configs.policy import Ab
-from configs.settings import settings
 from configs.use_case import UseCase
 from feature_repo.flights import transforms
-from tasks import bake, features, registry, reproduce, show, story, window
+from tasks import bake, features, reproduce, show, story, window
 from tasks.ab import costs
-from tasks.card import make_card
 from tasks.card_page import write_page
 from tasks.card_text import markdown
 from tasks.explain import explain
-from tasks.export import export_fitted
 from tasks.keys import write_key
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from tasks.ledger import ledger
 from tasks.monitoring import as_rows, save
-from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
-from tasks.promotion import Decision, decide, gate_table
+from tasks.predictions import PREDICTIONS, Window
+from tasks.promotion import decide
 from tasks.registry import Model, open_model
 from tasks.rollout import begin, rolling
-from tasks.scoring import casts_in, score
-from tasks.training import Parts, fit_candidate, training_parts
-from tests import real_lake
+from tasks.training import Parts
+from tests import real_versions
 from tests.real_delays import delays, delays_use_case
+from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.state import state
 
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -49,54 +46,27 @@ def use_case() -> UseCase:
 @pytest.fixture(scope="module", autouse=True)
 def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """The flights of January in the lake, and two versions: 1 ridge, 2 boosting."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
+    with state(tmp_path_factory.mktemp("state")) as patch:
         patch.setattr(transforms, "delays", delays, raising=False)
-        settings.cache_clear()
-        ledger.cache_clear()
-        real_lake.land(use_case, AS_OF - 20 * DAY, END + 2 * DAY)
-        features.refresh(use_case, END + 2 * DAY)
-        rows = features.training_set(use_case, AS_OF - 17 * DAY, AS_OF, AS_OF)
-        split = training_parts(use_case, rows, AS_OF)
+        split = trained_on(use_case, AS_OF, END + 2 * DAY, 20 * DAY, 17 * DAY)
         for name in ("ridge", "boosting"):
-            register(use_case, name, split)
+            register(use_case, name, split, [name], {"raw/arrivals": 0})
         yield split
-    settings.cache_clear()
-    ledger.cache_clear()
-
-
-def register(use_case: UseCase, name: str, parts: Parts) -> None:
-    fitted = fit_candidate(use_case, name, parts)
-    exported = export_fitted(use_case, fitted, parts)
-    card = make_card(use_case, parts, [fitted], exported, {"raw/arrivals": 0})
-    golden = registry.golden_rows(exported, parts)
-    registry.register(use_case.name, exported.onnx, card, golden, f"train:{name}")
 
 
 @pytest.fixture(autouse=True)
 def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A ledger of its own, and nothing scored yet."""
-    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
-    settings.cache_clear()
-    ledger.cache_clear()
-    for table in (PREDICTIONS, SHADOWS, "monitoring"):
-        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+    begin_anew(monkeypatch, tmp_path)
 
 
 def model(version: int) -> Model:
     return open_model("flights", version)
 
 
-def tell(what, at: datetime, version: int, **evidence) -> None:
-    ledger().record(Entry("flights", what, f"{what}:{version}", at, "test", version, evidence))
-
-
 def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    found = [score(use_case, cast, when[1], "run 1") for cast in casts_in(use_case, when)]
-    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), when)
-    write(use_case, PREDICTIONS, pl.concat(each.used for each in found), when)
-    return lake_of("flights").scan(PREDICTIONS).collect().sort("prediction_time")
+    real_versions.saved(use_case, when)
+    return held(PREDICTIONS)
 
 
 def spoil(table: str, version: int, by: float) -> None:
@@ -106,10 +76,6 @@ def spoil(table: str, version: int, by: float) -> None:
     answers = pl.col("prediction", "decision") + off
     rows = lake.scan(table).with_columns(answers).collect()
     lake.replace_window(table, rows, "prediction_time", WINDOW, keys=("carrier", "model_version"))
-
-
-def verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
 
 
 def test_a_version_knows_that_it_answers_minutes(parts):

@@ -27,7 +27,7 @@ from tasks.replay.plan import Job, Step
 from tasks.replay.play import play
 from tasks.replay.replay import Replay, prepare, share
 from tests import real_lake
-from tests.real_replay import END, POLICY, START, configure, real, use_state
+from tests.real_replay import END, POLICY, START, configure, production_until, real, use_state
 
 WEEK = START + timedelta(days=7)
 TABLES = ("predictions", "shadows", "monitoring")
@@ -36,16 +36,8 @@ TABLES = ("predictions", "shadows", "monitoring")
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A lake with all flights of the period and a week more, and nothing else yet."""
-    folder = tmp_path_factory.mktemp("production")
-    configure(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        use_state(patch, real(folder))
-        case = load_use_case("flights")
-        real_lake.land(case, START - timedelta(days=30), END + timedelta(days=7))
-        features.refresh(case, END + timedelta(days=7))
+    with production_until(tmp_path_factory.mktemp("production"), END + timedelta(days=7)) as folder:
         yield folder
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 @pytest.fixture(scope="module")

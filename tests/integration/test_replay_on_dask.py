@@ -11,17 +11,13 @@ import pytest
 
 from configs.errors import BadConfig
 from configs.replay import Policy
-from configs.settings import settings
 from configs.use_case import load_use_case
-from tasks import features
 from tasks.engine import _workers
-from tasks.ledger import ledger
 from tasks.replay.meter import Meter, locked
 from tasks.replay.process import play_one
 from tasks.replay.replay import Replay, play_all, prepare, share
-from tests import real_lake
 from tests.real_dask import Cluster, cluster
-from tests.real_replay import POLICY, START, configure, real, use_state
+from tests.real_replay import POLICY, START, production_until, real, use_state
 from tests.real_server import until
 
 pytestmark = pytest.mark.slow
@@ -31,16 +27,8 @@ END = START + timedelta(days=14)
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A lake with the flights of two weeks and of what they are trained on."""
-    folder = tmp_path_factory.mktemp("production")
-    configure(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        use_state(patch, real(folder))
-        case = load_use_case("flights")
-        real_lake.land(case, START - timedelta(days=30), END)
-        features.refresh(case, END)
+    with production_until(tmp_path_factory.mktemp("production"), END) as folder:
         yield folder
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 @pytest.fixture

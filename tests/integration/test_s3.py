@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from configs import s3
 from configs.errors import BadConfig, Conflict, MainspringError, NoRows, Transient
 from configs.settings import settings
 from configs.use_case import load_use_case
@@ -23,6 +22,7 @@ from tasks.lake import Lake, lake_of
 from tasks.scaffold.sample import read_sample
 from tests.forks import fork
 from tests.real_s3 import S3
+from tests.state import forget
 from tests.taking import real_files, rows_of, take
 from tests.unit.test_lake import NEW_YEAR, WEEK, days
 
@@ -38,11 +38,6 @@ def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     forget()
     yield name
     forget()
-
-
-def forget() -> None:
-    settings.cache_clear()
-    s3.file_system.cache_clear()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
 
-from configs import s3
 from configs.errors import BadConfig
 from configs.settings import settings
 from configs.use_case import load_use_case
@@ -27,6 +26,7 @@ from tasks import files, registry
 from tasks.lake import lake_of
 from tasks.ledger import ledger
 from tests.real_s3 import S3
+from tests.state import forget
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -54,13 +54,6 @@ def bucket(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             files.upload(Path(landed), f"{settings().landing}/flights")
         yield name
     forget()
-
-
-def forget() -> None:
-    settings.cache_clear()
-    ledger.cache_clear()
-    s3.file_system.cache_clear()
-    registry._open.cache_clear()
 
 
 def links() -> list[str]:

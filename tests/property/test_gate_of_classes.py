@@ -62,7 +62,7 @@ def decided(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decision:
     return judge(use_case, rows(), answers(use_case, new), answers(use_case, old))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, seeds, metrics, rules, st.floats(0, 0.5), st.floats(0.01, 1))
 def test_less_probability_for_the_truth_never_lifts_metric_cost_or_slice(
     seed, other, metric, rule, knows, share
@@ -85,7 +85,7 @@ def test_less_probability_for_the_truth_never_lifts_metric_cost_or_slice(
         assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, metrics, rules, st.floats(0, 0.5), orders)
 def test_classes_in_another_order_are_decided_alike(seed, metric, rule, knows, order):
     new, old = values(seed, knows), values(seed + 1, 0.2)
