@@ -6,12 +6,14 @@ sets one of these outside keeps it.
 
 import os
 
-for _name, _value in {
+LIBRARIES = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads must not spin: boosting is 4 times faster
     "DO_NOT_TRACK": "true",  # nothing calls home
     "GX_ANALYTICS_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",  # else ONNX Runtime sends events, from a thread of its own
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # models are ONNX and nothing else
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}.items():
+}
+for _name, _value in LIBRARIES.items():
     os.environ.setdefault(_name, _value)

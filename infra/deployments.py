@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from configs import LIBRARIES
 from configs.errors import BadConfig
 from configs.reading import read_yaml
 from configs.settings import settings
@@ -34,13 +35,10 @@ _RUNS = {
     "name": WORK_POOL,
     "job_variables": {
         # Named, or the worker looks through the workspace first: twice the time to start a run.
-        "command": "python -m prefect.engine",
+        "command": "python -m infra.run",
         "env": {
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # what the zombie automation listens to
-            "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads make training three times as slow
-            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-            "GX_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "true",
+            **LIBRARIES,
         },
     },
 }

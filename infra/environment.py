@@ -31,13 +31,8 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": _first(str(ROOT), os.environ.get("PYTHONPATH", "")),
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_API_URL": f"{settings().prefect_url}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or it starts eight processes more
-        "GX_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "true",
-        "OMP_WAIT_POLICY": "PASSIVE",
         **boto_variables(settings().mlflow_artifacts),
     }
 

@@ -23,8 +23,8 @@ from infra.environment import check_port, check_state, enter, environment, take_
 from infra.places import check_places
 from infra.processes import Process, last_lines, recall, remember, start, stop
 
-PREFECT, MLFLOW, WORKER = "Prefect", "MLflow", "worker"
-_LAST_FIRST = (WORKER, MLFLOW, PREFECT)
+PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
+_LAST_FIRST = (WORKER, WARM, MLFLOW, PREFECT)
 _PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
 _DATABASES = {
     PREFECT: "PREFECT_SERVER_DATABASE_CONNECTION_URL",
@@ -61,8 +61,8 @@ def up(
     there = {process.name: process for process in recall(_record())}
     _check_same(there.values())
     mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a server there is already
-    wanted = [PREFECT, MLFLOW, WORKER] if mlflow else [PREFECT, WORKER]
-    missing = [name for name in wanted if name not in there]
+    asked = {PREFECT: True, MLFLOW: mlflow, WARM: settings().warm, WORKER: True}
+    missing = [name for name, wanted in asked.items() if wanted and name not in there]
     if free_ports:
         take_free_ports([_PORTS[name] for name in missing if name in _PORTS])
     for name in missing:
@@ -123,12 +123,13 @@ def _check_same(processes: Iterable[Process]) -> None:
 def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> None:
     """Start all that is missing, each as soon as it can, and add it to what is `there`."""
     for name in missing:
-        if name != WORKER:
+        if name in _PORTS:
             _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
     _wait(there, PREFECT, f"{settings().prefect_url}/api/health")
     pools.put("process")
-    if WORKER in missing:
-        _launch(WORKER, there, {})
+    for name in missing:
+        if name not in _PORTS:
+            _launch(name, there, {})
     if MLFLOW in missing:
         _wait(there, MLFLOW, f"{settings().mlflow_url}/health")
     _check_alive(there)
@@ -149,6 +150,7 @@ def _command(name: str) -> list[str]:
     s = settings()
     arguments = {
         PREFECT: f"prefect server start --host {s.host} --port {s.prefect_port}",
+        WARM: "infra.warm",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
         MLFLOW: f"mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
     }[name].split()

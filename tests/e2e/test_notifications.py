@@ -182,7 +182,7 @@ def _deploy_watch() -> None:
         NAME,
         work_pool_name="mainspring",
         parameters={"use_case": NAME},
-        job_variables={"command": "python -m prefect.engine"},
+        job_variables={"command": "python -m infra.run"},
         print_next_steps=False,
     )
 

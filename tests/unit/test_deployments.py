@@ -133,7 +133,7 @@ def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, An
             assert deployment["tags"] == ["mainspring", use_case]
             assert deployment["concurrency_limit"] == WAITS_ITS_TURN
         assert deployment["work_pool"]["name"] == "mainspring"
-        assert deployment["work_pool"]["job_variables"]["command"] == "python -m prefect.engine"
+        assert deployment["work_pool"]["job_variables"]["command"] == "python -m infra.run"
         env = deployment["work_pool"]["job_variables"]["env"]
         assert env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
 
