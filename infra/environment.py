@@ -32,6 +32,7 @@ def environment() -> dict[str, str]:
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_API_URL": f"{settings().prefect_url}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # of who waits its turn
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or it starts eight processes more
         **boto_variables(settings().mlflow_artifacts),
     }

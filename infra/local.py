@@ -149,7 +149,7 @@ def _launch(name: str, there: dict[str, Process], more: Mapping[str, str]) -> No
 def _command(name: str) -> list[str]:
     s = settings()
     arguments = {
-        PREFECT: f"prefect server start --host {s.host} --port {s.prefect_port}",
+        PREFECT: f"infra.prefect_server server start --host {s.host} --port {s.prefect_port}",
         WARM: "infra.warm",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
         MLFLOW: f"mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",

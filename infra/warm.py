@@ -31,7 +31,8 @@ from infra.run import ENGINE, HEADER, NUMBER, SOCKET, STREAMS, inside
 _LIBRARIES = (
     "prefect.flow_engine", "prefect.events", "polars", "deltalake", "pyarrow.parquet",
     "sklearn.ensemble", "sklearn.pipeline", "onnx", "skl2onnx", "onnxruntime", "mlflow.onnx",
-    "feast", "matplotlib.pyplot", "great_expectations",
+    "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
+    "alembic.migration", "git", "feast", "matplotlib.pyplot", "great_expectations",
 )  # fmt: skip
 
 

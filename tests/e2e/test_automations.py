@@ -182,6 +182,12 @@ def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCa
     assert f"rolled back to v{before.version}" in told
 
 
+def test_nothing_of_all_this_was_refused_because_the_database_was_locked(server: UseCase) -> None:
+    said = (settings().state / "logs" / "prefect.log").read_text()
+    assert "Check out the dashboard" in said
+    assert "database is locked" not in said
+
+
 @pytest.mark.slow
 def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
     server: UseCase,

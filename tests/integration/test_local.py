@@ -63,7 +63,7 @@ def test_up_starts_once_and_down_stops_only_that(
     state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
     first = local.up(mlflow=False, free_ports=True)
-    assert first.started == ("Prefect", "worker")
+    assert first.started == ("Prefect", "warm", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
     deployed = [
@@ -79,9 +79,9 @@ def test_up_starts_once_and_down_stops_only_that(
         seconds=40,
     )
     again = local.up(mlflow=False, free_ports=True)
-    assert (again.started, again.already) == ((), ("Prefect", "worker"))
+    assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
     assert again.addresses == first.addresses
-    assert local.down() == ["worker", "Prefect"]
+    assert local.down() == ["worker", "warm", "Prefect"]
     assert local.down() == []
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/api/health")
