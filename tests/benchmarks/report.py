@@ -74,10 +74,11 @@ def _imports(loaded: dict[str, dict[str, float]]) -> Table:
 def _loop(loop: dict[str, Any]) -> list[Table]:
     """A daily run, and where the seconds go between an alert and its promotion."""
     daily, alert = loop["daily"], loop["alert to champion"]
-    title = f"a daily run: {daily['share']:.0%} of its seconds, {daily['cpu_share']:.0%} of its CPU"
+    share = daily["share"]
+    title = f"a daily run: {share['seconds']:.0%} of its seconds, {share['cpu']:.0%} of its CPU"
     shown = _columns(f"{title} are Prefect's", "", "seconds", "CPU s")
-    for how in ("prefect", "bare"):
-        shown.add_row(how, _number(daily[how]["seconds"]), _number(daily[how]["cpu"]))
+    for way in ("prefect", "no heartbeats", "bare"):
+        shown.add_row(way, _number(daily[way]["seconds"]), _number(daily[way]["cpu"]))
     said = f"{alert['seconds']:.1f} s, {alert['beside fitting']:.1f} beside fitting"
     parts = _columns(f"alert to {alert['decision']}: {said}", "flow", "part", "seconds")
     for flow, took in alert["parts"].items():
