@@ -80,6 +80,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
     home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
     os.environ["MAINSPRING_STATE"] = str(home / "state")
     os.environ["MAINSPRING_USE_CASES"] = str(_use_case(home / "configs"))
+    os.environ["MAINSPRING_WARM"] = "false"  # three runs are not worth it
     os.environ["PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY"] = "PT1S"
     forget()
     deployments.write()

@@ -163,7 +163,7 @@ class Reader(Thread):
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, kills: int) -> None:
     numbers, dice = range(len(WINDOWS)), random.Random(kills)
     seconds = Child(0).whole()

@@ -29,7 +29,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(state: Path) -> Iterator[psutil.Process]:
-    process = subprocess.Popen([sys.executable, "-m", "infra.warm"], env=environment(state))
+    few = "import infra.warm as w; w._LIBRARIES = ('prefect.flow_engine', 'polars'); w.main()"
+    process = subprocess.Popen([sys.executable, "-c", few], env=environment(state), cwd=ROOT)
     until(lambda: (state / SOCKET).exists() or None, "warm process")
     yield psutil.Process(process.pid)
     process.kill()
