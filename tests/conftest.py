@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,31 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server, started once a session."""
     with running(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The address of a Prefect server for the flows that tests call; its settings reach nobody."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    apart, harness = copy_context(), prefect_test_harness(server_startup_timeout=120)
+    apart.run(harness.__enter__)
+    yield str(apart.run(PREFECT_API_URL.value))
+    apart.run(harness.__exit__, None, None, None)
+
+
+@pytest.fixture(scope="module")
+def api(prefect_server: str) -> Iterator[None]:
+    """Flows that tests call run under the session's server, without waiting for heartbeats."""
+    from prefect import settings as prefect
+
+    changed = {
+        prefect.PREFECT_API_URL: prefect_server,
+        prefect.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with prefect.temporary_settings(changed):
+        yield
 
 
 @pytest.fixture

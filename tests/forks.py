@@ -8,7 +8,7 @@ asks for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -16,18 +16,34 @@ from typing import Any
 
 from tests.state import forget
 
+_PRELOADED = [  # for all tests, since a server that runs already imports nothing more
+    "feast.infra.online_stores.sqlite",
+    "feast.infra.passthrough_provider",
+    "feast.infra.registry.sql",
+    "feast.repo_operations",
+    "feature_repo.asof",
+    "feature_repo.flights.views",
+    "great_expectations",
+    "mlflow.onnx",
+    "mlflow.store.artifact.s3_artifact_repo",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "sqlalchemy.dialects.sqlite",
+    "tests.state",
+]
 
-def forks(preloaded: Sequence[str]) -> ForkServerContext:
-    """Where processes are forked; a server that runs already imports nothing more."""
+
+def forks() -> ForkServerContext:
+    """Where processes are forked."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(list(preloaded))
+    context.set_forkserver_preload(_PRELOADED)
     return context
 
 
-def fork(preloaded: Sequence[str], work: Callable[..., object], *given: Any) -> BaseProcess:
+def fork(work: Callable[..., object], *given: Any) -> BaseProcess:
     """A process that has begun to work in the environment of this one."""
-    target = (dict(os.environ), work, *given)
-    process = forks(preloaded).Process(target=inside, args=target)
+    process = forks().Process(target=inside, args=(dict(os.environ), work, *given))
     process.start()
     return process
 

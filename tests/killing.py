@@ -21,17 +21,10 @@ from tasks.rollout import Cast
 from tests.candidates import NAME
 from tests.forks import fork
 
-PRELOADED = [
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "tasks.alias",
-    "tests.candidates",
-]
-
 
 def run(job: Callable[[], object], state: Path, point: str = "", times: int = 1) -> int:
     """Run a job on a state folder in a process of its own, killed at a point; its exit code."""
-    process = fork(PRELOADED, _in, job, str(state), point, times)
+    process = fork(_in, job, str(state), point, times)
     process.join(60)
     assert process.exitcode is not None, f"still running: {point}"
     return process.exitcode
@@ -48,7 +41,7 @@ def _in(job: Callable[[], object], state: str, point: str, times: int) -> None:
 
 def at_once(job: Callable[[int], object], times: int) -> list[int]:
     """Run a job in several processes at once, each told its number; their exit codes."""
-    processes = [fork(PRELOADED, job, number) for number in range(times)]
+    processes = [fork(job, number) for number in range(times)]
     for process in processes:
         process.join(60)
     return [-1 if process.exitcode is None else process.exitcode for process in processes]

@@ -39,7 +39,6 @@ pytestmark = pytest.mark.timeout(900)
 slow = pytest.mark.slow
 ORDER = ["prediction_time", "carrier", "flight", "origin", "flight_date"]
 SAID = {"fill": "is full", "close": "cannot be written"}
-PRELOADED = ["feast", "mlflow.onnx", "onnxruntime", "great_expectations", __name__]
 
 
 def use_case() -> UseCase:
@@ -89,7 +88,7 @@ def run(disk: Disk, work: Callable[[], None], how: str = "", place: str = "", nt
     """Do some work in a process of its own; before the nth call of the function at a `place`
     (module:name) something happens to the disk. Raises what the work raised.
     """
-    with ProcessPoolExecutor(1, mp_context=forks(PRELOADED)) as pool:
+    with ProcessPoolExecutor(1, mp_context=forks()) as pool:
         pool.submit(inside, dict(os.environ), _with, disk, work, how, place, nth).result()
 
 

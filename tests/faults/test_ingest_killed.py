@@ -1,44 +1,20 @@
 """An ingest that is killed between any two of its commits, and run again, leaves the same state."""
 
 import os
-import pickle
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
-from tasks.intake import examine
-from tasks.landing import discover, recorded
-from tests.taking import AS_OF, land, rows_of, take, versions
-
-PROGRAM = """
-import os, pickle, signal, sys
-from pathlib import Path
-from tests.taking import AS_OF
-from configs.use_case import load_use_case
-from tasks.intake import commit_rows
+from tasks.intake import Intake, commit_rows, examine
 from tasks.lake import Lake
-from tasks.landing import record
-
-left, commit = int(sys.argv[1]), Lake.append_once
-
-def dying(lake, table, batches):
-    global left
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    return commit(lake, table, batches)
-
-Lake.append_once = dying
-flights, intake = load_use_case("flights"), pickle.loads(Path(sys.argv[2]).read_bytes())
-commit_rows(flights, intake)
-record(flights, intake.verdicts, AS_OF)
-"""
+from tasks.landing import discover, record, recorded
+from tests.forks import fork
+from tests.taking import AS_OF, land, rows_of, take, versions
 
 
 def land_some() -> None:
@@ -50,15 +26,25 @@ def land_some() -> None:
     land("departures")
 
 
-def killed_after(commits: int, flights: UseCase, home: Path) -> int:
+def killed_after(commits: int, flights: UseCase) -> int | None:
     """Run the commits of an ingest in a process that kills itself; its exit code."""
-    stored = home / "intake.pickle"
-    stored.write_bytes(pickle.dumps(examine(flights, discover(flights), AS_OF)))
-    root = Path(__file__).parent.parent
-    paths = os.pathsep.join([str(root), str(root.parent)])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    command = [sys.executable, "-c", PROGRAM, str(commits), str(stored)]
-    return subprocess.run(command, env=environment, check=False, timeout=120).returncode
+    process = fork(commit_some, commits, flights, examine(flights, discover(flights), AS_OF))
+    process.join(120)
+    return process.exitcode
+
+
+def commit_some(commits: int, flights: UseCase, intake: Intake) -> None:
+    """Commit what was examined, and die before one commit more than `commits`."""
+    commit, left = Lake.append_once, iter(range(commits))
+
+    def dying(lake: Lake, *given: Any) -> bool:
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return commit(lake, *given)
+
+    Lake.append_once = dying  # type: ignore[method-assign]
+    commit_rows(flights, intake)
+    record(flights, intake.verdicts, AS_OF)
 
 
 def state(flights: UseCase) -> dict[str, pl.DataFrame]:
@@ -81,7 +67,7 @@ def test_a_kill_between_commits_changes_nothing_in_the_end(
         monkeypatch.setenv("MAINSPRING_STATE", str(fresh))
         settings.cache_clear()
         land_some()
-        assert killed_after(left, flights, fresh) == -signal.SIGKILL
+        assert killed_after(left, flights) == -signal.SIGKILL
         take(flights)
         found = state(flights)
         assert {name: rows.height for name, rows in found.items()} == {
@@ -99,7 +85,7 @@ def test_a_file_that_lands_after_the_kill_does_not_take_rows_from_those_committe
     """The new file sorts first and brings rows that the killed run has committed already."""
     flights = load_use_case("flights")
     (path,) = land("departures")
-    assert killed_after(2, flights, home) == -signal.SIGKILL  # its rows are in, its record is not
+    assert killed_after(2, flights) == -signal.SIGKILL  # its rows are in, its record is not
     rows = pl.read_parquet(path)
     rows.head(100).write_parquet(path.with_name("2013-01-01-late.parquet"))
     late, first = take(flights).verdicts

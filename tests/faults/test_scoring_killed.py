@@ -29,21 +29,6 @@ from tests.state import forget
 
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)
-PRELOADED = [
-    "feast.infra.online_stores.sqlite",
-    "feast.infra.passthrough_provider",
-    "feast.infra.registry.sql",
-    "feast.repo_operations",
-    "feature_repo.asof",
-    "feature_repo.flights.views",
-    "mlflow.onnx",
-    "mlflow.store.artifact.s3_artifact_repo",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "onnxruntime",
-    "sqlalchemy.dialects.sqlite",
-    __name__,
-]  # a child that is forked with these needs a second, not six
 
 
 @pytest.fixture(scope="module", params=["folder", "s3"])
@@ -99,7 +84,7 @@ class Child:
 
     def __init__(self, number: int) -> None:
         self.said, told = Pipe(duplex=False)
-        self.process = fork(PRELOADED, process, number, told)
+        self.process = fork(process, number, told)
         told.close()
 
     def whole(self) -> tuple[float, float]:

@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from configs.errors import BadConfig, Transient
 from configs.settings import ROOT
@@ -41,12 +40,12 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, pl.DataFrame]]:
+def whole(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, pl.DataFrame]]:
     """The tables of a window that the flow scored in one piece, on this machine."""
     folder = tmp_path_factory.mktemp("state")
     content = use_case().model_dump(mode="json", by_alias=True)
     (folder / "flights.yaml").write_text(yaml.safe_dump(content))
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAINSPRING_STATE", str(folder))
         patch.setenv("MAINSPRING_USE_CASES", str(folder))
         forget()

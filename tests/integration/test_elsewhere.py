@@ -134,6 +134,7 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path, dict(zip(SERVERS, ports, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_the_containers_come_up_in_order_and_a_run_completes(host: Host) -> None:
     migrated = host.run("prefect-migrate")

@@ -1,16 +1,15 @@
 """The ingest flow under a real, temporary Prefect server."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter
-from prefect.testing.utilities import prefect_test_harness
 
 from configs.settings import settings
 from configs.use_case import load_use_case
@@ -24,17 +23,11 @@ pytestmark = pytest.mark.server
 AS_OF = datetime(2013, 1, 3, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
-
-
 def artifact(key: str) -> str:
     """What an artifact shows."""
     asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
     with get_client(sync_client=True) as client:
-        newest = client.read_artifacts(artifact_filter=asked)[0]
+        newest = client.read_artifacts(artifact_filter=asked, sort=ArtifactSort.CREATED_DESC)[0]
     return str(newest.data)
 
 
@@ -50,9 +43,7 @@ def events(name: str, patience: float = 20) -> list[Event]:
             time.sleep(0.5)
 
 
-def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(
-    home: Path, server: None
-) -> None:
+def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path, api: None) -> None:
     landing = Path(settings().landing) / "flights"
     write_landing(landing, FIRST_DAY, AS_OF.date())
     broken = landing / "weather" / "2013-01-02.csv"
@@ -66,8 +57,8 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(
     assert "weather/2013-01-02.csv: column temperature" in artifact("flights-refused")
     docs = next((home / "reports" / "flights" / "data_docs").glob("2013*/index.html"))
     assert docs.as_uri() in artifact("flights-docs")
-    (event,) = events("mainspring.refused")
-    assert event.payload["file"] == "weather/2013-01-02.csv"
+    refused = {each.payload["file"]: each for each in events("mainspring.refused")}
+    event = refused["weather/2013-01-02.csv"]
     assert "column temperature" in event.payload["reason"]
     flights = load_use_case("flights")
     features = [f"features/{view}" for view in flights.features.views]
@@ -79,7 +70,7 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(
     assert lake_of("flights").versions(features) == built
 
 
-def test_a_first_day_without_all_tables_waits_with_the_features(home: Path, server: None) -> None:
+def test_a_first_day_without_all_tables_waits_with_the_features(home: Path, api: None) -> None:
     write_landing(Path(settings().landing) / "flights", FIRST_DAY, date(2013, 1, 1))
     assert ingest("flights", as_of=datetime(2013, 1, 1, tzinfo=UTC)).startswith("2 files taken")
     assert not (home / "lake" / "flights" / "features").exists()

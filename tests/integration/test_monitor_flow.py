@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.testing.utilities import prefect_test_harness
+from prefect.client.schemas.sorting import ArtifactSort
 
 from configs.settings import settings
 from configs.use_case import load_use_case
@@ -28,7 +28,7 @@ AS_OF = TRAINED + timedelta(days=7)
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A champion since TRAINED, whose scores of the first week were spoiled on the way."""
     folder = tmp_path_factory.mktemp("state")
     flights = load_use_case("flights").model_dump(mode="json", by_alias=True)
@@ -40,7 +40,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ]
     flights["monitor"]["report_rows"] = 300
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAINSPRING_STATE", str(folder))
         patch.setenv("MAINSPRING_USE_CASES", str(folder))
         settings.cache_clear()
@@ -70,7 +70,9 @@ def spoil() -> None:
 def artifact(key: str) -> str:
     asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
     with get_client(sync_client=True) as client:
-        return str(client.read_artifacts(artifact_filter=asked)[0].data)
+        return str(
+            client.read_artifacts(artifact_filter=asked, sort=ArtifactSort.CREATED_DESC)[0].data
+        )
 
 
 def rows() -> pl.DataFrame:

@@ -15,8 +15,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from configs import faults
 from configs.settings import ROOT, settings
@@ -60,12 +58,10 @@ def replayed(replay: Replay) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one_week(production: Path, replay: Replay) -> Iterator[Path]:
+def one_week(api: None, production: Path, replay: Replay) -> Path:
     """The state after the steps of one week through the real flows, with a server for the rest."""
-    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with prefect_test_harness(server_startup_timeout=120), quiet:
-        fly(step for step in replay.jobs["lively"].steps if step.at <= WEEK)
-        yield production
+    fly(step for step in replay.jobs["lively"].steps if step.at <= WEEK)
+    return production
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def insist(write) -> None:
 
 
 def race(job, root: str) -> None:
-    racers = [fork([__name__], job, root, writer) for writer in range(WRITERS)]
+    racers = [fork(job, root, writer) for writer in range(WRITERS)]
     for process in racers:
         process.join(200)
     assert [process.exitcode for process in racers] == [0] * WRITERS

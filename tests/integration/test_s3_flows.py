@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.testing.utilities import prefect_test_harness
 
 from configs.errors import BadConfig
 from configs.settings import settings
@@ -35,7 +34,7 @@ AS_OF = TRAIN_AT + timedelta(days=7)
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bucket(api: None, s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A bucket that holds four weeks of landed flights, and a state folder for the rest."""
     name, folder = s3_server.bucket(), tmp_path_factory.mktemp("state")
     flights = load_use_case("flights").model_dump(mode="json", by_alias=True)
@@ -45,7 +44,7 @@ def bucket(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     flights["rollout"] = {"kind": "direct"}
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
     own = {"MAINSPRING_STATE": str(folder), "MAINSPRING_USE_CASES": str(folder)}
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+    with pytest.MonkeyPatch.context() as patch:
         for variable, value in (s3_server.variables | s3_server.places(name) | own).items():
             patch.setenv(variable, value)
         forget()

@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from prefect.testing.utilities import prefect_test_harness
 
 from configs.errors import BadModel, NoRows
 from configs.settings import settings
@@ -25,7 +24,7 @@ AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The flights of 1 to 24 January in the lake, small spans, and a Prefect server."""
     folder = tmp_path_factory.mktemp("state")
     flights = load_use_case("flights").model_dump(mode="json", by_alias=True)
@@ -33,7 +32,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     flights["candidates"]["boosting"]["params"]["max_iter"] = 20
     flights["explanations"] = {"flagged": True, "top": 3, "permutations": 8}
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAINSPRING_STATE", str(folder))
         patch.setenv("MAINSPRING_USE_CASES", str(folder))
         settings.cache_clear()

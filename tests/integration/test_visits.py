@@ -10,8 +10,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from configs.settings import ROOT, settings
 from configs.use_case import load_use_case
@@ -36,13 +34,11 @@ DECIDED = datetime(1977, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def version(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The first version, trained on what was known in July 1977, after its decision."""
     home = tmp_path_factory.mktemp("state")
     shutil.copy(ROOT / "configs" / "visits.yaml", home)
-    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    harness = prefect_test_harness(server_startup_timeout=120)
-    with pytest.MonkeyPatch.context() as patch, harness, quiet:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAINSPRING_STATE", str(home))
         patch.setenv("MAINSPRING_USE_CASES", str(home))
         settings.cache_clear()
