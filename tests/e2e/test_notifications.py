@@ -148,7 +148,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     from infra import automations
 
     assert automations.install(schedules=True) == []
-    within, name = timedelta(seconds=10), automations.watcher_name(case)
+    within, name = timedelta(seconds=20), automations.watcher_name(case)
     with get_client(sync_client=True) as client:
         (there,) = client.read_automations_by_name(name)
         assert there.trigger.within == timedelta(minutes=45)

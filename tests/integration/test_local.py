@@ -90,7 +90,11 @@ def test_up_starts_once_and_down_stops_only_that(
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("name", "file"), [("Prefect", "prefect/prefect.db"), ("MLflow", "mlflow.db")]
+    ("name", "file"),
+    [
+        ("Prefect", "prefect/prefect.db"),
+        pytest.param("MLflow", "mlflow.db", marks=pytest.mark.slow),
+    ],
 )
 def test_a_database_of_a_newer_version_is_told_of_and_nothing_is_left_running(
     state: Path, name: str, file: str

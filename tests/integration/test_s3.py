@@ -216,7 +216,9 @@ WRONG = {
     "secret": ({"AWS_SECRET_ACCESS_KEY": "wrong"}, BadConfig, "refuses the key"),
     "key": ({"AWS_ACCESS_KEY_ID": "nobody"}, BadConfig, "AWS_ACCESS_KEY_ID"),
     "no server": ({"AWS_ENDPOINT_URL": dead()}, Transient, "does not answer; is AWS_ENDPOINT_URL"),
-    "no region": ({"AWS_REGION": ""}, BadConfig, "AWS_REGION is not set"),
+    "no region": (
+        {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, BadConfig, "AWS_REGION is not set",
+    ),
     "no address": ({"AWS_ENDPOINT_URL": "s3.example.com"}, BadConfig, "https://s3.example.com"),
     "in the clear": (
         {"AWS_ENDPOINT_URL": "http://s3.example.com"}, BadConfig, "AWS_ALLOW_HTTP=true",
