@@ -51,12 +51,18 @@ def main() -> None:
         import_module(library)
     gc.collect()
     gc.freeze()  # what the collector does not mark is not copied in the forks
-    listener = socket.socket(socket.AF_UNIX)
+    become(forked(listening()))
+
+
+def listening() -> socket.socket:
+    """The socket of the state folder, for this user alone."""
+    listener, mask = socket.socket(socket.AF_UNIX), os.umask(0o177)
     with inside(os.environ["MAINSPRING_STATE"]):
         Path(SOCKET).unlink(missing_ok=True)  # of one that was killed
         listener.bind(SOCKET)
+    os.umask(mask)
     listener.listen(64)
-    become(forked(listener))
+    return listener
 
 
 def forked(listener: socket.socket) -> Asked:

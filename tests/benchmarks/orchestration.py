@@ -147,7 +147,8 @@ def _parts(flow: str, asked: datetime) -> dict[str, float]:
         tasks = client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[newest]))
         )
-    started = sorted((task for task in tasks if task.start_time), key=lambda task: task.start_time)
+    started = [task for task in tasks if task.start_time]
+    started.sort(key=lambda task: task.start_time or run.start_time)
     found = {
         "event to run": (run.created - asked).total_seconds(),
         "run to first line": (run.start_time - run.created).total_seconds(),

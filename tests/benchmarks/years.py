@@ -122,8 +122,8 @@ def _make_year(rows: int, folder: Path) -> None:
     with _lake(folder):
         for table in flights.tables:  # planes are published before the year begins, and only then
             since = _BEGIN if table == "planes" else start
-            rows = real_lake.known(flights, table, since, END)
-            real_lake.append(flights, table, "the real year", rows)
+            known = real_lake.known(flights, table, since, END)
+            real_lake.append(flights, table, "the real year", known)
         features.refresh(flights, END)
 
 

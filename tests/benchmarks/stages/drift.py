@@ -12,8 +12,8 @@ from tests.benchmarks.work import Answer, Work
 
 def ours(rows: int) -> Work:
     """`drift.drift` against the champion's reference profile."""
-    from tasks.card import SCORE
     from tasks.drift import drift
+    from tasks.kinds.kind import SCORE
     from tasks.registry import open_model
 
     reference = open_model(years.NAME, 1).card.reference
