@@ -63,6 +63,7 @@ STAGES = {
         },
         (Ratio("ours", "bare ONNX"), Ratio("sklearn", "ours")),
         needs=("lake", "model", "joined"),
+        largest=YEAR_ROWS + 1000,
     ),
     "scoring": Stage(
         {"ours": scoring.ours, "raw parts": scoring.raw, "obvious stack": scoring.obvious},
@@ -81,11 +82,13 @@ STAGES = {
         {"ours": ingest.ours, "read and write": ingest.bare},
         (Ratio("ours", "read and write"),),
         needs=("lake", "landing"),
+        largest=YEAR_ROWS + 1000,
     ),
     "feature tables": Stage(
         {"a day": tables.by_day, "all again": tables.all_again},
         (Ratio("all again", "a day"),),
         needs=("lake",),
+        largest=YEAR_ROWS + 1000,
     ),
     "retraining": Stage({"ours": training.ours}, needs=("lake",), largest=YEAR_ROWS + 1000),
 }

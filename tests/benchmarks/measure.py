@@ -1,6 +1,6 @@
-"""One piece of work in a process of its own: python -m tests.benchmarks.measure WHAT …, see below.
-
-It prints one line of JSON. What the work needs is imported and read before the clock starts.
+"""One piece of work in a process of its own: forked, or python -m tests.benchmarks.measure WHAT …,
+see below, which prints one line of JSON. What the work needs is imported and read before the clock
+starts.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import json
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 
@@ -32,6 +34,12 @@ def work(stage: str, contender: str, rows: str) -> dict[str, float]:
         "rows": answer.rows,
         "value": answer.value,
     }
+
+
+def tell(told: Connection, what: str, *words: str) -> None:
+    """Send what some work measured, from a forked process."""
+    warnings.simplefilter("ignore")
+    told.send(WHAT[what](*words))
 
 
 def load(module: str) -> dict[str, float]:

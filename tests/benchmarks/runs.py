@@ -1,4 +1,6 @@
-"""Running the contenders of a stage by turns (A B A B), each time in a fresh process."""
+"""Running the contenders of a stage by turns (A B A B), each time in a process of its own: forked
+from one that has imported the libraries, or, where imports are measured, a fresh one.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from multiprocessing import Pipe
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from configs.settings import ROOT
 from tests.benchmarks.catalogue import LOADED, STAGES, Stage
+from tests.benchmarks.measure import tell
 from tests.benchmarks.years import YEAR_ROWS, place
+from tests.forks import forks, inside
 
-REPEATED = 20.0  # seconds: what takes longer is done once
+REPEATED = 4.0  # seconds: what takes longer is done once
 HOPELESS = 10.0  # seconds: what takes longer is not tried with many times the rows, unless linear
 
 
@@ -60,28 +65,39 @@ class Bench:
                 if not result.left_out and not self._is_enough(result):
                     self._tell(f"{name}, {rows:,} rows, {result.contender}, round {number + 1}")
                     words = (name, result.contender, str(rows))
-                    result.runs.append(self.child(rows, "work", *words))
+                    result.runs.append(self.forked(rows, "work", *words))
         self.results += here
 
     def load_modules(self, rounds: int) -> None:
         """What it takes to import each flow's module; medians."""
         for module in LOADED:
             self._tell(f"importing {module}")
-            runs = [self.child(0, "load", module) for _ in range(rounds)]
+            runs = [self.fresh("load", module) for _ in range(rounds)]
             self.loaded[module] = {what: median(run[what] for run in runs) for what in runs[0]}
 
     def play_loop(self) -> None:
         """What orchestration takes, with a Prefect server and a worker of its own."""
         self._tell("a daily run, and an alert up to its promotion, under a Prefect server")
-        self.loop = self.child(0, "loop", str(self.folder / "loop"))
+        self.loop = self.fresh("loop", str(self.folder / "loop"))
 
-    def child(self, rows: int, *words: str) -> dict[str, Any]:
+    def forked(self, rows: int, *words: str) -> dict[str, Any]:
+        """What a forked process measures."""
+        answer, told = Pipe(duplex=False)
+        environment = {**os.environ, **place(self.folder, rows)}
+        child = forks().Process(target=inside, args=(environment, tell, told, *words))
+        child.start()
+        told.close()
+        try:
+            found: dict[str, Any] = answer.recv()
+        except EOFError:
+            raise SystemExit(f"{' '.join(words)} failed, see above") from None
+        child.join()
+        return found
+
+    def fresh(self, *words: str) -> dict[str, Any]:
         """What a fresh process measures."""
         command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.measure", *words]
-        environment = os.environ | place(self.folder, rows)
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
@@ -91,7 +107,7 @@ class Bench:
         for what in stage.needs:
             for size in sizes:
                 self._tell(f"making what is measured on: {what}, {size:,} rows")
-                self.child(size, "make", what, str(size))
+                self.forked(size, "make", what, str(size))
 
     def _result(self, name: str, rows: int, contender: str) -> Result:
         before = [r for r in self.results if (r.stage, r.contender) == (name, contender)]

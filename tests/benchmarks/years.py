@@ -8,7 +8,6 @@ model of the real year; the copies are copied. Everything is made once, and kept
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import polars as pl
@@ -108,7 +108,7 @@ def borrow_lake(without: str) -> str:
     own = lake.with_name(f"{lake.name}-{os.getpid()}")
     gone = shutil.ignore_patterns(without) if without else None
     shutil.copytree(lake, own, copy_function=os.link, ignore=gone)
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    Finalize(None, shutil.rmtree, (own,), {"ignore_errors": True}, exitpriority=0)
     os.environ |= {"MAINSPRING_LAKE": str(own), "MAINSPRING_REPORTS": f"{own}/reports"}
     settings.cache_clear()
     return str(own)
