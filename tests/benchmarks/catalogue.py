@@ -33,7 +33,8 @@ class Ratio:
 @dataclass(frozen=True)
 class Stage:
     """Contenders by name; what of years.py must be made first; the largest size it is done at;
-    contenders that `ends` names take so long that they are not tried with more rows.
+    contenders that `ends` names take so long that they are not tried with more rows; those of
+    `at_once` hold all rows in memory, and are not tried with more than 10 million.
     """
 
     contenders: Mapping[str, Contender]
@@ -41,6 +42,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     largest: int = 4_000_000
     ends: tuple[str, ...] = ()
+    at_once: tuple[str, ...] = ()
 
 
 STAGES = {
@@ -71,6 +73,7 @@ STAGES = {
         needs=("lake", "model"),
         largest=110_000_000,
         ends=("obvious stack",),
+        at_once=("raw parts", "obvious stack"),
     ),
     "drift": Stage(
         {"ours": drift.ours, "histograms": drift.histograms, "Evidently": drift.evidently},

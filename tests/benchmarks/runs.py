@@ -22,6 +22,7 @@ from tests.benchmarks.years import YEAR_ROWS, place
 from tests.forks import forks, inside
 
 REPEATED = 4.0  # seconds: what takes longer is done once
+IN_MEMORY = 10_000_000  # rows
 HOPELESS = 10.0  # seconds: what takes longer is not tried with many times the rows, unless linear
 
 
@@ -113,7 +114,9 @@ class Bench:
         before = [r for r in self.results if (r.stage, r.contender) == (name, contender)]
         slow = [r for r in before if contender in STAGES[name].ends and _longer(r, HOPELESS)]
         said = ""
-        if slow:
+        if rows > IN_MEMORY and contender in STAGES[name].at_once:
+            said = "not tried: all rows in memory at once"
+        elif slow:
             said = f"not tried: {slow[-1].median('seconds'):.0f} s with {slow[-1].rows:,} rows"
         elif before and before[-1].left_out:
             said = before[-1].left_out
