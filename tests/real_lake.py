@@ -1,6 +1,7 @@
 """A lake that holds real flights, as ingest would have left it, for tests of features."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -9,7 +10,7 @@ from feature_repo.flights import source
 from tasks.lake import lake_of
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "text": pl.String,
     "integer": pl.Int64,
     "number": pl.Float64,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -93,7 +94,7 @@ def serving() -> Iterator[Postgres]:
             server.stop()
 
 
-def _unprivileged() -> dict[str, object]:
+def _unprivileged() -> dict[str, Any]:
     """How a process is started that must not be root's."""
     if os.geteuid() != 0:
         return {"cwd": "/"}
