@@ -45,7 +45,7 @@ def main() -> None:
     job["metadata"]["name"] = job["metadata"].pop("generateName") + "x"
     print(yaml.safe_dump(job))
     container = asyncio.run(filled("docker", DockerWorkerJobConfiguration))
-    assert (container.image, container.command) == (_IMAGE, "python -m prefect.engine")
+    assert (container.image, container.command) == (_IMAGE, "python -m infra.run")
 
 
 if __name__ == "__main__":
