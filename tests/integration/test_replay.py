@@ -19,13 +19,12 @@ import pytest
 from configs import faults
 from configs.settings import ROOT, settings
 from configs.use_case import load_use_case
-from tasks import answers, features
+from tasks import answers
 from tasks.ledger import Entry, Ledger, ledger, unanswered
 from tasks.replay.plan import Job, Step
 from tasks.replay.play import play
 from tasks.replay.replay import Replay, prepare, share
-from tests import real_lake
-from tests.real_replay import END, POLICY, START, configure, production_until, real, use_state
+from tests.real_replay import END, POLICY, START, production_until, real, use_state
 
 WEEK = START + timedelta(days=7)
 TABLES = ("predictions", "shadows", "monitoring")
@@ -192,14 +191,9 @@ def test_nothing_that_became_known_later_is_seen(
     replayed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """On a lake that ends with the period, trained anew: the same answers and decisions."""
-    folder = tmp_path_factory.mktemp("ends")
-    configure(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        use_state(patch, real(folder))
-        case = load_use_case("flights")
-        real_lake.land(case, START - timedelta(days=30), END)
-        features.refresh(case, END)
-        found = prepare(case, START, END, [POLICY])
+    ends = production_until(tmp_path_factory.mktemp("ends"), END)
+    with ends, pytest.MonkeyPatch.context() as patch:
+        found = prepare(load_use_case("flights"), START, END, [POLICY])
         share(found)
         place = found.place_of("lively")
         use_state(patch, found.plan.environment(found.folder, place / "state"))
