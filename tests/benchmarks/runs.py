@@ -21,7 +21,7 @@ from tests.benchmarks.measure import tell
 from tests.benchmarks.years import YEAR_ROWS, place
 from tests.forks import forks, inside
 
-REPEATED = 4.0  # seconds: what takes longer is done once
+REPEATED = 10.0  # seconds: what takes longer is done once
 IN_MEMORY = 10_000_000  # rows
 HOPELESS = 10.0  # seconds: what takes longer is not tried with many times the rows, unless linear
 
