@@ -12,8 +12,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,7 +26,7 @@ def main() -> NoReturn:
     """Ask for a fork and wait for its end, or become the engine where nobody answers."""
     caller = socket.socket(socket.AF_UNIX)
     try:
-        with inside(os.environ["MAINSPRING_STATE"]):
+        with chdir(os.environ["MAINSPRING_STATE"]):  # an address has room for 100 characters or so
             caller.connect(SOCKET)
     except (OSError, KeyError):
         os.execv(sys.executable, [sys.executable, "-m", ENGINE])
@@ -47,17 +46,6 @@ def main() -> NoReturn:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)
-
-
-@contextmanager
-def inside(folder: str) -> Iterator[None]:
-    """Work in a folder for a moment: the address of a socket has room for 100 characters or so."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _number(caller: socket.socket) -> int | None:

@@ -19,14 +19,14 @@ import socket
 import sys
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import NoReturn
 
-from infra.run import ENGINE, HEADER, NUMBER, SOCKET, STREAMS, inside
+from infra.run import ENGINE, HEADER, NUMBER, SOCKET, STREAMS
 
 _LIBRARIES = (
     "prefect.flow_engine", "prefect.events", "polars", "deltalake", "pyarrow.parquet",
@@ -57,7 +57,7 @@ def main() -> None:
 def listening() -> socket.socket:
     """The socket of the state folder, for this user alone."""
     listener, mask = socket.socket(socket.AF_UNIX), os.umask(0o177)
-    with inside(os.environ["MAINSPRING_STATE"]):
+    with chdir(os.environ["MAINSPRING_STATE"]):
         Path(SOCKET).unlink(missing_ok=True)  # of one that was killed
         listener.bind(SOCKET)
     os.umask(mask)

@@ -41,9 +41,12 @@ def forks() -> ForkServerContext:
     return context
 
 
-def fork(work: Callable[..., object], *given: Any) -> BaseProcess:
-    """A process that has begun to work in the environment of this one."""
-    process = forks().Process(target=inside, args=(dict(os.environ), work, *given))
+def fork(
+    work: Callable[..., object], *given: Any, variables: Mapping[str, str] | None = None
+) -> BaseProcess:
+    """A process that has begun to work in the environment of this one, and with more variables."""
+    environment = {**os.environ, **(variables or {})}
+    process = forks().Process(target=inside, args=(environment, work, *given))
     process.start()
     return process
 

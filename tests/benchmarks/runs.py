@@ -19,7 +19,7 @@ from configs.settings import ROOT
 from tests.benchmarks.catalogue import LOADED, STAGES, Stage
 from tests.benchmarks.measure import tell
 from tests.benchmarks.years import YEAR_ROWS, place
-from tests.forks import forks, inside
+from tests.forks import fork
 
 REPEATED = 10.0  # seconds: what takes longer is done once
 IN_MEMORY = 10_000_000  # rows
@@ -84,9 +84,7 @@ class Bench:
     def forked(self, rows: int, *words: str) -> dict[str, Any]:
         """What a forked process measures."""
         answer, told = Pipe(duplex=False)
-        environment = {**os.environ, **place(self.folder, rows)}
-        child = forks().Process(target=inside, args=(environment, tell, told, *words))
-        child.start()
+        child = fork(tell, told, *words, variables=place(self.folder, rows))
         told.close()
         try:
             found: dict[str, Any] = answer.recv()

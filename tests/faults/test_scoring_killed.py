@@ -25,7 +25,7 @@ from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.scoring import casts_in, score
 from tests.forks import fork
 from tests.real_canary import AS_OF, DAY, prepare, use_case
-from tests.state import forget
+from tests.state import state
 
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)
@@ -36,18 +36,13 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """A state, which the settings lead to, in which version 1 is champion and 2 in a canary."""
-    state = str(tmp_path_factory.mktemp("state"))
-    variables = {"MAINSPRING_STATE": state, "MAINSPRING_PARTITION_ROWS": "1"}
+    folder, variables = tmp_path_factory.mktemp("state"), {"MAINSPRING_PARTITION_ROWS": "1"}
     if request.param == "s3":
         server = request.getfixturevalue("s3_server")
         variables |= server.variables | server.places(server.bucket())
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        forget()
+    with state(folder, variables):
         prepare(use_case())
         yield
-    forget()
 
 
 def run(number: int) -> tuple[str, list[Answers]]:

@@ -24,7 +24,7 @@ from tasks.predictions import PREDICTIONS, SHADOWS
 from tests.killing import die
 from tests.real_canary import AS_OF, DAY, prepare, use_case
 from tests.real_dask import cluster
-from tests.state import forget
+from tests.state import forget, state
 
 pytestmark = pytest.mark.server
 WINDOW = {"as_of": AS_OF + DAY, "window": "1d"}
@@ -45,14 +45,10 @@ def whole(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
     folder = tmp_path_factory.mktemp("state")
     content = use_case().model_dump(mode="json", by_alias=True)
     (folder / "flights.yaml").write_text(yaml.safe_dump(content))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        patch.setenv("MAINSPRING_USE_CASES", str(folder))
-        forget()
+    with state(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         prepare(use_case())
         flow.score("flights", **WINDOW)
         yield {table: held(table) for table in (PREDICTIONS, SHADOWS)}
-    forget()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
-from configs.settings import settings
 from configs.use_case import load_use_case
 from flows.monitor import monitor
 from flows.score import score
@@ -20,6 +19,7 @@ from tasks import features, store
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger, open_episodes
 from tests import real_lake
+from tests.state import state as lies_in
 
 pytestmark = pytest.mark.server
 
@@ -40,11 +40,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     ]
     flights["monitor"]["report_rows"] = 300
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        patch.setenv("MAINSPRING_USE_CASES", str(folder))
-        settings.cache_clear()
-        ledger.cache_clear()
+    with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
         real_lake.land(use_case, TRAINED - timedelta(days=40), AS_OF)
         store.apply(use_case)
@@ -56,8 +52,6 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         spoil()
         monitor("flights", AS_OF)
         yield folder
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def spoil() -> None:

@@ -17,6 +17,7 @@ from tasks import features, registry, store
 from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger
 from tests import real_lake
+from tests.state import state as lies_in
 
 pytestmark = pytest.mark.server
 
@@ -32,18 +33,12 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     flights["candidates"]["boosting"]["params"]["max_iter"] = 20
     flights["explanations"] = {"flagged": True, "top": 3, "permutations": 8}
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        patch.setenv("MAINSPRING_USE_CASES", str(folder))
-        settings.cache_clear()
-        ledger.cache_clear()
+    with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
         real_lake.land(use_case, AS_OF - timedelta(days=40), AS_OF + timedelta(days=3))
         store.apply(use_case)
         features.refresh(use_case, AS_OF + timedelta(days=3))
         yield folder
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 @pytest.fixture(scope="module")

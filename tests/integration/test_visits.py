@@ -26,6 +26,7 @@ from tasks.check_rows import check_rows
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger
 from tasks.reproduce import reproduce
+from tests.state import state as lies_in
 
 pytestmark = pytest.mark.server
 
@@ -38,14 +39,8 @@ def version(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
     """The first version, trained on what was known in July 1977, after its decision."""
     home = tmp_path_factory.mktemp("state")
     shutil.copy(ROOT / "configs" / "visits.yaml", home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(home))
-        patch.setenv("MAINSPRING_USE_CASES", str(home))
-        settings.cache_clear()
-        ledger.cache_clear()
+    with lies_in(home, {"MAINSPRING_USE_CASES": str(home)}):
         yield first_version("visits")
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def first_version(name: str) -> int:
