@@ -51,6 +51,12 @@ def each(
         return _gather(runner, [_submit(runner, work, part, same) for part in parts])
 
 
+def local_cluster(workers: int) -> dict[str, Any]:
+    """How Dask's LocalCluster is made: processes with one thread for each library."""
+    own = {"preload": "tasks.one_core"} if workers == os.cpu_count() else {}
+    return {**_LOCAL, **own, "n_workers": workers}
+
+
 def _submit(
     runner: DaskTaskRunner,
     work: Task[..., Found] | Callable[..., Found],
@@ -111,7 +117,7 @@ def _workers() -> Iterator[DaskTaskRunner]:
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
     place: dict[str, Any] = {"address": settings().engine}
     if settings().engine == "dask":
-        place = {"cluster_kwargs": _LOCAL | {"n_workers": settings().dask_workers}}
+        place = {"cluster_kwargs": local_cluster(settings().dask_workers)}
     with DaskTaskRunner(**place) as runner:
         try:
             runner.client.wait_for_workers(1, timeout=_PATIENCE)

@@ -57,7 +57,7 @@ def _take(bench: Bench, stage: str, rows: int, rounds: int) -> None:
 
 
 def _is_measured(stage: str, rows: int) -> bool:
-    return stage in STAGES and rows <= STAGES[stage].largest
+    return stage in STAGES and STAGES[stage].smallest <= rows <= STAGES[stage].largest
 
 
 def _document(bench: Bench) -> dict[str, Any]:

@@ -6,6 +6,7 @@ starts.
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import sys
 import time
@@ -39,6 +40,7 @@ def work(stage: str, contender: str, rows: str) -> dict[str, float]:
 def tell(told: Connection, what: str, *words: str) -> None:
     """Send what some work measured, from a forked process."""
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)  # the bar is there for people
     told.send(WHAT[what](*words))
 
 

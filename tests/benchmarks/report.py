@@ -25,17 +25,21 @@ def ratios(results: Sequence[Result]) -> list[dict[str, Any]]:
         of = {r.contender: r for r in results if (r.stage, r.rows) == (stage, rows)}
         for ratio in STAGES[stage].ratios:
             slow, fast = of[ratio.slow], of[ratio.fast]
-            times, clock = (_times(slow, fast, what) for what in ("cpu", "seconds"))
+            times = None if ratio.by_the_clock else _times(slow, fast, "cpu")
+            clock = _times(slow, fast, "seconds")
+            judged = clock if ratio.by_the_clock else times
             found.append(
                 {"stage": stage, "rows": rows, "slow": ratio.slow, "fast": ratio.fast}
                 | {"ratio": times, "wall_ratio": clock, "wanted": ratio.wanted()}
-                | {"holds": None if times is None else ratio.holds(times)}
+                | {"holds": None if judged is None else ratio.holds(judged)}
             )
     return found
 
 
 def _ratios(results: Sequence[Result]) -> Table:
-    """Ratios of CPU seconds, which do not depend on who else uses the machine, and of seconds."""
+    """Ratios of CPU seconds, which do not depend on who else uses the machine, and of seconds;
+    of work that processes share only these.
+    """
     shown = _columns("ratios", "stage", "rows", "", "× CPU", "× seconds", "wanted", "")
     for each in ratios(results):
         verdict = {None: "", True: "[green]✓[/]", False: "[red]✗[/]"}

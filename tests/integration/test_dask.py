@@ -135,3 +135,15 @@ def test_an_address_without_a_worker_is_named(
         by(monkeypatch, found.address)
         with pytest.raises(BadConfig, match=f"MAINSPRING_ENGINE: no worker of {found.address}"):
             engine.each(str, [1, 2])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are chosen on Linux alone")
+@pytest.mark.parametrize("cores", [2, 3])
+def test_as_many_workers_of_this_machine_as_cores_keep_to_one_each(
+    home: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    by(monkeypatch, "dask")  # two workers
+    all_of_them = os.sched_getaffinity(0)
+    for one in engine.each(os.sched_getaffinity, [0, 0, 0]):
+        assert (len(one) == 1 and one <= all_of_them) if cores == 2 else one == all_of_them
