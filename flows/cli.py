@@ -1,4 +1,4 @@
-"""The `mainspring` command: start and stop, look, check, and the demo."""
+"""The `mainspring` command: what a person may ask of a use case, and the demo."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from configs.clock import moment
 from configs.errors import MainspringError
 from configs.settings import settings
 from configs.use_case import load_use_case
 from configs.use_cases import all_use_cases
+from flows.installation import deploy, deployments, down, up
 from flows.new import new
 from flows.replay import replay
 
@@ -37,10 +37,6 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who says so.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 AsOf = Annotated[datetime | None, typer.Option(help="From which moment on, UTC (default: now).")]
-MEANWHILE = (
-    "Every other use case is deployed as its file asks. What prefect.yaml has of these is kept, "
-    "and their runs fail with this message: mend the files, then mainspring deployments --write"
-)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -58,54 +54,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return app.command()(guarded)
 
 
-@command
-def up(
-    schedules: Annotated[
-        bool, typer.Option(help="Let the deployments run on their schedules.")
-    ] = True,
-) -> None:
-    """Start the Prefect server, a worker and the MLflow UI, and apply the deployments.
-
-    A use case that does not hold stops no other: it is named, and the exit code is 1.
-    """
-    from infra import local
-
-    console.print(f"state folder [cyan]{settings().state}[/]")
-    with console.status("starting the servers (the first time takes a minute)"):
-        running = local.up(schedules=schedules)
-    addresses = Table.grid(padding=(0, 2))
-    for name, address in running.addresses.items():
-        addresses.add_row(name, f"[link={address}]{address}[/link]")
-    console.print(addresses)
-    api = f"PREFECT_API_URL={settings().prefect_url}/api"
-    console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
-    for block in running.missing_blocks:
-        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
-    console.print("stop them with [bold]mainspring down[/]")
-    all_use_cases().require_all(MEANWHILE)
-
-
-@command
-def down() -> None:
-    """Stop what `mainspring up` started, and nothing else."""
-    from infra import local
-
-    stopped = local.down()
-    console.print("stopped " + ", ".join(stopped) if stopped else "nothing of ours was running")
-
-
-@command
-def deploy(
-    schedules: Annotated[bool, typer.Option(help="Expect the runs that go by the clock.")] = True,
-) -> None:
-    """Tell the server of PREFECT_API_URL of the work pool, deployments and automations."""
-    from infra import elsewhere
-    from tasks.ledger import ledger
-
-    ledger().prepare()  # now it is said if its database is not there
-    for block in elsewhere.deploy(schedules=schedules):
-        console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
-    console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
+command(up)
+command(down)
+command(deploy)
 
 
 @command
@@ -271,27 +222,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
         raise typer.Exit(1)
 
 
-@command
-def deployments(
-    write: Annotated[
-        bool, typer.Option("--write", help="Write prefect.yaml instead of comparing it.")
-    ] = False,
-) -> None:
-    """Compare prefect.yaml with what the use cases' YAML files ask for, or write it.
-
-    A use case that does not hold keeps what is there of it; it is named, and the exit code is 1.
-    """
-    from infra import deployments as generated
-
-    if write:
-        generated.write()
-        console.print("wrote prefect.yaml")
-    elif generated.is_current():
-        console.print("prefect.yaml is what the use cases ask for")
-    else:
-        console.print("prefect.yaml is out of date: run mainspring deployments --write")
-        raise typer.Exit(1)
-    all_use_cases().require_all(MEANWHILE)
+command(deployments)
 
 
 @command

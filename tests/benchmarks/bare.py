@@ -57,7 +57,7 @@ def duckdb_rows(asked: Any) -> Any:
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     for view in VIEWS:
         connection.register(view, pl.scan_delta(table(f"features/{view}")).collect().to_arrow())
     connection.register("asked", asked)
