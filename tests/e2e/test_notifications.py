@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from tasks.lake import lake_of
 from tasks.ledger import Entry, ledger, open_episodes
 from tasks.monitoring import Number, as_rows, save
 from tests import real_lake
+from tests.real_server import until
 from tests.state import forget
 
 pytestmark = pytest.mark.server
@@ -29,7 +30,6 @@ NAME, BLOCK = "flights", "custom-webhook/ops"
 START, END = datetime(2013, 1, 7, tzinfo=UTC), datetime(2013, 1, 14, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DEADLINES = {"landed": "6h", "scored": "12h", "labelled": "30h", "monitored": "8d"}
-Found = TypeVar("Found")
 
 
 class Webhook:
@@ -157,7 +157,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     for _ in range(2):
         completed = _watch_through_its_deployment(END + 61 * HOUR)
     subject = f"[page] {name}"
-    fired = _until(lambda: time.time() if subject in webhook.subjects() else None, subject)
+    fired = until(lambda: time.time() if subject in webhook.subjects() else None, subject, 40)
     assert fired - completed >= within.total_seconds() - 1
     assert webhook.subjects().count(subject) == 1
     assert "Look at the worker first" in webhook.got[-1]["body"]
@@ -225,12 +225,3 @@ def _watch_through_its_deployment(as_of: datetime) -> float:
     assert run.state is not None
     assert run.state.is_completed()
     return run.state.timestamp.timestamp()
-
-
-def _until(look: Callable[[], Found | None], what: str, seconds: float = 40) -> Found:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if (found := look()) is not None:
-            return found
-        time.sleep(0.2)
-    pytest.fail(f"no {what} within {seconds:.0f} s")

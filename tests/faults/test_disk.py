@@ -150,6 +150,7 @@ def test_training_leaves_the_champion_and_registers_once(
     origin = f"test:{place}:{how}"
     work = partial(again, origin)
     before = ledger().entries("flights")
+    assert version_of("flights", origin) is None
     with pytest.raises(CannotWrite, match=f"{disk.path}.* {SAID[how]}"):
         run(disk, work, how, place)
     assert ledger().entries("flights") == before

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -170,14 +171,24 @@ def state_of_a_run(host: Host) -> str:
     """How a run of a deployment that the worker starts ends: one that needs nothing in the lake."""
     auth = httpx.BasicAuth(*SECRETS["PREFECT_AUTH"].split(":"))
     with httpx.Client(base_url=host.environment("worker")["PREFECT_API_URL"], auth=auth) as client:
-        deployment = client.get("/deployments/name/reconcile/visits").json()["id"]
-        made = client.post(f"/deployments/{deployment}/create_flow_run", json={}).json()["id"]
+        deployment = asked(client, "GET", "/deployments/name/reconcile/visits")["id"]
+        made = asked(client, "POST", f"/deployments/{deployment}/create_flow_run", json={})["id"]
 
         def ended() -> str | None:
-            state = str(client.get(f"/flow_runs/{made}").json()["state"]["type"])
+            state = str(asked(client, "GET", f"/flow_runs/{made}")["state"]["type"])
             return state if state in {"COMPLETED", "FAILED", "CRASHED"} else None
 
         return until(ended, "end of the run")
+
+
+def asked(client: httpx.Client, method: str, path: str, **given: Any) -> Any:
+    """What Prefect answers; where SQLite is locked it says 503, and wants to be asked again."""
+
+    def answer() -> Any:
+        found = client.request(method, path, **given)
+        return None if found.status_code == 503 else found.raise_for_status().json()
+
+    return until(answer, path)
 
 
 def files(folder: Path) -> set[str]:
