@@ -26,7 +26,7 @@ from configs.settings import settings
 from tasks.disk import writing
 from tasks.parts import Part, Window, hold
 
-_NEW_TABLE = {
+NEW_TABLE = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
     "delta.logRetentionDuration": "interval 3650 days",  # old versions stay readable
 }
@@ -208,7 +208,7 @@ class Lake:
                     mode=mode if seen else "error",
                     predicate=predicate,
                     schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
-                    configuration=None if seen else _NEW_TABLE,
+                    configuration=None if seen else NEW_TABLE,
                     storage_options=None if seen else delta_options(uri),
                     commit_properties=properties,
                 )

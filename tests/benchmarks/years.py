@@ -24,7 +24,7 @@ from polars import selectors
 
 from configs.settings import settings
 from configs.use_case import load_use_case
-from tasks.lake import lake_of
+from tasks.lake import NEW_TABLE, lake_of
 from tasks.ledger import Entry, ledger
 
 NAME = "flights"
@@ -135,7 +135,9 @@ def _repeat(one: Path, times: int, folder: Path) -> None:
             back = rows.with_columns(selectors.datetime() - copy * _APART)
             note = {"raw": dict.fromkeys(load_use_case(NAME).tables, times - 1), "built_to": END}
             said = CommitProperties(custom_metadata={"mainspring": json.dumps(note, default=str)})
-            write_deltalake(folder / table, back, mode="append", commit_properties=said)
+            write_deltalake(
+                folder / table, back, mode="append", configuration=NEW_TABLE, commit_properties=said
+            )
 
 
 def _joined(rows: int) -> Path:

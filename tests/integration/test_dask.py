@@ -24,6 +24,7 @@ from tasks.predictions import PREDICTIONS, SHADOWS
 from tests.killing import die
 from tests.real_canary import AS_OF, DAY, prepare, use_case
 from tests.real_dask import cluster
+from tests.real_s3 import S3
 from tests.state import forget, state
 
 pytestmark = pytest.mark.server
@@ -108,6 +109,19 @@ def test_killed_when_all_is_put_aside_and_run_again_the_tables_are_the_same(
     assert not lake_of("flights").exists(PREDICTIONS)
     flow.score("flights", **WINDOW)
     check(whole)
+
+
+@pytest.mark.slow
+def test_on_s3_the_tables_are_the_same_too(
+    whole: dict[str, pl.DataFrame], s3_server: S3, tmp_path: Path
+) -> None:
+    places = s3_server.variables | s3_server.places(s3_server.bucket())
+    with state(tmp_path, places | {"MAINSPRING_PARTITION_ROWS": "1"}) as patch:
+        prepare(use_case())
+        by(patch, "dask")
+        flow.score("flights", **WINDOW)
+        assert lake_of("flights").root.startswith("s3://")
+        check(whole)
 
 
 def test_when_all_workers_are_gone_nothing_is_committed(
