@@ -41,7 +41,8 @@ def up(
     _console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
     for block in running.missing_blocks:
         _console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
-    _console.print("stop them with [bold]mainspring down[/]")
+    own = f"MAINSPRING_STATE={settings().state} " if "MAINSPRING_STATE" in os.environ else ""
+    _console.print(f"stop them with [bold]{own}mainspring down[/]", soft_wrap=True)
     all_use_cases().require_all(_MEANWHILE)
 
 
@@ -50,7 +51,8 @@ def down() -> None:
     from infra import local
 
     stopped = local.down()
-    _console.print("stopped " + ", ".join(stopped) if stopped else "nothing of ours was running")
+    nothing = f"nothing of ours was running for {settings().state}"
+    _console.print("stopped " + ", ".join(stopped) if stopped else nothing, soft_wrap=True)
 
 
 def deploy(
