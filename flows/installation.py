@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -39,8 +40,7 @@ def up(
     _console.print(addresses)
     api = f"PREFECT_API_URL={settings().prefect_url}/api"
     _console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
-    for block in running.missing_blocks:
-        _console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+    _tell_missing(running.missing_blocks)
     own = f"MAINSPRING_STATE={settings().state} " if "MAINSPRING_STATE" in os.environ else ""
     _console.print(f"stop them with [bold]{own}mainspring down[/]", soft_wrap=True)
     all_use_cases().require_all(_MEANWHILE)
@@ -63,8 +63,7 @@ def deploy(
     from tasks.ledger import ledger
 
     ledger().prepare()  # now it is said if its database is not there
-    for block in elsewhere.deploy(schedules=schedules):
-        _console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+    _tell_missing(elsewhere.deploy(schedules=schedules))
     _console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
 
 
@@ -88,3 +87,8 @@ def deployments(
         _console.print("prefect.yaml is out of date: run mainspring deployments --write")
         raise typer.Exit(1)
     all_use_cases().require_all(_MEANWHILE)
+
+
+def _tell_missing(blocks: Iterable[str]) -> None:
+    for block in blocks:
+        _console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")

@@ -17,6 +17,7 @@ from configs.use_case import UseCase
 from tasks import alias, answers, bake, partitions, scoring, steps, window
 from tasks.alerts import record_window
 from tasks.candidate import candidate_entry
+from tasks.engine import each
 from tasks.judgement import judge
 from tasks.lake import lake_of
 from tasks.ledger import Entry, champion, ledger, unanswered
@@ -47,7 +48,8 @@ def score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None
     answered = (casts[0].start, end)
     parts = partitions.cut(use_case, casts, as_of)
     folder = partitions.aside(use_case, answered, parts)
-    scored = [partitions.answer(p, use_case, as_of, ACTOR, folder, log=_log) for p in parts]
+    same = {"use_case": use_case, "as_of": as_of, "run_id": ACTOR, "folder": folder, "log": _log}
+    scored = each(partitions.answer, parts, **same)
     for table in (SHADOWS, PREDICTIONS):
         write(use_case, table, partitions.of(table, scored), answered)
     if folder:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from configs.settings import settings
 from configs.use_case import load_use_case
 from tasks import features
 from tasks.card import make_card
@@ -21,6 +20,7 @@ from tasks.promotion import Decision, decide, gate_table
 from tasks.registry import Model, golden_rows, open_model, register
 from tasks.training import fit_candidate, training_parts
 from tests.real_lake import land
+from tests.state import state
 
 FLIGHTS = load_use_case("flights")
 NEW_YEAR, APRIL, AUGUST, DECEMBER = (datetime(2013, m, 1, tzinfo=UTC) for m in (1, 4, 8, 12))
@@ -30,14 +30,10 @@ END = datetime(2014, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pl.DataFrame]:
     """The flights of 2013 with their features and labels, from a lake of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
-        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        settings.cache_clear()
+    with state(tmp_path_factory.mktemp("state"), {"OMP_WAIT_POLICY": "PASSIVE"}):
         land(FLIGHTS, NEW_YEAR - timedelta(days=30), END + timedelta(days=2))
         features.refresh(FLIGHTS, END + timedelta(days=2))
         yield features.training_set(FLIGHTS, NEW_YEAR, END, END + timedelta(days=2))
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from configs.policy import Deadlines
-from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
 from tasks import features
 from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger, open_episodes
+from tasks.ledger import Entry, open_episodes
 from tasks.monitoring import Number, as_rows, save
 from tasks.silence import Signs, changes, signs
 from tests import real_lake
+from tests.state import state
 
 START = datetime(2013, 1, 7, tzinfo=UTC)  # a Monday
 DAY, PERIOD = timedelta(days=1), timedelta(minutes=15)
@@ -42,18 +42,13 @@ def promotion(at: datetime = START) -> Entry:
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
     """The lake of 28 real days: raw tables, all predictions of them, a window monitored a week."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
-        settings.cache_clear()
-        ledger.cache_clear()
+    with state(tmp_path_factory.mktemp("state")):
         case = flights()
         real_lake.land(case, START - 20 * DAY, END)
         predict(case, START, END)
         for week in range(4):
             monitor(case, START + 7 * week * DAY)
         yield case
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 def predict(case: UseCase, start: datetime, end: datetime) -> None:

@@ -33,6 +33,7 @@ from tasks.rollout import Cast
 from tasks.scoring import score
 from tasks.training import fit_candidate, training_parts
 from tests import real_lake
+from tests.state import state
 
 AS_OF = datetime(2013, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -52,14 +53,8 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
                    "encoding": "one_hot"}
     }  # fmt: skip
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        patch.setenv("MAINSPRING_USE_CASES", str(folder))
-        settings.cache_clear()
-        ledger.cache_clear()
+    with state(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         yield load_use_case("flights")
-    settings.cache_clear()
-    ledger.cache_clear()
 
 
 @dataclass(frozen=True)

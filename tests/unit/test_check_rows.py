@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.settings import settings
 from configs.use_case import UseCase, load_use_case
 from feature_repo.flights import transforms
 from tasks.check_rows import check_rows
 from tests.real_lake import START, land
+from tests.state import state
 
 DAY = timedelta(days=1)
 
@@ -20,12 +20,9 @@ DAY = timedelta(days=1)
 def flights(tmp_path_factory) -> Iterator[UseCase]:
     """Flights of three days in a lake that is only read."""
     use_case = load_use_case("flights")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
-        settings.cache_clear()
+    with state(tmp_path_factory.mktemp("state")):
         land(use_case, START - 9 * DAY, START + 3 * DAY)
         yield use_case
-    settings.cache_clear()
 
 
 def changed(monkeypatch, name, change) -> None:

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from configs.errors import BadModel
-from configs.settings import settings
 from tasks import registry
 from tasks.card import Card, make_card
 from tasks.card_text import markdown, summary
@@ -28,6 +27,7 @@ from tasks.registry import (
 from tasks.training import Parts, fit_candidate, training_parts
 from tests.real_flights import END, january, quick_use_case
 from tests.real_postgres import Postgres
+from tests.state import state as lies_in
 
 USE_CASE = quick_use_case()
 
@@ -50,15 +50,12 @@ def state(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """One MLflow for this module and kind of database: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(folder))
-        if request.param == "postgresql":
-            server: Postgres = request.getfixturevalue("postgres")
-            patch.setenv("MAINSPRING_MLFLOW_URI", server.database("mlflow"))
-        settings.cache_clear()
+    folder, variables = tmp_path_factory.mktemp("state"), {}
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        variables = {"MAINSPRING_MLFLOW_URI": server.database("mlflow")}
+    with lies_in(folder, variables):
         yield folder
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

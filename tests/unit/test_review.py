@@ -21,6 +21,7 @@ from tasks.predictions import PREDICTIONS, SHADOWS, write
 from tasks.review import Review, review
 from tasks.rollout import begin, rolling
 from tests.real_lake import land
+from tests.state import state
 
 START = datetime(2013, 1, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -48,12 +49,9 @@ FLIGHTS = flights()
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Three weeks of real flights in the raw tables: spine and labels, and no feature."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAINSPRING_STATE", str(tmp_path_factory.mktemp("state")))
-        settings.cache_clear()
+    with state(tmp_path_factory.mktemp("state")):
         land(FLIGHTS, START - 20 * DAY, LATER)
         yield Path(settings().lake)
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="module")
