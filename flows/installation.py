@@ -41,8 +41,8 @@ def up(
     api = f"PREFECT_API_URL={settings().prefect_url}/api"
     _console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
     _tell_missing(running.missing_blocks)
-    own = f"MAINSPRING_STATE={settings().state} " if "MAINSPRING_STATE" in os.environ else ""
-    _console.print(f"stop them with [bold]{own}mainspring down[/]", soft_wrap=True)
+    own = f"MAINSPRING_STATE={settings().state}"
+    _console.print(f"stop them with [bold]{own} mainspring down[/]", soft_wrap=True)
     all_use_cases().require_all(_MEANWHILE)
 
 
