@@ -1,15 +1,14 @@
 """The one place that asks the clock, and how a moment and a duration are written."""
 
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
-
-from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def moment(as_of: datetime | None = None) -> datetime:
+def utc_or_now(as_of: datetime | None = None) -> datetime:
     """The moment a flow pretends to be at: `as_of` in UTC (a naive one is read as UTC), or now."""
     if as_of is None:
         return datetime.now(UTC)
@@ -33,6 +32,3 @@ def write_duration(span: timedelta) -> str:
         if minutes and minutes % size == 0:
             return f"{minutes // size}{unit}"
     return f"{minutes}m"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]

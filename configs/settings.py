@@ -2,7 +2,7 @@
 
 The defaults are embedded (SQLite files and folders) under one state folder, so that a laptop
 needs no server. `.env` in the working folder is read too. `lake`, `landing`, `reports` and
-`mlflow_artifacts` may be folders or s3:// addresses; configs/s3.py says who reads what of S3.
+`mlflow_artifacts` may be folders or s3:// addresses; infra/storage/s3.py says who reads what of S3.
 """
 
 import os
@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from configs.addresses import feast_redis, is_redis, with_driver
 from configs.errors import BadConfig
+from configs.urls import feast_redis, is_redis, with_driver
 
 ROOT = Path(__file__).resolve().parent.parent
 

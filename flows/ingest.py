@@ -12,11 +12,18 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
-from tasks.features import refresh_features
-from tasks.intake import commit_intake, find_files, record_files, validate_files
-from tasks.receipt import alarm, message, publish_intake
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.features.prefect_tasks import refresh_features
+from tasks.ingestion.prefect_tasks import (
+    commit_rows,
+    discover_files,
+    publish_intake,
+    record_files,
+    report_refused_files,
+    validate_files,
+)
+from tasks.ingestion.summary import ingest_message
 
 
 @flow(name="ingest", flow_run_name="ingest-{use_case}")
@@ -25,13 +32,13 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
 
     `retry_refused` looks again at files that were refused. Running it again commits nothing.
     """
-    case, at = load_use_case(use_case), moment(as_of)
-    intake = validate_files(case, find_files(case, retry_refused), at)
-    versions = commit_intake(case, intake)
-    alarm(case, intake.verdicts, at)
+    case, at = load_use_case(use_case), utc_or_now(as_of)
+    intake = validate_files(case, discover_files(case, retry_refused), at)
+    versions = commit_rows(case, intake)
+    report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)
     publish_intake(case, intake)
     if len(versions) == len(case.tables):  # a view may read any of them
         refresh_features(case, at)
-    said = message(intake.verdicts)
+    said = ingest_message(intake.verdicts)
     return Completed(message=said, data=said)

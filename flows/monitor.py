@@ -11,17 +11,23 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
-from tasks.alerts import raise_alerts
-from tasks.bake import ask_for_rollback, look_at_bake, with_bake
-from tasks.lake import lake_of
-from tasks.ledger import ledger
-from tasks.monitoring import counted, history, save_numbers
-from tasks.notify import notify
-from tasks.reports import publish_evidently, publish_numbers, publish_picture
-from tasks.steps import ask_for_steps
-from tasks.window import load_window, measure_window
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.ledger.log import open_ledger
+from tasks.monitoring.measurements import count_severities, read_measurements
+from tasks.monitoring.prefect_tasks import (
+    load_window,
+    measure_window,
+    publish_evidently,
+    publish_history_chart,
+    publish_measurements,
+    raise_alerts,
+    save_measurements,
+    send_due_notifications,
+)
+from tasks.promotion.bake import add_bake_measurements
+from tasks.promotion.prefect_tasks import evaluate_bake, request_due_steps, request_rollback
+from tasks.storage.lake import open_lake
 
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")
@@ -32,25 +38,25 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     `report` also draws the picture and writes Evidently's HTML, which takes seconds. Running it
     again changes no row of the monitoring table and no entry of the ledger.
     """
-    case, now = load_use_case(use_case), moment(as_of)
-    lake, book = lake_of(use_case), ledger()
+    case, now = load_use_case(use_case), utc_or_now(as_of)
+    lake, book = open_lake(use_case), open_ledger()
 
     window = load_window(case, book.entries(use_case), now)
     if window is None:
-        ask_for_steps(case, now)
+        request_due_steps(case, now)
         return Completed(message="nothing to watch: there is no champion yet")
-    baked = look_at_bake(case, now)
-    rows = with_bake(case, measure_window(window), baked, now)
+    baked = evaluate_bake(case, now)
+    rows = add_bake_measurements(case, measure_window(window), baked, now)
 
-    save_numbers(lake, rows, now)
+    save_measurements(lake, rows, now)
     raise_alerts(book, case, rows, now)
-    ask_for_rollback(case, baked, now)
-    ask_for_steps(case, now)
+    request_rollback(case, baked, now)
+    request_due_steps(case, now)
 
-    publish_numbers(case, rows, now)
+    publish_measurements(case, rows, now)
     if report:
-        publish_picture(case, history(lake, now), book.entries(use_case), now)
+        publish_history_chart(case, read_measurements(lake, now), book.entries(use_case), now)
     if report and window.rows:
         publish_evidently(window.use_case, window.champion, now)
-    notify(case)
-    return Completed(message=f"version {window.champion.version}: {counted(rows)}")
+    send_due_notifications(case)
+    return Completed(message=f"version {window.champion.version}: {count_severities(rows)}")

@@ -11,13 +11,16 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
-from tasks.alias import follow_ledger
-from tasks.approval import ask_person, keep_answer
-from tasks.notify import notify
-from tasks.takeover import carry_candidate
-from tasks.telling import tell_step
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.promotion.prefect_tasks import (
+    advance_candidate,
+    ask_person,
+    publish_step,
+    record_approval,
+    sync_champion_alias,
+)
 
 
 @flow(name="promote", flow_run_name="promote-{use_case}-{version}")
@@ -26,16 +29,16 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
 
     Where a person must approve, the run suspends itself and starts again with the answer.
     """
-    case, at = load_use_case(use_case), None if as_of is None else moment(as_of)
-    entry = carry_candidate(case, version, at)
+    case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
+    entry = advance_candidate(case, version, at)
     if entry.what == "approval_asked":
-        tell_step(case, entry)
-        notify(case)
+        publish_step(case, entry)
+        send_due_notifications(case)
         if (answer := ask_person(entry)) is not None:
-            keep_answer(case, version, answer, moment())
-            entry = carry_candidate(case, version, at)
+            record_approval(case, version, answer, utc_or_now())
+            entry = advance_candidate(case, version, at)
     if entry.what == "promoted":
-        follow_ledger(case)
-    tell_step(case, entry)
-    notify(case)
+        sync_champion_alias(case)
+    publish_step(case, entry)
+    send_due_notifications(case)
     return Completed(message=f"version {version}, {entry.what}: {entry.evidence['reason']}")

@@ -11,11 +11,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
-from tasks.alias import follow_ledger
-from tasks.answers import ask_again
-from tasks.notify import notify
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.promotion.prefect_tasks import resend_requests, sync_champion_alias
 
 
 @flow(name="reconcile", flow_run_name="reconcile-{use_case}")
@@ -25,8 +24,8 @@ def reconcile(use_case: str, as_of: datetime | None = None) -> State[None]:
     `as_of` is the moment at which runs are looked at: real time, since runs happen in it.
     """
     case = load_use_case(use_case)
-    asked = ask_again(case, moment(as_of))
-    champion = follow_ledger(case)
-    notify(case)
+    asked = resend_requests(case, utc_or_now(as_of))
+    champion = sync_champion_alias(case)
+    send_due_notifications(case)
     said = ", ".join(entry.key for entry in asked) or "nothing"
     return Completed(message=f"asked again for {said}; champion is version {champion}")

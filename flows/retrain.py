@@ -11,11 +11,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
 from flows.train import make_candidate
-from tasks.answers import claim_alert
-from tasks.candidate import record_candidate, tell
+from tasks.training.prefect_tasks import claim_retrain, record_candidate, request_decision
 
 
 @flow(name="retrain", flow_run_name="retrain-{use_case}")
@@ -25,11 +24,11 @@ def retrain(use_case: str, alert: str, as_of: datetime | None = None) -> State[N
     An alert that was answered, or that somebody else is at, is left alone.
     """
     case = load_use_case(use_case)
-    claim = claim_alert(case, alert)
-    at = moment(as_of or claim.alert.at)
+    claim = claim_retrain(case, alert)
+    at = utc_or_now(as_of or claim.alert.at)
     if claim.verdict == "train":
         version = make_candidate(use_case, at, origin=alert)
         return Completed(message=f"version {version} answers {alert}")
     if claim.verdict == "covered" and claim.version is not None:
-        tell(record_candidate(case, claim.version, alert, at))
+        request_decision(record_candidate(case, claim.version, alert, at))
     return Completed(message=f"nothing to train: {claim.reason}")

@@ -11,12 +11,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from configs.clock import moment
-from configs.use_case import load_use_case
-from tasks.alias import follow_ledger
-from tasks.notify import notify
-from tasks.rollback import undo
-from tasks.telling import tell_step
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
 
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}-{promotion}")
@@ -26,10 +24,10 @@ def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> St
     It needs the ledger and the registry. The next batch is scored by the champion before.
     """
     case = load_use_case(use_case)
-    entry = undo(case, promotion, moment(as_of))
-    version = follow_ledger(case)
+    entry = roll_back_as_asked(case, promotion, utc_or_now(as_of))
+    version = sync_champion_alias(case)
     if entry is None:
         return Completed(message=f"{promotion} made no champion any more; it is version {version}")
-    tell_step(case, entry)
-    notify(case)
+    publish_step(case, entry)
+    send_due_notifications(case)
     return Completed(message=f"version {version} reigns again: {entry.evidence['reason']}")

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from configs.clock import write_duration
-from configs.use_case import UseCase
-from configs.use_cases import all_use_cases
+from configs.schema.loading import all_use_cases
+from configs.schema.use_case import UseCase
 from infra.deployments import EVERYWHERE
 
 if TYPE_CHECKING:

@@ -22,10 +22,9 @@ import yaml
 
 from configs import LIBRARIES
 from configs.errors import BadConfig
-from configs.reading import read_yaml
+from configs.schema.loading import all_use_cases, read_yaml
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase
-from configs.use_cases import all_use_cases
 
 WORK_POOL = "mainspring"
 EVERYWHERE = "Mainspring:"  # begins the names of automations of no use case (theirs are lowercase)
@@ -35,7 +34,7 @@ _RUNS = {
     "name": WORK_POOL,
     "job_variables": {
         # Named, or the worker looks through the workspace first: twice the time to start a run.
-        "command": "python -m infra.run",
+        "command": "python -m infra.warm_start.client",
         "env": {
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # what the zombie automation listens to
             **LIBRARIES,
@@ -57,7 +56,7 @@ def document() -> dict[str, Any]:
         "name": "mainspring",
         "definitions": {"work_pool": _RUNS, "one_at_a_time": _ONE_AT_A_TIME},
         "pull": [{_WORKING_DIRECTORY: {"directory": "{{ $MAINSPRING_HOME }}"}}],
-        "deployments": [*sorted(those, key=lambda each: str(each["name"])), _attention()],
+        "deployments": [*sorted(those, key=lambda each: str(each["name"])), _failed_automation()],
     }
 
 
@@ -129,7 +128,7 @@ def _deployment(flow: str, use_case: UseCase, **starts: object) -> dict[str, Any
     }
 
 
-def _attention() -> dict[str, Any]:
+def _failed_automation() -> dict[str, Any]:
     """The run that tells of a use case's automation that could not act.
 
     Not of the automations of no use case: it would tell of its own failure for ever, and the one
@@ -154,7 +153,7 @@ def _attention() -> dict[str, Any]:
     }
     return {
         "name": "mainspring",
-        "entrypoint": "flows/attention.py:attention",
+        "entrypoint": "flows/report_failed_automation.py:report_failed_automation",
         "tags": ["mainspring"],
         "triggers": [failed],
         "work_pool": _RUNS,

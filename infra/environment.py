@@ -14,8 +14,8 @@ import httpx
 import psutil
 
 from configs.errors import BadConfig
-from configs.s3 import boto_variables
 from configs.settings import ROOT, settings
+from infra.storage.s3 import boto_variables
 
 
 def environment() -> dict[str, str]:

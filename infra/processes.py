@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from configs.settings import ROOT
+from configs.settings import ROOT, settings
 
 _CLOCK = 2.0  # seconds by which a birth time may move when the system's clock is put right
 
@@ -115,3 +115,8 @@ def remember(file: Path, processes: Sequence[Process]) -> None:
 def last_lines(log: Path, number: int = 15) -> str:
     """The end of a log file."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-number:])
+
+
+def log_folder() -> Path:
+    """Where the logs of servers, workers and deployments are."""
+    return settings().state / "logs"

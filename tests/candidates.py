@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from configs.policy import Bake, Canary, Gate, Rollout
-from configs.use_case import UseCase, load_use_case
-from tasks.candidacy import Candidacy
-from tasks.ledger import Entry, Ledger, What
-from tasks.promotion import Decision, Outcome
-from tasks.takeover import carry
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Bake, Canary, Gate, Rollout
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry, EntryKind, Ledger
+from tasks.promotion.advance import advance_candidate
+from tasks.promotion.candidate_state import CandidateState
+from tasks.promotion.gate import Decision, GateOutcome
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
 NAME = "flights"
@@ -33,7 +34,12 @@ def use_case(rollout: Rollout | None = None, approval: str = "automatic", **bake
 
 
 def record(
-    book: Ledger, what: What, key: str, at: datetime, version: int | None = None, **evidence: Any
+    book: Ledger,
+    what: EntryKind,
+    key: str,
+    at: datetime,
+    version: int | None = None,
+    **evidence: Any,
 ) -> Entry:
     return book.record(Entry(NAME, what, key, at, "test", version, evidence))[0]
 
@@ -43,7 +49,7 @@ def register(book: Ledger, version: int, at: datetime = START) -> Entry:
     return record(book, "candidate_registered", f"candidate:train:{version}", at, version, **said)
 
 
-def says(verdict: Outcome, reason: str = "as told") -> Callable[..., Decision]:
+def says(verdict: GateOutcome, reason: str = "as told") -> Callable[..., Decision]:
     """A gate, or a review, that always says the same."""
     line = {"gate": "metric", "asked": "more", "measured": "some", "verdict": verdict}
     return lambda *_: Decision(verdict, reason, {"gates": [line]})
@@ -58,10 +64,10 @@ def step(
     case: UseCase,
     version: int,
     at: datetime | None = None,
-    gate: Callable[[Candidacy], Decision] = never,
+    gate: Callable[[CandidateState], Decision] = never,
     look: Callable[..., Any] = never,
 ) -> Entry:
-    return carry(book, case, version, at, "promote 1", gate, look)
+    return advance_candidate(book, case, version, at, "promote 1", gate, look)
 
 
 def happened(entries: Sequence[Entry]) -> list[str]:

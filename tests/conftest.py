@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from configs.settings import settings
-from tasks.ledger import ledger
+from tasks.ledger.log import open_ledger
 from tests.real_s3 import S3, running
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty state folder that all embedded defaults live under."""
     monkeypatch.setenv("MAINSPRING_STATE", str(tmp_path))
     settings.cache_clear()
-    ledger.cache_clear()
+    open_ledger.cache_clear()
     yield tmp_path
     settings.cache_clear()
-    ledger.cache_clear()
+    open_ledger.cache_clear()
 
 
 @pytest.fixture(scope="session")

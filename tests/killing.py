@@ -12,12 +12,13 @@ from typing import Any
 
 from prefect import task
 
-from configs import faults
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase
-from tasks import partitions
-from tasks.ledger import Entry, champion, ledger
-from tasks.rollout import Cast
+from infra import fault_injection
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.rollout.routing import Route
+from tasks.scoring import partitions
 from tests.candidates import NAME
 from tests.forks import fork
 
@@ -32,9 +33,9 @@ def run(job: Callable[[], object], state: Path, point: str = "", times: int = 1)
 
 def _in(job: Callable[[], object], state: str, point: str, times: int) -> None:
     os.environ["MAINSPRING_STATE"] = state
-    os.environ[faults.VARIABLE] = point
+    os.environ[fault_injection.VARIABLE] = point
     settings.cache_clear()
-    ledger.cache_clear()
+    open_ledger.cache_clear()
     for _ in range(times):
         job()
 
@@ -49,11 +50,11 @@ def at_once(job: Callable[[int], object], times: int) -> list[int]:
 
 def registered(*versions: int) -> None:
     """Versions in MLflow's registry, of no file: enough for an alias."""
-    from tasks.tracking import connect, create_registered_model
+    from tasks.models.mlflow_client import connect_mlflow, create_registered_model
 
-    create_registered_model(connect(), NAME, "test")
+    create_registered_model(connect_mlflow(), NAME, "test")
     for _ in versions:
-        connect().create_model_version(NAME, "nowhere")
+        connect_mlflow().create_model_version(NAME, "nowhere")
 
 
 def copy(state: Path, target: Path) -> Path:
@@ -63,14 +64,14 @@ def copy(state: Path, target: Path) -> Path:
 
 def found(state: Path) -> tuple[list[Entry], int | None, int | None]:
     """What a state's ledger says, who is champion in it, and whom MLflow calls champion."""
-    from tasks.registry import champion_alias
+    from tasks.models.registry import read_champion_alias
 
     os.environ["MAINSPRING_STATE"] = str(state)
     settings.cache_clear()
-    ledger.cache_clear()
-    entries = ledger().entries(NAME)
-    reigning = champion(entries)
-    return entries, None if reigning is None else reigning.version, champion_alias(NAME)
+    open_ledger.cache_clear()
+    entries = open_ledger().entries(NAME)
+    reigning = find_champion(entries)
+    return entries, None if reigning is None else reigning.version, read_champion_alias(NAME)
 
 
 def points(*effects: str) -> list[str]:
@@ -78,7 +79,7 @@ def points(*effects: str) -> list[str]:
     return [f"{side} {name}" for name in effects for side in ("before", "after")]
 
 
-def answer_or_die(cast: Cast, diary: Path, **same: Any) -> partitions.Answers:
+def answer_or_die(cast: Route, diary: Path, **same: Any) -> partitions.ScoredPartition:
     """As partitions.answer, told in a diary; the process that writes its fourth line dies."""
     with diary.open("a+") as book:
         book.write(f"{cast.start:%dT%H} {os.getpid()}\n")
@@ -86,10 +87,10 @@ def answer_or_die(cast: Cast, diary: Path, **same: Any) -> partitions.Answers:
         book.seek(0)
         if len(book.readlines()) == 4:
             os.kill(os.getpid(), signal.SIGKILL)
-    return partitions.answer(cast, **same)
+    return partitions.score_partition_rows(cast, **same)
 
 
 @task
-def die(cast: Cast, use_case: UseCase, as_of: datetime, folder: str | None) -> None:
+def die(cast: Route, use_case: UseCase, as_of: datetime, folder: str | None) -> None:
     """As partitions.score_partition, but it takes its worker along, whoever tries it."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.comparison import Answers
-from tasks.matrix import build_matrix, learn_schema
+from tasks.evaluation.bootstrap import Predictions
+from tasks.models.matrix import build_matrix
+from tasks.training.fit import learn_schema
 from tests.real_flights import arrived, quick_use_case
 
 SPRING = datetime(2013, 4, 1, tzinfo=UTC)
@@ -61,8 +62,8 @@ def histories(number: int, days: int = 21) -> Iterator[tuple[Rows, Rows, pl.Data
         yield place, day, pool.rows[place].with_columns(prediction_time=dated)
 
 
-def answers(probability: Floats) -> Answers:
-    return Answers(probability, probability >= THRESHOLD)
+def answers(probability: Floats) -> Predictions:
+    return Predictions(probability, probability >= THRESHOLD)
 
 
 def _answers(train: pl.DataFrame, rows: pl.DataFrame) -> Floats:

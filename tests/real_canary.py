@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from configs.policy import Canary
-from configs.use_case import Split, UseCase, load_use_case
-from tasks.rollout import begin
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Canary
+from configs.schema.training import Split
+from configs.schema.use_case import UseCase
+from tasks.rollout.state import plan_rollout
 from tests.real_versions import register, tell, trained_on
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
@@ -27,4 +29,4 @@ def prepare(case: UseCase) -> None:
     parts = trained_on(case, AS_OF, AS_OF + 2 * DAY, 23 * DAY, 14 * DAY)
     register(case, "logistic", parts, [1, 2])
     tell("promoted", AS_OF - DAY, 1)
-    tell("rollout_started", AS_OF - DAY / 2, 2, **begin(case, 1))
+    tell("rollout_started", AS_OF - DAY / 2, 2, **plan_rollout(case, 1))

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from configs.use_case import UseCase, load_use_case
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from feature_repo.flights import transforms
 from feature_repo.rolling import versions
 

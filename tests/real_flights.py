@@ -9,7 +9,9 @@ from zipfile import ZipFile
 
 import polars as pl
 
-from configs.use_case import Split, UseCase, load_use_case
+from configs.schema.loading import load_use_case
+from configs.schema.training import Split
+from configs.schema.use_case import UseCase
 
 END = datetime(2013, 1, 21, tzinfo=UTC)
 

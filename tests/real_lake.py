@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from configs.use_case import UseCase
+from configs.schema.use_case import UseCase
 from feature_repo.flights import source
-from tasks.lake import lake_of
+from tasks.storage.lake import open_lake
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 _TYPES: dict[str, Any] = {
@@ -38,4 +38,4 @@ def land(use_case: UseCase, start: datetime, end: datetime) -> None:
 def append(use_case: UseCase, table: str, batch: str, rows: pl.DataFrame) -> None:
     """Append rows to a raw table under a batch's name, if there are any."""
     if rows.height:
-        lake_of(use_case.name).append_once(f"raw/{table}", {batch: rows})
+        open_lake(use_case.name).append_once(f"raw/{table}", {batch: rows})

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configs.replay import Policy, under
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT
-from configs.use_case import UseCase, load_use_case
-from tasks import features
+from tasks.features import refresh
 from tests import real_lake
 from tests.state import forget
 
 START = datetime(2013, 1, 22, tzinfo=UTC)
 END = START + timedelta(days=28)
-POLICY = Policy.model_validate(
+POLICY = RetrainingPolicy.model_validate(
     {
         "name": "lively",
         "title": "Everything happens in four weeks",
@@ -45,7 +46,7 @@ def configure(folder: Path) -> None:
     flights["monitor"]["performance"] = [
         {"metric": "calibration_gap", "window": "7d", "worse_by": 0.02},
     ]
-    as_policy = under(POLICY, UseCase.model_validate(flights))
+    as_policy = apply_policy(POLICY, UseCase.model_validate(flights))
     dumped = as_policy.model_dump(mode="json", by_alias=True)
     (folder / "flights.yaml").write_text(yaml.safe_dump(dumped))
 
@@ -58,7 +59,7 @@ def production_until(folder: Path, end: datetime) -> Iterator[Path]:
         use_state(patch, real(folder))
         case = load_use_case("flights")
         real_lake.land(case, START - timedelta(days=30), end)
-        features.refresh(case, end)
+        refresh.refresh_features(case, end)
         yield folder
     forget()
 

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
-from tasks import files
-from tasks.ledger import Entry, ledger
+from tasks.ledger.log import Entry, open_ledger
+from tasks.storage import files
 from tests.real_postgres import Postgres
 from tests.real_redis import RedisServer
 from tests.real_s3 import S3
@@ -36,7 +37,7 @@ def running(
 
     `places` are settings, by the names of their variables: what is not among them is embedded.
     """
-    from infra import deployments, environment, local
+    from infra import deployments, environment, stack
 
     before = dict(os.environ)
     (home / "configs").mkdir()
@@ -47,13 +48,13 @@ def running(
     configure()
     forget()
     deployments.write()
-    local.up(mlflow=mlflow, free_ports=True, schedules=False)
+    stack.up(mlflow=mlflow, free_ports=True, schedules=False)
     try:
         ingest(date(2012, 12, 31), date(2013, 1, 29))
         yield load_use_case(NAME)
     finally:
         environment.leave()
-        local.down()
+        stack.down()
         os.environ.clear()
         os.environ.update(before)
         forget()
@@ -95,15 +96,15 @@ def ingest(start: date, end: date) -> None:
 
     with TemporaryDirectory() as landed:
         write_landing(Path(landed), start, end)
-        files.upload(Path(landed), f"{settings().landing}/{NAME}")
+        files.upload_folder(Path(landed), f"{settings().landing}/{NAME}")
     ingest(NAME, as_of=datetime(end.year, end.month, end.day, tzinfo=UTC))
 
 
 def another_version(version: int) -> int:
     """A version of the same file as another one."""
-    from tasks.tracking import connect
+    from tasks.models.mlflow_client import connect_mlflow
 
-    client = connect()
+    client = connect_mlflow()
     made = client.get_model_version(NAME, str(version))
     again = client.create_model_version(NAME, made.source, made.run_id, tags=made.tags)
     return int(again.version)
@@ -111,15 +112,15 @@ def another_version(version: int) -> int:
 
 def candidate(version: int) -> Entry:
     """A version, recorded as a candidate that nobody was told of."""
-    from tasks.candidate import candidate_entry
-    from tasks.registry import open_model
+    from tasks.models.registry import open_model
+    from tasks.training.candidate import candidate_entry
 
     card, origin = open_model(NAME, version).card, f"train:test-{version}"
-    return ledger().record(candidate_entry(card, version, origin, LATER, "test"))[0]
+    return open_ledger().record(candidate_entry(card, version, origin, LATER, "test"))[0]
 
 
 def entry_of(key: str) -> Entry | None:
-    return next((e for e in ledger().entries(NAME) if e.key == key), None)
+    return next((e for e in open_ledger().entries(NAME) if e.key == key), None)
 
 
 def until(look: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:

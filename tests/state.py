@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from configs import s3
 from configs.settings import settings
-from tasks import registry
-from tasks.ledger import ledger
+from infra.storage import s3
+from tasks.ledger.log import open_ledger
+from tasks.models import registry
 
 
 def forget() -> None:
     """Read the variables again, and open again what they lead to."""
     settings.cache_clear()
-    ledger.cache_clear()
-    s3.file_system.cache_clear()
+    open_ledger.cache_clear()
+    s3.open_file_system.cache_clear()
     registry._open.cache_clear()
 
 

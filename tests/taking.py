@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase
 from feature_repo.flights.source import write_landing
-from tasks.intake import Intake, commit_rows, examine
-from tasks.lake import lake_of
-from tasks.landing import discover, record
+from tasks.ingestion.ingest import Intake, commit_rows, validate_files
+from tasks.ingestion.landing import discover_files, record_files
+from tasks.storage.lake import open_lake
 
 DAY = date(2013, 1, 2)
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
@@ -42,15 +42,15 @@ def land(table: str, day: date = DAY, days: int = 1) -> list[Path]:
 
 def take(use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False) -> Intake:
     """What the flow does, up to the features."""
-    intake = examine(use_case, discover(use_case, retry_refused), as_of)
+    intake = validate_files(use_case, discover_files(use_case, retry_refused), as_of)
     commit_rows(use_case, intake)
-    record(use_case, intake.verdicts, as_of)
+    record_files(use_case, intake.verdicts, as_of)
     return intake
 
 
 def rows_of(use_case: UseCase, table: str) -> pl.DataFrame:
     """All rows of a lake table in an order of their own; no rows if it does not exist."""
-    lake = lake_of(use_case.name)
+    lake = open_lake(use_case.name)
     if not lake.exists(table):
         return pl.DataFrame()
     return lake.scan(table).collect().sort(pl.all().exclude(pl.List(pl.String)))
@@ -59,4 +59,4 @@ def rows_of(use_case: UseCase, table: str) -> pl.DataFrame:
 def versions(use_case: UseCase) -> dict[str, int]:
     """The version of every table that an ingest may commit to."""
     names = [f"{kind}/{table}" for kind in ("raw", "quarantine") for table in use_case.tables]
-    return lake_of(use_case.name).versions([*names, "files"])
+    return open_lake(use_case.name).versions([*names, "files"])

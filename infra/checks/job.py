@@ -17,7 +17,7 @@ from prefect_docker.worker import DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from configs.settings import ROOT
-from infra.pools import template
+from infra.work_pools import template
 
 _IMAGE = "mainspring:0.1.0"
 
@@ -45,7 +45,7 @@ def main() -> None:
     job["metadata"]["name"] = job["metadata"].pop("generateName") + "x"
     print(yaml.safe_dump(job))
     container = asyncio.run(filled("docker", DockerWorkerJobConfiguration))
-    assert (container.image, container.command) == (_IMAGE, "python -m infra.run")
+    assert (container.image, container.command) == (_IMAGE, "python -m infra.warm_start.client")
 
 
 if __name__ == "__main__":

@@ -14,14 +14,26 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from configs.use_case import UseCase
-from tasks.comparison import Difference, answers_in, compare, draw_blocks, mean
-from tasks.evaluation import Floats
-from tasks.ledger import Entry
-from tasks.replay.left import common, judged, ledger_of, scored
-from tasks.replay.measure import NUMBER, Span, alone, costs, numbers
-from tasks.replay.plan import Plan, ends
-from tasks.replay.replay import Replay
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Difference, block_mean, compare_models, draw_blocks
+from tasks.evaluation.metrics import Floats
+from tasks.evaluation.prediction_columns import read_predictions
+from tasks.ledger.log import Entry
+from tasks.replay.plan import ReplayPlan, window_ends
+from tasks.replay.policy_metrics import (
+    NUMBER_SCHEMA,
+    PolicySpan,
+    measure_policy,
+    measure_row_costs,
+    pair_with_itself,
+)
+from tasks.replay.policy_results import (
+    count_scored,
+    keep_common_rows,
+    read_judged_predictions,
+    read_policy_ledger,
+)
+from tasks.replay.run import Replay
 
 _COUNTED = {
     "alerts": "alert_raised", "retrains": "candidate_registered", "promotions": "promoted",
@@ -30,7 +42,7 @@ _COUNTED = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PolicyOutcome:
     """What one policy came to over the whole period.
 
     `counts`: alerts, and retrains, promotions, refusals and rollbacks after the first champion.
@@ -47,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Compared:
+class PolicyComparison:
     """A replay's numbers. `numbers`: NUMBER of every week and of the whole period; `regrets`: what
     a policy cost beyond the best one up to the end of each week (policy, end, regret);
     `differences` of each pair of policies, the first as challenger.
@@ -55,7 +67,7 @@ class Compared:
 
     numbers: pl.DataFrame
     regrets: pl.DataFrame
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[PolicyOutcome, ...]
     differences: dict[tuple[str, str], tuple[Difference, ...]]
     entries: dict[str, tuple[Entry, ...]]
 
@@ -70,64 +82,66 @@ class Compared:
         found: dict[str, list[str]] = {}
         answered = self.numbers["policy"].unique(maintain_order=True)
         for policy in answered:
-            like = (p for p in found if all(map(same, self.differences[p, policy])))
+            like = (p for p in found if all(map(are_same_decisions, self.differences[p, policy])))
             found.setdefault(next(like, policy), []).append(policy)
         return found
 
     @property
-    def best(self) -> Outcome:
+    def best(self) -> PolicyOutcome:
         """The policy of least cost; of equal ones the first."""
         return min(self.outcomes, key=lambda outcome: outcome.regret)
 
 
-def compared(replay: Replay) -> Compared:
+def compare_policies(replay: Replay) -> PolicyComparison:
     """All numbers of a finished replay."""
     plan, use_case = replay.plan, replay.plan.use_case
-    answered = common(use_case, {name: judged(replay, name) for name in replay.jobs})
+    answered = keep_common_rows(
+        use_case, {name: read_judged_predictions(replay, name) for name in replay.jobs}
+    )
     length = use_case.monitor.window
-    weeks = [(end - length, end) for end in ends(plan.start, plan.end, length)]
+    weeks = [(end - length, end) for end in window_ends(plan.start, plan.end, length)]
     found = [
         number
         for name, rows in answered.items()
         for span in [*weeks, (plan.start, plan.end)]
-        for number in numbers(use_case, name, rows, span)
+        for number in measure_policy(use_case, name, rows, span)
     ]
-    charged = {name: costs(use_case, rows) for name, rows in answered.items()}
-    entries = {name: ledger_of(replay, name) for name in replay.jobs}
-    return Compared(
-        numbers=pl.DataFrame(found, schema=NUMBER, orient="row"),
+    charged = {name: measure_row_costs(use_case, rows) for name, rows in answered.items()}
+    entries = {name: read_policy_ledger(replay, name) for name in replay.jobs}
+    return PolicyComparison(
+        numbers=pl.DataFrame(found, schema=NUMBER_SCHEMA, orient="row"),
         regrets=_regrets(use_case, answered, charged, weeks),
         outcomes=tuple(_outcomes(replay, answered, charged, entries)),
-        differences=differences(use_case, answered),
+        differences=measure_differences(use_case, answered),
         entries=entries,
     )
 
 
-def differences(
+def measure_differences(
     use_case: UseCase, answered: Mapping[str, pl.DataFrame]
 ) -> dict[tuple[str, str], tuple[Difference, ...]]:
     """Each pair of policies, days drawn together; all pairs share one error rate."""
     pairs = list(combinations(answered, 2))
     found = {}
     for one, other in pairs:
-        new, old = (answers_in(use_case, answered[name]) for name in (one, other))
-        of = compare(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
+        new, old = (read_predictions(use_case, answered[name]) for name in (one, other))
+        of = compare_models(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
         found[one, other] = tuple(of)
     return found
 
 
-def weekly(found: Compared, plan: Plan, subject: str) -> pl.DataFrame:
+def read_weekly(found: PolicyComparison, plan: ReplayPlan, subject: str) -> pl.DataFrame:
     """The numbers of a subject by week, without those of the whole period."""
     whole = (pl.col("start") == plan.start) & (pl.col("end") == plan.end)
     return found.numbers.filter(pl.col("subject") == subject, ~whole)
 
 
-def same(found: Difference) -> bool:
+def are_same_decisions(found: Difference) -> bool:
     """Whether two policies gave the same answers, as far as a subject tells."""
     return found.improvement == found.low == found.high == 0
 
 
-def keep(found: Compared, folder: Path) -> Path:
+def save_comparison(found: PolicyComparison, folder: Path) -> Path:
     """Write the numbers as Parquet; the file."""
     path = folder / "numbers.parquet"
     found.numbers.write_parquet(path)
@@ -139,7 +153,7 @@ def _outcomes(
     answered: Mapping[str, pl.DataFrame],
     charged: Mapping[str, Floats],
     entries: Mapping[str, Sequence[Entry]],
-) -> Iterator[Outcome]:
+) -> Iterator[PolicyOutcome]:
     totals = {name: float(cost.sum()) for name, cost in charged.items()}
     least = min(totals.values(), default=0.0)
     shares = _best_shares(replay.plan.use_case, answered, charged)
@@ -150,7 +164,9 @@ def _outcomes(
         for what in ("retrains", "promotions"):  # the first champion is no retraining
             counts[what] = max(counts[what] - 1, 0)
         regret, share = totals.get(name, float("inf")) - least, shares.get(name, 0.0)
-        yield Outcome(name, job.policy.title, counts, scored(replay, name), regret, share)
+        yield PolicyOutcome(
+            name, job.policy.title, counts, count_scored(replay, name), regret, share
+        )
 
 
 def _best_shares(
@@ -159,9 +175,9 @@ def _best_shares(
     """In which share of the resampled periods each policy has the least cost; ties are shared."""
     if not charged:
         return {}
-    pair = alone(use_case, next(iter(answered.values())))
+    pair = pair_with_itself(use_case, next(iter(answered.values())))
     draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
-    found = np.stack([mean(pair, cost)(draws) for cost in charged.values()])
+    found = np.stack([block_mean(pair, cost)(draws) for cost in charged.values()])
     best = np.isclose(found, found.min(axis=0), rtol=1e-12, atol=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
     return dict(zip(charged, shares.tolist(), strict=True))
@@ -171,7 +187,7 @@ def _regrets(
     use_case: UseCase,
     answered: Mapping[str, pl.DataFrame],
     charged: Mapping[str, Floats],
-    weeks: Sequence[Span],
+    weeks: Sequence[PolicySpan],
 ) -> pl.DataFrame:
     """What each policy cost beyond the best one, summed up to the end of each week."""
     best = min(charged, key=lambda name: float(charged[name].sum()), default="")

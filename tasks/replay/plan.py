@@ -7,7 +7,6 @@ policy. So it can be started again at any time, and comes to the same numbers.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -15,37 +14,36 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from configs.clock import moment
+from configs.clock import utc_or_now
 from configs.errors import BadConfig, NoRows
-from configs.part import Part
-from configs.replay import Policy, under
+from configs.schema.base import SchemaModel
+from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase
-from tasks import files
-from tasks.features import table_versions
-from tasks.lake import Lake, lake_of
+from tasks.features.raw_tables import read_table_versions
+from tasks.orchestration.schedules import list_schedule_times
+from tasks.storage import files
+from tasks.storage.lake import Lake, open_lake
 
-Do = Literal["score", "monitor", "train", "answer"]
-
-_ORDER: dict[Do, int] = {"score": 0, "monitor": 1, "train": 2, "answer": 3}
+StepKind = Literal["score", "monitor", "train", "answer"]
+_ORDER: dict[StepKind, int] = {"score": 0, "monitor": 1, "train": 2, "answer": 3}
 # One thread a process: sums come out the same each time, and policies run beside each other.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-_AT_ONCE = 1000  # moments that Prefect's schedules give at a time
 
 
-class Step(Part):
+class ReplayStep(SchemaModel):
     """What is done at a moment of logical time."""
 
     at: datetime
-    do: Do
+    do: StepKind
 
 
-class Job(Part):
+class PolicyJob(SchemaModel):
     """All that the process of one policy needs to know."""
 
-    policy: Policy
+    policy: RetrainingPolicy
     use_case: UseCase
-    steps: tuple[Step, ...]
+    steps: tuple[ReplayStep, ...]
     trained: Path
 
     @property
@@ -64,7 +62,7 @@ class Job(Part):
         (folder / "job.json").write_text(self.model_dump_json(by_alias=True))
 
 
-class Plan(Part):
+class ReplayPlan(SchemaModel):
     """A replay of [start, end) on a pinned lake, whose feature tables reach to `known_until`;
     `asked` is the end that was asked for.
     """
@@ -104,14 +102,14 @@ class Plan(Part):
         }
 
 
-def begin(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> Plan:
+def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> ReplayPlan:
     """The plan of a folder: the one that it was begun with, or a new one on the lake as it is now.
 
     The end is the one asked for, or that of the feature tables if they do not reach so far.
     BadConfig if the folder holds a replay of something else; NoRows if there is nothing to read.
     """
-    place = files.absolute(settings().lake)
-    known = Plan.read(folder)
+    place = files.to_absolute(settings().lake)
+    known = ReplayPlan.read(folder)
     if known is not None:
         wanted = (use_case, start, asked, place)
         if (known.use_case, known.start, known.asked, known.pinned_lake) != wanted:
@@ -120,7 +118,7 @@ def begin(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> 
                 "begin it anew with --again"
             )
         return known
-    pinned = table_versions(use_case)
+    pinned = read_table_versions(use_case)
     known_until = _known_until(use_case, pinned)
     end = min(asked, known_until)
     if start >= end:
@@ -128,7 +126,7 @@ def begin(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> 
             f"{use_case.name}: nothing to replay from {start:%Y-%m-%d} to {end:%Y-%m-%d}, where "
             "the feature tables end: ingest more, or choose another --from and --to"
         )
-    plan = Plan(
+    plan = ReplayPlan(
         use_case=use_case, start=start, end=end, asked=asked, known_until=known_until,
         pinned_lake=place, pinned=pinned,
     )  # fmt: skip
@@ -136,59 +134,46 @@ def begin(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> 
     return plan
 
 
-def job_of(plan: Plan, policy: Policy, folder: Path) -> Job:
+def plan_policy(plan: ReplayPlan, policy: RetrainingPolicy, folder: Path) -> PolicyJob:
     """What a policy does in a replay whose folder is `folder`."""
-    use_case = under(policy, plan.use_case)
+    use_case = apply_policy(policy, plan.use_case)
     cron = policy.schedule_for(plan.use_case)
-    trainings = [] if cron is None else moments_of(cron, plan.start, plan.end)
-    found = steps(use_case, plan.start, plan.end, trainings)
-    return Job(policy=policy, use_case=use_case, steps=found, trained=folder / "trained")
+    trainings = [] if cron is None else list_schedule_times(cron, plan.start, plan.end)
+    found = list_steps(use_case, plan.start, plan.end, trainings)
+    return PolicyJob(policy=policy, use_case=use_case, steps=found, trained=folder / "trained")
 
 
-def steps(
+def list_steps(
     use_case: UseCase, start: datetime, end: datetime, trainings: Sequence[datetime]
-) -> tuple[Step, ...]:
+) -> tuple[ReplayStep, ...]:
     """The first training, then every score window and every monitor window that is over, and the
     trainings of a schedule; after whatever may ask for something, its answer.
     """
-    found: list[tuple[datetime, Do]] = [(at, "train") for at in trainings]
-    found += [(at, "score") for at in ends(start, end, use_case.schedules.score_window)]
+    found: list[tuple[datetime, StepKind]] = [(at, "train") for at in trainings]
+    found += [(at, "score") for at in window_ends(start, end, use_case.schedules.score_window)]
     if not found or max(at for at, _ in found) < end:
         found.append((end, "score"))
-    found += [(at, "monitor") for at in ends(start, end, use_case.monitor.window)]
+    found += [(at, "monitor") for at in window_ends(start, end, use_case.monitor.window)]
     ordered = [(start, "train"), *sorted(found, key=lambda each: (each[0], _ORDER[each[1]]))]
     return tuple(step for at, do in ordered for step in _answered(at, do))
 
 
-def _answered(at: datetime, do: Do) -> Iterator[Step]:
-    yield Step(at=at, do=do)
+def _answered(at: datetime, do: StepKind) -> Iterator[ReplayStep]:
+    yield ReplayStep(at=at, do=do)
     if do != "score":
-        yield Step(at=at, do="answer")
+        yield ReplayStep(at=at, do="answer")
 
 
-def ends(start: datetime, end: datetime, length: timedelta) -> list[datetime]:
+def window_ends(start: datetime, end: datetime, length: timedelta) -> list[datetime]:
     """The ends of the windows of a length that follow each other from `start`, up to `end`."""
     return [start + k * length for k in range(1, (end - start) // length + 1)]
 
 
-def moments_of(cron: str, start: datetime, end: datetime) -> list[datetime]:
-    """When a schedule (UTC) runs in [start, end), as Prefect has it."""
-    from prefect.server.schemas.schedules import CronSchedule
-
-    schedule, found = CronSchedule(cron=cron, timezone="UTC"), list[datetime]()
-    while True:
-        since = start if not found else found[-1] + timedelta(seconds=1)
-        dates = asyncio.run(schedule.get_dates(_AT_ONCE, since, end))
-        found += [moment(datetime.fromisoformat(at.isoformat())) for at in dates if at < end]
-        if len(dates) < _AT_ONCE:
-            return found
-
-
 def _known_until(use_case: UseCase, pinned: dict[str, int]) -> datetime:
     """Up to when every feature table is built, at its pinned version."""
-    root = lake_of(use_case.name).root
+    root = open_lake(use_case.name).root
     lake = Lake(root, root, pinned)
     notes = [lake.note(f"features/{view}") for view in use_case.features.views]
     if not all(notes):
         raise NoRows(f"{root}/features: not every table was built yet; run ingest first")
-    return min(moment(datetime.fromisoformat(note["built_to"])) for note in notes)
+    return min(utc_or_now(datetime.fromisoformat(note["built_to"])) for note in notes)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from configs.part import ColumnType, Kind
-from tasks.scaffold.sample import FEW, Sample
+from configs.schema.base import ColumnType, LabelKind
+from tasks.scaffold.sample import FEW_VALUES, Sample
 
 Schedule = Literal["hourly", "daily", "weekly"]
-Ask = Callable[[str, str, str], str]
+AskQuestion = Callable[[str, str, str], str]
 """(flag, question, proposal) → answer; the proposal is "" where there is none."""
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenAnswers:
     """What the flags say; those of a table are by its name."""
 
     name: str
@@ -29,14 +29,14 @@ class Given:
     join: Mapping[str, str] = field(default_factory=dict)
     predict: str = ""
     label: str = ""
-    kind: Kind | None = None
+    kind: LabelKind | None = None
     positive: str = ""
     after: str = ""
     schedule: Schedule = "daily"
 
 
 @dataclass(frozen=True)
-class Input:
+class InputColumn:
     """A feature: its name, the column that it is made of, and that one's type."""
 
     name: str
@@ -61,7 +61,7 @@ class TablePlan:
     known: str
     known_from: datetime | None
     join: tuple[str, ...] = ()
-    inputs: tuple[Input, ...] = ()
+    inputs: tuple[InputColumn, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -78,7 +78,7 @@ class LabelPlan:
 
     table: str
     column: str
-    kind: Kind
+    kind: LabelKind
     positive: str
     after: timedelta
     classes: tuple[str, ...] = ()
@@ -86,11 +86,11 @@ class LabelPlan:
     @property
     def name(self) -> str:
         """The label's name."""
-        return slug(self.column)
+        return to_name(self.column)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScaffoldPlan:
     """A whole use case. `subject` is the table whose rows are predicted."""
 
     name: str
@@ -115,10 +115,10 @@ class Plan:
         """The spine's columns that are categories themselves."""
         rows = self.subject.sample.rows
         texts = (name for name in self.asked if name in self.subject.sample.of("text"))
-        return [name for name in texts if rows[name].n_unique() <= FEW]
+        return [name for name in texts if rows[name].n_unique() <= FEW_VALUES]
 
 
-def slug(column: str) -> str:
+def to_name(column: str) -> str:
     """A column's name as a feature's: small letters, digits and underscores."""
     name = re.sub(r"\W+", "_", column.lower()).strip("_")
     return name if name[:1].isalpha() else f"x_{name}"

@@ -8,13 +8,12 @@ from pathlib import PurePosixPath
 import polars as pl
 
 from configs.errors import BadConfig
-from configs.part import ColumnType
-from tasks import files
-from tasks.reading import as_type
+from configs.schema.base import ColumnType
+from tasks.ingestion.parsing import cast_column
+from tasks.storage import files
 
-FEW = 50
+FEW_VALUES = 50
 """A text of at most so many different values is a category."""
-
 _FAMILIES: dict[ColumnType, tuple[type[pl.DataType], ...]] = {
     "text": (pl.String, pl.Categorical, pl.Enum),
     "boolean": (pl.Boolean,),
@@ -51,7 +50,7 @@ class Sample:
 
 def read_sample(name: str, pattern: str) -> Sample:
     """The sample files of a table, read alike; BadConfig if there is none, or no row in them."""
-    paths = files.matching(pattern)
+    paths = files.match_files(pattern)
     if not paths:
         raise BadConfig(f"--table {name}={pattern}: there is no such file")
     suffixes = {PurePosixPath(path).suffix for path in paths}
@@ -61,13 +60,13 @@ def read_sample(name: str, pattern: str) -> Sample:
     found = pl.concat(frames, how="diagonal_relaxed")
     if found.is_empty():
         raise BadConfig(f"--table {name}={pattern}: the files hold no rows; give some that do")
-    columns = {column: kind_of(found[column]) for column in found.columns}
-    rows = found.select(as_type(found[column], kind) for column, kind in columns.items())
+    columns = {column: guess_column_type(found[column]) for column in found.columns}
+    rows = found.select(cast_column(found[column], kind) for column, kind in columns.items())
     most = max(frame.height for frame in frames)
     return Sample(name, suffixes.pop()[1:], most, rows, columns)
 
 
-def kind_of(column: pl.Series) -> ColumnType:
+def guess_column_type(column: pl.Series) -> ColumnType:
     """The narrowest type that holds all values; numbers with leading zeros are text."""
     if column.dtype == pl.String:
         return _kind_of_text(column.drop_nulls())
@@ -81,13 +80,13 @@ def _kind_of_text(values: pl.Series) -> ColumnType:
     if values.is_empty() or values.str.contains(r"^0\d").any():
         return "text"
     for kind in ("integer", "number", "boolean", "time"):
-        if not as_type(values, kind).is_null().any():
+        if not cast_column(values, kind).is_null().any():
             return kind
     return "text"
 
 
 def _read(path: str, table: str) -> pl.DataFrame:
-    content = files.read(path)
+    content = files.read_file(path)
     try:
         if path.endswith(".csv"):
             return pl.read_csv(content, infer_schema=False)

@@ -52,8 +52,9 @@ def _record(folder: Path, *, long: bool) -> None:
     for name in [name for name in os.environ if name.startswith("MAINSPRING_")]:
         del os.environ[name]
     os.environ |= {"MAINSPRING_STATE": str(state), "MAINSPRING_USE_CASES": str(state)}
-    from configs.settings import settings
     from prefect.testing.utilities import prefect_test_harness
+
+    from configs.settings import settings
 
     settings.cache_clear()
     with prefect_test_harness(server_startup_timeout=120):

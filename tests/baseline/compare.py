@@ -32,25 +32,31 @@ def _files(folder: Path) -> list[Path]:
 def _unlike(name: str, one: Path, other: Path, tolerance: float) -> list[str]:
     if one.suffix != ".json":
         return [f"{name}: other bytes"]
-    return values_unlike(name, json.loads(one.read_text()), json.loads(other.read_text()), tolerance)
+    return values_unlike(
+        name, json.loads(one.read_text()), json.loads(other.read_text()), tolerance
+    )
 
 
-def values_unlike(where: str, one: Any, other: Any, tolerance: float) -> list[str]:  # noqa: ANN401
+def values_unlike(where: str, one: Any, other: Any, tolerance: float) -> list[str]:
     """A line for each value of a JSON document that differs by more than the tolerance."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return [
-            line for key in one for line in values_unlike(f"{where}/{key}", one[key], other[key], tolerance)
+            line
+            for key in one
+            for line in values_unlike(f"{where}/{key}", one[key], other[key], tolerance)
         ]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = enumerate(zip(one, other, strict=True))
         return [
-            line for at, (a, b) in pairs for line in values_unlike(f"{where}[{at}]", a, b, tolerance)
+            line
+            for at, (a, b) in pairs
+            for line in values_unlike(f"{where}[{at}]", a, b, tolerance)
         ]
     if one == other or _is_near(one, other, tolerance):
         return []
     return [f"{where}: {one!r} against {other!r}"]
 
 
-def _is_near(one: Any, other: Any, tolerance: float) -> bool:  # noqa: ANN401
+def _is_near(one: Any, other: Any, tolerance: float) -> bool:
     numbers = isinstance(one, int | float) and isinstance(other, int | float)
     return numbers and math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance * 1e-3)

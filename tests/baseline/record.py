@@ -1,4 +1,4 @@
-"""Record what the product comes to, so that a change of its structure can be shown to change nothing.
+"""Record results of the product, so that a change of its structure is shown to change nothing.
 
 Everything is reached by what does not move: the flows, the `mainspring` command, the landed files,
 and the tables on disk, which are read without Mainspring's own code.
@@ -68,7 +68,7 @@ def land_flights(state: Path, start: date, end: date) -> None:
 
 
 def record_week(state: Path, folder: Path) -> None:
-    """Write what `play_week` left: a summary of each table, the tables, and the ledger's entries."""
+    """Write what `play_week` left: the tables, a summary of each, and the ledger's entries."""
     lake = state / "lake" / "flights"
     tables = {}
     for log in sorted(lake.rglob("_delta_log")):
@@ -126,7 +126,7 @@ def ledger_entries(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:
     """Evidence without what differs from one run to the next."""
     if isinstance(value, dict):
         return {name: _plain(of) for name, of in value.items() if name not in _CLOCKS | {"run"}}
@@ -163,7 +163,7 @@ def record_deployments(folder: Path) -> None:
     (folder / "prefect.yaml").write_text(text())
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
+def write_json(path: Path, value: Any) -> None:
     """Write a value in a form that reads well in a diff."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(value, list):

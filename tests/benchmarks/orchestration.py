@@ -18,12 +18,13 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from configs.clock import moment
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
-from infra.run import SOCKET
-from tasks.ledger import Entry, champion, ledger
-from tasks.runs import latest_runs
+from infra.warm_start.client import SOCKET
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.orchestration.flow_runs import list_flow_runs
 from tests.benchmarks.measure import cpu_seconds
 from tests.real_server import EARLIER, LATER, NAME, configure, entry_of, running, until
 
@@ -55,7 +56,7 @@ def _first_champion() -> None:
     from flows.train import train
 
     train(NAME, as_of=EARLIER)
-    until(lambda: champion(ledger().entries(NAME)), "a first champion", _PATIENCE)
+    until(lambda: find_champion(open_ledger().entries(NAME)), "a first champion", _PATIENCE)
 
 
 def _daily_runs(days: int) -> dict[str, Any]:
@@ -102,27 +103,28 @@ def _without_heartbeats(at: datetime) -> None:
 
 
 def _bare(at: datetime) -> None:
-    from tasks import features, intake, landing
-    from tasks.replay import loop
+    from tasks.features import refresh
+    from tasks.ingestion import ingest, landing
+    from tasks.replay import simulate
 
     use_case = load_use_case(NAME)
-    taken = intake.examine(use_case, landing.discover(use_case), at)
-    intake.commit_rows(use_case, taken)
-    landing.record(use_case, taken.verdicts, at)
-    features.refresh(use_case, at)
-    loop.score(use_case, at)
-    loop.monitor(use_case, at)
+    taken = ingest.validate_files(use_case, landing.discover_files(use_case), at)
+    ingest.commit_rows(use_case, taken)
+    landing.record_files(use_case, taken.verdicts, at)
+    refresh.refresh_features(use_case, at)
+    simulate.simulate_score(use_case, at)
+    simulate.simulate_monitor(use_case, at)
 
 
 def _from_alert_to_champion() -> dict[str, Any]:
     """Seconds from the event to the promotion in the ledger, and where they go."""
-    from tasks.events import ask
+    from tasks.orchestration.events import request_next_step
 
     said = {"message": "asked by the benchmark"}
     asked = Entry(NAME, "alert_raised", "alert:bench", LATER, "benchmark", None, said)
-    alert = ledger().record(asked)[0]
-    began = moment()
-    ask(alert)
+    alert = open_ledger().record(asked)[0]
+    began = utc_or_now()
+    request_next_step(alert)
     answer = until(lambda: entry_of(f"candidate:{alert.key}"), "a candidate", _PATIENCE)
     decision = until(lambda: entry_of(f"decision:{answer.version}"), "a decision", _PATIENCE)
     assert answer.recorded is not None
@@ -141,7 +143,7 @@ def _parts(flow: str, asked: datetime) -> dict[str, float]:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    newest = UUID(latest_runs(flow, NAME)[0].id)
+    newest = UUID(list_flow_runs(flow, NAME)[0].id)
     with get_client(sync_client=True) as client:
         run = until(lambda: _ended(client.read_flow_run(newest)), "an end", _PATIENCE)
         tasks = client.read_task_runs(

@@ -22,10 +22,10 @@ import polars as pl
 from deltalake import CommitProperties, write_deltalake
 from polars import selectors
 
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
-from tasks.lake import NEW_TABLE, lake_of
-from tasks.ledger import Entry, ledger
+from tasks.ledger.log import Entry, open_ledger
+from tasks.storage.lake import NEW_TABLE_PROPERTIES, open_lake
 
 NAME = "flights"
 YEAR_ROWS = 336_776
@@ -77,12 +77,12 @@ def make_model(_: int) -> None:
 
 def make_joined(rows: int) -> None:
     """The rows of a size with their features, as the model takes them."""
-    from tasks import features
+    from tasks.features import retrieval
 
     def make(path: Path) -> None:
         flights = load_use_case(NAME)
-        asked = features.spine(flights, *span(rows), END)
-        features.historical(flights, asked).write_parquet(path)
+        asked = retrieval.build_spine(flights, *span(rows), END)
+        retrieval.join_features(flights, asked).write_parquet(path)
 
     _once(_joined(rows), make)
 
@@ -115,7 +115,7 @@ def borrow_lake(without: str) -> str:
 
 
 def _make_year(rows: int, folder: Path) -> None:
-    from tasks import features
+    from tasks.features import refresh
     from tests import real_lake
 
     flights, start = load_use_case(NAME), span(rows)[0] - timedelta(days=2)
@@ -124,7 +124,7 @@ def _make_year(rows: int, folder: Path) -> None:
             since = _BEGIN if table == "planes" else start
             known = real_lake.known(flights, table, since, END)
             real_lake.append(flights, table, "the real year", known)
-        features.refresh(flights, END)
+        refresh.refresh_features(flights, END)
 
 
 def _repeat(one: Path, times: int, folder: Path) -> None:
@@ -136,7 +136,11 @@ def _repeat(one: Path, times: int, folder: Path) -> None:
             note = {"raw": dict.fromkeys(load_use_case(NAME).tables, times - 1), "built_to": END}
             said = CommitProperties(custom_metadata={"mainspring": json.dumps(note, default=str)})
             write_deltalake(
-                folder / table, back, mode="append", configuration=NEW_TABLE, commit_properties=said
+                folder / table,
+                back,
+                mode="append",
+                configuration=NEW_TABLE_PROPERTIES,
+                commit_properties=said,
             )
 
 
@@ -148,7 +152,7 @@ def _joined(rows: int) -> Path:
 def _land(folder: Path) -> None:
     """Fortnights, because no file may hold more than 20,000 flights."""
     for name, declared in load_use_case(NAME).tables.items():
-        rows = lake_of(NAME).scan(f"raw/{name}").select(list(declared.columns)).collect()
+        rows = open_lake(NAME).scan(f"raw/{name}").select(list(declared.columns)).collect()
         number = ((pl.col(declared.known_time) - _ALWAYS).dt.total_days() // 10).alias("number")
         parts = rows.with_columns(number).partition_by("number", as_dict=True, include_key=False)
         (folder / name).mkdir(parents=True)
@@ -163,19 +167,25 @@ def _land(folder: Path) -> None:
 def _train(folder: Path) -> None:
     import joblib
 
-    from tasks import features, training
-    from tasks.card import make_card
-    from tasks.export import export_fitted
-    from tasks.registry import golden_rows, register
+    from tasks.features import raw_tables, retrieval
+    from tasks.models.registry import register_version
+    from tasks.training import fit
+    from tasks.training.build_card import build_model_card
+    from tasks.training.golden_rows import choose_golden_rows
+    from tasks.training.onnx_export import export_candidate
 
     flights = load_use_case(NAME)
-    frame = features.training_set(flights, TRAINED_AT - timedelta(days=90), TRAINED_AT, END)
-    parts = training.training_parts(flights, frame, TRAINED_AT)
-    fitted = training.fit_candidate(flights, "boosting", parts)
-    exported = export_fitted(flights, fitted, parts)
-    card = make_card(flights, parts, [fitted], exported, features.table_versions(flights))
-    version = register(NAME, exported.onnx, card, golden_rows(exported, parts), "benchmark")
-    ledger().record(Entry(NAME, "promoted", "decision:1", _ALWAYS, "benchmark", version))
+    frame = retrieval.build_training_set(flights, TRAINED_AT - timedelta(days=90), TRAINED_AT, END)
+    parts = fit.split_training_rows(flights, frame, TRAINED_AT)
+    fitted = fit.fit_candidate(flights, "boosting", parts)
+    exported = export_candidate(flights, fitted, parts)
+    card = build_model_card(
+        flights, parts, [fitted], exported, raw_tables.read_table_versions(flights)
+    )
+    version = register_version(
+        NAME, exported.onnx, card, choose_golden_rows(exported, parts), "benchmark"
+    )
+    open_ledger().record(Entry(NAME, "promoted", "decision:1", _ALWAYS, "benchmark", version))
     folder.mkdir()
     joblib.dump(fitted.estimator, folder / ESTIMATOR)
 

@@ -12,11 +12,12 @@ from uuid import UUID
 import polars as pl
 import pytest
 
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase
 from infra.processes import recall
-from tasks.ledger import Entry, champion, ledger
-from tasks.runs import Run, latest_runs, suspended
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.orchestration.flow_runs import FlowRun, find_suspended_run, list_flow_runs
 from tests.real_server import (
     EARLIER,
     LATER,
@@ -50,30 +51,32 @@ def server(
 
 
 def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
-    from tasks.registry import champion_alias
+    from tasks.models.registry import read_champion_alias
 
     twins = _register_twins(server)
     both = [_promote(version) for version in twins]
     assert [one.wait(150) for one in both] == [0, 0]
-    entries = ledger().entries(NAME)
+    entries = open_ledger().entries(NAME)
     decisions = [e for e in entries if e.key in {f"decision:{version}" for version in twins}]
-    reigning = champion(entries)
+    reigning = find_champion(entries)
     assert reigning is not None
     assert sorted(e.what for e in decisions) == ["promoted", "refused"], "a twin beat its equal"
     assert decisions[1].evidence["champion_version"] == reigning.version
-    assert champion_alias(NAME) == reigning.version
+    assert read_champion_alias(NAME) == reigning.version
 
 
 def test_an_alert_is_answered_and_decided_on_by_itself_and_once(server: UseCase) -> None:
-    from tasks.events import ask
+    from tasks.orchestration.events import request_next_step
 
     alert = _record_alert("alert:ten-times")
     for _ in range(10):
-        ask(alert)
+        request_next_step(alert)
     decision = until(lambda: _decision_on_answer_to(alert), "a decision")
-    asked = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
+    asked = [run for run in list_flow_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
     decided = [
-        run for run in latest_runs("promote", NAME) if run.parameters["version"] == decision.version
+        run
+        for run in list_flow_runs("promote", NAME)
+        if run.parameters["version"] == decision.version
     ]
     assert (len(asked), len(decided)) == (1, 1)
     assert decision.what in ("promoted", "refused")
@@ -103,12 +106,17 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     from prefect.client.orchestration import get_client
     from prefect.events import emit_event
 
-    from tasks.events import ALERT, resource_of
+    from tasks.orchestration.events import ALERT_EVENT, event_resource
 
-    emit_event(ALERT, resource={"prefect.resource.id": resource_of(NAME), ALERT: "no payload"})
+    emit_event(
+        ALERT_EVENT,
+        resource={"prefect.resource.id": event_resource(NAME), ALERT_EVENT: "no payload"},
+    )
     run = until(
-        lambda: next((r for r in latest_runs("attention", "mainspring") if r.ended), None),
-        "a run of attention",
+        lambda: next(
+            (r for r in list_flow_runs("report_failed_automation", "mainspring") if r.ended), None
+        ),
+        "a run of report_failed_automation",
     )
     assert run.parameters["automation"] == f"{NAME}: alert starts retrain"
     with get_client(sync_client=True) as client:
@@ -120,15 +128,15 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
 
 def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: UseCase) -> None:
     """Two candidates as good as the champion: one is approved in the UI, one by the command."""
-    from tasks.events import ask
+    from tasks.orchestration.events import request_next_step
 
     configure(approval="manual", gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
-    reigning = champion(ledger().entries(NAME))
+    reigning = find_champion(open_ledger().entries(NAME))
     assert reigning is not None
     form, command = (candidate(another_version(reigning.version or 0)) for _ in range(2))
     waiting = []
     for one in (form, command):  # the first, suspended, leaves its place to the second
-        ask(one)
+        request_next_step(one)
         waiting.append(until(lambda e=one: _suspended(e), "a suspended run"))
     _fill_in_the_form(waiting[0], {"approve": True, "by": "ada", "why": "as good, and newer"})
     let_in = until(lambda: entry_of(f"decision:{form.version}"), "a promotion")
@@ -137,7 +145,7 @@ def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: 
     assert "was approved by bob" in said
     assert "no run waits" not in said
     until(lambda: entry_of(f"decision:{command.version}"), "a promotion")
-    story = [e for e in ledger().entries(NAME) if e.version in (form.version, command.version)]
+    story = [e for e in open_ledger().entries(NAME) if e.version in (form.version, command.version)]
     assert [(e.what, e.actor) for e in story if e.what in ("approved", "rejected")] == [
         ("approved", "ada"), ("approved", "bob"),
     ]  # fmt: skip
@@ -153,26 +161,26 @@ def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCa
     """Its labels of one airport were permuted before it was trained; a person passes it."""
     from flows.monitor import monitor
     from flows.score import score
-    from tasks.registry import champion_alias
+    from tasks.models.registry import read_champion_alias
 
     case = configure()
-    before = champion(ledger().entries(NAME))
+    before = find_champion(open_ledger().entries(NAME))
     assert before is not None
     bad = _planted(case)
     assert "is champion" in _mainspring(
         "promote", NAME, str(bad), "--reason", "trust me", "--by", "eve", "--as-of", f"{LATER:%F}"
     )
-    assert champion_alias(NAME) == bad
+    assert read_champion_alias(NAME) == bad
     ingest(date(2013, 1, 29), date(2013, 2, 5))
     score(NAME, as_of=LATER + WEEK, window="7d")
     monitor(NAME, as_of=LATER + WEEK, report=False)
     undone = until(lambda: entry_of(f"rollback:{_seq(f'hand:{bad}')}"), "a rollback")
-    until(lambda: champion_alias(NAME) == before.version or None, "the alias back")
+    until(lambda: read_champion_alias(NAME) == before.version or None, "the alias back")
     assert (undone.version, undone.evidence["loser"]) == (before.version, bad)
     assert undone.at == LATER + WEEK
     failed = {line["gate"] for line in undone.evidence["gates"] if line["verdict"] == "fail"}
     assert "slice origin=EWR" in failed
-    story = [e.what for e in ledger().entries(NAME) if e.seq >= _seq(f"hand:{bad}")]
+    story = [e.what for e in open_ledger().entries(NAME) if e.seq >= _seq(f"hand:{bad}")]
     assert story[0] == "promoted"
     assert "episode_opened" in story[1:-2]
     assert story[-2:] == ["rollback_asked", "rolled_back"]
@@ -193,29 +201,29 @@ def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
     server: UseCase,
 ) -> None:
     from flows.reconcile import reconcile
-    from infra import local
-    from tasks.answers import FIRST_PAUSE
-    from tasks.events import ask
+    from infra import stack
+    from tasks.orchestration.events import request_next_step
+    from tasks.promotion.reconcile import FIRST_PAUSE
 
     alert = _record_alert("alert:killed", EARLIER)
-    ask(alert)
+    request_next_step(alert)
     until(lambda: entry_of(f"retrain:{alert.key}"), "a claim")
     _kill_worker_and_its_runs()
     killed = until(lambda: _run_that_ended(alert), "a run marked as crashed", seconds=200)
     assert entry_of(f"candidate:{alert.key}") is None
-    local.up(mlflow=False, schedules=False)
+    stack.up(mlflow=False, schedules=False)
     reconcile(NAME, as_of=datetime.now(UTC) + FIRST_PAUSE)
     assert until(lambda: _decision_on_answer_to(alert), "a decision").version
-    mine = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
+    mine = [run for run in list_flow_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
     assert [run.id for run in mine][1:] == [killed.id]
 
 
 def _record_alert(key: str, at: datetime = LATER) -> Entry:
-    return ledger().record(Entry(NAME, "alert_raised", key, at, "test"))[0]
+    return open_ledger().record(Entry(NAME, "alert_raised", key, at, "test"))[0]
 
 
-def _run_that_ended(alert: Entry) -> Run | None:
-    found = [run for run in latest_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
+def _run_that_ended(alert: Entry) -> FlowRun | None:
+    found = [run for run in list_flow_runs("retrain", NAME) if run.parameters["alert"] == alert.key]
     return next((run for run in found if run.ended), None)
 
 
@@ -242,30 +250,34 @@ def _register_twins(case: UseCase) -> list[int]:
 
 def _planted(case: UseCase) -> int:
     """A version that knows nothing of one airport's flights: their labels were shuffled."""
-    from tasks.card import make_card
-    from tasks.export import export_fitted
-    from tasks.features import table_versions, training_set
-    from tasks.registry import golden_rows, register
-    from tasks.training import fit_candidate, training_parts
+    from tasks.features.raw_tables import read_table_versions
+    from tasks.features.retrieval import build_training_set
+    from tasks.models.registry import register_version
+    from tasks.training.build_card import build_model_card
+    from tasks.training.fit import fit_candidate, split_training_rows
+    from tasks.training.golden_rows import choose_golden_rows
+    from tasks.training.onnx_export import export_candidate
 
     params = {"max_iter": 100, "min_samples_leaf": 50}
     larger = case.candidates["boosting"].model_copy(update={"params": params})
     case = case.model_copy(update={"candidates": {"boosting": larger}})
-    rows, label = training_set(case, EARLIER - 3 * WEEK, LATER, LATER), case.label.column
+    rows, label = build_training_set(case, EARLIER - 3 * WEEK, LATER, LATER), case.label.column
     one, shuffled = pl.col("origin") == "EWR", pl.col(label).shuffle(seed=1)
     planted = pl.when(one).then(shuffled.over(one)).otherwise(label).alias(label)
-    parts = training_parts(case, rows.with_columns(planted), LATER)
+    parts = split_training_rows(case, rows.with_columns(planted), LATER)
     fitted = fit_candidate(case, "boosting", parts)
-    exported = export_fitted(case, fitted, parts)
-    card = make_card(case, parts, [fitted], exported, table_versions(case))
-    return register(NAME, exported.onnx, card, golden_rows(exported, parts), "train:planted")
+    exported = export_candidate(case, fitted, parts)
+    card = build_model_card(case, parts, [fitted], exported, read_table_versions(case))
+    return register_version(
+        NAME, exported.onnx, card, choose_golden_rows(exported, parts), "train:planted"
+    )
 
 
-def _suspended(entry: Entry) -> Run | None:
-    return suspended("promote", NAME, entry.version)
+def _suspended(entry: Entry) -> FlowRun | None:
+    return find_suspended_run("promote", NAME, entry.version)
 
 
-def _fill_in_the_form(run: Run, answer: dict[str, object]) -> None:
+def _fill_in_the_form(run: FlowRun, answer: dict[str, object]) -> None:
     """As the UI does it: resume the run with input."""
     from prefect.client.orchestration import get_client
 
@@ -273,8 +285,8 @@ def _fill_in_the_form(run: Run, answer: dict[str, object]) -> None:
         client.resume_flow_run(UUID(run.id), answer)
 
 
-def _ended(run: Run) -> Run | None:
-    found = (one for one in latest_runs("promote", NAME) if one.id == run.id and one.ended)
+def _ended(run: FlowRun) -> FlowRun | None:
+    found = (one for one in list_flow_runs("promote", NAME) if one.id == run.id and one.ended)
     return next(found, None)
 
 
@@ -286,7 +298,7 @@ def _seq(key: str) -> int:
 
 def _mainspring(*words: str) -> str:
     """Run the command as a person does; what it printed."""
-    command = [sys.executable, "-m", "flows.cli", *words]
+    command = [sys.executable, "-m", "flows.cli.app", *words]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True
     )

@@ -11,12 +11,20 @@ import pytest
 import yaml
 
 from configs.settings import ROOT
-from tasks.ledger import Ledger
+from tasks.ledger.log import Ledger
 
 
 def play(tmp_path: Path, *words: str, **env: str) -> str:
     """Run `mainspring demo` in a state folder of its own; what it printed."""
-    command = [sys.executable, "-m", "flows.cli", "demo", "--state", str(tmp_path / "demo"), *words]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.app",
+        "demo",
+        "--state",
+        str(tmp_path / "demo"),
+        *words,
+    ]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **env},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -44,7 +52,7 @@ def test_an_alert_closes_the_loop_by_itself(tmp_path):
     (folder / "flights.yaml").write_text(yaml.safe_dump(strict))
 
     use_cases = {"MAINSPRING_USE_CASES": str(folder)}
-    write = [sys.executable, "-m", "flows.cli", "deployments", "--write"]
+    write = [sys.executable, "-m", "flows.cli.app", "deployments", "--write"]
     subprocess.run(write, cwd=ROOT, env={**os.environ, **use_cases}, check=True)
 
     said = play(tmp_path, "--until", "2013-04-22", **use_cases)

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
-from tasks import features
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger, open_episodes
-from tasks.monitoring import Number, as_rows, save
+from tasks.features import retrieval
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import list_open_episodes
+from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
+from tasks.storage.lake import open_lake
 from tests import real_lake
 from tests.real_server import until
 from tests.state import forget
@@ -75,7 +77,7 @@ def webhook() -> Iterator[Webhook]:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[UseCase]:
     """Server and worker with a watch deployment and a block, and a lake in which all has come."""
-    from infra import deployments, environment, local
+    from infra import deployments, environment, stack
 
     home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
     os.environ["MAINSPRING_STATE"] = str(home / "state")
@@ -84,7 +86,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
     os.environ["PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY"] = "PT1S"
     forget()
     deployments.write()
-    local.up(mlflow=False, free_ports=True, schedules=False, deployed=False)
+    stack.up(mlflow=False, free_ports=True, schedules=False, deployed=False)
     try:
         _deploy_watch()
         _make_block(webhook)
@@ -93,7 +95,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
         yield case
     finally:
         environment.leave()
-        local.down()
+        stack.down()
         os.environ.clear()
         os.environ.update(before)
         forget()
@@ -121,7 +123,7 @@ def test_a_broken_webhook_stops_no_flow_and_hears_all_when_it_is_mended(
     webhook.broken, before = True, len(webhook.got)
     _monitor(case, END + 60 * HOUR)
     assert "monitored" not in _watch(END + 60 * HOUR)
-    assert len(open_episodes(ledger().entries(NAME))) == 3
+    assert len(list_open_episodes(open_ledger().entries(NAME))) == 3
     assert len(webhook.got) == before
     webhook.broken = False
     _watch(END + 61 * HOUR)
@@ -136,7 +138,7 @@ def test_a_block_that_is_not_there_stops_no_flow(
     monkeypatch.setenv("MAINSPRING_USE_CASES", str(elsewhere))
     settings.cache_clear()
     _watch(END + 61 * HOUR)
-    told = {e.evidence["block"] for e in ledger().entries(NAME) if e.what == "notified"}
+    told = {e.evidence["block"] for e in open_ledger().entries(NAME) if e.what == "notified"}
     assert told == {BLOCK}
     monkeypatch.undo()
     settings.cache_clear()
@@ -183,7 +185,7 @@ def _deploy_watch() -> None:
         NAME,
         work_pool_name="mainspring",
         parameters={"use_case": NAME},
-        job_variables={"command": "python -m infra.run"},
+        job_variables={"command": "python -m infra.warm_start.client"},
         print_next_steps=False,
     )
 
@@ -197,15 +199,15 @@ def _make_block(webhook: Webhook) -> None:
 
 def _fill(case: UseCase) -> None:
     real_lake.land(case, START - timedelta(days=20), END)
-    rows = features.spine(case, START, END, END).select(*case.spine.key, case.spine.time)
-    lake_of(NAME).replace_window("predictions", rows, case.spine.time, (START, END))
+    rows = retrieval.build_spine(case, START, END, END).select(*case.spine.key, case.spine.time)
+    open_lake(NAME).replace_window("predictions", rows, case.spine.time, (START, END))
     _monitor(case, START + timedelta(days=1))
-    ledger().record(Entry(NAME, "promoted", "decision:1", START, "test", 1))
+    open_ledger().record(Entry(NAME, "promoted", "decision:1", START, "test", 1))
 
 
 def _monitor(case: UseCase, at: datetime) -> None:
-    number = Number("drift", "carrier", at - timedelta(days=7), at, 0.0, verdict="ok")
-    save(lake_of(NAME), as_rows([number], at, 1), at)
+    number = Measurement("drift", "carrier", at - timedelta(days=7), at, 0.0, verdict="ok")
+    save_measurements(open_lake(NAME), measurement_rows([number], at, 1), at)
 
 
 def _watch(as_of: datetime) -> str:

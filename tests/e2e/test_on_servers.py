@@ -11,11 +11,12 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase
 from infra.processes import recall
-from tasks.lake import lake_of
-from tasks.ledger import Entry, champion, ledger
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.storage.lake import open_lake
 from tests import real_postgres
 from tests.real_postgres import Postgres
 from tests.real_redis import RedisServer
@@ -38,11 +39,11 @@ def server(
 @pytest.fixture(scope="module")
 def promoted(server: UseCase) -> Entry:
     """Who was promoted, by automations, in answer to an alert."""
-    from tasks.events import ask
+    from tasks.orchestration.events import request_next_step
 
-    alert = ledger().record(Entry(NAME, "alert_raised", "alert:first", LATER, "test"))[0]
+    alert = open_ledger().record(Entry(NAME, "alert_raised", "alert:first", LATER, "test"))[0]
     for _ in range(3):
-        ask(alert)
+        request_next_step(alert)
     answer = until(lambda: entry_of(f"candidate:{alert.key}"), "a candidate")
     return until(lambda: entry_of(f"decision:{answer.version}"), "a decision")
 
@@ -55,7 +56,7 @@ def test_an_alert_is_answered_promoted_scored_and_published(promoted: Entry) -> 
     scored = run_deployment(f"score/{NAME}", parameters=asked, timeout=120)
     assert scored.state is not None
     assert scored.state.is_completed()
-    predictions = lake_of(NAME).scan("predictions").collect()
+    predictions = open_lake(NAME).scan("predictions").collect()
     assert predictions.height > 0
     assert set(predictions["model_version"]) == {promoted.version}
     when = {"as_of": LATER.isoformat()}
@@ -65,7 +66,7 @@ def test_an_alert_is_answered_promoted_scored_and_published(promoted: Entry) -> 
 
 
 def test_mlflow_on_postgresql_serves_what_the_ledger_says(promoted: Entry) -> None:
-    reigning = champion(ledger().entries(NAME))
+    reigning = find_champion(open_ledger().entries(NAME))
     assert reigning is not None
     client = MlflowClient(settings().mlflow_url, settings().mlflow_url)
     seen = until(lambda: _alias(client), "the alias")

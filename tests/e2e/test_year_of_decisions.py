@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from configs.use_case import load_use_case
-from tasks import features
-from tasks.card import make_card
-from tasks.export import export_fitted
-from tasks.promotion import Decision, decide, gate_table
-from tasks.registry import Model, golden_rows, open_model, register
-from tasks.training import fit_candidate, training_parts
+from configs.schema.loading import load_use_case
+from tasks.features import refresh, retrieval
+from tasks.ledger.descriptions import gate_rows
+from tasks.models.registry import Model, open_model, register_version
+from tasks.promotion.gate import Decision, decide_promotion
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
 from tests.real_lake import land
 from tests.state import state
 
@@ -32,8 +34,8 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pl.DataFrame]:
     """The flights of 2013 with their features and labels, from a lake of their own."""
     with state(tmp_path_factory.mktemp("state"), {"OMP_WAIT_POLICY": "PASSIVE"}):
         land(FLIGHTS, NEW_YEAR - timedelta(days=30), END + timedelta(days=2))
-        features.refresh(FLIGHTS, END + timedelta(days=2))
-        yield features.training_set(FLIGHTS, NEW_YEAR, END, END + timedelta(days=2))
+        refresh.refresh_features(FLIGHTS, END + timedelta(days=2))
+        yield retrieval.build_training_set(FLIGHTS, NEW_YEAR, END, END + timedelta(days=2))
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,12 @@ def trained(year: pl.DataFrame, start: datetime, until: datetime) -> Model:
     """A version that was fitted and selected on [start, until), as a train run makes it."""
     as_of = until + FLIGHTS.split.holdout
     known = pl.col("label_known_time") < as_of
-    parts = training_parts(FLIGHTS, year.filter(known, between(start, as_of)), as_of)
+    parts = split_training_rows(FLIGHTS, year.filter(known, between(start, as_of)), as_of)
     fitted = fit_candidate(FLIGHTS, "boosting", parts)
-    exported = export_fitted(FLIGHTS, fitted, parts)
-    card = make_card(FLIGHTS, parts, [fitted], exported, {})
-    golden = golden_rows(exported, parts)
-    version = register(FLIGHTS.name, exported.onnx, card, golden, f"train:{start}:{until}")
+    exported = export_candidate(FLIGHTS, fitted, parts)
+    card = build_model_card(FLIGHTS, parts, [fitted], exported, {})
+    golden = choose_golden_rows(exported, parts)
+    version = register_version(FLIGHTS.name, exported.onnx, card, golden, f"train:{start}:{until}")
     model = open_model(FLIGHTS.name, version)
     assert model.card.trained_until == until
     return model
@@ -65,8 +67,8 @@ def decided(
 ) -> tuple[Decision, dict[str, str]]:
     """The gate on all rows since the challenger was trained, and each line's verdict."""
     fresh = year.filter(between(challenger.card.trained_until, as_of))
-    decision = decide(FLIGHTS, challenger, champion, fresh, [])
-    return decision, {line["gate"]: line["verdict"] for line in gate_table(decision.evidence)}
+    decision = decide_promotion(FLIGHTS, challenger, champion, fresh, [])
+    return decision, {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
 
 
 def test_all_data_so_far_are_let_in_in_august(year: pl.DataFrame, champion: Model) -> None:

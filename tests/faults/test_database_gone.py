@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from configs.addresses import with_driver
 from configs.errors import Transient
-from tasks.ledger import Entry, Ledger
+from configs.urls import with_driver
+from tasks.ledger.log import Entry, Ledger
 from tests.real_postgres import PASSWORD, Postgres
 
 AT = datetime(2013, 4, 1, tzinfo=UTC)

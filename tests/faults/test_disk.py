@@ -21,13 +21,16 @@ import polars as pl
 import pytest
 
 from configs.errors import CannotWrite
-from configs.use_case import Split, UseCase, load_use_case
-from tasks import features
-from tasks.lake import lake_of
-from tasks.ledger import Entry, champion, ledger
-from tasks.predictions import PREDICTIONS
-from tasks.registry import open_model, version_of
-from tasks.replay import loop, shared
+from configs.schema.loading import load_use_case
+from configs.schema.training import Split
+from configs.schema.use_case import UseCase
+from tasks.features import refresh, retrieval
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.models.registry import find_version, open_model
+from tasks.replay import shared_training, simulate
+from tasks.rollout.prediction_log import PREDICTIONS
+from tasks.storage.lake import open_lake
 from tests import real_lake, taking
 from tests.forks import forks, inside
 from tests.real_disk import Disk, mounted
@@ -65,19 +68,21 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 def prepare() -> None:
     case = use_case()
     real_lake.land(case, AS_OF - 30 * DAY, AS_OF + 5 * DAY)
-    features.refresh(case, AS_OF + 5 * DAY)
+    refresh.refresh_features(case, AS_OF + 5 * DAY)
     train(0)
-    version = version_of(case.name, "test:0")
-    ledger().record(Entry(case.name, "promoted", "decision:1", AS_OF, "test", version))
+    version = find_version(case.name, "test:0")
+    open_ledger().record(Entry(case.name, "promoted", "decision:1", AS_OF, "test", version))
     score(1)
 
 
 def score(days: int) -> None:
-    loop.score(use_case(), AS_OF + days * DAY)
+    simulate.simulate_score(use_case(), AS_OF + days * DAY)
 
 
 def train(days: int) -> None:
-    loop.train(use_case(), AS_OF + days * DAY, shared.train, origin=f"test:{days}")
+    simulate.simulate_train(
+        use_case(), AS_OF + days * DAY, shared_training.train_files, origin=f"test:{days}"
+    )
 
 
 def take() -> None:
@@ -112,21 +117,21 @@ def _before(module: Any, name: str, nth: int, happens: Callable[[], None]) -> No
 
 
 def held() -> pl.DataFrame:
-    return lake_of("flights").scan(PREDICTIONS).collect().sort(ORDER)
+    return open_lake("flights").scan(PREDICTIONS).collect().sort(ORDER)
 
 
 def asked(end: datetime) -> pl.DataFrame:
     """What is to be predicted from the promotion on."""
-    return features.spine(use_case(), AS_OF, end, end).select(ORDER).sort(ORDER)
+    return retrieval.build_spine(use_case(), AS_OF, end, end).select(ORDER).sort(ORDER)
 
 
 @pytest.mark.parametrize(("how", "days"), [("fill", 2), ("close", 3)])
 def test_scoring_leaves_the_windows_before_and_goes_on(disk: Disk, how: str, days: int) -> None:
-    before, version = held(), lake_of("flights").version(PREDICTIONS)
+    before, version = held(), open_lake("flights").version(PREDICTIONS)
     with pytest.raises(CannotWrite, match=f"{disk.path}.*/predictions {SAID[how]}"):
-        run(disk, partial(score, days), how, "tasks.lake:write_deltalake")
+        run(disk, partial(score, days), how, "tasks.storage.lake:write_deltalake")
     assert held().equals(before)
-    assert lake_of("flights").version(PREDICTIONS) == version
+    assert open_lake("flights").version(PREDICTIONS) == version
     disk.mend()
     run(disk, partial(score, days))
     assert held().head(before.height).equals(before)
@@ -136,12 +141,12 @@ def test_scoring_leaves_the_windows_before_and_goes_on(disk: Disk, how: str, day
 @pytest.mark.parametrize(
     ("how", "place", "registered"),
     [
-        ("fill", "tasks.registry:log_run", False),
-        pytest.param("close", "tasks.registry:log_run", False, marks=slow),
-        pytest.param("fill", "tasks.registry:create_registered_model", False, marks=slow),
-        ("close", "tasks.registry:create_registered_model", False),
-        ("fill", "tasks.replay.loop:candidate_entry", True),
-        pytest.param("close", "tasks.replay.loop:candidate_entry", True, marks=slow),
+        ("fill", "tasks.models.registry:log_run", False),
+        pytest.param("close", "tasks.models.registry:log_run", False, marks=slow),
+        pytest.param("fill", "tasks.models.registry:create_registered_model", False, marks=slow),
+        ("close", "tasks.models.registry:create_registered_model", False),
+        ("fill", "tasks.replay.simulate:candidate_entry", True),
+        pytest.param("close", "tasks.replay.simulate:candidate_entry", True, marks=slow),
     ],
 )
 def test_training_leaves_the_champion_and_registers_once(
@@ -149,18 +154,18 @@ def test_training_leaves_the_champion_and_registers_once(
 ) -> None:
     origin = f"test:{place}:{how}"
     work = partial(again, origin)
-    before = ledger().entries("flights")
-    assert version_of("flights", origin) is None
+    before = open_ledger().entries("flights")
+    assert find_version("flights", origin) is None
     with pytest.raises(CannotWrite, match=f"{disk.path}.* {SAID[how]}"):
         run(disk, work, how, place)
-    assert ledger().entries("flights") == before
-    assert (version_of("flights", origin) is not None) is registered
+    assert open_ledger().entries("flights") == before
+    assert (find_version("flights", origin) is not None) is registered
     disk.mend()
     run(disk, work)
     run(disk, work)
-    mine = [e for e in ledger().entries("flights") if e.evidence.get("origin") == origin]
-    assert [e.version for e in mine] == [version_of("flights", origin)]
-    reigning = champion(ledger().entries("flights"))
+    mine = [e for e in open_ledger().entries("flights") if e.evidence.get("origin") == origin]
+    assert [e.version for e in mine] == [find_version("flights", origin)]
+    reigning = find_champion(open_ledger().entries("flights"))
     assert reigning is not None
     assert reigning.key == "decision:1"
 
@@ -168,8 +173,8 @@ def test_training_leaves_the_champion_and_registers_once(
 def again(origin: str) -> None:
     """Register the model of the first training under another origin."""
     known = open_model("flights", 1)
-    made = shared.Trained(known.onnx, known.card, known.golden, 0.0)
-    loop.train(use_case(), AS_OF, lambda *_: made, origin=origin)
+    made = shared_training.TrainedFiles(known.onnx, known.card, known.golden, 0.0)
+    simulate.simulate_train(use_case(), AS_OF, lambda *_: made, origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,7 @@ def test_ingest_takes_what_it_can_and_the_rest_later(
         for table in ("weather", "departures", "arrivals", "schedules"):
             taking.land(table)
         with pytest.raises(CannotWrite, match=f"{small.path}.* {SAID[how]}"):
-            run(small, take, how, "tasks.lake:write_deltalake", commits)
+            run(small, take, how, "tasks.storage.lake:write_deltalake", commits)
         seen = taking.versions(use_case())
         assert len(seen) == commits - 1
         assert set(seen.values()) <= {0}

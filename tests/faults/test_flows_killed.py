@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from configs import faults
 from configs.settings import ROOT, settings
-from tasks.ledger import ledger, unanswered
+from infra import fault_injection
+from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import list_unanswered
 from tests.candidates import record
 from tests.killing import copy, found, points
 from tests.real_server import EARLIER, NAME, another_version, candidate, configure, running
@@ -31,13 +32,15 @@ SHARED = ("lake", "landing", "feast_registry", "feast_online", "mlflow_artifacts
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ledger and registry with version 1 as champion, and 2, as good, as candidate."""
     from flows.train import train_version
-    from tasks.alias import follow
+    from tasks.promotion.champion_alias import sync_champion_alias
 
     with running(tmp_path_factory.mktemp("server")):
         case = configure(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
-        record(ledger(), "promoted", "decision:1", EARLIER, train_version(case, EARLIER, "first"))
+        record(
+            open_ledger(), "promoted", "decision:1", EARLIER, train_version(case, EARLIER, "first")
+        )
         candidate(another_version(1))
-        follow(ledger(), NAME)
+        sync_champion_alias(open_ledger(), NAME)
         folder = tmp_path_factory.mktemp("template")
         for name in ("ledger.db", "mlflow.db"):
             (folder / name).write_bytes((settings().state / name).read_bytes())
@@ -47,7 +50,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(program: str, state: Path, point: str = "") -> int:
     """Run a flow on a copy of ledger and registry; its exit code."""
     shared = {f"MAINSPRING_{name.upper()}": str(getattr(settings(), name)) for name in SHARED}
-    own = {"MAINSPRING_STATE": str(state), faults.VARIABLE: point}
+    own = {"MAINSPRING_STATE": str(state), fault_injection.VARIABLE: point}
     environment = {**os.environ, **shared, **own}
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment).returncode
 
@@ -56,10 +59,10 @@ def kept(state: Path) -> tuple[list[str], int | None, int | None]:
     """The ledger's keys, its champion and the alias; this process looks elsewhere afterwards."""
     before = os.environ["MAINSPRING_STATE"]
     entries, reigning, alias = found(state)
-    assert unanswered(entries) == []
+    assert list_unanswered(entries) == []
     os.environ["MAINSPRING_STATE"] = before
     settings.cache_clear()
-    ledger.cache_clear()
+    open_ledger.cache_clear()
     return [e.key for e in entries], reigning, alias
 
 

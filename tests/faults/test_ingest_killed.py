@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase, load_use_case
-from tasks.intake import Intake, commit_rows, examine
-from tasks.lake import Lake
-from tasks.landing import discover, record, recorded
+from tasks.ingestion.ingest import Intake, commit_rows, validate_files
+from tasks.ingestion.landing import discover_files, read_file_records, record_files
+from tasks.storage.lake import Lake
 from tests.forks import fork
 from tests.taking import AS_OF, land, rows_of, take, versions
 
@@ -28,7 +29,9 @@ def land_some() -> None:
 
 def killed_after(commits: int, flights: UseCase) -> int | None:
     """Run the commits of an ingest in a process that kills itself; its exit code."""
-    process = fork(commit_some, commits, flights, examine(flights, discover(flights), AS_OF))
+    process = fork(
+        commit_some, commits, flights, validate_files(flights, discover_files(flights), AS_OF)
+    )
     process.join(120)
     return process.exitcode
 
@@ -44,12 +47,12 @@ def commit_some(commits: int, flights: UseCase, intake: Intake) -> None:
 
     Lake.append_once = dying  # type: ignore[method-assign]
     commit_rows(flights, intake)
-    record(flights, intake.verdicts, AS_OF)
+    record_files(flights, intake.verdicts, AS_OF)
 
 
 def state(flights: UseCase) -> dict[str, pl.DataFrame]:
     tables = ("raw/weather", "raw/departures", "quarantine/weather", "quarantine/departures")
-    files = recorded(flights).sort("path").drop("modified")
+    files = read_file_records(flights).sort("path").drop("modified")
     return {"files": files, **{table: rows_of(flights, table) for table in tables}}
 
 

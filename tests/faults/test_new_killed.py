@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.scaffold.write import require_free, take_back, written
+from tasks.scaffold.write_files import remove_unfinished, require_free_names, write_use_case
 from tests import killing
 
 FILES = {f"{folder}/{file}": b"of payment" for folder, file in (
@@ -15,9 +15,9 @@ FILES = {f"{folder}/{file}": b"of payment" for folder, file in (
 
 
 def write(root: Path, files: dict[str, bytes]) -> None:
-    take_back(root, "payment")
-    require_free(root, "payment")
-    with written(root, "payment", files):
+    remove_unfinished(root, "payment")
+    require_free_names(root, "payment")
+    with write_use_case(root, "payment", files):
         pass
 
 
@@ -40,5 +40,5 @@ def test_what_was_changed_since_is_kept(home):
     root = home / "project"
     killing.run(partial(write, root, FILES), home, "after write configs/payment.yaml")
     (root / "configs/payment.yaml").write_text("mine")
-    take_back(root, "payment")
+    remove_unfinished(root, "payment")
     assert left(root) == {"configs/payment.yaml": b"mine"}

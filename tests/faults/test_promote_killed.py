@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from configs.policy import Direct
-from tasks.alias import follow
-from tasks.ledger import Entry, ledger, unanswered
+from configs.schema.promotion import Direct
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import list_unanswered
+from tasks.promotion.champion_alias import sync_champion_alias
 from tests.candidates import NAME, day, record, register, says, step, use_case
 from tests.killing import copy, found, points, registered, run
 
@@ -21,40 +22,40 @@ STEPS = {
 def prepare() -> None:
     """Version 1 is champion, and 2 asks to be."""
     registered(1, 2)
-    record(ledger(), "promoted", "decision:1", day(0), 1)
-    register(ledger(), 2, day(1))
-    follow(ledger(), NAME)
+    record(open_ledger(), "promoted", "decision:1", day(0), 1)
+    register(open_ledger(), 2, day(1))
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def direct() -> None:
     """What the promote flow does, in its order."""
-    step(ledger(), STEPS["direct"], 2, gate=says("pass"))
-    follow(ledger(), NAME)
+    step(open_ledger(), STEPS["direct"], 2, gate=says("pass"))
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def canary() -> None:
     """Three runs of the flow: into the canary, its next stage, and the throne."""
     for at in (1, 8, 15):
-        step(ledger(), STEPS["canary"], 2, day(at), gate=says("pass"), look=says("pass"))
-    follow(ledger(), NAME)
+        step(open_ledger(), STEPS["canary"], 2, day(at), gate=says("pass"), look=says("pass"))
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def manual() -> None:
     """The ask, the answer, and the step after it."""
-    from configs.clock import moment
-    from tasks.approval import Answer, record_answer
+    from configs.clock import utc_or_now
+    from tasks.promotion.approval import ApprovalAnswer, record_approval
 
-    step(ledger(), STEPS["manual"], 2, gate=says("pass"))
-    yes = Answer(approve=True, by="ada", why="looks right")
-    record_answer(ledger(), NAME, 2, yes, moment())
-    step(ledger(), STEPS["manual"], 2, gate=says("pass"))
-    follow(ledger(), NAME)
+    step(open_ledger(), STEPS["manual"], 2, gate=says("pass"))
+    yes = ApprovalAnswer(approve=True, by="ada", why="looks right")
+    record_approval(open_ledger(), NAME, 2, yes, utc_or_now())
+    step(open_ledger(), STEPS["manual"], 2, gate=says("pass"))
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def by_hand_of_what_cannot_be_opened() -> None:
-    from tasks.by_hand import pass_by_hand
+    from tasks.promotion.manual_promotion import promote_manually
 
-    pass_by_hand(ledger(), STEPS["direct"], 2, day(3), "ada", "trust me")
+    promote_manually(open_ledger(), STEPS["direct"], 2, day(3), "ada", "trust me")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_killed_anywhere_and_run_again_it_is_as_if_it_had_never_been(
         entries, reigning, alias = found(broken)
         assert story(entries) == wanted, point
         assert reigning == alias == 2, point
-        assert unanswered(entries) == []
+        assert list_unanswered(entries) == []
 
 
 def test_a_version_without_a_file_is_not_passed_by_hand(state: Path, tmp_path: Path) -> None:

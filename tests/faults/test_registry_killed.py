@@ -8,12 +8,13 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from configs.addresses import with_driver
-from tasks.card import make_card
-from tasks.export import export_fitted
-from tasks.registry import connect, golden_rows, open_model, register, version_of
-from tasks.tracking import migrate
-from tasks.training import fit_candidate, training_parts
+from configs.urls import with_driver
+from tasks.models.mlflow_client import connect_mlflow, migrate_mlflow
+from tasks.models.registry import find_version, open_model, register_version
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
 from tests.killing import at_once
 from tests.real_flights import END, january, quick_use_case
 
@@ -23,19 +24,19 @@ DIES = """if True:
     import os, signal, sys
     from pathlib import Path
     import polars as pl
-    from tasks import registry
-    from tasks.card import Card
+    from tasks.models import registry
+    from tasks.models.card import ModelCard
     registry.create_registered_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     folder = Path(sys.argv[1])
-    card = Card.model_validate_json((folder / "card.json").read_text())
+    card = ModelCard.model_validate_json((folder / "card.json").read_text())
     golden = pl.read_parquet(folder / "golden.parquet")
     onnx = (folder / "model.onnx").read_bytes()
-    registry.register(card.use_case, onnx, card, golden, "train:killed")
+    registry.register_version(card.use_case, onnx, card, golden, "train:killed")
 """
 
 CONNECTS = """if True:
-    from tasks.registry import connect
-    print(len(connect().search_experiments()))
+    from tasks.models.mlflow_client import connect_mlflow
+    print(len(connect_mlflow().search_experiments()))
 """
 
 
@@ -48,10 +49,13 @@ def start(program: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_killed_between_run_and_version(home, tmp_path_factory):
     """A process dies after its run is written; the next one registers, and only once."""
-    parts = training_parts(USE_CASE, january(), END)
+    parts = split_training_rows(USE_CASE, january(), END)
     fitted = fit_candidate(USE_CASE, "logistic", parts)
-    exported = export_fitted(USE_CASE, fitted, parts)
-    card, golden = make_card(USE_CASE, parts, [fitted], exported, {}), golden_rows(exported, parts)
+    exported = export_candidate(USE_CASE, fitted, parts)
+    card, golden = (
+        build_model_card(USE_CASE, parts, [fitted], exported, {}),
+        choose_golden_rows(exported, parts),
+    )
     files = tmp_path_factory.mktemp("files")
     (files / "model.onnx").write_bytes(exported.onnx)
     (files / "card.json").write_text(card.model_dump_json())
@@ -59,13 +63,13 @@ def test_killed_between_run_and_version(home, tmp_path_factory):
 
     dead = start(DIES, home, str(files))
     assert dead.wait() == -signal.SIGKILL
-    client = connect()
+    client = connect_mlflow()
     experiment = client.get_experiment_by_name(USE_CASE.name).experiment_id
     assert len(client.search_runs([experiment], "tags.origin = 'train:killed'")) == 1
-    assert version_of(USE_CASE.name, "train:killed") is None
+    assert find_version(USE_CASE.name, "train:killed") is None
 
-    version = register(USE_CASE.name, exported.onnx, card, golden, "train:killed")
-    assert register(USE_CASE.name, exported.onnx, card, golden, "train:killed") == version
+    version = register_version(USE_CASE.name, exported.onnx, card, golden, "train:killed")
+    assert register_version(USE_CASE.name, exported.onnx, card, golden, "train:killed") == version
     assert open_model(USE_CASE.name, version).card == card
 
 
@@ -80,10 +84,10 @@ def test_machines_that_begin_at_once_make_one_database_on_postgresql(postgres, t
     """Each has a temporary folder of its own: MLflow's lock file there is no help."""
     uri = with_driver(postgres.database("mlflow"), "psycopg")
     assert at_once(partial(migrate_elsewhere, uri, tmp_path), 4) == [0] * 4
-    migrate(uri)
+    migrate_mlflow(uri)
 
 
 def migrate_elsewhere(uri: str, folder: Path, machine: int) -> None:
     tempfile.tempdir = str(folder / str(machine))
     Path(tempfile.tempdir).mkdir()
-    migrate(uri)
+    migrate_mlflow(uri)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.alias import follow
-from tasks.ledger import ledger, unanswered
-from tasks.rollback import roll_back, roll_back_by_hand
+from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import list_unanswered
+from tasks.promotion.champion_alias import sync_champion_alias
+from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tests.candidates import NAME, day, record
 from tests.killing import copy, found, points, registered, run
 
@@ -16,21 +17,21 @@ def prepare() -> None:
     """Version 3 is champion after 2 and 1, and shown to be worse than 2."""
     registered(1, 2, 3)
     for version in (1, 2, 3):
-        record(ledger(), "promoted", f"decision:{version}", day(version), version)
-    record(ledger(), "rollback_asked", "undo:3", day(9), 3, promotion="decision:3")
-    follow(ledger(), NAME)
+        record(open_ledger(), "promoted", f"decision:{version}", day(version), version)
+    record(open_ledger(), "rollback_asked", "undo:3", day(9), 3, promotion="decision:3")
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def asked() -> None:
     """What the rollback flow does, in its order."""
-    roll_back(ledger(), NAME, "decision:3", day(9), "rollback 1", {"reason": "worse"})
-    follow(ledger(), NAME)
+    roll_back(open_ledger(), NAME, "decision:3", day(9), "rollback 1", {"reason": "worse"})
+    sync_champion_alias(open_ledger(), NAME)
 
 
 def by_hand() -> None:
     """What the command does."""
-    roll_back_by_hand(ledger(), NAME, day(9), "ada", "complaints")
-    follow(ledger(), NAME)
+    roll_back_by_hand(open_ledger(), NAME, day(9), "ada", "complaints")
+    sync_champion_alias(open_ledger(), NAME)
 
 
 @pytest.fixture(scope="module")
@@ -52,4 +53,4 @@ def test_killed_anywhere_and_run_again_there_is_one_rollback(
     entries, reigning, alias = found(broken)
     assert reigning == alias == 2
     assert [e.key for e in entries if e.what == "rolled_back"] == ["rollback:3"]
-    assert unanswered(entries) == []
+    assert list_unanswered(entries) == []

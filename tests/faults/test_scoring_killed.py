@@ -17,12 +17,19 @@ from time import monotonic
 import polars as pl
 import pytest
 
-from tasks import files
-from tasks.lake import lake_of
-from tasks.partitions import Answers, aside, cut, keep, of
-from tasks.parts import clear, hold
-from tasks.predictions import PREDICTIONS, SHADOWS, write
-from tasks.scoring import casts_in, score
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.scoring.batch import routes_in, score_route
+from tasks.scoring.partitions import (
+    ScoredPartition,
+    choose_spill_folder,
+    keep_scored,
+    split_routes,
+    table_chunks,
+)
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage import files
+from tasks.storage.chunks import chunk_in_memory, remove_spill
+from tasks.storage.lake import open_lake
 from tests.forks import fork
 from tests.real_canary import AS_OF, DAY, prepare, use_case
 from tests.state import state
@@ -45,19 +52,19 @@ def place(
         yield
 
 
-def run(number: int) -> tuple[str, list[Answers]]:
+def run(number: int) -> tuple[str, list[ScoredPartition]]:
     """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
     case, window = use_case(), WINDOWS[number]
-    partitions = cut(case, casts_in(case, window), window[1])
-    folder = aside(case, window, partitions)
+    partitions = split_routes(case, routes_in(case, window), window[1])
+    folder = choose_spill_folder(case, window, partitions)
     assert folder is not None
-    tables = [(part, score(case, part, window[1], "new").tables) for part in partitions]
-    return folder, [keep(part, rows, folder) for part, rows in tables]
+    tables = [(part, score_route(case, part, window[1], "new").tables) for part in partitions]
+    return folder, [keep_scored(part, rows, folder) for part, rows in tables]
 
 
-def save(number: int, answered: Sequence[Answers]) -> None:
+def save(number: int, answered: Sequence[ScoredPartition]) -> None:
     for table in (SHADOWS, PREDICTIONS):
-        write(use_case(), table, of(table, answered), WINDOWS[number])
+        write_prediction_table(use_case(), table, table_chunks(table, answered), WINDOWS[number])
 
 
 def score_window(number: int, tell: Callable[[str], object] = str) -> None:
@@ -65,7 +72,7 @@ def score_window(number: int, tell: Callable[[str], object] = str) -> None:
     folder, answered = run(number)
     tell("writes")
     save(number, answered)
-    clear(folder)
+    remove_spill(folder)
     tell("done")
 
 
@@ -107,7 +114,7 @@ class Child:
 
 def window_of(number: int, table: str) -> pl.DataFrame:
     time, (start, end) = pl.col("prediction_time"), WINDOWS[number]
-    inside = lake_of("flights").scan(table).filter(time >= start, time < end)
+    inside = open_lake("flights").scan(table).filter(time >= start, time < end)
     return ordered(inside.collect())
 
 
@@ -130,7 +137,7 @@ class Reader(Thread):
     def run(self) -> None:
         while not self.stopped.wait(0.05):
             time = pl.col("prediction_time")
-            rows = lake_of("flights").scan(PREDICTIONS).collect()
+            rows = open_lake("flights").scan(PREDICTIONS).collect()
             for number, (start, end) in enumerate(WINDOWS):
                 seen = ordered(rows.filter(time >= start, time < end))
                 if not any(seen.equals(answer) for answer in self.answers[number]):
@@ -153,7 +160,7 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, k
     former = {table: [other_answers(rows) for rows in whole[table]] for table in TABLES}
 
     def restore(number: int) -> None:
-        parts = {table: hold(WINDOWS[number], former[table][number]) for table in TABLES}
+        parts = {table: chunk_in_memory(WINDOWS[number], former[table][number]) for table in TABLES}
         save(number, [parts])
 
     for number in numbers:
@@ -174,6 +181,6 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, k
     assert reader.looks > kills
     assert reader.wrong == []
     for table in TABLES:
-        held = lake_of("flights").scan(table).collect().height
+        held = open_lake("flights").scan(table).collect().height
         assert held == sum(rows.height for rows in whole[table])
-    assert files.below(f"{lake_of('flights').root}/aside") == []
+    assert files.list_files(f"{open_lake('flights').root}/aside") == []

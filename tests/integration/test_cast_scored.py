@@ -9,18 +9,23 @@ import polars as pl
 import pytest
 
 from configs.errors import BadModel
-from configs.policy import Canary, Slice
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Canary
+from configs.schema.training import Slice, Split
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import Split, UseCase, load_use_case
-from tasks import partitions, window
-from tasks.assignment import CHALLENGER, arm_of, salt_of
-from tasks.engine import each
-from tasks.lake import lake_of
-from tasks.ledger import ledger
-from tasks.paired import mature
-from tasks.predictions import PREDICTIONS, SHADOWS, Window, write
-from tasks.rollout import begin
-from tasks.scoring import Scored, casts_in
+from tasks.ledger.log import open_ledger
+from tasks.monitoring import window
+from tasks.orchestration.parallel import map_parallel
+from tasks.promotion.paired_rows import find_paired_rows
+from tasks.rollout.assignment import CHALLENGER, assign_arms, rollout_salt
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.rollout.state import plan_rollout
+from tasks.scoring import partitions
+from tasks.scoring.batch import ScoredRoute, routes_in
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.chunks import TimeSpan
+from tasks.storage.lake import open_lake
 from tests import real_versions
 from tests.killing import answer_or_die
 from tests.real_versions import begin_anew, register, tell, trained_on
@@ -63,14 +68,14 @@ def fresh(registered: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
-    tell("rollout_started", at, version, **begin(use_case, 1))
+    tell("rollout_started", at, version, **plan_rollout(use_case, 1))
 
 
-def scored(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
+def scored(use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1") -> list[ScoredRoute]:
     return real_versions.answered(use_case, window, run)
 
 
-def saved(use_case: UseCase, window: Window = WINDOW, run: str = "run 1") -> list[Scored]:
+def saved(use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1") -> list[ScoredRoute]:
     return real_versions.saved(use_case, window, run)
 
 
@@ -79,7 +84,7 @@ def held(table: str) -> pl.DataFrame:
 
 
 def versions() -> dict[str, int]:
-    return lake_of("flights").versions([PREDICTIONS, SHADOWS])
+    return open_lake("flights").versions([PREDICTIONS, SHADOWS])
 
 
 def test_without_a_roll_out_nothing_is_in_shadow(use_case):
@@ -97,7 +102,7 @@ def test_a_canary_answers_its_arm_and_shadows_the_rest(use_case):
     assert (set(found.models), list(found.features)) == ({1, 2}, ["delay_v1"])
     used, shadows = held(PREDICTIONS), held(SHADOWS)
     assert used.height == shadows.height > 1000
-    mine = arm_of(used.select(UNIT), salt_of("flights", 2), 0.3) == CHALLENGER
+    mine = assign_arms(used.select(UNIT), rollout_salt("flights", 2), 0.3) == CHALLENGER
     assert ((used["model_version"] == 2) == mine).all()
     assert ((shadows["model_version"] == 1) == mine).all()
     assert used.select(*UNIT, "flight_date").equals(shadows.select(*UNIT, "flight_date"))
@@ -141,7 +146,7 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
             )
         }
     )
-    rows = mature(wanted, (2, 1), AS_OF, AS_OF + 4 * DAY, [AS_OF + DAY]).rows
+    rows = find_paired_rows(wanted, (2, 1), AS_OF, AS_OF + 4 * DAY, [AS_OF + DAY]).rows
     assert 0.9 * baking.height < rows.height <= baking.height
     assert rows["airport_delay_24h"].null_count() < rows.height / 10
     assert rows["prediction_time"].is_sorted()
@@ -150,7 +155,7 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
 def test_a_bake_and_a_roll_out_at_once(use_case):
     tell("promoted", AS_OF - 9 * DAY, 1)
     tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    tell("rollout_started", AS_OF, 3, **begin(use_case, 2))
+    tell("rollout_started", AS_OF, 3, **plan_rollout(use_case, 2))
     saved(use_case)
     used, shadows = held(PREDICTIONS), held(SHADOWS)
     counts = dict(shadows.group_by("model_version").len().iter_rows())
@@ -162,8 +167,8 @@ def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_ca
     tell("promoted", AS_OF - DAY, 1)
     canary(use_case)
     found = scored(use_case)
-    write(use_case, SHADOWS, pl.concat(each.shadows for each in found), WINDOW)
-    assert not lake_of("flights").exists(PREDICTIONS)
+    write_prediction_table(use_case, SHADOWS, pl.concat(each.shadows for each in found), WINDOW)
+    assert not open_lake("flights").exists(PREDICTIONS)
     saved(use_case, run="run 2")
     assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
     assert held(SHADOWS)["run_id"].unique().to_list() == ["run 1"]
@@ -173,7 +178,7 @@ def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_ca
 def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case):
     tell("promoted", AS_OF - 9 * DAY, 1)
     tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    tell("rollout_started", AS_OF, 9, **begin(use_case, 2))
+    tell("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
     (found,) = saved(use_case)
     assert list(found.failed) == [9]
     assert isinstance(found.failed[9], BadModel)
@@ -199,18 +204,24 @@ def test_nothing_to_predict_is_no_answer(use_case):
 
 
 def in_partitions(
-    use_case: UseCase, monkeypatch: pytest.MonkeyPatch, rows: int, work=partitions.answer, **more
+    use_case: UseCase,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    work=partitions.score_partition_rows,
+    **more,
 ) -> int:
     """Score the window in partitions of about so many rows; how many there were."""
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", str(rows))
     settings.cache_clear()
     short = use_case.schedules.model_copy(update={"score_window": DAY / 8})
     cut_up = use_case.model_copy(update={"schedules": short})
-    found = partitions.cut(cut_up, casts_in(use_case, WINDOW), WINDOW[1])
+    found = partitions.split_routes(cut_up, routes_in(use_case, WINDOW), WINDOW[1])
     same = {"use_case": use_case, "as_of": WINDOW[1], "run_id": "run 1"} | more
-    answered = each(work, found, folder=partitions.aside(use_case, WINDOW, found), **same)
+    answered = map_parallel(
+        work, found, folder=partitions.choose_spill_folder(use_case, WINDOW, found), **same
+    )
     for table in (SHADOWS, PREDICTIONS):
-        write(use_case, table, partitions.of(table, answered), WINDOW)
+        write_prediction_table(use_case, table, partitions.table_chunks(table, answered), WINDOW)
     return len(found)
 
 
@@ -223,7 +234,7 @@ def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
     assert in_partitions(use_case, monkeypatch, 200) > 8
     assert versions() == at
     for table in (PREDICTIONS, SHADOWS):
-        shutil.rmtree(lake_of("flights").uri(table))
+        shutil.rmtree(open_lake("flights").uri(table))
     in_partitions(use_case, monkeypatch, 200)
     assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
     assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
@@ -235,7 +246,7 @@ def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monk
     saved(use_case)
     one = (held(PREDICTIONS), held(SHADOWS))
     for table in (PREDICTIONS, SHADOWS):
-        shutil.rmtree(lake_of("flights").uri(table))
+        shutil.rmtree(open_lake("flights").uri(table))
     monkeypatch.setenv("MAINSPRING_ENGINE", "dask")
     monkeypatch.setenv("MAINSPRING_DASK_WORKERS", "2")
     cut_into = in_partitions(use_case, monkeypatch, 500, answer_or_die, diary=tmp_path / "diary")
@@ -250,16 +261,16 @@ def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monk
 
 def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
     tell("promoted", AS_OF - 9 * DAY, 1)
-    (cast,) = casts_in(use_case, (AS_OF, AS_OF + 3 * DAY))
+    (cast,) = routes_in(use_case, (AS_OF, AS_OF + 3 * DAY))
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
     settings.cache_clear()
-    found = partitions.cut(use_case, [cast], AS_OF + 3 * DAY)
+    found = partitions.split_routes(use_case, [cast], AS_OF + 3 * DAY)
     assert [part.start for part in found] == [AS_OF, AS_OF + DAY, AS_OF + 2 * DAY]
     assert (found[-1].end, found[0].champion) == (cast.end, 1)
-    (daily,) = casts_in(use_case, (AS_OF, AS_OF + DAY))
-    assert partitions.cut(use_case, [daily], AS_OF + DAY) == [daily]
-    nothing = casts_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
-    assert partitions.cut(use_case, nothing, AS_OF + 70 * DAY) == nothing
+    (daily,) = routes_in(use_case, (AS_OF, AS_OF + DAY))
+    assert partitions.split_routes(use_case, [daily], AS_OF + DAY) == [daily]
+    nothing = routes_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
+    assert partitions.split_routes(use_case, nothing, AS_OF + 70 * DAY) == nothing
 
 
 def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch):
@@ -269,8 +280,8 @@ def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch)
 
     def numbers():
         settings.cache_clear()
-        found = window.load(use_case, ledger().entries("flights"), WINDOW[1])
-        return len(found.counts), window.numbers(found)
+        found = window.load_window(use_case, open_ledger().entries("flights"), WINDOW[1])
+        return len(found.counts), window.measure_window(found)
 
     parts, whole = numbers()
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "300")

@@ -18,9 +18,10 @@ from prefect.settings import PREFECT_API_URL
 from configs.errors import BadConfig, Transient
 from configs.settings import ROOT
 from flows import score as flow
-from tasks import engine, files
-from tasks.lake import lake_of
-from tasks.predictions import PREDICTIONS, SHADOWS
+from tasks.orchestration import parallel
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.storage import files
+from tasks.storage.lake import open_lake
 from tests.killing import die
 from tests.real_canary import AS_OF, DAY, prepare, use_case
 from tests.real_dask import cluster
@@ -56,12 +57,12 @@ def whole(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 def nothing_scored(whole: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same state without a prediction, and partitions of four hours."""
     for table in whole:
-        files.remove(lake_of("flights").uri(table))
+        files.remove_folder(open_lake("flights").uri(table))
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
 
 
 def held(table: str) -> pl.DataFrame:
-    rows = lake_of("flights").scan(table).collect().drop("run_id")
+    rows = open_lake("flights").scan(table).collect().drop("run_id")
     return rows.sort("prediction_time", "carrier", "flight", "origin", "model_version")
 
 
@@ -75,12 +76,12 @@ def check(whole: dict[str, pl.DataFrame]) -> None:
     assert whole[PREDICTIONS].height > 500
     for table, rows in whole.items():
         assert held(table).equals(rows), table
-    assert lake_of("flights").versions([*whole]) == dict.fromkeys(whole, 0)
+    assert open_lake("flights").versions([*whole]) == dict.fromkeys(whole, 0)
     assert aside() == []
 
 
 def aside() -> list[str]:
-    return files.below(f"{lake_of('flights').root}/aside")
+    return files.list_files(f"{open_lake('flights').root}/aside")
 
 
 def test_the_flow_writes_the_same_tables_by_the_worker_of_an_address(
@@ -106,7 +107,7 @@ def test_killed_when_all_is_put_aside_and_run_again_the_tables_are_the_same(
     done = subprocess.run([sys.executable, program], env=environment, cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(aside()) == 2 * 5  # two tables; nothing leaves between four and eight o'clock
-    assert not lake_of("flights").exists(PREDICTIONS)
+    assert not open_lake("flights").exists(PREDICTIONS)
     flow.score("flights", **WINDOW)
     check(whole)
 
@@ -120,35 +121,35 @@ def test_on_s3_the_tables_are_the_same_too(
         prepare(use_case())
         by(patch, "dask")
         flow.score("flights", **WINDOW)
-        assert lake_of("flights").root.startswith("s3://")
+        assert open_lake("flights").root.startswith("s3://")
         check(whole)
 
 
 def test_when_all_workers_are_gone_nothing_is_committed(
     nothing_scored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_LOOK", 1)
-    monkeypatch.setattr(engine, "_PATIENCE", 2)
+    monkeypatch.setattr(parallel, "_LOOK", 1)
+    monkeypatch.setattr(parallel, "_PATIENCE", 2)
     monkeypatch.setattr(flow, "score_partition", die)
     with cluster(workers=1) as found:
         by(monkeypatch, found.address)
         with pytest.raises(Transient, match=f"{found.address} has no worker any more"):
             flow.score("flights", **WINDOW)
-    assert not lake_of("flights").exists(PREDICTIONS)
-    assert not lake_of("flights").exists(SHADOWS)
+    assert not open_lake("flights").exists(PREDICTIONS)
+    assert not open_lake("flights").exists(SHADOWS)
 
 
 @pytest.mark.parametrize("scheduler", [True, False])
 def test_an_address_without_a_worker_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, scheduler: bool
 ) -> None:
-    monkeypatch.setattr(engine, "_PATIENCE", 1)
+    monkeypatch.setattr(parallel, "_PATIENCE", 1)
     with cluster(workers=0) as found, dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
         if not scheduler:
             found.processes[0].kill()
         by(monkeypatch, found.address)
         with pytest.raises(BadConfig, match=f"MAINSPRING_ENGINE: no worker of {found.address}"):
-            engine.each(str, [1, 2])
+            parallel.map_parallel(str, [1, 2])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are chosen on Linux alone")
@@ -159,5 +160,5 @@ def test_as_many_workers_of_this_machine_as_cores_keep_to_one_each(
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     by(monkeypatch, "dask")  # two workers
     all_of_them = os.sched_getaffinity(0)
-    for one in engine.each(os.sched_getaffinity, [0, 0, 0]):
+    for one in parallel.map_parallel(os.sched_getaffinity, [0, 0, 0]):
         assert (len(one) == 1 and one <= all_of_them) if cores == 2 else one == all_of_them

@@ -10,8 +10,9 @@ from zipfile import ZipFile
 import polars as pl
 import pytest
 
-from configs.policy import Drift
-from tasks.drift import Profile, drift, profile
+from configs.schema.monitoring import DriftRule
+from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
+from tasks.monitoring.drift import measure_drift
 
 NUMERIC = ("hour", "weekday", "distance")
 CATEGORICAL = ("carrier", "origin", "dest")
@@ -37,9 +38,11 @@ def year() -> pl.DataFrame:
 
 
 @cache
-def reference() -> Profile:
+def reference() -> ReferenceProfile:
     first = year().filter(pl.col("time") < SPRING)
-    return profile(first, NUMERIC, CATEGORICAL, "time", Drift(floor=0.1, factor=2))
+    return build_reference_profile(
+        first, NUMERIC, CATEGORICAL, "time", DriftRule(floor=0.1, factor=2)
+    )
 
 
 def weeks() -> Iterator[pl.DataFrame]:
@@ -49,7 +52,11 @@ def weeks() -> Iterator[pl.DataFrame]:
 
 
 def beyond(rows: pl.DataFrame) -> list[str]:
-    return drift(rows, reference()).filter(pl.col("psi") > pl.col("threshold"))["column"].to_list()
+    return (
+        measure_drift(rows, reference())
+        .filter(pl.col("psi") > pl.col("threshold"))["column"]
+        .to_list()
+    )
 
 
 def test_the_reference_has_its_full_weeks() -> None:

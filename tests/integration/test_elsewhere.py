@@ -30,7 +30,7 @@ import os
 os.environ["MAINSPRING_IMAGE"] = "mainspring:0.1.0"
 
 from configs.errors import BadConfig
-from infra.pools import put, template
+from infra.work_pools import put, template
 from prefect.client.orchestration import get_client
 
 with get_client(sync_client=True) as client:
@@ -77,7 +77,7 @@ class Host:
     def command(self, words: list[str]) -> list[str]:
         """A container's command; `mainspring` is the script that the Dockerfile writes."""
         here = [self.here(word.replace("$$", "$")) for word in words]
-        return ["python", "-m", "flows.cli", *here[1:]] if here[0] == "mainspring" else here
+        return ["python", "-m", "flows.cli.app", *here[1:]] if here[0] == "mainspring" else here
 
     def run(self, service: str, words: list[str] | None = None) -> subprocess.CompletedProcess[str]:
         """A service's command (or another one) to its end, in a container like the service's."""

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from configs.errors import BadConfig, NoRows, Transient
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
-from tasks import features, store
-from tasks.lake import lake_of
+from tasks.features import feast_store, refresh, retrieval
+from tasks.storage.lake import open_lake
 from tests.real_lake import START, land
 from tests.real_postgres import Postgres
 from tests.real_redis import RedisServer
@@ -42,7 +43,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings.cache_clear()
         use_case = load_use_case("flights")
         land(use_case, START - 30 * DAY, NOON)
-        features.refresh(use_case, NOON)
+        refresh.refresh_features(use_case, NOON)
         settings.cache_clear()
     return place
 
@@ -53,7 +54,7 @@ def flights(home: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> UseCase:
     monkeypatch.setenv("MAINSPRING_LAKE", str(lake))
     settings.cache_clear()
     use_case = load_use_case("flights")
-    store.apply(use_case)
+    feast_store.register_features(use_case)
     return use_case
 
 
@@ -73,7 +74,7 @@ def published(
 
 def by_hand(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.DataFrame:
     """A view's features for the spine, by joining every pair and picking the latest known."""
-    rows = lake_of(use_case.name).scan(f"features/{view}").collect()
+    rows = open_lake(use_case.name).scan(f"features/{view}").collect()
     time = pl.col("prediction_time")
     names = [c for c in rows.columns if c not in KEYS[view] and not c.endswith("_timestamp")]
     numbered = spine.with_row_index("row")
@@ -89,10 +90,10 @@ def by_hand(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.DataFrame:
 
 
 def test_historical_is_the_spine_in_its_order_with_what_was_known(flights: UseCase) -> None:
-    spine = features.spine(flights, START + 2 * DAY, NOON, NOON).sample(
+    spine = retrieval.build_spine(flights, START + 2 * DAY, NOON, NOON).sample(
         fraction=1, shuffle=True, seed=1
     )
-    found = features.historical(flights, spine)
+    found = retrieval.join_features(flights, spine)
     assert found.select(spine.columns).equals(spine)
     for view in flights.features.views:
         expected = by_hand(flights, spine, view)
@@ -101,30 +102,30 @@ def test_historical_is_the_spine_in_its_order_with_what_was_known(flights: UseCa
 
 
 def test_training_set_is_labelled_and_in_order_of_prediction(flights: UseCase) -> None:
-    rows = features.training_set(flights, START, NOON, NOON)
+    rows = retrieval.build_training_set(flights, START, NOON, NOON)
     assert rows["prediction_time"].is_sorted()
     assert rows["late"].null_count() == 0
     assert (rows["label_known_time"] <= NOON).all()
     assert set(flights.features.inputs) <= set(rows.columns)
     with pytest.raises(NoRows, match="no label"):
-        features.training_set(flights, NOON, NOON + DAY, NOON)
+        retrieval.build_training_set(flights, NOON, NOON + DAY, NOON)
 
 
 def test_apply_changes_the_registry_once(published: UseCase) -> None:
-    assert not store.apply(published)
-    store.materialize(published, NOON)
-    assert not store.apply(published)
+    assert not feast_store.register_features(published)
+    feast_store.publish_features(published, NOON)
+    assert not feast_store.register_features(published)
 
 
 def test_views_that_the_yaml_does_not_name_are_refused(flights: UseCase) -> None:
     fewer = flights.features.model_copy(update={"views": flights.features.views[1:]})
     with pytest.raises(BadConfig, match=r"features\.views are"):
-        store.apply(flights.model_copy(update={"features": fewer}))
+        feast_store.register_features(flights.model_copy(update={"features": fewer}))
 
 
 def online(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
     """What the online store answers for the entities of the spine."""
-    feast = store.open_store(use_case)
+    feast = feast_store.open_feast_store(use_case)
     keys = ["carrier", "origin", "dest", "tailnum"]
     service = feast.get_feature_service(use_case.features.service)
     found = feast.get_online_features(service, spine.select(keys).to_dicts()).to_dict()
@@ -133,10 +134,10 @@ def online(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
 
 def test_online_equals_historical_at_the_moment_of_materializing(published: UseCase) -> None:
     as_of = START + 2 * DAY + 20 * HOUR  # more than a day of later rows is in the tables
-    store.materialize(published, as_of)
-    asked = features.spine(published, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
+    feast_store.publish_features(published, as_of)
+    asked = retrieval.build_spine(published, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
     asked = asked.with_columns(prediction_time=pl.lit(as_of))
-    expected = features.historical(published, asked)
+    expected = retrieval.join_features(published, asked)
     found = online(published, asked)
     assert asked.height > 20
     for name in set(published.features.numeric) - set(asked.columns):
@@ -145,25 +146,25 @@ def test_online_equals_historical_at_the_moment_of_materializing(published: UseC
 
 def test_before_any_feature_table_there_is_nothing_to_publish(home: Path) -> None:
     use_case = load_use_case("flights")
-    store.materialize(use_case, NOON)
-    assert store.staleness(use_case, NOON)["stale"].all()
+    feast_store.publish_features(use_case, NOON)
+    assert feast_store.measure_staleness(use_case, NOON)["stale"].all()
 
 
 def test_an_older_materialize_does_not_put_old_values_online(published: UseCase) -> None:
-    asked = features.spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
-    store.materialize(published, NOON)
+    asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
+    feast_store.publish_features(published, NOON)
     newest = online(published, asked)
-    store.materialize(published, NOON - DAY)
+    feast_store.publish_features(published, NOON - DAY)
     assert online(published, asked).equals(newest)
 
 
 def test_staleness_is_told_by_the_ttl_of_each_view(published: UseCase) -> None:
-    before = store.staleness(published, NOON)
+    before = feast_store.measure_staleness(published, NOON)
     assert before["stale"].all()
     assert before["newest"].null_count() == before.height
-    store.materialize(published, NOON)
-    assert not store.staleness(published, NOON)["stale"].any()
-    later = store.staleness(published, NOON + 12 * HOUR)
+    feast_store.publish_features(published, NOON)
+    assert not feast_store.measure_staleness(published, NOON)["stale"].any()
+    later = feast_store.measure_staleness(published, NOON + 12 * HOUR)
     stale = set(later.filter("stale")["view"])
     assert stale == {"airport_ops", "carrier_ops", "weather"}
 
@@ -171,16 +172,20 @@ def test_staleness_is_told_by_the_ttl_of_each_view(published: UseCase) -> None:
 def test_a_view_that_is_dropped_leaves_nothing_online_and_the_others_stay(
     published: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = features.spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
-    store.materialize(published, NOON)
-    before, wanted = online(published, asked), store.objects(published)
+    asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
+    feast_store.publish_features(published, NOON)
+    before, wanted = online(published, asked), feast_store.feature_objects(published)
     fewer = [view for view in wanted.feature_views if view.name != "weather"]
     dropped = wanted._replace(feature_views=fewer, feature_services=[])
     with monkeypatch.context() as patch:
-        patch.setattr(store, "objects", lambda _: dropped)
-        assert store.apply(published)
-    assert store.apply(published)  # it comes back, and nothing of it was published
-    assert store.staleness(published, NOON).filter("stale")["view"].to_list() == ["weather"]
+        patch.setattr(feast_store, "feature_objects", lambda _: dropped)
+        assert feast_store.register_features(published)
+    assert feast_store.register_features(
+        published
+    )  # it comes back, and nothing of it was published
+    assert feast_store.measure_staleness(published, NOON).filter("stale")["view"].to_list() == [
+        "weather"
+    ]
     after = online(published, asked)
     assert before["temperature"].null_count() == 0
     assert after["temperature"].null_count() == after.height
@@ -195,12 +200,12 @@ def test_a_redis_that_is_away_is_told_of_and_may_come_back(
     redis.stop()
     try:
         with pytest.raises(Transient, match=r"redis://:\*\*\*@.*cannot be used now"):
-            store.materialize(flights, NOON)
+            feast_store.publish_features(flights, NOON)
     finally:
         redis.start()
-    assert store.staleness(flights, NOON)["stale"].all()
-    store.materialize(flights, NOON)
-    assert not store.staleness(flights, NOON)["stale"].any()
+    assert feast_store.measure_staleness(flights, NOON)["stale"].all()
+    feast_store.publish_features(flights, NOON)
+    assert not feast_store.measure_staleness(flights, NOON)["stale"].any()
 
 
 def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
@@ -233,7 +238,7 @@ def elsewhere(flights: UseCase, monkeypatch: pytest.MonkeyPatch, home: Path) -> 
     views = ModuleType("elsewhere.views")
     for name in flights.features.views:
         path = home / f"{name}.parquet"
-        lake_of("flights").scan(f"features/{name}").collect().write_parquet(path)
+        open_lake("flights").scan(f"features/{name}").collect().write_parquet(path)
         view, times = getattr(ours, name), ("event_timestamp", "created_timestamp")
         source = FileSource(
             name=name, path=str(path), timestamp_field=times[0], created_timestamp_column=times[1]
@@ -246,31 +251,33 @@ def elsewhere(flights: UseCase, monkeypatch: pytest.MonkeyPatch, home: Path) -> 
     parts = [getattr(views, name) for name in flights.features.views]
     views.delay_v1 = FeatureService(name="delay_v1", features=parts)
     monkeypatch.setitem(sys.modules, "elsewhere.views", views)
-    content = yaml.safe_load(store.CONFIGURATION.read_text())
+    content = yaml.safe_load(feast_store.FEAST_CONFIGURATION.read_text())
     content["offline_store"] = {"type": "tests.other_store.PairsOfflineStore"}
     content["registry"]["path"] = f"sqlite:///{home}/elsewhere.db"
     (home / "feature_store.yaml").write_text(yaml.safe_dump(content))
-    monkeypatch.setattr(store, "CONFIGURATION", home / "feature_store.yaml")
+    monkeypatch.setattr(feast_store, "FEAST_CONFIGURATION", home / "feature_store.yaml")
     features_of = flights.features.model_copy(update={"module": "elsewhere.transforms"})
     return flights.model_copy(update={"features": features_of})
 
 
 def test_another_store_of_feasts_takes_over(flights: UseCase, elsewhere: UseCase) -> None:
-    spine = features.spine(flights, NOON - 2 * HOUR, NOON, NOON)
-    found = features.historical(elsewhere, spine)
+    spine = retrieval.build_spine(flights, NOON - 2 * HOUR, NOON, NOON)
+    found = retrieval.join_features(elsewhere, spine)
     row = spine.filter(pl.col("tailnum").is_not_null()).head(1)
-    told = features.sources(elsewhere, row)
-    assert store.staleness(elsewhere, NOON)["stale"].all()
+    told = retrieval.trace_features(elsewhere, row)
+    assert feast_store.measure_staleness(elsewhere, NOON)["stale"].all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "CONFIGURATION", ROOT / "feature_repo" / "feature_store.yaml")
-        assert found.equals(features.historical(flights, spine).select(found.columns))
-        assert told == features.sources(flights, row)
+        patch.setattr(
+            feast_store, "FEAST_CONFIGURATION", ROOT / "feature_repo" / "feature_store.yaml"
+        )
+        assert found.equals(retrieval.join_features(flights, spine).select(found.columns))
+        assert told == retrieval.trace_features(flights, row)
     assert found.height == spine.height > 50
     assert found["airport_delay_24h"].null_count() == 0
 
 
 def test_a_table_that_was_never_written_is_named(flights: UseCase) -> None:
     moved = flights.model_copy(update={"name": "nothing"})
-    spine = features.spine(flights, START, START + DAY, NOON)
+    spine = retrieval.build_spine(flights, START, START + DAY, NOON)
     with pytest.raises(FileNotFoundError, match=r"features/\w+: no Delta table"):
-        features.historical(moved, spine)
+        retrieval.join_features(moved, spine)

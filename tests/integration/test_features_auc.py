@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.use_case import UseCase, load_use_case
-from tasks import features
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
+from tasks.features import refresh, retrieval
 from tests.real_lake import land
 
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
@@ -45,6 +46,6 @@ def test_mean_auc_is_as_measured(
     flights = load_use_case("flights")
     end = YEAR + timedelta(days=31 * last)
     land(flights, YEAR - timedelta(days=30), end)
-    features.refresh(flights, end)
-    found = monthly_auc(flights, features.training_set(flights, YEAR, end, end), last)
+    refresh.refresh_features(flights, end)
+    found = monthly_auc(flights, retrieval.build_training_set(flights, YEAR, end, end), last)
     assert least <= sum(found) / len(found) < most, found

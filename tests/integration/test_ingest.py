@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.use_case import UseCase, load_use_case
-from tasks.landing import Verdict, recorded
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
+from tasks.ingestion.landing import FileVerdict, read_file_records
 from tests.taking import AS_OF, land, rows_of, take, versions
 
 
@@ -24,14 +25,14 @@ def rewrite(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> int:
     return rows.height
 
 
-def only(verdicts: list[Verdict]) -> Verdict:
+def only(verdicts: list[FileVerdict]) -> FileVerdict:
     (verdict,) = verdicts
     return verdict
 
 
 def assert_nothing_lost(flights: UseCase) -> None:
     """Every row of every file that was taken is in raw or in quarantine, once."""
-    taken = recorded(flights).filter(status="accepted")
+    taken = read_file_records(flights).filter(status="accepted")
     for (table,), files in taken.partition_by("table", as_dict=True).items():
         raw, bad = rows_of(flights, f"raw/{table}"), rows_of(flights, f"quarantine/{table}")
         assert raw.height == files["accepted"].sum()

@@ -11,11 +11,11 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter
 
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
 from feature_repo.flights.source import FIRST_DAY, write_landing
 from flows.ingest import ingest
-from tasks.lake import lake_of
+from tasks.storage.lake import open_lake
 from tests.taking import versions
 
 pytestmark = pytest.mark.server
@@ -62,12 +62,12 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path,
     assert "column temperature" in event.payload["reason"]
     flights = load_use_case("flights")
     features = [f"features/{view}" for view in flights.features.views]
-    built = lake_of("flights").versions(features)
+    built = open_lake("flights").versions(features)
     assert built.keys() == set(features)
     before = versions(flights)
     assert ingest("flights", as_of=AS_OF).startswith("0 files taken")
     assert versions(flights) == before
-    assert lake_of("flights").versions(features) == built
+    assert open_lake("flights").versions(features) == built
 
 
 def test_a_first_day_without_all_tables_waits_with_the_features(home: Path, api: None) -> None:

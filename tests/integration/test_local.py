@@ -16,10 +16,10 @@ import httpx
 import psutil
 import pytest
 
-from configs.addresses import shown
 from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
-from infra import deployments, local, processes
+from configs.urls import shown
+from infra import deployments, processes, stack
 from infra.environment import check_port, environment
 from tests.real_server import until
 
@@ -31,7 +31,7 @@ def state(home: Path) -> Iterator[Path]:
     """A state folder, and this process's environment put back afterwards."""
     before = dict(os.environ)
     yield home
-    local.down()
+    stack.down()
     os.environ.clear()
     os.environ.update(before)
 
@@ -62,7 +62,7 @@ def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_up_starts_once_and_down_stops_only_that(
     state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
-    first = local.up(mlflow=False, free_ports=True)
+    first = stack.up(mlflow=False, free_ports=True)
     assert first.started == ("Prefect", "warm", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
@@ -78,11 +78,11 @@ def test_up_starts_once_and_down_stops_only_that(
         "run by the clock, of any deployment",
         seconds=40,
     )
-    again = local.up(mlflow=False, free_ports=True)
+    again = stack.up(mlflow=False, free_ports=True)
     assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
     assert again.addresses == first.addresses
-    assert local.down() == ["worker", "warm", "Prefect"]
-    assert local.down() == []
+    assert stack.down() == ["worker", "warm", "Prefect"]
+    assert stack.down() == []
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/api/health")
     assert neighbour.poll() is None
@@ -107,8 +107,8 @@ def test_a_database_of_a_newer_version_is_told_of_and_nothing_is_left_running(
     with pytest.raises(
         CannotStart, match=f"(?s){name} ended by itself.*fffffffffff1.*MAINSPRING_STATE"
     ):
-        local.up(free_ports=True)
-    assert local.down() == []
+        stack.up(free_ports=True)
+    assert stack.down() == []
 
 
 def test_a_port_in_use_is_named_with_its_owner_and_its_setting(
@@ -119,7 +119,7 @@ def test_a_port_in_use_is_named_with_its_owner_and_its_setting(
         monkeypatch.setenv("MAINSPRING_PREFECT_PORT", str(port))
         settings.cache_clear()
         with pytest.raises(BadConfig) as refused:
-            local.up()
+            stack.up()
     said = str(refused.value)
     assert f"port {port}" in said
     assert f"pid {os.getpid()}" in said
@@ -141,7 +141,7 @@ def test_a_state_folder_that_cannot_be_is_named(
     monkeypatch.setenv("MAINSPRING_STATE", str(state / "file" / "below"))
     settings.cache_clear()
     with pytest.raises(BadConfig, match=r"file/below cannot be written.*MAINSPRING_STATE"):
-        local.up()
+        stack.up()
     monkeypatch.setenv("MAINSPRING_STATE", str(state))
     settings.cache_clear()
 
@@ -180,13 +180,13 @@ def test_another_database_than_a_server_runs_on_is_noticed_without_passwords(
 ) -> None:
     monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@old/mlflow")
     settings.cache_clear()
-    address, command = shown(settings().mlflow_uri), tuple(local._command(local.MLFLOW))
-    runs = processes.Process(local.MLFLOW, 1, 0.0, command, "", address)
-    local._check_same([runs])
+    address, command = shown(settings().mlflow_uri), tuple(stack._command(stack.MLFLOW))
+    runs = processes.Process(stack.MLFLOW, 1, 0.0, command, "", address)
+    stack._check_same([runs])
     monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@new/mlflow")
     settings.cache_clear()
     with pytest.raises(BadConfig, match=r"me:\*\*\*@old/mlflow.*mainspring down"):
-        local._check_same([runs])
+        stack._check_same([runs])
 
 
 def test_children_get_the_settings_that_were_given(

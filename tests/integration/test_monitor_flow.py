@@ -11,13 +11,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from flows.monitor import monitor
 from flows.score import score
 from flows.train import train
-from tasks import features, store
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger, open_episodes
+from tasks.features import feast_store, refresh
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import list_open_episodes
+from tasks.storage.lake import open_lake
 from tests import real_lake
 from tests.state import state as lies_in
 
@@ -43,11 +44,11 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
         real_lake.land(use_case, TRAINED - timedelta(days=40), AS_OF)
-        store.apply(use_case)
-        features.refresh(use_case, AS_OF)
+        feast_store.register_features(use_case)
+        refresh.refresh_features(use_case, AS_OF)
         version = train("flights", TRAINED)
         promoted = Entry("flights", "promoted", f"decision:{version}", TRAINED, "test", version)
-        ledger().record(promoted)
+        open_ledger().record(promoted)
         score("flights", AS_OF, "7d")
         spoil()
         monitor("flights", AS_OF)
@@ -56,7 +57,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 def spoil() -> None:
     """Make every probability a quarter of what it was."""
-    lake = lake_of("flights")
+    lake = open_lake("flights")
     scored = lake.scan("predictions").with_columns(pl.col("probability") / 4).collect()
     lake.replace_window("predictions", scored, "prediction_time", (TRAINED, AS_OF))
 
@@ -70,7 +71,7 @@ def artifact(key: str) -> str:
 
 
 def rows() -> pl.DataFrame:
-    return lake_of("flights").scan("monitoring").collect()
+    return open_lake("flights").scan("monitoring").collect()
 
 
 def of(subject: str) -> dict[str, object]:
@@ -96,8 +97,8 @@ def test_performance_is_of_the_labels_that_have_come(state: Path) -> None:
 
 
 def test_a_page_is_an_episode_and_an_alert(state: Path) -> None:
-    entries = ledger().entries("flights")
-    causes = {e.evidence["cause"] for e in open_episodes(entries)}
+    entries = open_ledger().entries("flights")
+    causes = {e.evidence["cause"] for e in list_open_episodes(entries)}
     assert "performance:calibration_gap_1w" in causes
     (alert,) = [e for e in entries if e.what == "alert_raised"]
     assert alert.at == AS_OF
@@ -115,12 +116,12 @@ def test_people_see_a_table_a_picture_and_a_report(state: Path) -> None:
 
 
 def test_again_changes_no_row_no_version_and_no_entry(state: Path) -> None:
-    before, version = ledger().entries("flights"), lake_of("flights").version("monitoring")
+    before, version = open_ledger().entries("flights"), open_lake("flights").version("monitoring")
     first = rows()
     monitor("flights", AS_OF, report=False)
-    assert lake_of("flights").version("monitoring") == version
+    assert open_lake("flights").version("monitoring") == version
     assert rows().equals(first)
-    assert ledger().entries("flights") == before
+    assert open_ledger().entries("flights") == before
 
 
 def test_a_week_without_any_data_pages(state: Path) -> None:

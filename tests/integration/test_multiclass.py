@@ -11,24 +11,30 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.policy import Ab
-from configs.use_case import UseCase
+from configs.schema.promotion import Ab
+from configs.schema.use_case import UseCase
 from feature_repo.flights import transforms
-from tasks import bake, features, reasons, reproduce, show, story, window
-from tasks.ab import costs
-from tasks.card_page import write_page
-from tasks.card_text import markdown
-from tasks.check_rows import check_rows
-from tasks.explain import explain
-from tasks.keys import write_key
-from tasks.lake import lake_of
-from tasks.ledger import ledger
-from tasks.monitoring import as_rows, save
-from tasks.predictions import PREDICTIONS, Window
-from tasks.promotion import decide
-from tasks.registry import Model, as_served, open_model
-from tasks.rollout import begin, rolling
-from tasks.training import Parts
+from flows.cli.views import explanation
+from tasks.checks.feature_module import check_feature_module
+from tasks.features import retrieval
+from tasks.ledger.log import open_ledger
+from tasks.models.registry import Model, open_model, with_model_features
+from tasks.monitoring import history_chart, window
+from tasks.monitoring.measurements import measurement_rows, save_measurements
+from tasks.promotion import bake
+from tasks.promotion.ab_test import read_arm_costs
+from tasks.promotion.gate import decide_promotion
+from tasks.reporting.model_card import write_card_page
+from tasks.reporting.model_card_text import card_markdown
+from tasks.rollout.prediction_log import PREDICTIONS
+from tasks.rollout.state import find_rollout, plan_rollout
+from tasks.scoring import contributions
+from tasks.scoring.explain import explain_prediction
+from tasks.scoring.prediction_keys import format_key
+from tasks.storage.chunks import TimeSpan
+from tasks.storage.lake import open_lake
+from tasks.training import reproduce
+from tasks.training.fit import TrainingSplit
 from tests import real_versions
 from tests.real_classes import CLASSES, arrivals, classes_use_case
 from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
@@ -46,7 +52,7 @@ def use_case() -> UseCase:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSplit]:
     """The flights of January in the lake, and two versions: 1 boosting, 2 logistic."""
     with state(tmp_path_factory.mktemp("state")) as patch:
         patch.setattr(transforms, "arrivals", arrivals, raising=False)
@@ -57,7 +63,7 @@ def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begin_anew(monkeypatch, tmp_path)
 
 
@@ -65,7 +71,7 @@ def model(version: int) -> Model:
     return open_model("flights", version)
 
 
-def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
+def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
     real_versions.saved(use_case, when)
     return held(PREDICTIONS)
@@ -73,7 +79,7 @@ def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
 
 def spoil(table: str, version: int) -> None:
     """Let a version be sure that every flight comes early."""
-    lake, mine = lake_of("flights"), pl.col("model_version") == version
+    lake, mine = open_lake("flights"), pl.col("model_version") == version
     sure = pl.lit([0.9, 0.05, 0.05], pl.List(pl.Float64))
     rows = lake.scan(table).with_columns(
         probability=pl.when(mine).then(sure).otherwise("probability"),
@@ -101,18 +107,20 @@ def test_a_version_knows_its_classes_and_prices(parts):
 
 
 def test_its_page_speaks_of_classes(parts):
-    page = write_page(model(2).card, 2, ledger().entries("flights"))
+    page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
     assert "names one of early, on_time, late: the class of least expected cost" in text
     assert "a wrong class as 1, but early for late as 5, on_time for late as 3" in text
     assert "| recall_late |" in text
     assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text
-    assert "points" in markdown(model(2).card)
+    assert "points" in card_markdown(model(2).card)
 
 
 def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
     def said() -> list[str]:
-        return [found.detail for found in check_rows(use_case) if found.verdict == "wrong"]
+        return [
+            found.detail for found in check_feature_module(use_case) if found.verdict == "wrong"
+        ]
 
     assert said() == []
     named = lambda *given: arrivals(*given).with_columns(  # noqa: E731
@@ -122,18 +130,18 @@ def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
     wrong = "arrival holds 'delayed', which label.classes does not name (early, on_time, late)"
     assert said()[0].startswith(wrong)
     with pytest.raises(BadConfig, match=r"arrival holds 'delayed', which label\.classes"):
-        features.labels(use_case, *WINDOW, END)
+        retrieval.build_labels(use_case, *WINDOW, END)
 
 
 def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
     """Each holds what it must show against: the shares of the classes, a weaker one, itself."""
-    first = decide(use_case, model(2), None, parts.holdout, [])
+    first = decide_promotion(use_case, model(2), None, parts.holdout, [])
     assert first.verdict == "pass", first.reason
     assert "the shares of the classes" in json.dumps(first.evidence)
-    assert decide(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
-    better = decide(use_case, model(2), model(1), parts.holdout, [])
+    assert decide_promotion(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
+    better = decide_promotion(use_case, model(2), model(1), parts.holdout, [])
     assert better.verdict == "pass", better.reason
-    worse = decide(use_case, model(1), model(2), parts.holdout, [])
+    worse = decide_promotion(use_case, model(1), model(2), parts.holdout, [])
     assert verdicts(worse)["log_loss"] == "fail"
     up, down = (each.evidence["differences"]["log_loss"] for each in (better, worse))
     assert up["improvement"] == -down["improvement"] > 0
@@ -144,9 +152,9 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
              "classes": ["early", "late", "on_time"]}  # fmt: skip
     asked = classes_use_case(label=other)
     with pytest.raises(BadConfig, match="but version 2 answers multiclass early, on_time, late"):
-        decide(asked, model(2), None, parts.holdout, [])
+        decide_promotion(asked, model(2), None, parts.holdout, [])
     with pytest.raises(BadConfig, match="make the other question a use case of its own"):
-        as_served(asked, model(2))
+        with_model_features(asked, model(2))
 
 
 def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
@@ -159,9 +167,9 @@ def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
     assert rows["decision"].to_list() == [CLASSES[code] for code in expected]
     assert set(rows["decision"]) == set(CLASSES)
     assert rows["decision"].eq("late").mean() > (probability.argmax(axis=1) == 2).mean()
-    before = lake_of("flights").version(PREDICTIONS)
+    before = open_lake("flights").version(PREDICTIONS)
     saved(use_case)
-    assert lake_of("flights").version(PREDICTIONS) == before
+    assert open_lake("flights").version(PREDICTIONS) == before
 
 
 def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
@@ -169,7 +177,7 @@ def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
     day = (AS_OF, AS_OF + DAY)
     found = real_versions.answered(use_case, day)
     late = found[0].used.filter(decision="late")
-    why = reasons.reasons(use_case, found[0])
+    why = contributions.explain_flagged(use_case, found[0])
     assert why.height == 2 * late.height > 0
     assert why.join(late, on=use_case.spine.key, how="semi").height == why.height
 
@@ -179,9 +187,9 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
     saved(use_case)
 
     def measured() -> dict[tuple[str, str], float]:
-        loaded = window.load(use_case, ledger().entries("flights"), END)
-        numbers = window.numbers(loaded)
-        save(lake_of("flights"), as_rows(numbers, END, 2), END)
+        loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
+        numbers = window.measure_window(loaded)
+        save_measurements(open_lake("flights"), measurement_rows(numbers, END, 2), END)
         return {(n.kind, n.subject): n for n in numbers}
 
     good = measured()
@@ -197,10 +205,10 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
     assert bad["performance", "calibration_gap_1w"].verdict == "page"
     assert {bad["drift", f"score_{name}"].verdict for name in CLASSES} == {"inform"}
     assert bad["performance", "recall_late"].value == 0
-    weeks = story.weekly_numbers(use_case)
+    weeks = history_chart.read_window_metrics(use_case)
     assert weeks.columns[2:] == ["log_loss", "accuracy", "cost", "coverage"]
     assert weeks["log_loss"].item() == pytest.approx(bad["performance", "log_loss"].value)
-    assert len(story.picture(use_case)) > 10_000
+    assert len(history_chart.draw_year_chart(use_case)) > 10_000
 
 
 @pytest.mark.parametrize(("spoiled", "verdict"), [(False, "pass"), (True, "fail")])
@@ -210,10 +218,10 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
     saved(use_case)
     if spoiled:
         spoil(PREDICTIONS, 2)
-    baked = bake.look(use_case, ledger().entries("flights"), END + DAY)
+    baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
-    numbers = {n.subject: n for n in bake.numbers(use_case, baked, END + DAY)}
+    numbers = {n.subject: n for n in bake.bake_measurements(use_case, baked, END + DAY)}
     loss = numbers["log_loss"]
     assert loss.threshold == pytest.approx(loss.reference + 0.05)
     assert (loss.verdict == "page") == (verdict == "fail")
@@ -222,12 +230,12 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
 def test_an_ab_test_counts_what_decisions_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("rollout_started", AS_OF, 2, **begin(case, 1))
+    tell("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
     rows = saved(case)
-    rolls = rolling(ledger().entries("flights"))
+    rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
-    found = costs(case, rolls, END + DAY)
-    known = rows.join(features.labels(case, *WINDOW, END + DAY), on=case.spine.key)
+    found = read_arm_costs(case, rolls, END + DAY)
+    known = rows.join(retrieval.build_labels(case, *WINDOW, END + DAY), on=case.spine.key)
     prices = np.array([[0, 1, 1], [1, 0, 1], [5, 3, 0]])
     decided = [CLASSES.index(name) for name in known["decision"]]
     paid = prices[known["arrival"].to_numpy(), decided]
@@ -237,15 +245,15 @@ def test_an_ab_test_counts_what_decisions_cost(use_case):
 def test_a_prediction_is_explained_by_its_decided_class(use_case):
     tell("promoted", AS_OF - DAY, 2)
     row = saved(use_case).row(100, named=True)
-    key = write_key([row[name] for name in use_case.spine.key])
-    found = explain(use_case, key, END + DAY)
+    key = format_key([row[name] for name in use_case.spine.key])
+    found = explain_prediction(use_case, key, END + DAY)
     assert found.answer.decision == row["decision"]
     assert found.answer.value == row["probability"][CLASSES.index(row["decision"])]
     total = found.base + sum(each.contribution for each in found.inputs)
     assert total == pytest.approx(found.answer.value, rel=1e-6)
     assert found.label in CLASSES
     assert not found.notes
-    said = printed(show.explanation(found))
+    said = printed(explanation.explanation_view(found))
     assert f"{row['decision']} (early 0." in said
     assert f"label {found.label}, known" in said
     assert json.dumps(asdict(found), default=str)
@@ -255,10 +263,10 @@ def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     it = model(2)
     result = reproduce.Result(threshold=it.card.threshold, inputs=it.card.inputs, rows=it.card.rows)
     assert reproduce.Result.model_validate_json(result.model_dump_json()) == result
-    same = reproduce.compare(it, it.onnx, result, "here", ())
+    same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same answers" in printed(show.reproduction(same))
-    other = reproduce.compare(it, model(1).onnx, result, "here", ())
+    assert "the same answers" in printed(explanation.reproduction_view(same))
+    other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3
 

@@ -77,7 +77,7 @@ def run(project: Path, *words: str) -> tuple[int, str]:
 
 
 def test_what_is_written_is_clean_and_its_own_test_passes(project):
-    code, said = run(project, "flows.cli", *NEW)
+    code, said = run(project, "flows.cli.app", *NEW)
     assert code == 0, said
     made = ("feature_repo/delays", "expectations/delays.py", "tests/use_cases")
     assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
@@ -86,13 +86,13 @@ def test_what_is_written_is_clean_and_its_own_test_passes(project):
     code, said = run(project, "pytest", "-p", "no:cacheprovider", "tests/use_cases/test_delays.py")
     assert code == 0, said
     assert "score.py:score" in (project / "prefect.yaml").read_text().partition("delays")[2]
-    code, said = run(project, "flows.cli", *NEW)
+    code, said = run(project, "flows.cli.app", *NEW)
     assert code == 1
     assert "never overwritten" in said
 
 
 def test_a_label_of_some_texts_is_one_of_several_classes(project):
-    code, said = run(project, "flows.cli", *CLASSES)
+    code, said = run(project, "flows.cli.app", *CLASSES)
     assert code == 0, said
     written = (project / "configs" / "punctuality.yaml").read_text()
     assert 'classes: ["early", "late", "on_time"]' in written

@@ -10,23 +10,28 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.policy import Ab
-from configs.use_case import UseCase
+from configs.schema.promotion import Ab
+from configs.schema.use_case import UseCase
 from feature_repo.flights import transforms
-from tasks import bake, features, reproduce, show, story, window
-from tasks.ab import costs
-from tasks.card_page import write_page
-from tasks.card_text import markdown
-from tasks.explain import explain
-from tasks.keys import write_key
-from tasks.lake import lake_of
-from tasks.ledger import ledger
-from tasks.monitoring import as_rows, save
-from tasks.predictions import PREDICTIONS, Window
-from tasks.promotion import decide
-from tasks.registry import Model, open_model
-from tasks.rollout import begin, rolling
-from tasks.training import Parts
+from flows.cli.views import explanation
+from tasks.features import retrieval
+from tasks.ledger.log import open_ledger
+from tasks.models.registry import Model, open_model
+from tasks.monitoring import history_chart, window
+from tasks.monitoring.measurements import measurement_rows, save_measurements
+from tasks.promotion import bake
+from tasks.promotion.ab_test import read_arm_costs
+from tasks.promotion.gate import decide_promotion
+from tasks.reporting.model_card import write_card_page
+from tasks.reporting.model_card_text import card_markdown
+from tasks.rollout.prediction_log import PREDICTIONS
+from tasks.rollout.state import find_rollout, plan_rollout
+from tasks.scoring.explain import explain_prediction
+from tasks.scoring.prediction_keys import format_key
+from tasks.storage.chunks import TimeSpan
+from tasks.storage.lake import open_lake
+from tasks.training import reproduce
+from tasks.training.fit import TrainingSplit
 from tests import real_versions
 from tests.real_delays import delays, delays_use_case
 from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
@@ -44,7 +49,7 @@ def use_case() -> UseCase:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSplit]:
     """The flights of January in the lake, and two versions: 1 ridge, 2 boosting."""
     with state(tmp_path_factory.mktemp("state")) as patch:
         patch.setattr(transforms, "delays", delays, raising=False)
@@ -55,7 +60,7 @@ def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def fresh(parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begin_anew(monkeypatch, tmp_path)
 
 
@@ -63,7 +68,7 @@ def model(version: int) -> Model:
     return open_model("flights", version)
 
 
-def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
+def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
     real_versions.saved(use_case, when)
     return held(PREDICTIONS)
@@ -71,7 +76,7 @@ def saved(use_case: UseCase, when: Window = WINDOW) -> pl.DataFrame:
 
 def spoil(table: str, version: int, by: float) -> None:
     """Make every answer of a version too large."""
-    lake = lake_of("flights")
+    lake = open_lake("flights")
     off = pl.when(model_version=version).then(by).otherwise(0.0)
     answers = pl.col("prediction", "decision") + off
     rows = lake.scan(table).with_columns(answers).collect()
@@ -93,11 +98,11 @@ def test_a_version_knows_that_it_answers_minutes(parts):
 
 
 def test_its_page_speaks_of_numbers(parts):
-    page = write_page(model(2).card, 2, ledger().entries("flights"))
+    page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
     assert "answers a number" in text
     assert "a unit too little as 1.5" in text
-    assert "mean size of its contribution, label's unit" in markdown(model(2).card)
+    assert "mean size of its contribution, label's unit" in card_markdown(model(2).card)
     assert "probability" not in text
     assert "| rmse | mae |" in text
 
@@ -106,7 +111,7 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     """Half a minute better in six days of January is no proof; a tenth of the label's standard
     deviation (three and a half minutes) worse would be borne.
     """
-    strict = decide(use_case, model(2), None, parts.holdout, [])
+    strict = decide_promotion(use_case, model(2), None, parts.holdout, [])
     assert verdicts(strict)["rmse"] == "fail"
     found = strict.evidence["differences"]["rmse"]
     spread = pytest.approx(parts.holdout["delay"].std(ddof=0))
@@ -115,13 +120,13 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     assert "the best constant" in json.dumps(strict.evidence)
     gate = use_case.gate.model_copy(update={"rule": "non_inferiority", "margin": 0.1})
     borne = use_case.model_copy(update={"gate": gate})
-    asked = verdicts(decide(borne, model(2), None, parts.holdout, []))
+    asked = verdicts(decide_promotion(borne, model(2), None, parts.holdout, []))
     assert {asked[gate] for gate in ("rmse", "cost", "parity", "golden rows")} == {"pass"}
 
 
 def test_a_model_against_itself_is_refused_and_a_far_worse_one_too(use_case, parts):
-    assert decide(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
-    found = decide(use_case, model(1), model(2), parts.holdout, [])
+    assert decide_promotion(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
+    found = decide_promotion(use_case, model(1), model(2), parts.holdout, [])
     assert verdicts(found)["rmse"] == "fail"
 
 
@@ -131,9 +136,9 @@ def test_predictions_are_numbers_and_the_decision_is_the_number(use_case):
     assert rows.columns[5:7] == ["prediction", "decision"]
     assert rows["prediction"].equals(rows["decision"].alias("prediction"))
     assert 5 < rows["prediction"].std() < 60
-    before = lake_of("flights").version(PREDICTIONS)
+    before = open_lake("flights").version(PREDICTIONS)
     saved(use_case)
-    assert lake_of("flights").version(PREDICTIONS) == before
+    assert open_lake("flights").version(PREDICTIONS) == before
 
 
 def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
@@ -141,9 +146,9 @@ def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
     saved(use_case)
 
     def measured() -> dict[str, float]:
-        loaded = window.load(use_case, ledger().entries("flights"), END)
-        numbers = window.numbers(loaded)
-        save(lake_of("flights"), as_rows(numbers, END, 2), END)
+        loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
+        numbers = window.measure_window(loaded)
+        save_measurements(open_lake("flights"), measurement_rows(numbers, END, 2), END)
         return {(n.kind, n.subject): n for n in numbers}
 
     good = measured()
@@ -160,10 +165,10 @@ def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
     assert bad["performance", "calibration_gap_1w"].value == pytest.approx(
         good["performance", "calibration_gap_1w"].value + 60
     )
-    weeks = story.weekly_numbers(use_case)
+    weeks = history_chart.read_window_metrics(use_case)
     assert weeks.columns == ["window_end", "model_version", "rmse", "mae", "cost", "coverage"]
     assert weeks["mae"].item() == pytest.approx(bad["performance", "mae"].value)
-    assert len(story.picture(use_case)) > 10_000
+    assert len(history_chart.draw_year_chart(use_case)) > 10_000
 
 
 @pytest.mark.parametrize(("by", "verdict"), [(0.0, "pass"), (60.0, "fail")])
@@ -172,10 +177,10 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
     tell("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
     saved(use_case)
     spoil(PREDICTIONS, 2, by)
-    baked = bake.look(use_case, ledger().entries("flights"), END + DAY)
+    baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
-    numbers = {n.subject: n for n in bake.numbers(use_case, baked, END + DAY)}
+    numbers = {n.subject: n for n in bake.bake_measurements(use_case, baked, END + DAY)}
     rmse = numbers["rmse"]
     spread = baked.decision.evidence["differences"]["rmse"]["unit"]
     assert rmse.threshold == pytest.approx(rmse.reference + 0.05 * spread)
@@ -185,12 +190,12 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
 def test_an_ab_test_counts_what_errors_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("rollout_started", AS_OF, 2, **begin(case, 1))
+    tell("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
     rows = saved(case)
-    rolls = rolling(ledger().entries("flights"))
+    rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
-    found = costs(case, rolls, END + DAY)
-    known = rows.join(features.labels(case, *WINDOW, END + DAY), on=case.spine.key)
+    found = read_arm_costs(case, rolls, END + DAY)
+    known = rows.join(retrieval.build_labels(case, *WINDOW, END + DAY), on=case.spine.key)
     error = (known["decision"] - known["delay"]).to_numpy()
     paid = np.where(error > 0, error, -1.5 * error)
     assert found["cost"].sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
@@ -199,24 +204,24 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
 def test_a_prediction_is_explained_in_minutes(use_case):
     tell("promoted", AS_OF - DAY, 2)
     row = saved(use_case).row(100, named=True)
-    key = write_key([row[name] for name in use_case.spine.key])
-    found = explain(use_case, key, END + DAY)
+    key = format_key([row[name] for name in use_case.spine.key])
+    found = explain_prediction(use_case, key, END + DAY)
     assert found.answer.value == found.answer.decision == row["prediction"]
     total = found.base + sum(each.contribution for each in found.inputs)
     assert total == pytest.approx(row["prediction"], rel=1e-6)
     assert isinstance(found.label, float)
     assert not found.notes
-    assert "label's unit" in printed(show.explanation(found))
+    assert "label's unit" in printed(explanation.explanation_view(found))
     assert json.dumps(asdict(found), default=str)
 
 
 def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     it = model(2)
     result = reproduce.Result(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
-    same = reproduce.compare(it, it.onnx, result, "here", ())
+    same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same answers" in printed(show.reproduction(same))
-    other = reproduce.compare(it, model(1).onnx, result, "here", ())
+    assert "the same answers" in printed(explanation.reproduction_view(same))
+    other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3
 

@@ -16,14 +16,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from configs import faults
+from configs.schema.loading import load_use_case
 from configs.settings import ROOT, settings
-from configs.use_case import load_use_case
-from tasks import answers
-from tasks.ledger import Entry, Ledger, ledger, unanswered
-from tasks.replay.plan import Job, Step
-from tasks.replay.play import play
-from tasks.replay.replay import Replay, prepare, share
+from infra import fault_injection
+from tasks.ledger.log import Entry, Ledger, open_ledger
+from tasks.ledger.projections import list_unanswered
+from tasks.promotion import reconcile
+from tasks.replay.plan import PolicyJob, ReplayStep
+from tasks.replay.policy_worker import run_policy
+from tasks.replay.run import Replay, prepare_replay, share_features
 from tests.real_replay import END, POLICY, START, production_until, real, use_state
 
 WEEK = START + timedelta(days=7)
@@ -39,8 +40,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def replay(production: Path) -> Replay:
-    found = prepare(load_use_case("flights"), START, END, [POLICY])
-    share(found)
+    found = prepare_replay(load_use_case("flights"), START, END, [POLICY])
+    share_features(found)
     return found
 
 
@@ -50,9 +51,9 @@ def replayed(replay: Replay) -> Path:
     place = replay.place_of("lively")
     with pytest.MonkeyPatch.context() as patch:
         use_state(patch, replay.plan.environment(replay.folder, place / "state"))
-        play(place)
+        run_policy(place)
     settings.cache_clear()
-    ledger.cache_clear()
+    open_ledger.cache_clear()
     return place / "state"
 
 
@@ -70,7 +71,7 @@ def flown(one_week: Path, replay: Replay) -> Path:
     return one_week
 
 
-def fly(steps: Iterable[Step]) -> None:
+def fly(steps: Iterable[ReplayStep]) -> None:
     """What the steps stand for, through the real flows; the automations' part by hand."""
     from flows.monitor import monitor
     from flows.score import score
@@ -93,9 +94,9 @@ def answer() -> None:
     from flows.retrain import retrain
     from flows.rollback import rollback
 
-    while waiting := unanswered(ledger().entries("flights")):
+    while waiting := list_unanswered(open_ledger().entries("flights")):
         entry = waiting[0]
-        flow = answers.answering(entry)
+        flow = reconcile.answering_flow(entry)
         if flow == "retrain":
             retrain("flights", entry.key, entry.at)
         elif flow == "rollback":
@@ -168,11 +169,11 @@ def test_a_replay_decides_what_production_decides(flown: Path, replayed: Path) -
 def killed(replay: Replay, name: str, points: Sequence[str]) -> Path:
     """The state of a policy whose process was killed at each of the points, then played on."""
     job, place = replay.jobs["lively"], replay.place_of(name)
-    Job(**{**dict(job), "policy": job.policy.model_copy(update={"name": name})}).keep(place)
+    PolicyJob(**{**dict(job), "policy": job.policy.model_copy(update={"name": name})}).keep(place)
     environment = replay.plan.environment(replay.folder, place / "state")
-    command = [sys.executable, "-m", "tasks.replay.play", str(place)]
+    command = [sys.executable, "-m", "tasks.replay.policy_worker", str(place)]
     for point in (*points, ""):
-        fault = {faults.VARIABLE: point} if point else {}
+        fault = {fault_injection.VARIABLE: point} if point else {}
         done = subprocess.run(command, env={**environment, **fault}, check=False, timeout=120)
         assert done.returncode == (-signal.SIGKILL if point else 0)
     return place / "state"
@@ -193,11 +194,11 @@ def test_nothing_that_became_known_later_is_seen(
     """On a lake that ends with the period, trained anew: the same answers and decisions."""
     ends = production_until(tmp_path_factory.mktemp("ends"), END)
     with ends, pytest.MonkeyPatch.context() as patch:
-        found = prepare(load_use_case("flights"), START, END, [POLICY])
-        share(found)
+        found = prepare_replay(load_use_case("flights"), START, END, [POLICY])
+        share_features(found)
         place = found.place_of("lively")
         use_state(patch, found.plan.environment(found.folder, place / "state"))
-        play(place)
+        run_policy(place)
     for table in TABLES:
         assert rows(place / "state", table).equals(rows(replayed, table))
     assert told(entries(place / "state")) == told(entries(replayed))
@@ -208,7 +209,7 @@ def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
     """Two policies for two weeks by the command; anew by two Dask workers; once more, all done."""
     folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
     command = [
-        sys.executable, "-m", "flows.cli", "replay", "flights", "--from", "2013-01-22",
+        sys.executable, "-m", "flows.cli.app", "replay", "flights", "--from", "2013-01-22",
         "--to", "2013-02-04", "--policy", "never", "performance",
     ]  # fmt: skip
     environment = {**os.environ, **real(production), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
@@ -223,11 +224,11 @@ def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
         seen.append((folder / "numbers.parquet").read_bytes())
     assert seen[0] == seen[1] == seen[2]
     assert "<img" in (folder / "replay.html").read_text()
-    from tasks.tracking import connect, experiment_of
+    from tasks.models.mlflow_client import connect_mlflow, find_experiment
 
     settings.cache_clear()  # another test read them in a state of its own
-    runs = connect().search_runs(
-        [experiment_of(connect(), "flights")], "tags.`mainspring.replay` != ''"
+    runs = connect_mlflow().search_runs(
+        [find_experiment(connect_mlflow(), "flights")], "tags.`mainspring.replay` != ''"
     )
     assert {run.info.run_name for run in runs} == {"replay never", "replay performance"}
     assert len(runs) == 2

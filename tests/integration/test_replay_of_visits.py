@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from configs.replay import load_policies
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import load_policies
 from configs.settings import settings
-from configs.use_case import load_use_case
 from feature_repo.visits.source import write_csv
-from flows.replay import show
-from tasks import features
-from tasks.replay.replay import prepare
+from flows.cli.replay import show
+from tasks.features import refresh
+from tasks.replay.run import prepare_replay
 from tests.taking import take
 
 START = datetime(1977, 7, 1, tzinfo=UTC)
@@ -27,9 +27,9 @@ def test_policies_are_compared_on_numbers_of_a_number(home: Path) -> None:
     visits = load_use_case("visits")
     write_csv(Path(settings().landing) / "visits" / "enrolments" / "all.csv")
     take(visits, LANDED)
-    features.refresh(visits, LANDED)
+    refresh.refresh_features(visits, LANDED)
     policies = load_policies(["never", "monthly"])
-    replay = prepare(visits, START, START + timedelta(days=56), policies)
+    replay = prepare_replay(visits, START, START + timedelta(days=56), policies)
     console = Console(record=True, width=160)
     show(console, replay, 2)
     numbers = pl.read_parquet(replay.folder / "numbers.parquet")

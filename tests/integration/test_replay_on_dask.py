@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.replay import Policy
-from configs.use_case import load_use_case
-from tasks.engine import _workers
-from tasks.replay.meter import Meter, locked
-from tasks.replay.process import play_one
-from tasks.replay.replay import Replay, play_all, prepare, share
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import RetrainingPolicy
+from tasks.orchestration.parallel import _workers
+from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.run import Replay, prepare_replay, run_policies, share_features
+from tasks.replay.subprocesses import run_policy_process
 from tests.real_dask import Cluster, cluster
 from tests.real_replay import POLICY, START, production_until, real, use_state
 from tests.real_server import until
@@ -41,9 +41,9 @@ def workers(production: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clust
 
 def replay(*names: str) -> Replay:
     """The same policy under several names, ready to be played."""
-    policies = [Policy(**{**dict(POLICY), "name": name}) for name in names]
-    found = prepare(load_use_case("flights"), START, END, policies)
-    share(found)
+    policies = [RetrainingPolicy(**{**dict(POLICY), "name": name}) for name in names]
+    found = prepare_replay(load_use_case("flights"), START, END, policies)
+    share_features(found)
     return found
 
 
@@ -61,27 +61,27 @@ def test_what_a_dead_worker_played_is_played_on_by_the_other(workers: Cluster) -
         if len(told) == 2:  # both are at it
             workers.processes[-1].kill()
 
-    play_all(found, 1, tell)
+    run_policies(found, 1, tell)
     assert told == {name: len(job.steps) for name, job in found.jobs.items()}
     assert scored(found, "one").height > 3000
     assert scored(found, "one").equals(scored(found, "other"))
     workers.processes[0].kill()
-    play_all(found, 1, tell=lambda *_: None)  # there is nothing left to ask a worker for
+    run_policies(found, 1, tell=lambda *_: None)  # there is nothing left to ask a worker for
 
 
 def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
     found = replay("left")
     place, steps = found.place_of("left"), len(found.jobs["left"].steps)
     with _workers() as runner:
-        future = runner.client.submit(play_one, place, found.plan, found.folder)
+        future = runner.client.submit(run_policy_process, place, found.plan, found.folder)
         until(lambda: (place / "lock").exists() or None, "beginning")
         del future
     with locked(place / "lock"):
-        assert 0 < Meter(place).done < steps
+        assert 0 < ProgressMeter(place).done < steps
 
 
 def test_a_folder_that_a_worker_does_not_reach_is_named(production: Path) -> None:
     found = replay("elsewhere")
-    wrong = play_one(production / "elsewhere", found.plan, found.folder)
+    wrong = run_policy_process(production / "elsewhere", found.plan, found.folder)
     assert isinstance(wrong, BadConfig)
     assert "MAINSPRING_STATE" in str(wrong)

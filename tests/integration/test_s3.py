@@ -13,13 +13,14 @@ import pytest
 from typer.testing import CliRunner
 
 from configs.errors import BadConfig, Conflict, MainspringError, NoRows, Transient
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
-from flows.cli import app
-from infra.places import MARK, check_places
-from tasks import files, landing
-from tasks.lake import Lake, lake_of
+from flows.cli.app import app
+from infra.preflight import MARK, check_places
+from tasks.ingestion import landing
 from tasks.scaffold.sample import read_sample
+from tasks.storage import files
+from tasks.storage.lake import Lake, open_lake
 from tests.forks import fork
 from tests.real_s3 import S3
 from tests.state import forget
@@ -136,33 +137,33 @@ def test_of_many_at_the_same_first_commit_one_gets_in(lake):
 
 def test_files_are_written_listed_and_shown_as_what_they_are(bucket, s3_server):
     address = f"s3://{bucket}/reports/flights/it.html"
-    assert not files.exists(address)
-    assert files.below(f"s3://{bucket}/reports") == []
-    files.write(address, b"<p>")
-    assert files.exists(address)
-    assert files.read(address) == b"<p>"
+    assert not files.file_exists(address)
+    assert files.list_files(f"s3://{bucket}/reports") == []
+    files.write_file(address, b"<p>")
+    assert files.file_exists(address)
+    assert files.read_file(address) == b"<p>"
     kind = s3_server.client().head_object(Bucket=bucket, Key="reports/flights/it.html")
     assert kind["ContentType"] == "text/html"
     with pytest.raises(FileNotFoundError):
-        files.read(f"s3://{bucket}/none")
+        files.read_file(f"s3://{bucket}/none")
 
 
 def test_a_pattern_finds_objects_in_its_folder_only(bucket):
     for name in ("a.csv", "b.csv", "deep/c.csv", "d.parquet"):
-        files.write(f"s3://{bucket}/samples/{name}", b"1")
-    assert files.matching(f"s3://{bucket}/samples/*.csv") == [
+        files.write_file(f"s3://{bucket}/samples/{name}", b"1")
+    assert files.match_files(f"s3://{bucket}/samples/*.csv") == [
         f"s3://{bucket}/samples/a.csv",
         f"s3://{bucket}/samples/b.csv",
     ]
-    assert files.matching(f"s3://{bucket}/s*/*/c.csv") == [f"s3://{bucket}/samples/deep/c.csv"]
-    assert files.matching(f"s3://{bucket}/none/*.csv") == []
+    assert files.match_files(f"s3://{bucket}/s*/*/c.csv") == [f"s3://{bucket}/samples/deep/c.csv"]
+    assert files.match_files(f"s3://{bucket}/none/*.csv") == []
 
 
 def test_csv_and_parquet_are_taken_once_from_a_bucket(bucket):
     flights = load_use_case("flights")
     for table in ("weather", "departures"):
-        files.upload(real_files() / table, f"{settings().landing}/flights/{table}", "*-02.*")
-    found = landing.discover(flights)
+        files.upload_folder(real_files() / table, f"{settings().landing}/flights/{table}", "*-02.*")
+    found = landing.discover_files(flights)
     assert {file.path.rpartition(".")[2] for file in found} == {"csv", "parquet"}
     first = take(flights)
     assert [verdict.status for verdict in first.verdicts] == ["accepted"] * len(found)
@@ -171,9 +172,9 @@ def test_csv_and_parquet_are_taken_once_from_a_bucket(bucket):
         verdict.file.table: verdict.accepted for verdict in first.verdicts
     }
     assert first.docs.startswith(f"s3://{bucket}/reports/flights/data_docs/")
-    assert b"<html" in files.read(first.docs)
+    assert b"<html" in files.read_file(first.docs)
     again = f"{settings().landing}/flights/weather/again.csv"
-    files.write(again, files.read(f"{settings().landing}/flights/{found[-1].path}"))
+    files.write_file(again, files.read_file(f"{settings().landing}/flights/{found[-1].path}"))
     assert [verdict.status for verdict in take(flights).verdicts] == ["duplicate"]
     assert rows_of(flights, "raw/weather").equals(rows["weather"])
 
@@ -184,7 +185,7 @@ def test_a_sample_in_a_bucket_is_the_one_on_a_disk(bucket, tmp_path, suffix):
     for name in ("one", "two"):
         path = tmp_path / f"{name}.{suffix}"
         rows.write_csv(path) if suffix == "csv" else rows.write_parquet(path)
-    files.upload(tmp_path, f"s3://{bucket}/samples")
+    files.upload_folder(tmp_path, f"s3://{bucket}/samples")
     here = read_sample("orders", f"{tmp_path}/*.{suffix}")
     there = read_sample("orders", f"s3://{bucket}/samples/*.{suffix}")
     assert there.rows.equals(here.rows)
@@ -242,12 +243,12 @@ def test_a_missing_bucket_is_said_with_its_setting(bucket, monkeypatch):
 
 def refused_everywhere(kind: type[MainspringError], words: str, of_lake: str) -> None:
     forget()
-    places, lake = settings(), lake_of("flights")
+    places, lake = settings(), open_lake("flights")
     for action in (
         lambda: lake.exists("t"),
         lambda: lake.append_once("t", {"one": days(0, 1)}),
-        lambda: files.below(f"{places.landing}/flights"),
-        lambda: files.write(f"{places.reports}/it.html", b"1"),
+        lambda: files.list_files(f"{places.landing}/flights"),
+        lambda: files.write_file(f"{places.reports}/it.html", b"1"),
         check_places,
     ):
         began = time.monotonic()

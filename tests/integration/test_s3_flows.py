@@ -13,17 +13,18 @@ import yaml
 from prefect.client.orchestration import get_client
 
 from configs.errors import BadConfig
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
 from feature_repo.flights.source import write_landing
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.promote import promote
 from flows.score import score
 from flows.train import train
-from tasks import files, registry
-from tasks.lake import lake_of
-from tasks.ledger import ledger
+from tasks.ledger.log import open_ledger
+from tasks.models import registry
+from tasks.storage import files
+from tasks.storage.lake import open_lake
 from tests.real_s3 import S3
 from tests.state import forget
 
@@ -50,7 +51,7 @@ def bucket(api: None, s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -
         forget()
         with TemporaryDirectory() as landed:
             write_landing(Path(landed), START, AS_OF.date())
-            files.upload(Path(landed), f"{settings().landing}/flights")
+            files.upload_folder(Path(landed), f"{settings().landing}/flights")
         yield name
     forget()
 
@@ -66,12 +67,12 @@ def test_the_whole_loop_lies_in_the_bucket(bucket: str, s3_server: S3) -> None:
     assert " 0 refused" in said
     version = train("flights", as_of=TRAIN_AT)
     promote("flights", version)
-    assert [e.what for e in ledger().entries("flights")][-1] == "promoted"
+    assert [e.what for e in open_ledger().entries("flights")][-1] == "promoted"
     rows = score("flights", as_of=AS_OF, window="6d")
     assert rows > 3000
     monitor("flights", as_of=AS_OF)
 
-    lake = lake_of("flights")
+    lake = open_lake("flights")
     assert lake.scan("predictions").collect().height == rows
     assert score("flights", as_of=AS_OF, window="6d") == rows
     assert lake.version("predictions") == 0

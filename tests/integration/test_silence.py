@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from configs.policy import Deadlines
-from configs.use_case import UseCase, load_use_case
-from tasks import features
-from tasks.lake import lake_of
-from tasks.ledger import Entry, open_episodes
-from tasks.monitoring import Number, as_rows, save
-from tasks.silence import Signs, changes, signs
+from configs.schema.loading import load_use_case
+from configs.schema.monitoring import Deadlines
+from configs.schema.use_case import UseCase
+from tasks.features import retrieval
+from tasks.ledger.log import Entry
+from tasks.ledger.projections import list_open_episodes
+from tasks.monitoring.freshness import SignsOfLife, change_freshness_episodes, latest_signs
+from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
+from tasks.storage.lake import open_lake
 from tests import real_lake
 from tests.state import state
 
@@ -53,18 +55,18 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
 
 def predict(case: UseCase, start: datetime, end: datetime) -> None:
     """Leave the prediction times that a score run leaves."""
-    rows = features.spine(case, start, end, end).select(*case.spine.key, case.spine.time)
-    lake_of(case.name).replace_window("predictions", rows, case.spine.time, (start, end))
+    rows = retrieval.build_spine(case, start, end, end).select(*case.spine.key, case.spine.time)
+    open_lake(case.name).replace_window("predictions", rows, case.spine.time, (start, end))
 
 
 def monitor(case: UseCase, at: datetime) -> None:
-    number = Number("drift", "carrier", at - 7 * DAY, at, 0.0, verdict="ok")
-    save(lake_of(case.name), as_rows([number], at, 1), at)
+    number = Measurement("drift", "carrier", at - 7 * DAY, at, 0.0, verdict="ok")
+    save_measurements(open_lake(case.name), measurement_rows([number], at, 1), at)
 
 
-def watch(case: UseCase, entries: list[Entry], found: Signs, at: datetime) -> list[str]:
+def watch(case: UseCase, entries: list[Entry], found: SignsOfLife, at: datetime) -> list[str]:
     """One watch run on a ledger that is a list: what it opened and closed."""
-    new = changes(case, entries, found, at)
+    new = change_freshness_episodes(case, entries, found, at)
     entries += [replace(entry, seq=len(entries) + 1 + n) for n, entry in enumerate(new)]
     return [f"{entry.what}:{entry.evidence['cause']}" for entry in new]
 
@@ -74,30 +76,30 @@ def test_a_month_in_which_all_comes_has_no_alarm_and_then_each_is_missed(month: 
     entries = [promotion()]
     for day in range(29):
         at = START + day * DAY
-        assert watch(month, entries, signs(month, entries, at), at) == [], at
+        assert watch(month, entries, latest_signs(month, entries, at), at) == [], at
     opened = []
     for day in range(29, 34):
         at = START + day * DAY
-        found = signs(month, entries, at)
+        found = latest_signs(month, entries, at)
         opened += [(day, said.rpartition(":")[2]) for said in watch(month, entries, found, at)]
     assert opened == [(29, "landed"), (29, "labelled"), (29, "scored"), (30, "monitored")]
 
 
 def test_what_comes_again_closes_its_silence_only(month: UseCase) -> None:
     entries, at = [promotion()], END + 9 * DAY
-    assert len(watch(month, entries, signs(month, entries, at), at)) == 4
+    assert len(watch(month, entries, latest_signs(month, entries, at), at)) == 4
     monitor(month, at)
-    found = signs(month, entries, at)
+    found = latest_signs(month, entries, at)
     assert watch(month, entries, found, at) == ["episode_closed:silence:monitored"]
-    assert len(open_episodes(entries)) == 3
+    assert len(list_open_episodes(entries)) == 3
 
 
 def times(case: UseCase) -> dict[str, list[datetime]]:
     """When each was heard of in the month, if ingest runs at :10, score at :20, monitor at 4:30."""
     raw = [real_lake.known(case, name, START - DAY, END)[table.known_time]
            for name, table in case.tables.items()]  # fmt: skip
-    known = features.labels(case, START - 2 * DAY, END, END)[case.label.known_time]
-    at = features.spine(case, START - DAY, END, END)[case.spine.time]
+    known = retrieval.build_labels(case, START - 2 * DAY, END, END)[case.label.known_time]
+    at = retrieval.build_spine(case, START - DAY, END, END)[case.spine.time]
     mondays = [START + (week - 1) * 7 * DAY + timedelta(hours=4.5) for week in range(5)]
     found = {"landed": pl.concat(raw), "labelled": known, "scored": at}
     return {name: sorted(set(series)) for name, series in found.items()} | {"monitored": mondays}
@@ -107,7 +109,7 @@ def newest(moments: list[datetime], at: datetime) -> datetime:
     return moments[bisect_right(moments, at) - 1]
 
 
-def heard(of: dict[str, list[datetime]], at: datetime) -> Signs:
+def heard(of: dict[str, list[datetime]], at: datetime) -> SignsOfLife:
     """The signs at a moment: an hourly run has seen what there was at its own time."""
     ingested, scored = _last_run(at, 10), _last_run(at, 20)
     seen = {"landed": ingested, "labelled": ingested, "scored": scored, "monitored": at}
@@ -157,7 +159,7 @@ def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
         at = START + timedelta(hours=hour)
         last = newest(moments, at)
         watch(case, entries, {"landed": last}, at)
-        is_open = bool(open_episodes(entries))
+        is_open = bool(list_open_episodes(entries))
         assert is_open == (at - last > timedelta(hours=hours))
 
 
@@ -165,13 +167,13 @@ def test_a_fresh_installation_is_quiet_and_after_the_first_promotion_all_is_due(
     home: Path,
 ) -> None:
     case = flights()
-    assert signs(case, [], START) == {}
-    assert signs(case, [promotion(START + DAY)], START) == {}
-    assert signs(case, [promotion()], START + DAY) == {"scored": START, "monitored": START}
+    assert latest_signs(case, [], START) == {}
+    assert latest_signs(case, [promotion(START + DAY)], START) == {}
+    assert latest_signs(case, [promotion()], START + DAY) == {"scored": START, "monitored": START}
 
 
 def test_what_has_no_deadline_is_not_watched_and_ends_if_it_was(home: Path) -> None:
-    assert signs(flights(Deadlines()), [promotion()], END) == {}
+    assert latest_signs(flights(Deadlines()), [promotion()], END) == {}
     entries = [promotion()]
     watch(flights(), entries, {"scored": START}, END)
     said = watch(flights(Deadlines()), entries, {}, END + DAY)
@@ -194,6 +196,6 @@ def test_two_silences_of_one_day_are_two_episodes() -> None:
 
 def test_a_watch_of_the_past_knows_only_what_was_there_then(month: UseCase) -> None:
     at = START + 5 * DAY + timedelta(hours=12)
-    found = signs(month, [promotion()], at)
+    found = latest_signs(month, [promotion()], at)
     assert all(at - DEADLINES.spans[what] < sign <= at for what, sign in found.items())
     assert found["monitored"] == START

@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from configs.errors import BadModel, NoRows
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
 from flows.score import score
 from flows.train import train
-from tasks import features, registry, store
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from tasks.features import feast_store, refresh
+from tasks.ledger.log import Entry, open_ledger
+from tasks.models import registry
+from tasks.storage.lake import open_lake
 from tests import real_lake
 from tests.state import state as lies_in
 
@@ -36,8 +37,8 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
         real_lake.land(use_case, AS_OF - timedelta(days=40), AS_OF + timedelta(days=3))
-        store.apply(use_case)
-        features.refresh(use_case, AS_OF + timedelta(days=3))
+        feast_store.register_features(use_case)
+        refresh.refresh_features(use_case, AS_OF + timedelta(days=3))
         yield folder
 
 
@@ -46,19 +47,19 @@ def version(state: Path) -> int:
     """A candidate, promoted at AS_OF."""
     registered = train("flights", AS_OF)
     key = f"decision:{registered}"
-    ledger().record(Entry("flights", "promoted", key, AS_OF, "test", registered))
+    open_ledger().record(Entry("flights", "promoted", key, AS_OF, "test", registered))
     return registered
 
 
 def held() -> pl.DataFrame:
-    return lake_of("flights").scan("predictions").collect()
+    return open_lake("flights").scan("predictions").collect()
 
 
 def test_before_any_champion_and_any_data(state):
     assert score("flights", AS_OF - timedelta(days=30)) == 0
     with pytest.raises(NoRows):
         train("flights", AS_OF - timedelta(days=18))
-    assert not ledger().entries("flights")
+    assert not open_ledger().entries("flights")
 
 
 def test_a_candidate_is_registered_recorded_and_no_leak(version):
@@ -68,7 +69,7 @@ def test_a_candidate_is_registered_recorded_and_no_leak(version):
     assert model.card.table_versions["features/weather"] == 0
     assert set(model.card.validation) == {"logistic", "boosting"}
     assert set(model.card.reference.columns) == {*model.card.inputs.inputs, "score"}
-    entry = ledger().entries("flights")[0]
+    entry = open_ledger().entries("flights")[0]
     assert (entry.what, entry.key) == ("candidate_registered", "candidate:train:2013-01-22")
     assert entry.version == version
     assert entry.evidence["digest"] == model.card.digest
@@ -77,20 +78,23 @@ def test_a_candidate_is_registered_recorded_and_no_leak(version):
 
 def test_training_again_is_the_same_version(version):
     assert train("flights", AS_OF) == version
-    assert [e.what for e in ledger().entries("flights")] == ["candidate_registered", "promoted"]
+    assert [e.what for e in open_ledger().entries("flights")] == [
+        "candidate_registered",
+        "promoted",
+    ]
 
 
 def test_scoring_twice_changes_no_row_and_no_version(version):
     as_of = AS_OF + timedelta(days=2)
     rows = score("flights", as_of, "2d")
-    first, at = held(), lake_of("flights").version("predictions")
+    first, at = held(), open_lake("flights").version("predictions")
     assert 1000 < rows == first.height
     assert first["prediction_time"].is_between(AS_OF, as_of, closed="left").all()
     assert score("flights", as_of, "2d") == rows
-    assert lake_of("flights").version("predictions") == at
+    assert open_lake("flights").version("predictions") == at
     assert held().equals(first)
-    assert lake_of("flights").version("contributions") == 0
-    why = lake_of("flights").scan("contributions").collect()
+    assert open_lake("flights").version("contributions") == 0
+    why = open_lake("flights").scan("contributions").collect()
     assert why.height == 3 * first["decision"].sum() > 0
 
 
@@ -110,7 +114,7 @@ def test_a_window_before_the_promotion_is_scored_from_it_on(version):
 def test_a_model_with_another_digest_does_not_score(version):
     source = registry.connect().get_model_version_download_uri("flights", str(version))
     path = Path(source.removeprefix("file://")) / "model.onnx"
-    whole, before = path.read_bytes(), lake_of("flights").version("predictions")
+    whole, before = path.read_bytes(), open_lake("flights").version("predictions")
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     registry._open.cache_clear()
     try:
@@ -118,4 +122,4 @@ def test_a_model_with_another_digest_does_not_score(version):
             score("flights", AS_OF + timedelta(days=3))
     finally:
         path.write_bytes(whole)
-    assert lake_of("flights").version("predictions") == before
+    assert open_lake("flights").version("predictions") == before

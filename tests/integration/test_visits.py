@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
+from configs.schema.loading import load_use_case
 from configs.settings import ROOT, settings
-from configs.use_case import load_use_case
 from feature_repo.visits.source import write_csv
 from flows.ingest import ingest
 from flows.monitor import monitor
@@ -21,11 +21,13 @@ from flows.reconcile import reconcile
 from flows.score import score
 from flows.train import train
 from flows.watch import watch
-from tasks import registry, store
-from tasks.check_rows import check_rows
-from tasks.lake import lake_of
-from tasks.ledger import Entry, champion, ledger
-from tasks.reproduce import reproduce
+from tasks.checks.feature_module import check_feature_module
+from tasks.features import feast_store
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.models import registry
+from tasks.storage.lake import open_lake
+from tasks.training.reproduce import reproduce_version
 from tests.state import state as lies_in
 
 pytestmark = pytest.mark.server
@@ -64,7 +66,9 @@ def guests(version: int) -> Path:
 
 
 def test_nothing_in_it_knows_the_future(version):
-    wrong = [f.detail for f in check_rows(load_use_case("visits")) if f.verdict == "wrong"]
+    wrong = [
+        f.detail for f in check_feature_module(load_use_case("visits")) if f.verdict == "wrong"
+    ]
     assert wrong == []
 
 
@@ -72,7 +76,7 @@ def test_the_first_version_is_better_than_the_best_constant_and_reigns(version):
     card = registry.open_model("visits", version).card
     assert card.rows["holdout"] == 1530, "91 days whose year was over"
     assert 3.5 < card.holdout["rmse"] < 3.9 < card.holdout["label_std"]
-    reigning = champion(ledger().entries("visits"))
+    reigning = find_champion(open_ledger().entries("visits"))
     assert reigning is not None
     assert (reigning.version, reigning.at) == (version, DECIDED)
 
@@ -80,11 +84,11 @@ def test_the_first_version_is_better_than_the_best_constant_and_reigns(version):
 def test_a_window_is_scored_and_its_drift_has_numbers(version):
     as_of = DECIDED + timedelta(days=28)
     rows = score("visits", as_of=as_of, window="28d")
-    held = lake_of("visits").scan("predictions").collect()
+    held = open_lake("visits").scan("predictions").collect()
     assert rows == held.height == 502
     assert held["prediction"].is_between(0, 30).mean() > 0.95
     monitor("visits", as_of=as_of, report=False)
-    numbers = lake_of("visits").scan("monitoring").collect()
+    numbers = open_lake("visits").scan("monitoring").collect()
     drifted = numbers.filter(kind="drift")
     inputs = set(load_use_case("visits").features.inputs)
     assert inputs <= {subject.rpartition(":")[2] for subject in drifted["subject"]}
@@ -94,7 +98,7 @@ def test_a_window_is_scored_and_its_drift_has_numbers(version):
 
 @pytest.mark.slow
 def test_a_version_is_reproduced_to_the_same_answers(version):
-    found = reproduce(load_use_case("visits"), version, lambda _: None)
+    found = reproduce_version(load_use_case("visits"), version, lambda _: None)
     assert found.equal
     assert (found.difference, found.flipped, found.threshold) == (0, 0, (None, None))
 
@@ -115,7 +119,7 @@ def break_data(_: Path) -> None:
 def left_of(name: str) -> tuple[list[Entry], dict[str, int]]:
     """What a use case has: its ledger, alerts and all, and the version of every table."""
     tables = ("raw/enrolments", "features/enrolments", "predictions", "shadows", "monitoring")
-    return ledger().entries(name), lake_of(name).versions([*tables, "files"])
+    return open_ledger().entries(name), open_lake(name).versions([*tables, "files"])
 
 
 @pytest.mark.parametrize(
@@ -148,5 +152,5 @@ def test_one_that_fails_stops_no_other_and_touches_nothing_of_it(guests, breaks,
 
 def test_the_newest_features_are_online(version):
     visits = load_use_case("visits")
-    store.materialize(visits, DECIDED)
-    assert store.staleness(visits, DECIDED)["newest"].to_list() == [DECIDED]
+    feast_store.publish_features(visits, DECIDED)
+    assert feast_store.measure_staleness(visits, DECIDED)["newest"].to_list() == [DECIDED]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from configs.settings import ROOT
-from infra.run import SOCKET
+from infra.warm_start.client import SOCKET
 from tests.real_server import until
 
 
@@ -29,7 +29,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(state: Path) -> Iterator[psutil.Process]:
-    few = "import infra.warm as w; w._LIBRARIES = ('prefect.flow_engine', 'polars'); w.main()"
+    few = (
+        "import infra.warm_start.server as w;"
+        "w._LIBRARIES = ('prefect.flow_engine', 'polars'); w.main()"
+    )
     process = subprocess.Popen([sys.executable, "-c", few], env=environment(state), cwd=ROOT)
     until(lambda: (state / SOCKET).exists() or None, "warm process")
     yield psutil.Process(process.pid)
@@ -51,7 +54,7 @@ def environment(state: Path, **more: str) -> dict[str, str]:
 
 def begun(state: Path, folder: Path, **more: str) -> subprocess.Popen[str]:
     """A run, as a worker begins it."""
-    command, pipe = [sys.executable, "-m", "infra.run"], subprocess.PIPE
+    command, pipe = [sys.executable, "-m", "infra.warm_start.client"], subprocess.PIPE
     return subprocess.Popen(
         command, env=environment(state, **more), cwd=folder, text=True, stdout=pipe, stderr=pipe
     )

@@ -16,22 +16,27 @@ import yaml
 from typer.testing import CliRunner
 
 from configs.errors import BadModel
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from configs.use_case import UseCase, load_use_case
-from flows.cli import app
-from tasks import features, reproduce, store
-from tasks.card import Card, make_card
-from tasks.explain import Explanation, explain
-from tasks.export import export_fitted
-from tasks.keys import write_key
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
-from tasks.predictions import PREDICTIONS, SHADOWS, write
-from tasks.registry import golden_rows, open_model, register
-from tasks.retrace import retrace
-from tasks.rollout import Cast
-from tasks.scoring import score
-from tasks.training import fit_candidate, training_parts
+from flows.cli.app import app
+from tasks.features import feast_store, raw_tables, refresh, retrieval
+from tasks.ledger.log import Entry, open_ledger
+from tasks.models.card import ModelCard
+from tasks.models.registry import open_model, register_version
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.rollout.routing import Route
+from tasks.scoring.batch import score_route
+from tasks.scoring.explain import Explanation, explain_prediction
+from tasks.scoring.prediction_keys import format_key
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.lake import open_lake
+from tasks.training import reproduce
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
+from tasks.training.reproduce_worker import retrain_from_card
 from tests import real_lake
 from tests.state import state
 
@@ -61,13 +66,13 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
 class Trained:
     """A version, and what it is registered from."""
 
-    card: Card
+    card: ModelCard
     onnx: bytes
     golden: pl.DataFrame
 
     def register(self, use_case: UseCase, origin: str, **changes: object) -> int:
         card = self.card.model_copy(update=changes)
-        return register(use_case.name, self.onnx, card, self.golden, origin)
+        return register_version(use_case.name, self.onnx, card, self.golden, origin)
 
 
 @pytest.fixture(scope="module")
@@ -81,37 +86,39 @@ def trained(use_case: UseCase) -> Trained:
         if table == "arrivals":
             rows = rows.join(late, on=use_case.tables[table].key, how="anti")
         real_lake.append(use_case, table, "first", rows)
-    store.apply(use_case)
-    features.refresh(use_case, AS_OF)
-    versions = features.table_versions(use_case)
-    frame = features.training_set(use_case, AS_OF - use_case.retrain.window, AS_OF, AS_OF)
-    parts = training_parts(use_case, frame, AS_OF)
-    exported = export_fitted(use_case, fit_candidate(use_case, "forest", parts), parts)
-    card = make_card(use_case, parts, [exported.fitted], exported, versions)
-    made = Trained(card, exported.onnx, golden_rows(exported, parts))
+    feast_store.register_features(use_case)
+    refresh.refresh_features(use_case, AS_OF)
+    versions = raw_tables.read_table_versions(use_case)
+    frame = retrieval.build_training_set(use_case, AS_OF - use_case.retrain.window, AS_OF, AS_OF)
+    parts = split_training_rows(use_case, frame, AS_OF)
+    exported = export_candidate(use_case, fit_candidate(use_case, "forest", parts), parts)
+    card = build_model_card(use_case, parts, [exported.fitted], exported, versions)
+    made = Trained(card, exported.onnx, choose_golden_rows(exported, parts))
     for version in (1, 2):
         assert made.register(use_case, f"train:{version}", threshold=version / 5) == version
-    answer(use_case, Cast(*FIRST, champion=1))
+    answer(use_case, Route(*FIRST, champion=1))
     real_lake.append(use_case, "arrivals", "late", late)
     real_lake.land(use_case, AS_OF, AS_OF + DAY)
-    features.refresh(use_case, AS_OF + DAY)
-    answer(use_case, Cast(*LAST, champion=1, challenger=2, share=0.5, unit=("carrier", "flight")))
+    refresh.refresh_features(use_case, AS_OF + DAY)
+    answer(use_case, Route(*LAST, champion=1, challenger=2, share=0.5, unit=("carrier", "flight")))
     return made
 
 
-def answer(use_case: UseCase, cast: Cast) -> None:
-    scored = score(use_case, cast, AS_OF, "a run")
+def answer(use_case: UseCase, cast: Route) -> None:
+    scored = score_route(use_case, cast, AS_OF, "a run")
     for table, rows in ((SHADOWS, scored.shadows), (PREDICTIONS, scored.used)):
-        write(use_case, table, rows, (cast.start, cast.end))
+        write_prediction_table(use_case, table, rows, (cast.start, cast.end))
 
 
 def told(use_case: UseCase, row: dict[str, Any]) -> Explanation:
-    return explain(use_case, write_key([row[name] for name in use_case.spine.key]), AS_OF + DAY)
+    return explain_prediction(
+        use_case, format_key([row[name] for name in use_case.spine.key]), AS_OF + DAY
+    )
 
 
 def predicted(use_case: UseCase, window: tuple[datetime, datetime]) -> pl.DataFrame:
     time = pl.col("prediction_time")
-    rows = lake_of(use_case.name).scan(PREDICTIONS).filter(time >= window[0], time < window[1])
+    rows = open_lake(use_case.name).scan(PREDICTIONS).filter(time >= window[0], time < window[1])
     return rows.collect().sort("prediction_time", "carrier", "flight")
 
 
@@ -122,7 +129,7 @@ def test_every_input_has_the_times_of_the_row_it_was_read_from(use_case, trained
     for each in found.inputs:
         if each.value is not None:
             assert each.happened <= each.known <= row["prediction_time"]
-    lake, origin = lake_of(use_case.name), pl.col("origin") == row["origin"]
+    lake, origin = open_lake(use_case.name), pl.col("origin") == row["origin"]
     known = pl.col("created_timestamp") <= row["prediction_time"]
     weather = lake.scan("features/weather").filter(origin, known).collect()
     newest = weather.sort("event_timestamp").row(-1, named=True)
@@ -154,7 +161,7 @@ def test_contributions_add_up_and_the_other_version_stands_beside(use_case, trai
 
 
 def test_a_row_that_would_be_answered_otherwise_now_says_so(use_case, trained):
-    book, rows = ledger(), predicted(use_case, FIRST)
+    book, rows = open_ledger(), predicted(use_case, FIRST)
     for version, days in ((2, 9), (1, 8)):
         at = AS_OF - days * DAY
         book.record(Entry("flights", "promoted", f"decision:{version}", at, "test", version))
@@ -192,7 +199,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
 
 def state_of(use_case: UseCase) -> dict[str, int]:
     """The version of every table, and the bytes of everything else that there is."""
-    lake = Path(lake_of(use_case.name).root)
+    lake = Path(open_lake(use_case.name).root)
     files = {str(p): p.stat().st_size for p in settings().state.rglob("*") if p.is_file()}
     return files | {str(p): 0 for p in lake.rglob("*")}
 
@@ -200,7 +207,7 @@ def state_of(use_case: UseCase) -> dict[str, int]:
 def test_the_lake_has_moved_on_and_the_answers_are_the_same(use_case, trained):
     card, version = trained.card, trained.register(use_case, "train:again")
     before, steps = state_of(use_case), []
-    found = reproduce.reproduce(use_case, version, steps.append)
+    found = reproduce.reproduce_version(use_case, version, steps.append)
     assert found.equal
     assert found.same_file
     assert (found.difference, found.flipped, found.golden) == (0.0, 0, 64)
@@ -216,9 +223,9 @@ def test_another_seed_gives_other_answers(use_case, trained, tmp_path, monkeypat
     for name, value in reproduce._surroundings(card, tmp_path, ROOT).items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
-    exported, result = retrace(card)
+    exported, result = retrain_from_card(card)
     settings.cache_clear()
-    found = reproduce.compare(model, exported.onnx, result, "here", ())
+    found = reproduce.compare_reproduction(model, exported.onnx, result, "here", ())
     assert not found.equal
     assert not found.same_file
     assert found.difference > 0.001
@@ -227,7 +234,10 @@ def test_another_seed_gives_other_answers(use_case, trained, tmp_path, monkeypat
 
 @pytest.mark.slow
 def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
-    newest, other = features.table_versions(use_case), {**trained.card.environment, "onnx": "0.1"}
+    newest, other = (
+        raw_tables.read_table_versions(use_case),
+        {**trained.card.environment, "onnx": "0.1"},
+    )
     version = trained.register(
         use_case, "train:other-table", table_versions=newest, environment=other
     )
@@ -244,7 +254,7 @@ def test_what_cannot_be_trained_any_more_says_why(use_case, trained):
         rf"version {version} cannot be trained again(.|\n)*no more(.|\n)*features: Field required"
     )
     with pytest.raises(BadModel, match=said):
-        reproduce.reproduce(use_case, version, print)
+        reproduce.reproduce_version(use_case, version, print)
 
 
 @pytest.fixture
@@ -271,18 +281,18 @@ def git(folder: Path, *words: str) -> str:
 def test_code_of_another_revision_comes_out_of_git(trained, repository, tmp_path):
     first = git(repository, "rev-parse", "HEAD~1")
     card = trained.card.model_copy(update={"revision": first})
-    code, notes = reproduce.code_of(card, tmp_path / "code")
+    code, notes = reproduce.code_at_revision(card, tmp_path / "code")
     assert (code / "tasks" / "retrace.py").read_text() == "first"
     assert notes == []
     assert git(repository, "status", "--porcelain") == ""
     dirty = card.model_copy(update={"revision": f"{first}-dirty"})
-    code, notes = reproduce.code_of(dirty, tmp_path / "dirty")
+    code, notes = reproduce.code_at_revision(dirty, tmp_path / "dirty")
     assert (code / "tasks" / "retrace.py").read_text() == "first"
     assert "never committed" in notes[0]
 
 
 def test_code_that_nobody_has_any_more_is_told_of(trained, repository, tmp_path):
     card = trained.card.model_copy(update={"revision": "0" * 40})
-    code, notes = reproduce.code_of(card, tmp_path / "code")
+    code, notes = reproduce.code_at_revision(card, tmp_path / "code")
     assert code == repository
     assert "is not in git here" in notes[0]

@@ -8,14 +8,16 @@ import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from configs.costs import Cost
-from configs.part import METRICS
-from configs.policy import Budgets, Evaluation, Gate, Slice
-from configs.use_case import UseCase, load_use_case
-from tasks.comparison import Answers
-from tasks.export import Footprint
-from tasks.gates import budget_lines
-from tasks.promotion import Decision, judge
+from configs.schema.base import METRICS
+from configs.schema.costs import Cost
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Budgets, Gate
+from configs.schema.training import Evaluation, Slice
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Predictions
+from tasks.models.footprint import Footprint
+from tasks.promotion.gate import Decision, judge_predictions
+from tasks.promotion.gate_checks import check_budgets
 
 ROWS, DAYS = 900, 9
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
@@ -53,8 +55,8 @@ def scores(seed: int, knows: float) -> np.ndarray:
 
 
 def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
-    answers = (Answers(p, p >= THRESHOLD) for p in (new, old))
-    return judge(case(metric, rule), rows(), *answers)
+    answers = (Predictions(p, p >= THRESHOLD) for p in (new, old))
+    return judge_predictions(case(metric, rule), rows(), *answers)
 
 
 def swapped(score: np.ndarray, seed: int, times: int) -> np.ndarray:
@@ -126,7 +128,7 @@ def test_a_heavier_file_never_keeps_a_budget_that_a_lighter_one_broke(limits, fi
         rows_per_second=light.rows_per_second / factors[2],
         peak_memory_mib=light.peak_memory_mib * factors[3],
     )
-    for was, now in zip(budget_lines(budgets, light), budget_lines(budgets, heavy), strict=True):
+    for was, now in zip(check_budgets(budgets, light), check_budgets(budgets, heavy), strict=True):
         assert was.verdict == "pass" or now.verdict == "fail"
 
 

@@ -8,11 +8,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.part import METRICS
-from configs.use_case import UseCase
-from tasks.comparison import Answers
-from tasks.kinds import kind_of
-from tasks.promotion import Decision, harm, judge
+from configs.schema.base import METRICS
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Predictions
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.promotion.gate import Decision, judge_harm, judge_predictions
 from tests.real_classes import CLASSES, classes_use_case
 
 ROWS, DAYS = 900, 9
@@ -53,13 +53,13 @@ def values(seed: int, knows: float) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet([1, 1, 1], ROWS) * (1 - knows) + truth * knows
 
 
-def answers(use_case: UseCase, value: np.ndarray) -> Answers:
-    kind = kind_of(use_case)
-    return Answers(value, kind.decide(value, kind.threshold([], [], use_case.evaluation.cost)))
+def answers(use_case: UseCase, value: np.ndarray) -> Predictions:
+    kind = problem_type_of(use_case)
+    return Predictions(value, kind.decide(value, kind.threshold([], [], use_case.evaluation.cost)))
 
 
 def decided(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decision:
-    return judge(use_case, rows(), answers(use_case, new), answers(use_case, old))
+    return judge_predictions(use_case, rows(), answers(use_case, new), answers(use_case, old))
 
 
 @settings(max_examples=40)
@@ -98,8 +98,8 @@ def test_classes_in_another_order_are_decided_alike(seed, metric, rule, knows, o
         (other, rows().with_columns(arrival=pl.Series(codes)), list(order)),
     ):
         both = answers(use_case, new[:, columns]), answers(use_case, old[:, columns])
-        gates.append(verdicts(judge(use_case, frame, *both)))
-        bakes.append(verdicts(harm(use_case, frame, *both, use_case.bake, 500)))
+        gates.append(verdicts(judge_predictions(use_case, frame, *both)))
+        bakes.append(verdicts(judge_harm(use_case, frame, *both, use_case.bake, 500)))
     assert gates[0] == gates[1]
     assert bakes[0] == bakes[1]
 

@@ -8,10 +8,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.part import METRICS
-from configs.use_case import UseCase
-from tasks.comparison import Answers
-from tasks.promotion import Decision, harm, judge
+from configs.schema.base import METRICS
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Predictions
+from tasks.promotion.gate import Decision, judge_harm, judge_predictions
 from tests.real_delays import delays_use_case
 
 ROWS, DAYS = 900, 9
@@ -48,7 +48,9 @@ def values(seed: int, noise: float) -> np.ndarray:
 
 
 def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
-    return judge(case(metric, rule), rows(), Answers(new, new), Answers(old, old))
+    return judge_predictions(
+        case(metric, rule), rows(), Predictions(new, new), Predictions(old, old)
+    )
 
 
 @settings(max_examples=50)
@@ -78,9 +80,9 @@ def test_a_label_in_another_unit_is_decided_alike(seed, metric, rule, noise, pow
     pairs = [(rows(), new, old), (other, new * unit, old * unit)]
     gates, bakes = [], []
     for frame, challenger, champion in pairs:
-        answers = Answers(challenger, challenger), Answers(champion, champion)
-        gates.append(verdicts(judge(use_case, frame, *answers)))
-        bakes.append(verdicts(harm(use_case, frame, *answers, use_case.bake, 500)))
+        answers = Predictions(challenger, challenger), Predictions(champion, champion)
+        gates.append(verdicts(judge_predictions(use_case, frame, *answers)))
+        bakes.append(verdicts(judge_harm(use_case, frame, *answers, use_case.bake, 500)))
     assert gates[0] == gates[1]
     assert bakes[0] == bakes[1]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from configs.use_case import UseCase
-from tasks.promotion import judge
+from configs.schema.use_case import UseCase
+from tasks.promotion.gate import judge_predictions
 from tests.real_answers import Floats, answers, histories, spring
 from tests.real_flights import quick_use_case
 
@@ -37,7 +37,7 @@ def test_an_equal_challenger_is_let_in_at_most_at_the_stated_rate() -> None:
         changed = (random.random(day.max() + 1) < 0.5)[day]
         one, other = spring().quarter[place], spring().early[place]
         new, old = np.where(changed, other, one), np.where(changed, one, other)
-        passed += judge(case, rows, answers(new), answers(old)).verdict == "pass"
+        passed += judge_predictions(case, rows, answers(new), answers(old)).verdict == "pass"
     assert passed <= 500 * (1 - case.gate.confidence), passed
 
 
@@ -46,7 +46,10 @@ def test_a_better_challenger_is_let_in_at_least_80_times_in_100() -> None:
     case, passed = use_case(), 0
     better, worse = spring().quarter, diluted(spring().quarter, spring().early)
     for place, _, rows in histories(100):
-        passed += judge(case, rows, answers(better[place]), answers(worse[place])).verdict == "pass"
+        passed += (
+            judge_predictions(case, rows, answers(better[place]), answers(worse[place])).verdict
+            == "pass"
+        )
     assert passed >= 80, passed
 
 

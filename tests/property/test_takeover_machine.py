@@ -15,17 +15,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from configs import faults
 from configs.errors import Conflict, Terminal
-from configs.policy import Direct
-from tasks.alias import follow
-from tasks.ledger import Entry, champion, ledger, unanswered
-from tasks.registry import champion_alias
-from tasks.review import review
-from tasks.rollback import roll_back, roll_back_by_hand, standing
-from tasks.rollout import rolling
-from tasks.takeover import carry
-from tasks.tracking import connect
+from configs.schema.promotion import Direct
+from infra import fault_injection
+from tasks.ledger.log import Entry, open_ledger
+from tasks.ledger.projections import find_champion, list_unanswered
+from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.registry import read_champion_alias
+from tasks.promotion.advance import advance_candidate
+from tasks.promotion.champion_alias import sync_champion_alias
+from tasks.promotion.rollback import roll_back, roll_back_by_hand, standing_promotions
+from tasks.promotion.stage_review import review_stage
+from tasks.rollout.state import find_rollout
 from tests.candidates import day, says, use_case
 from tests.killing import points
 
@@ -48,9 +49,9 @@ class Takeover(RuleBasedStateMachine):
     def a_champion_and_three_candidates(self, case):
         self.name = f"machine_{next(NUMBERS)}"
         self.case = case.model_copy(update={"name": self.name})
-        self.book, self.versions, self.days, self.death = ledger(), 0, 0, ""
-        faults._point = self.die
-        connect().create_registered_model(self.name)
+        self.book, self.versions, self.days, self.death = open_ledger(), 0, 0, ""
+        fault_injection._point = self.die
+        connect_mlflow().create_registered_model(self.name)
         for _ in range(4):
             self.register()
         self.record("promoted", "decision:1", 1, champion_version=None)
@@ -65,7 +66,7 @@ class Takeover(RuleBasedStateMachine):
         self.death = death
         try:
             job()
-            follow(self.book, self.name)
+            sync_champion_alias(self.book, self.name)
         except (Death, Conflict, Terminal):
             pass
         finally:
@@ -87,11 +88,11 @@ class Takeover(RuleBasedStateMachine):
 
         def look(case, entries, at):
             meanwhile()
-            against = rolling(entries).champion
-            gone = champion(entries).version != against
-            return review(case, entries, at) if gone else says(verdict)()
+            against = find_rollout(entries).champion
+            gone = find_champion(entries).version != against
+            return review_stage(case, entries, at) if gone else says(verdict)()
 
-        carry(self.book, self.case, version, day(self.days), "promote", gate, look)
+        advance_candidate(self.book, self.case, version, day(self.days), "promote", gate, look)
 
     @precondition(lambda self: self.versions < 7)
     @rule()
@@ -100,7 +101,7 @@ class Takeover(RuleBasedStateMachine):
 
     def register(self):
         self.versions += 1
-        connect().create_model_version(self.name, "nowhere")
+        connect_mlflow().create_model_version(self.name, "nowhere")
         key, said = f"candidate:{self.versions}", {"digest": str(self.versions)}
         self.record("candidate_registered", key, self.versions, **said)
 
@@ -129,8 +130,8 @@ class Takeover(RuleBasedStateMachine):
     @rule(death=DEATHS, late=st.booleans())
     def roll_back(self, death, late):
         """What the monitor asked for; it may come when another version is champion already."""
-        reigning = standing(self.entries())[-1]
-        if len(standing(self.entries())) > 1:
+        reigning = standing_promotions(self.entries())[-1]
+        if len(standing_promotions(self.entries())) > 1:
             key = f"undo:{reigning.seq}"
             self.record("rollback_asked", key, reigning.version, promotion=reigning.key)
         if late:
@@ -162,8 +163,8 @@ class Takeover(RuleBasedStateMachine):
             if entry.what in ("promoted", "rolled_back"):
                 assert entry.at >= at
                 at = entry.at
-        now = champion(self.entries())
-        assert [e.version for e in standing(self.entries())] == reigning
+        now = find_champion(self.entries())
+        assert [e.version for e in standing_promotions(self.entries())] == reigning
         assert (None if now is None else now.version) == (reigning or [None])[-1]
 
     @invariant()
@@ -185,18 +186,18 @@ class Takeover(RuleBasedStateMachine):
     @rule()
     def reconcile(self):
         """Whatever died on the way, the alias follows, and what was asked for is done."""
-        follow(self.book, self.name)
-        reigning = champion(self.entries())
-        assert champion_alias(self.name) == (None if reigning is None else reigning.version)
-        for asked in unanswered(self.entries()):
+        sync_champion_alias(self.book, self.name)
+        reigning = find_champion(self.entries())
+        assert read_champion_alias(self.name) == (None if reigning is None else reigning.version)
+        for asked in list_unanswered(self.entries()):
             assert asked.what != "rollback_asked", "its run has come already"
 
     def teardown(self):
-        faults._point = POINT
+        fault_injection._point = POINT
         self.reconcile()
 
 
-POINT = faults._point
+POINT = fault_injection._point
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.use_case import load_use_case
-from tasks.ab import by_block, compared, variance_of_draw
-from tasks.sequential import bounds, verdict
+from configs.schema.loading import load_use_case
+from tasks.evaluation.confidence_sequence import confidence_bounds, sequence_verdict
+from tasks.promotion.ab_test import compare_arms, costs_by_block, draw_variance
 
 FLIGHTS = load_use_case("flights")
 DAYS = 84
@@ -35,10 +35,12 @@ def shown(rows: pl.DataFrame, *, with_draw: bool) -> bool:
     """Whether one arm is ever shown to be cheaper."""
     for days in LOOKS:
         seen = rows.filter(pl.col("block") < days)
-        blocks = by_block(seen)
-        drawn = variance_of_draw(seen) if with_draw else 0.0
-        found = bounds((blocks["champion"] - blocks["challenger"]).to_numpy(), DAYS, 0.95, drawn)
-        if verdict(found, 0.0, at_size=False)[0] != "wait":
+        blocks = costs_by_block(seen)
+        drawn = draw_variance(seen) if with_draw else 0.0
+        found = confidence_bounds(
+            (blocks["champion"] - blocks["challenger"]).to_numpy(), DAYS, 0.95, drawn
+        )
+        if sequence_verdict(found, 0.0, at_size=False)[0] != "wait":
             return True
     return False
 
@@ -54,21 +56,21 @@ def test_equal_arms_of_entities_that_stay_are_told_apart_no_more_often_than_stat
 def test_entities_that_are_all_alike_add_nothing():
     random = np.random.default_rng(0)
     rows = history(random, 200, 0.0)
-    differences = by_block(rows).select(pl.col("champion") - pl.col("challenger")).to_series()
-    assert variance_of_draw(rows) < 0.5 * differences.var() / DAYS
+    differences = costs_by_block(rows).select(pl.col("champion") - pl.col("challenger")).to_series()
+    assert draw_variance(rows) < 0.5 * differences.var() / DAYS
     once = rows.with_columns(entity=pl.int_range(pl.len()))
-    assert variance_of_draw(once) == pytest.approx(0, abs=1e-12)
+    assert draw_variance(once) == pytest.approx(0, abs=1e-12)
 
 
 def test_the_draws_variance_is_that_of_two_means_of_entities():
     random = np.random.default_rng(0)
-    found = np.mean([variance_of_draw(history(random, 60, 1.0)) for _ in range(40)])
+    found = np.mean([draw_variance(history(random, 60, 1.0)) for _ in range(40)])
     assert found == pytest.approx(1 / 30 + 1 / 30, rel=0.1)
 
 
 def test_a_gain_is_told_with_its_numbers():
     rows = history(np.random.default_rng(0), 200, 0.3, gain=0.5)
-    found = compared(FLIGHTS, rows, rows.height * 2)
+    found = compare_arms(FLIGHTS, rows, rows.height * 2)
     assert (found.verdict, found.evidence["bar"]) == ("pass", 0.0)
     bound = found.evidence["bounds"]
     assert bound["low"] < 0.5 < bound["high"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url
 
-from configs.addresses import feast_redis, shown, with_driver
 from configs.errors import BadConfig
 from configs.settings import settings
+from configs.urls import feast_redis, shown, with_driver
 from infra.environment import environment
 
 SECRET = "p%40ss%2Fword"

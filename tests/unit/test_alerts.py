@@ -6,10 +6,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.use_case import load_use_case
-from tasks.alerts import record, waiting
-from tasks.ledger import Entry, Ledger, open_episodes
-from tasks.monitoring import Kind, Number, Verdict, as_rows
+from configs.schema.loading import load_use_case
+from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import list_open_episodes
+from tasks.monitoring.measurements import (
+    Measurement,
+    MeasurementKind,
+    MeasurementVerdict,
+    measurement_rows,
+)
+from tasks.monitoring.retrain_alerts import list_unclaimed_alerts, record_changes
 
 FLIGHTS = load_use_case("flights")
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
@@ -30,19 +36,21 @@ def write(book: Ledger, what: str, key: str, at: datetime, version: int | None =
     book.record(Entry("flights", what, key, at, "test", version))  # type: ignore[arg-type]
 
 
-def rows(at: datetime, version: int = 1, **verdicts: Verdict | None) -> pl.DataFrame:
+def rows(at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None) -> pl.DataFrame:
     """Monitoring rows of `at`: the causes by a short name."""
     names = {"auc": AUC, "carrier": CARRIER, "rows": ROWS, "bake": BAKE}
     numbers = []
     for short, verdict in verdicts.items():
         kind, _, subject = names[short].partition(":")
-        known: Kind = kind  # type: ignore[assignment]
-        numbers.append(Number(known, subject, at - WEEK, at, 0.6, 0.7, 0.65, 1.0, 9, verdict))
-    return as_rows(numbers, at, version)
+        known: MeasurementKind = kind  # type: ignore[assignment]
+        numbers.append(Measurement(known, subject, at - WEEK, at, 0.6, 0.7, 0.65, 1.0, 9, verdict))
+    return measurement_rows(numbers, at, version)
 
 
-def run(book: Ledger, at: datetime, version: int = 1, **verdicts: Verdict | None) -> list[str]:
-    found = record(book, FLIGHTS, rows(at, version, **verdicts), at)
+def run(
+    book: Ledger, at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None
+) -> list[str]:
+    found = record_changes(book, FLIGHTS, rows(at, version, **verdicts), at)
     return [entry.what for entry in found]
 
 
@@ -75,7 +83,7 @@ def test_running_again_records_nothing(book: Ledger) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["ok", "inform", None])
-def test_nothing_else_opens_one(book: Ledger, verdict: Verdict | None) -> None:
+def test_nothing_else_opens_one(book: Ledger, verdict: MeasurementVerdict | None) -> None:
     assert run(book, MONDAY, auc=verdict) == []
 
 
@@ -89,7 +97,7 @@ def test_the_same_cause_still_bad_is_one_episode_and_one_alert(book: Ledger) -> 
 def test_good_again_closes_it_and_a_later_page_is_another_episode(book: Ledger) -> None:
     run(book, MONDAY, auc="page")
     assert run(book, MONDAY + WEEK, auc="ok") == ["episode_closed"]
-    assert open_episodes(book.entries("flights")) == []
+    assert list_open_episodes(book.entries("flights")) == []
     assert run(book, MONDAY + 2 * WEEK, auc="page") == ["episode_opened"]  # the alert still waits
 
 
@@ -97,7 +105,7 @@ def test_a_window_without_a_verdict_closes_nothing(book: Ledger) -> None:
     run(book, MONDAY, auc="page")
     assert run(book, MONDAY + WEEK, auc=None) == []
     assert run(book, MONDAY + 2 * WEEK) == []
-    assert len(open_episodes(book.entries("flights"))) == 1
+    assert len(list_open_episodes(book.entries("flights"))) == 1
 
 
 def test_two_causes_are_two_episodes_and_one_alert(book: Ledger) -> None:
@@ -143,7 +151,7 @@ def test_numbers_of_a_former_champion_open_nothing(book: Ledger) -> None:
     run(book, MONDAY, auc="page")
     answer(book, MONDAY, 2, "promoted")
     assert run(book, MONDAY, version=1, auc="page", carrier="page") == ["episode_closed"]
-    assert open_episodes(book.entries("flights")) == []
+    assert list_open_episodes(book.entries("flights")) == []
 
 
 def test_a_broken_contract_never_asks_for_retraining(book: Ledger) -> None:
@@ -204,6 +212,6 @@ def test_the_past_is_decided_with_what_was_known_then(book: Ledger) -> None:
 
 def test_an_alert_waits_until_somebody_begins(book: Ledger) -> None:
     run(book, MONDAY, auc="page")
-    assert waiting(book.entries("flights")) == alerts(book)
+    assert list_unclaimed_alerts(book.entries("flights")) == alerts(book)
     write(book, "retrain_started", f"retrain:{alerts(book)[0].key}", MONDAY)
-    assert waiting(book.entries("flights")) == []
+    assert list_unclaimed_alerts(book.entries("flights")) == []

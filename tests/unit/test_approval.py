@@ -6,12 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from configs.errors import Terminal
-from tasks.approval import Answer, record_answer
-from tasks.ledger import Ledger, unanswered
+from tasks.ledger.log import Ledger
+from tasks.ledger.projections import list_unanswered
+from tasks.promotion.approval import ApprovalAnswer, record_approval
 from tests.candidates import NAME, day, record
 
-YES = Answer(approve=True, by="ada", why="looks right")
-NO = Answer(approve=False, by="bob", why="not before the holidays")
+YES = ApprovalAnswer(approve=True, by="ada", why="looks right")
+NO = ApprovalAnswer(approve=False, by="bob", why="not before the holidays")
 
 
 @pytest.fixture
@@ -21,32 +22,32 @@ def book(tmp_path):
 
 def test_who_and_why_go_to_the_ledger_and_ask_for_the_next_step(book):
     asked = record(book, "approval_asked", "approval_asked:2", day(1), 2)
-    entry, mine = record_answer(book, NAME, 2, YES, asked.recorded)
+    entry, mine = record_approval(book, NAME, 2, YES, asked.recorded)
     assert mine
     assert (entry.what, entry.key, entry.version) == ("approved", "approval:2", 2)
     assert (entry.actor, entry.evidence["reason"]) == ("ada", "looks right")
-    assert unanswered(book.entries(NAME)) == [entry]
+    assert list_unanswered(book.entries(NAME)) == [entry]
 
 
 def test_the_first_answer_counts(book):
     asked = record(book, "approval_asked", "approval_asked:2", day(1), 2)
-    first, _ = record_answer(book, NAME, 2, NO, asked.recorded)
-    assert record_answer(book, NAME, 2, YES, asked.recorded) == (first, False)
+    first, _ = record_approval(book, NAME, 2, NO, asked.recorded)
+    assert record_approval(book, NAME, 2, YES, asked.recorded) == (first, False)
     assert first.what == "rejected"
 
 
 def test_it_comes_as_long_after_the_ask_as_it_really_took(book):
     asked = record(book, "approval_asked", "approval_asked:2", day(1), 2)
     waited = timedelta(hours=30)
-    assert record_answer(book, NAME, 2, YES, asked.recorded + waited)[0].at == day(1) + waited
+    assert record_approval(book, NAME, 2, YES, asked.recorded + waited)[0].at == day(1) + waited
 
 
 def test_what_nobody_asked_for_cannot_be_answered(book):
     with pytest.raises(Terminal, match="nobody asks for an approval of version 2"):
-        record_answer(book, NAME, 2, YES, day(1))
+        record_approval(book, NAME, 2, YES, day(1))
 
 
 @pytest.mark.parametrize("missing", ["by", "why"])
 def test_the_form_asks_who_and_why(missing):
     with pytest.raises(ValidationError):
-        Answer(**{"approve": True, "by": "ada", "why": "-", missing: ""})
+        ApprovalAnswer(**{"approve": True, "by": "ada", "why": "-", missing: ""})

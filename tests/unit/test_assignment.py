@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.assignment import CHALLENGER, CHAMPION, arm_of, salt_of, share_of
+from tasks.rollout.assignment import (
+    CHALLENGER,
+    CHAMPION,
+    assign_arms,
+    entity_position,
+    rollout_salt,
+)
 
 ENTITIES = pl.DataFrame({"who": range(100_000)}).with_columns(
     where=pl.col("who").mod(7).cast(pl.String)
 )
-SALT = salt_of("flights", 2)
+SALT = rollout_salt("flights", 2)
 
 
 def challenged(salt: str, share: float) -> pl.Series:
-    return arm_of(ENTITIES, salt, share) == CHALLENGER
+    return assign_arms(ENTITIES, salt, share) == CHALLENGER
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
@@ -31,24 +37,24 @@ def test_nobody_moves_back_when_the_share_grows():
 
 
 def test_two_challengers_get_different_entities():
-    one, other = challenged(SALT, 0.5), challenged(salt_of("flights", 3), 0.5)
+    one, other = challenged(SALT, 0.5), challenged(rollout_salt("flights", 3), 0.5)
     assert (one & other).mean() == pytest.approx(0.25, abs=0.005)
 
 
 def test_the_edges_send_nobody_or_everybody():
-    assert arm_of(ENTITIES, SALT, 0.0).unique().to_list() == [CHAMPION]
-    assert arm_of(ENTITIES, SALT, 1.0).unique().to_list() == [CHALLENGER]
+    assert assign_arms(ENTITIES, SALT, 0.0).unique().to_list() == [CHAMPION]
+    assert assign_arms(ENTITIES, SALT, 1.0).unique().to_list() == [CHALLENGER]
 
 
 def test_an_entity_keeps_its_arm_in_any_order_company_and_number():
     some = pl.DataFrame({"a": ["x", None, "x", "y"], "b": [1.0, 2.5, 1.0, None]})
-    arms = arm_of(some, SALT, 0.5)
+    arms = assign_arms(some, SALT, 0.5)
     assert arms.name == "arm"
-    assert arms.to_list() == arm_of(some.reverse(), SALT, 0.5).reverse().to_list()
+    assert arms.to_list() == assign_arms(some.reverse(), SALT, 0.5).reverse().to_list()
     assert arms.to_list() == [
-        CHALLENGER if share_of(row, SALT) < 0.5 else CHAMPION for row in some.iter_rows()
+        CHALLENGER if entity_position(row, SALT) < 0.5 else CHAMPION for row in some.iter_rows()
     ]
-    assert arm_of(some.clear(), SALT, 0.5).to_list() == []
+    assert assign_arms(some.clear(), SALT, 0.5).to_list() == []
 
 
 def test_the_draw_is_the_one_that_was_written_down():
@@ -56,7 +62,7 @@ def test_the_draw_is_the_one_that_was_written_down():
     when = datetime(2026, 3, 2, 18, 5, tzinfo=UTC)
     text = b'["flights:2","UA",15,null,"2026-03-02T18:05:00.000000Z"]'
     drawn = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
-    assert share_of(("UA", 15, None, when), "flights:2") == pytest.approx(drawn, abs=1e-15)
+    assert entity_position(("UA", 15, None, when), "flights:2") == pytest.approx(drawn, abs=1e-15)
     assert drawn == pytest.approx(0.6739942611804438, abs=1e-15)
 
 
@@ -73,7 +79,7 @@ def test_the_draw_is_the_one_that_was_written_down():
     ],
 )
 def test_the_same_value_is_the_same_however_it_comes(one, other):
-    assert share_of((one,), SALT) == share_of((other,), SALT)
+    assert entity_position((one,), SALT) == entity_position((other,), SALT)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +94,10 @@ def test_the_same_value_is_the_same_however_it_comes(one, other):
     ],
 )
 def test_different_entities_are_spelled_differently(one, other):
-    assert share_of(one, SALT) != share_of(other, SALT)
+    assert entity_position(one, SALT) != entity_position(other, SALT)
 
 
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), max_size=4))
 def test_any_value_has_a_place(entity):
-    assert 0 <= share_of(entity, SALT) < 1
-    assert share_of(entity, SALT) == share_of(tuple(entity), SALT)
+    assert 0 <= entity_position(entity, SALT) < 1
+    assert entity_position(entity, SALT) == entity_position(tuple(entity), SALT)

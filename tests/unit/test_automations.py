@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from infra.automations import longest_interval, watcher, watcher_name
 from infra.deployments import EVERYWHERE
 

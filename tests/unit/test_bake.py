@@ -5,14 +5,20 @@ from dataclasses import asdict
 import pytest
 
 from configs.errors import Conflict
-from tasks.bake import Baked, numbers, record_wish, wish
-from tasks.comparison import Difference
-from tasks.ledger import Ledger, unanswered
-from tasks.promotion import Decision
-from tasks.rollout import Baking
+from tasks.evaluation.bootstrap import Difference
+from tasks.ledger.log import Ledger
+from tasks.ledger.projections import list_unanswered
+from tasks.promotion.bake import (
+    BakeEvaluation,
+    bake_measurements,
+    record_rollback_request,
+    rollback_request,
+)
+from tasks.promotion.gate import Decision
+from tasks.rollout.state import BakeWindow
 from tests.candidates import NAME, day, record, use_case
 
-WINDOW = Baking(version=2, previous=1, since=day(1), until=day(29))
+WINDOW = BakeWindow(version=2, previous=1, since=day(1), until=day(29))
 
 
 def difference(subject, new, old, low, high):
@@ -20,10 +26,10 @@ def difference(subject, new, old, low, high):
     return Difference(subject, new, old, better, low, high, 900, 7, 0.95)
 
 
-def baked(verdict="fail", *found: Difference) -> Baked:
+def baked(verdict="fail", *found: Difference) -> BakeEvaluation:
     shown = {of.subject: asdict(of) for of in found}
     said = {"gates": [], "differences": shown, "rows": 900, "from": "a", "to": "b"}
-    return Baked(WINDOW, Decision(verdict, "worse", said), 0.97)
+    return BakeEvaluation(WINDOW, Decision(verdict, "worse", said), 0.97)
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def bad(book, kind="bake", version=2):
 
 
 def test_numbers_are_of_the_champion_against_the_one_before_with_the_loss_that_is_borne():
-    found = numbers(
+    found = bake_measurements(
         use_case(margin=0.02, cost_margin=0.05, slice_margin=0.1),
         baked(
             "fail",
@@ -64,39 +70,39 @@ def test_numbers_are_of_the_champion_against_the_one_before_with_the_loss_that_i
 
 
 def test_too_little_known_is_no_number():
-    waits = Baked(WINDOW, Decision("wait", "few rows", {"gates": []}), 0.2)
-    assert numbers(use_case(), waits, day(8)) == []
+    waits = BakeEvaluation(WINDOW, Decision("wait", "few rows", {"gates": []}), 0.2)
+    assert bake_measurements(use_case(), waits, day(8)) == []
 
 
 def test_an_open_episode_asks_for_a_rollback_on_the_bakes_evidence_once(book):
     bad(book)
-    asked, waiting = record_wish(book, NAME, baked(), day(8))
+    asked, waiting = record_rollback_request(book, NAME, baked(), day(8))
     assert (asked.what, asked.key, asked.version) == ("rollback_asked", "undo:2", 2)
     assert asked.evidence == {
         "promotion": "decision:2", "episode": "episode:bake:x", "reason": "worse",
         "gates": [], "differences": {}, "rows": 900, "from": "a", "to": "b",
     }  # fmt: skip
-    assert waiting == [asked] == unanswered(book.entries(NAME))
-    assert record_wish(book, NAME, baked(), day(15)) == (asked, [asked])
+    assert waiting == [asked] == list_unanswered(book.entries(NAME))
+    assert record_rollback_request(book, NAME, baked(), day(15)) == (asked, [asked])
 
 
 def test_without_a_loss_or_with_other_episodes_nothing_is_asked(book):
-    assert wish(book.entries(NAME), baked("pass"), day(8)) is None
+    assert rollback_request(book.entries(NAME), baked("pass"), day(8)) is None
     bad(book, kind="performance")
-    assert wish(book.entries(NAME), baked(), day(8)) is None
+    assert rollback_request(book.entries(NAME), baked(), day(8)) is None
 
 
 def test_an_episode_of_the_last_champions_bake_is_not_of_this_one(book):
     bad(book)
     record(book, "promoted", "decision:3", day(9), 3)
-    assert wish(book.entries(NAME), None, day(9)) is None
+    assert rollback_request(book.entries(NAME), None, day(9)) is None
     record(book, "rolled_back", "rollback:4", day(10), 2, loser=3, promotion="decision:3")
-    assert wish(book.entries(NAME), None, day(10)) is None
+    assert rollback_request(book.entries(NAME), None, day(10)) is None
 
 
 def test_an_episode_that_was_found_before_a_kill_still_asks(book):
     bad(book)
-    assert wish(book.entries(NAME), None, day(8)).evidence["reason"] == "it is worse"
+    assert rollback_request(book.entries(NAME), None, day(8)).evidence["reason"] == "it is worse"
 
 
 def test_of_a_rollback_and_a_promotion_at_once_one_must_look_again(book, monkeypatch):
@@ -111,4 +117,4 @@ def test_of_a_rollback_and_a_promotion_at_once_one_must_look_again(book, monkeyp
 
     monkeypatch.setattr(Ledger, "entries", slow)
     with pytest.raises(Conflict):
-        record_wish(book, NAME, baked(), day(8))
+        record_rollback_request(book, NAME, baked(), day(8))

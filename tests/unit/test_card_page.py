@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tasks.card import Card, make_card
-from tasks.card_page import about, concerned, standing, write_page
-from tasks.export import export_fitted
-from tasks.ledger import Entry
-from tasks.story import happened
-from tasks.training import fit_candidate, training_parts
+from tasks.ledger.descriptions import (
+    describe_event,
+    describe_standing,
+    entries_about,
+    versions_concerned,
+)
+from tasks.ledger.log import Entry
+from tasks.models.card import ModelCard
+from tasks.reporting.model_card import write_card_page
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.onnx_export import export_candidate
 from tests.real_flights import END, january, quick_use_case
 
 GATES = [
@@ -22,11 +28,11 @@ GATES = [
 
 
 @pytest.fixture(scope="module")
-def card() -> Card:
+def card() -> ModelCard:
     use_case = quick_use_case()
-    parts = training_parts(use_case, january(), END)
-    exported = export_fitted(use_case, fit_candidate(use_case, "logistic", parts), parts)
-    made = make_card(use_case, parts, [exported.fitted], exported, {"raw/schedules": 3})
+    parts = split_training_rows(use_case, january(), END)
+    exported = export_candidate(use_case, fit_candidate(use_case, "logistic", parts), parts)
+    made = build_model_card(use_case, parts, [exported.fitted], exported, {"raw/schedules": 3})
     return made.model_copy(update={"title": "Late <b>or</b> not?"})
 
 
@@ -63,7 +69,7 @@ class Reader(HTMLParser):
 
 
 def test_the_page_is_one_file_with_everything(home, card, entries):
-    found = write_page(card, 2, entries)
+    found = write_card_page(card, 2, entries)
     reader = Reader()
     reader.feed(Path(found.html).read_text())
     assert len(reader.sources) == 3
@@ -77,28 +83,30 @@ def test_the_page_is_one_file_with_everything(home, card, entries):
 
 
 def test_markdown_stands_beside_its_pictures_which_are_drawn_once(home, card, entries):
-    first = write_page(card, 2, entries[:4])
+    first = write_card_page(card, 2, entries[:4])
     shown = Path(first.markdown).read_text()
     pictures = sorted((Path(first.markdown).parent / "pictures").iterdir())
     assert [f"(pictures/{path.name})" in shown for path in pictures] == [True] * 3
     times = [path.stat().st_mtime_ns for path in pictures]
     assert "No gate was asked yet" in shown
-    again = write_page(card, 2, entries)
+    again = write_card_page(card, 2, entries)
     assert "No gate was asked yet" not in Path(again.markdown).read_text()
     assert [path.stat().st_mtime_ns for path in pictures] == times
 
 
 def test_whose_pages_an_entry_changes(entries):
     promoted = replace(entries[-1], what="promoted", version=2, evidence={"champion_version": 1})
-    assert concerned(promoted) == [2, 1]
-    assert concerned(replace(promoted, evidence={"champion_version": None})) == [2]
-    assert concerned(replace(promoted, what="refused")) == [2]
-    assert concerned(replace(promoted, what="rolled_back", version=1, evidence={"loser": 2})) == [
+    assert versions_concerned(promoted) == [2, 1]
+    assert versions_concerned(replace(promoted, evidence={"champion_version": None})) == [2]
+    assert versions_concerned(replace(promoted, what="refused")) == [2]
+    assert versions_concerned(
+        replace(promoted, what="rolled_back", version=1, evidence={"loser": 2})
+    ) == [
         1,
         2,
     ]
-    assert standing([*entries, replace(promoted, seq=9)], 1).endswith(
-        f"{happened(promoted)}, {promoted.at:%Y-%m-%d}."
+    assert describe_standing([*entries, replace(promoted, seq=9)], 1).endswith(
+        f"{describe_event(promoted)}, {promoted.at:%Y-%m-%d}."
     )
 
 
@@ -106,8 +114,10 @@ def test_a_version_that_was_undone_says_so(entries):
     undone = Entry("flights", "rolled_back", "rollback:5", END + timedelta(days=9), "bake", 1,
                    {"loser": 2, "reason": "dearer"}, 6)  # fmt: skip
     story = [*entries, undone]
-    assert about(story, 2)[-1] == undone
-    assert standing(entries, 1) == "Version 1 is not champion; last: promoted v1, 2013-01-21."
-    assert standing(story, 1).startswith("Version 1 is champion since 2013-01-30")
-    assert "last: rolled back to v1, 2013-01-30" in standing(story, 2)
-    assert "not in the ledger" in standing([replace(undone, version=7)], 3)
+    assert entries_about(story, 2)[-1] == undone
+    assert (
+        describe_standing(entries, 1) == "Version 1 is not champion; last: promoted v1, 2013-01-21."
+    )
+    assert describe_standing(story, 1).startswith("Version 1 is champion since 2013-01-30")
+    assert "last: rolled back to v1, 2013-01-30" in describe_standing(story, 2)
+    assert "not in the ledger" in describe_standing([replace(undone, version=7)], 3)

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.use_case import UseCase, load_use_case
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from feature_repo.flights import transforms
-from tasks.check_rows import check_rows
+from tasks.checks.feature_module import check_feature_module
 from tests.real_lake import START, land
 from tests.state import state
 
@@ -32,7 +33,7 @@ def changed(monkeypatch, name, change) -> None:
 
 
 def test_the_shipped_use_case_holds(flights):
-    found = list(check_rows(flights))
+    found = list(check_feature_module(flights))
     assert {finding.verdict for finding in found} == {"ok"}, found
     assert found[-1].what == "leak"
 
@@ -77,17 +78,19 @@ def test_the_shipped_use_case_holds(flights):
 )
 def test_what_does_not_hold_is_named_with_the_way_out(flights, monkeypatch, name, change, said):
     changed(monkeypatch, name, change)
-    wrong = [finding.detail for finding in check_rows(flights) if finding.verdict == "wrong"]
+    wrong = [
+        finding.detail for finding in check_feature_module(flights) if finding.verdict == "wrong"
+    ]
     assert any(said in detail for detail in wrong), wrong
 
 
 def test_a_function_that_does_not_run_is_named(flights, monkeypatch):
     changed(monkeypatch, "spine", lambda rows: rows.drop("flight"))
     with pytest.raises(BadConfig, match=r"labels\(\) does not run: .*flight"):
-        list(check_rows(flights))
+        list(check_feature_module(flights))
 
 
 def test_a_spine_that_gives_nothing_is_no_success(flights, monkeypatch):
     changed(monkeypatch, "spine", lambda rows: rows.filter(False))
     with pytest.raises(BadConfig, match=r"spine\(\) gives no row for all that was ever ingested"):
-        list(check_rows(flights))
+        list(check_feature_module(flights))

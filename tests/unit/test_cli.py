@@ -5,9 +5,9 @@ import yaml
 from typer.testing import CliRunner
 
 from configs.settings import ROOT, settings
-from flows.cli import app
-from tasks.ledger import Entry, ledger
-from tasks.registry import champion_alias
+from flows.cli.app import app
+from tasks.ledger.log import Entry, open_ledger
+from tasks.models.registry import read_champion_alias
 from tests.killing import registered
 from tests.unit.test_ledger import START
 
@@ -55,7 +55,7 @@ def test_an_unknown_use_case_is_named_with_those_there_are(home):
 def test_history_tells_the_ledger(home):
     evidence = {"reason": "roc_auc 0.71 against 0.70"}
     actor = "promote 12345678-1234-1234-1234-123456789abc"
-    ledger().record(Entry("flights", "promoted", "decision:1", START, actor, 1, evidence))
+    open_ledger().record(Entry("flights", "promoted", "decision:1", START, actor, 1, evidence))
     code, said = run("history", "flights")
     assert code == 0
     assert "2013-04-01 00:00" in said
@@ -68,12 +68,14 @@ def test_a_rollback_by_hand_needs_no_server_and_keeps_the_reason(home):
     registered(1, 2)
     for version in (1, 2):
         key = f"decision:{version}"
-        ledger().record(Entry("flights", "promoted", key, START, "test", version, {"reason": "-"}))
+        open_ledger().record(
+            Entry("flights", "promoted", key, START, "test", version, {"reason": "-"})
+        )
     words = ("rollback", "flights", "--reason", "complaints", "--as-of", "2013-04-09")
     code, said = run(*words)
     assert (code, said) == (0, "version 1 reigns again from 2013-04-09 00:00 UTC on\n")
     assert run(*words) == (code, said), "twice is as once"
-    assert champion_alias("flights") == 1
+    assert read_champion_alias("flights") == 1
     assert "complaints" in run("history", "flights")[1]
 
 
@@ -81,7 +83,7 @@ def test_an_answer_by_the_command_waits_for_reconcile_if_no_server_answers(home,
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("MAINSPRING_PREFECT_PORT", "9")  # nobody listens there
     settings.cache_clear()
-    ledger().record(Entry("flights", "approval_asked", "approval_asked:2", START, "test", 2))
+    open_ledger().record(Entry("flights", "approval_asked", "approval_asked:2", START, "test", 2))
     code, said = run("approve", "flights", "2", "--reason", "looks right", "--by", "ada")
     assert code == 0
     assert "version 2 was approved by ada" in said

@@ -8,23 +8,25 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from configs.costs import Cost
-from configs.policy import Evaluation, Gate, Slice
-from configs.use_case import UseCase, load_use_case
-from tasks.comparison import (
-    Answers,
+from configs.schema.costs import Cost
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Gate
+from configs.schema.training import Evaluation, Slice
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
     Difference,
-    Pair,
-    block_of,
-    compare,
-    difference,
+    PairedPredictions,
+    Predictions,
+    assign_blocks,
+    block_metric,
+    bootstrap_interval,
+    compare_models,
     draw_blocks,
-    interval,
-    measure,
+    measure_difference,
 )
-from tasks.kinds import KINDS
+from tasks.evaluation.problem_types import PROBLEM_TYPES
 
-EVENT = KINDS["binary"]()
+EVENT = PROBLEM_TYPES["binary"]()
 COST = Cost(false_positive=1, false_negative=3)
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 
@@ -44,8 +46,8 @@ def some_rows(n: int, seed: int = 0, days: int = 20) -> tuple[pl.DataFrame, np.n
     return pl.DataFrame({"late": late, "prediction_time": times}), score
 
 
-def answers(probability: np.ndarray, threshold: float = 0.5) -> Answers:
-    return Answers(probability, probability >= threshold)
+def answers(probability: np.ndarray, threshold: float = 0.5) -> Predictions:
+    return Predictions(probability, probability >= threshold)
 
 
 def noisy(score: np.ndarray, share: float, seed: int = 9) -> np.ndarray:
@@ -68,10 +70,10 @@ def overall(found: list[Difference], subject: str) -> Difference:
 def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, reference):
     rows, score = some_rows(500)
     label, score = rows["late"].to_numpy().astype(float), np.clip(score, 0.01, 0.99)
-    block = block_of(rows["prediction_time"], Gate(), 0)
-    pair = Pair(label, block, 20, answers(score), answers(score), EVENT)
+    block = assign_blocks(rows["prediction_time"], Gate(), 0)
+    pair = PairedPredictions(label, block, 20, answers(score), answers(score), EVENT)
     draws = draw_blocks(20, 5, seed=1)
-    ours = measure(subject, pair, pair.challenger, COST)(draws)
+    ours = block_metric(subject, pair, pair.challenger, COST)(draws)
     theirs = [reference(label, score, sample_weight=draw[block]) for draw in draws]
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
@@ -80,12 +82,12 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
     rows, score = some_rows(500)
     label, block = (
         rows["late"].to_numpy().astype(float),
-        block_of(rows["prediction_time"], Gate(), 0),
+        assign_blocks(rows["prediction_time"], Gate(), 0),
     )
     inside = block < 7
-    pair = Pair(label, block, 20, answers(score), answers(score), EVENT).inside(inside)
+    pair = PairedPredictions(label, block, 20, answers(score), answers(score), EVENT).inside(inside)
     draws = draw_blocks(20, 5, seed=1)
-    ours = measure("roc_auc", pair, pair.challenger, COST)(draws)
+    ours = block_metric("roc_auc", pair, pair.challenger, COST)(draws)
     weights = [draw[block[inside]] for draw in draws]
     theirs = [roc_auc_score(label[inside], score[inside], sample_weight=w) for w in weights]
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
@@ -95,11 +97,11 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
 def test_cost_and_calibration_by_hand():
     label, block = np.array([1.0, 1, 0, 0]), np.array([0, 0, 0, 0])
     new = answers(np.array([0.9, 0.1, 0.9, 0.1]))
-    pair = Pair(label, block, 1, new, new, EVENT)
+    pair = PairedPredictions(label, block, 1, new, new, EVENT)
     once = np.ones((1, 1))
-    assert measure("cost", pair, new, COST)(once)[0] == pytest.approx((3 + 1) / 4)
+    assert block_metric("cost", pair, new, COST)(once)[0] == pytest.approx((3 + 1) / 4)
     sure = answers(np.array([0.9, 0.9, 0.9, 0.1]))
-    assert measure("calibration", pair, sure, COST)(once)[0] == pytest.approx(0.2)
+    assert block_metric("calibration", pair, sure, COST)(once)[0] == pytest.approx(0.2)
 
 
 def delong(label: np.ndarray, new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
@@ -122,7 +124,7 @@ def delong(label: np.ndarray, new: np.ndarray, old: np.ndarray) -> tuple[float, 
 def test_on_independent_rows_the_interval_is_delongs(seed):
     rows, score = some_rows(3000, seed)
     new, old = noisy(score, 0.2, seed), noisy(score, 0.35, seed + 50)
-    found = compare(use_case(block=None), rows, answers(new), answers(old))[0]
+    found = compare_models(use_case(block=None), rows, answers(new), answers(old))[0]
     low, high = delong(rows["late"].to_numpy(), new, old)
     assert found.blocks == 100
     assert found.high - found.low == pytest.approx(high - low, rel=0.2)
@@ -132,15 +134,17 @@ def test_on_independent_rows_the_interval_is_delongs(seed):
 def test_independent_rows_that_share_no_day_are_worth_more_than_their_days():
     """The same rows twice within their days add no evidence; dealt at random they would."""
     rows, score = some_rows(1000)
-    one = compare(use_case(), rows, answers(score), answers(noisy(score, 0.4)))[0]
+    one = compare_models(use_case(), rows, answers(score), answers(noisy(score, 0.4)))[0]
     twice = [np.tile(p, 2) for p in (score, noisy(score, 0.4))]
-    two = compare(use_case(), pl.concat([rows, rows]), answers(twice[0]), answers(twice[1]))[0]
+    two = compare_models(use_case(), pl.concat([rows, rows]), answers(twice[0]), answers(twice[1]))[
+        0
+    ]
     assert two.high - two.low == pytest.approx(one.high - one.low, rel=1e-6)
 
 
 def test_a_model_against_itself_differs_by_nothing():
     rows, score = some_rows(2000)
-    for found in compare(use_case(), rows, answers(score), answers(score)):
+    for found in compare_models(use_case(), rows, answers(score), answers(score)):
         assert (found.improvement, found.low, found.high) == (0, 0, 0)
         assert (found.rows, found.blocks, found.confidence) == (2000, 20, 0.95)
 
@@ -149,7 +153,7 @@ def test_a_model_against_itself_differs_by_nothing():
 def test_of_what_should_be_low_a_lower_one_is_an_improvement(metric):
     rows, score = some_rows(2000)
     good, off = answers(0.1 + 0.6 * score, 0.25), answers(np.full(2000, 0.99), 0.25)
-    found = overall(compare(use_case(metric=metric), rows, good, off), metric)
+    found = overall(compare_models(use_case(metric=metric), rows, good, off), metric)
     assert found.challenger < found.champion
     assert 0 < found.low < found.improvement < found.high
 
@@ -157,7 +161,7 @@ def test_of_what_should_be_low_a_lower_one_is_an_improvement(metric):
 @pytest.mark.parametrize(("blocks", "level"), [(5, 0.0010), (10, 0.0086), (20, 0.0159)])
 def test_few_blocks_widen_the_interval_as_hesterberg_has_it(blocks, level):
     even = np.linspace(0, 1, 100_001)
-    assert interval(even, blocks, 0.05) == pytest.approx((level, 1 - level), abs=1e-4)
+    assert bootstrap_interval(even, blocks, 0.05) == pytest.approx((level, 1 - level), abs=1e-4)
 
 
 def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
@@ -167,7 +171,7 @@ def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
     rows = rows.with_columns(origin=pl.Series(origin), hour=pl.Series(hour))
     bins = Slice(column="hour", bins=(9, 14))
     case = use_case((Slice(column="origin"), bins))
-    found = [of for of in compare(case, rows, answers(score), answers(score)) if of.of_slice]
+    found = [of for of in compare_models(case, rows, answers(score), answers(score)) if of.of_slice]
     assert [(of.subject, of.rows) for of in found] == [
         ("origin=JFK", 600), ("origin=LGA", 500), ("origin=(missing)", 100),
         ("hour=(9, 14]", 750), ("hour=(-inf, 9]", 400),
@@ -184,14 +188,14 @@ def test_a_slice_of_few_days_or_of_one_label_is_not_compared():
         luck=lucky.otherwise(pl.lit("mixed")),
     )
     case = use_case((Slice(column="week"), Slice(column="luck")))
-    found = compare(case, rows, answers(score), answers(score))
+    found = compare_models(case, rows, answers(score), answers(score))
     assert [of.subject for of in found if of.of_slice] == ["week=later", "luck=mixed"]
 
 
 def test_looks_share_the_error_too():
     rows, score = some_rows(2000)
     pair = (rows, answers(score), answers(noisy(score, 0.3)))
-    once, often = (compare(use_case(), *pair, looks=looks)[0] for looks in (1, 10))
+    once, often = (compare_models(use_case(), *pair, looks=looks)[0] for looks in (1, 10))
     assert often.confidence == pytest.approx(0.995)
     assert often.low < once.low < once.high < often.high
 
@@ -199,17 +203,17 @@ def test_looks_share_the_error_too():
 def test_the_draws_are_fixed_by_the_seed():
     rows, score = some_rows(1000)
     pair = (rows, answers(score), answers(noisy(score, 0.3)))
-    assert compare(use_case(), *pair) == compare(use_case(), *pair)
+    assert compare_models(use_case(), *pair) == compare_models(use_case(), *pair)
     other = use_case().model_copy(update={"seed": 1})
-    assert compare(other, *pair)[0].low != compare(use_case(), *pair)[0].low
+    assert compare_models(other, *pair)[0].low != compare_models(use_case(), *pair)[0].low
 
 
 def test_a_resample_without_an_event_is_left_out():
     """Of five blocks one alone has events: about a third of the draws miss it."""
     label = np.array([1.0, 0, 0, 0, 0, 0])
     new, old = answers(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])), answers(np.full(6, 0.5))
-    pair = Pair(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old, EVENT)
-    found = difference("roc_auc", pair, COST, draw_blocks(5, 1000, 0), 0.05)
+    pair = PairedPredictions(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old, EVENT)
+    found = measure_difference("roc_auc", pair, COST, draw_blocks(5, 1000, 0), 0.05)
     assert replace(found, blocks=0) == Difference(
         "roc_auc", 1.0, 0.5, 0.5, 0.5, 0.5, rows=6, blocks=0, confidence=0.95
     )

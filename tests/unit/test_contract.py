@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from configs.policy import Drift
-from configs.use_case import load_use_case
-from tasks.contract import nulls, predicted, volumes
-from tasks.drift import Profile, drift, profile
-from tasks.monitoring import Number
+from configs.schema.loading import load_use_case
+from configs.schema.monitoring import DriftRule
+from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
+from tasks.monitoring.data_contract import measure_nulls, measure_predicted_rows, measure_volumes
+from tasks.monitoring.drift import measure_drift
+from tasks.monitoring.measurements import Measurement
 
 FLIGHTS = load_use_case("flights")
 AS_OF = datetime(2024, 4, 1, 4, 30, tzinfo=UTC)
@@ -17,10 +18,10 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def reference() -> Profile:
+def reference() -> ReferenceProfile:
     times = [START + i * timedelta(hours=2) for i in range(12 * 70)]
     frame = pl.DataFrame({"x": [1.0] * len(times), "time": times})
-    return profile(frame, ["x"], [], "time", Drift())
+    return build_reference_profile(frame, ["x"], [], "time", DriftRule())
 
 
 def landed(table: str, per_day: int = 10, until: datetime = AS_OF) -> pl.DataFrame:
@@ -30,8 +31,8 @@ def landed(table: str, per_day: int = 10, until: datetime = AS_OF) -> pl.DataFra
     return pl.DataFrame({FLIGHTS.tables[table].known_time: times})
 
 
-def found(table: str, rows: pl.DataFrame) -> dict[str, Number]:
-    numbers = volumes(FLIGHTS, {table: rows.lazy()}, reference(), AS_OF)
+def found(table: str, rows: pl.DataFrame) -> dict[str, Measurement]:
+    numbers = measure_volumes(FLIGHTS, {table: rows.lazy()}, reference(), AS_OF)
     return {number.subject: number for number in numbers}
 
 
@@ -77,9 +78,9 @@ def test_a_broken_contract_is_as_bad_as_the_rule_says() -> None:
     monitor = FLIGHTS.monitor.model_copy(update={"contract": contract})
     case = FLIGHTS.model_copy(update={"monitor": monitor})
     rows = landed("arrivals", until=AS_OF - 9 * DAY).lazy()
-    said = volumes(case, {"arrivals": rows}, reference(), AS_OF)
+    said = measure_volumes(case, {"arrivals": rows}, reference(), AS_OF)
     assert {number.verdict for number in said} == {"ticket"}
-    assert predicted(0, reference(), monitor, START, AS_OF).verdict == "ticket"
+    assert measure_predicted_rows(0, reference(), monitor, START, AS_OF).verdict == "ticket"
 
 
 def test_a_table_that_lands_seldom_is_not_expected() -> None:
@@ -100,7 +101,7 @@ def test_a_holiday_in_the_reference_does_not_lower_what_is_expected() -> None:
 def test_predictions_are_due_since_the_first_champion(
     rows: int, since: datetime, verdict: str
 ) -> None:
-    number = predicted(rows, reference(), FLIGHTS.monitor, since, AS_OF)
+    number = measure_predicted_rows(rows, reference(), FLIGHTS.monitor, since, AS_OF)
     assert number.verdict == verdict
 
 
@@ -108,11 +109,11 @@ def test_more_nulls_than_in_the_worst_week_page_or_inform() -> None:
     informs = FLIGHTS.monitor.drift.informs[0]
     times = [START + i * timedelta(hours=1) for i in range(24 * 28)]
     full = pl.DataFrame({"distance": 1.0, informs: 1.0, "hourly": 1.0, "time": times})
-    of = profile(full, ["distance", informs, "hourly"], [], "time", Drift())
+    of = build_reference_profile(full, ["distance", informs, "hourly"], [], "time", DriftRule())
     gone = pl.when(pl.int_range(pl.len()) % 10 > 0).then(pl.col("distance", informs, "hourly"))
-    drifts = drift(full.with_columns(gone), of)
-    said = {number.subject: number.verdict for number in nulls(FLIGHTS, drifts, AS_OF)}
+    drifts = measure_drift(full.with_columns(gone), of)
+    said = {number.subject: number.verdict for number in measure_nulls(FLIGHTS, drifts, AS_OF)}
     assert said == {"nulls:distance": "page", f"nulls:{informs}": "inform"}
     slightly = pl.when(pl.int_range(pl.len()) % 25 > 0).then(pl.col("distance", informs, "hourly"))
-    few = nulls(FLIGHTS, drift(full.with_columns(slightly), of), AS_OF)
+    few = measure_nulls(FLIGHTS, measure_drift(full.with_columns(slightly), of), AS_OF)
     assert {number.verdict for number in few} == {"ok"}

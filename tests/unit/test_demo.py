@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 
 from configs.errors import BadConfig
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
-from flows.demo import MARK, _require_new, _start_over, loop_closed, weeks
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from flows.cli.demo import MARK, _require_new, _start_over, loop_closed, weeks
+from tasks.ledger.log import Entry, open_ledger
+from tasks.storage.lake import open_lake
 from tests.unit.test_lake import days
 from tests.unit.test_ledger import START
 
@@ -46,15 +46,15 @@ def test_a_demo_does_not_play_into_what_is_there(home, monkeypatch):
     lake = str(home / "elsewhere")
     monkeypatch.setenv("MAINSPRING_LAKE", lake)
     settings.cache_clear()
-    lake_of("flights").append_once("raw/weather", {"one": days(0, 1)})
-    ledger().record(Entry("flights", "promoted", "decision:1", START, "test", 1))
+    open_lake("flights").append_once("raw/weather", {"one": days(0, 1)})
+    open_ledger().record(Entry("flights", "promoted", "decision:1", START, "test", 1))
     with pytest.raises(BadConfig, match="MAINSPRING_LAKE, MAINSPRING_LEDGER_URL: something"):
         _require_new(FLIGHTS)
 
 
 def test_the_loop_is_closed_when_an_alert_led_to_a_decision(home):
     def record(what, key, version=None):
-        ledger().record(Entry("flights", what, key, START, "test", version))
+        open_ledger().record(Entry("flights", what, key, START, "test", version))
 
     record("candidate_registered", "candidate:train:2013-04-01", 1)
     record("promoted", "decision:1", 1)

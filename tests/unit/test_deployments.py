@@ -10,7 +10,7 @@ import yaml
 from configs.errors import BadConfig
 from configs.settings import ROOT, settings
 from infra import automations, deployments
-from tasks import events
+from tasks.orchestration import events
 
 WAITS_ITS_TURN = {"limit": 1, "collision_strategy": "ENQUEUE"}
 
@@ -81,7 +81,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "rollback/visits": ["visits: rollback starts rollback"],
         "watch/visits": ["*/15 * * * *"],
         "reconcile/visits": ["*/5 * * * *"],
-        "attention/mainspring": ["Mainspring: a failed automation is told of"],
+        "report_failed_automation/mainspring": ["Mainspring: a failed automation is told of"],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]
     assert {(s["timezone"], s["active"]) for s in crons} == {("UTC", True)}
@@ -90,9 +90,9 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
 @pytest.mark.parametrize(
     ("flow", "event", "asked"),
     [
-        ("retrain", events.ALERT, "alert"),
-        ("promote", events.CANDIDATE, "version"),
-        ("rollback", events.ROLLBACK, "promotion"),
+        ("retrain", events.ALERT_EVENT, "alert"),
+        ("promote", events.CANDIDATE_EVENT, "version"),
+        ("rollback", events.ROLLBACK_EVENT, "promotion"),
     ],
 )
 def test_what_is_asked_starts_one_run_of_what_answers_it(
@@ -102,7 +102,7 @@ def test_what_is_asked_starts_one_run_of_what_answers_it(
         {
             "name": f"flights: {event.removeprefix('mainspring.')} starts {flow}",
             "expect": [event],
-            "match": {"prefect.resource.id": events.resource_of("flights")},
+            "match": {"prefect.resource.id": events.event_resource("flights")},
             "for_each": ["prefect.resource.id", event],
             "posture": "Reactive", "threshold": 1, "within": 60,
             "parameters": {
@@ -115,7 +115,7 @@ def test_what_is_asked_starts_one_run_of_what_answers_it(
 def test_a_use_cases_failed_automation_is_told_of_and_no_other(
     on_disk: dict[str, dict[str, Any]],
 ) -> None:
-    (trigger,) = on_disk["attention/mainspring"]["triggers"]
+    (trigger,) = on_disk["report_failed_automation/mainspring"]["triggers"]
     assert trigger["expect"] == ["prefect.automation.action.failed"]
     assert trigger["match"] == {
         "prefect.resource.id": "prefect.automation.*",
@@ -127,13 +127,16 @@ def test_a_use_cases_failed_automation_is_told_of_and_no_other(
 
 def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, Any]]) -> None:
     for name, deployment in on_disk.items():
-        if name != "attention/mainspring":
+        if name != "report_failed_automation/mainspring":
             use_case = name.partition("/")[2]
             assert deployment["parameters"] == {"use_case": use_case}
             assert deployment["tags"] == ["mainspring", use_case]
             assert deployment["concurrency_limit"] == WAITS_ITS_TURN
         assert deployment["work_pool"]["name"] == "mainspring"
-        assert deployment["work_pool"]["job_variables"]["command"] == "python -m infra.run"
+        assert (
+            deployment["work_pool"]["job_variables"]["command"]
+            == "python -m infra.warm_start.client"
+        )
         env = deployment["work_pool"]["job_variables"]["env"]
         assert env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
 

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.policy import Contract, Drift, Performance, Rule
-from configs.use_case import UseCase, load_use_case
-from tasks.episodes import changes, rule_of, severity_of
-from tasks.ledger import Entry, Ledger, open_episodes
-from tasks.monitoring import Number, Verdict, as_rows
+from configs.schema.loading import load_use_case
+from configs.schema.monitoring import ContractRule, DriftRule, PerformanceRule, Rule
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import episode_severity, list_open_episodes
+from tasks.monitoring.episodes import change_episodes, rule_for_cause
+from tasks.monitoring.measurements import Measurement, MeasurementVerdict, measurement_rows
 
 START = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
 CAUSE = "drift:carrier"
-VERDICTS: dict[str, Verdict | None] = {
+VERDICTS: dict[str, MeasurementVerdict | None] = {
     ".": "ok", "i": "inform", "T": "ticket", "P": "page", " ": None,
 }  # fmt: skip
 
@@ -26,14 +28,14 @@ VERDICTS: dict[str, Verdict | None] = {
 def flights(**rule: Any) -> UseCase:
     """The flights, whose drift is judged by a rule."""
     case = load_use_case("flights")
-    monitor = case.monitor.model_copy(update={"drift": Drift(**rule)})
+    monitor = case.monitor.model_copy(update={"drift": DriftRule(**rule)})
     return case.model_copy(update={"monitor": monitor})
 
 
-def window(number: int, verdict: Verdict | None, version: int = 1) -> pl.DataFrame:
+def window(number: int, verdict: MeasurementVerdict | None, version: int = 1) -> pl.DataFrame:
     at = START + number * WEEK
-    found = Number("drift", "carrier", at - WEEK, at, 0.3, 0.0, 0.1, rows=9, verdict=verdict)
-    return as_rows([found], at, version)
+    found = Measurement("drift", "carrier", at - WEEK, at, 0.3, 0.0, 0.1, rows=9, verdict=verdict)
+    return measurement_rows([found], at, version)
 
 
 def promoted(version: int, seq: int, at: datetime, what: Any = "promoted") -> Entry:
@@ -47,9 +49,9 @@ def play(case: UseCase, verdicts: str) -> str:
     said = ""
     for number, letter in enumerate(verdicts):
         rows = pl.concat([rows, window(number, VERDICTS[letter])])
-        for entry in changes(case, entries, rows, START + number * WEEK):
+        for entry in change_episodes(case, entries, rows, START + number * WEEK):
             entries.append(Entry(**{**vars(entry), "seq": len(entries) + 1}))
-        said += "o" if open_episodes(entries) else "-"
+        said += "o" if list_open_episodes(entries) else "-"
     return said
 
 
@@ -96,39 +98,39 @@ def test_an_open_episode_is_always_explained_by_the_windows(
 def test_windows_of_another_version_count_for_nothing() -> None:
     case, rows = flights(bad=2, of=2), [window(0, "page"), window(1, "page", version=2)]
     entries = [promoted(1, 1, START - WEEK), promoted(2, 2, START + WEEK / 2)]
-    assert changes(case, entries, pl.concat(rows), START + WEEK) == []
+    assert change_episodes(case, entries, pl.concat(rows), START + WEEK) == []
     rows.append(window(2, "page", version=2))
-    (opened,) = changes(case, entries, pl.concat(rows), START + 2 * WEEK)
+    (opened,) = change_episodes(case, entries, pl.concat(rows), START + 2 * WEEK)
     assert opened.version == 2
 
 
 def test_the_past_is_judged_without_the_windows_after_it() -> None:
     rows = pl.concat([window(0, "page"), window(1, "page")])
-    assert changes(flights(bad=2, of=2), [promoted(1, 1, START - WEEK)], rows, START) == []
+    assert change_episodes(flights(bad=2, of=2), [promoted(1, 1, START - WEEK)], rows, START) == []
 
 
 def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None:
     earlier = window(0, "ok")
-    later = [Number("drift", name, START, START + WEEK, 1.0, verdict="page")
+    later = [Measurement("drift", name, START, START + WEEK, 1.0, verdict="page")
              for name in ("dest", "carrier")]  # fmt: skip
-    rows = pl.concat([earlier, as_rows(later, START + WEEK, 1)])
-    found = changes(flights(), [promoted(1, 1, START - WEEK)], rows, START + WEEK)
+    rows = pl.concat([earlier, measurement_rows(later, START + WEEK, 1)])
+    found = change_episodes(flights(), [promoted(1, 1, START - WEEK)], rows, START + WEEK)
     assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
 
 
 def test_a_window_bears_the_severity_of_its_rule_and_tells_how_many_were_bad() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
     entries = [promoted(1, 1, START - WEEK)]
-    (opened,) = changes(flights(bad=2, of=3), entries, rows, START + 2 * WEEK)
-    assert severity_of(opened) == "ticket"
+    (opened,) = change_episodes(flights(bad=2, of=3), entries, rows, START + 2 * WEEK)
+    assert episode_severity(opened) == "ticket"
     expected = "drift:carrier is 0.3, reference 0, limit 0.1; bad in 2 of 3 windows"
     assert opened.evidence["message"] == expected
 
 
 def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
-    number = Number("bake", "cost", START - WEEK, START, None, verdict="page")
-    rows = as_rows([number], START, 1)
-    (opened,) = changes(flights(), [promoted(1, 1, START - WEEK)], rows, START)
+    number = Measurement("bake", "cost", START - WEEK, START, None, verdict="page")
+    rows = measurement_rows([number], START, 1)
+    (opened,) = change_episodes(flights(), [promoted(1, 1, START - WEEK)], rows, START)
     assert (opened.evidence["kind"], opened.evidence["message"]) == ("bake", "bake:cost is bad")
 
 
@@ -138,9 +140,9 @@ def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
 )
 def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
     entries = [promoted(1, 1, START - WEEK)]
-    (opened,) = changes(flights(), entries, window(0, "page"), START)
+    (opened,) = change_episodes(flights(), entries, window(0, "page"), START)
     entries += [Entry(**{**vars(opened), "seq": 2}), promoted(3, 3, START, what)]
-    (closed,) = changes(flights(), entries, window(1, "page"), START + WEEK)
+    (closed,) = change_episodes(flights(), entries, window(1, "page"), START + WEEK)
     assert closed.evidence["reason"] == said
     assert closed.evidence["severity"] == "page"
 
@@ -148,22 +150,24 @@ def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
 def test_episodes_from_before_there_were_severities_are_pages(tmp_path: Path) -> None:
     book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     old = Entry("flights", "episode_opened", "episode:x", START, "monitor", 1, {"cause": "x"})
-    assert severity_of(book.record(old)[0]) == "page"
+    assert episode_severity(book.record(old)[0]) == "page"
 
 
 def test_a_silence_is_not_the_monitors_to_end() -> None:
     cause = {"cause": "silence:landed", "kind": "silence", "severity": "page"}
     silent = Entry("flights", "episode_opened", "episode:s", START, "watch", 1, cause, seq=2)
     entries = [promoted(1, 1, START - WEEK), silent, promoted(2, 3, START)]
-    assert changes(flights(), entries, window(1, "ok", 2), START + WEEK) == []
+    assert change_episodes(flights(), entries, window(1, "ok", 2), START + WEEK) == []
 
 
 def test_each_cause_has_the_rule_of_its_kind() -> None:
     case = load_use_case("flights")
-    auc = Performance(metric="roc_auc", window=5 * WEEK, worse_by=0.1, bad=2, of=4)
-    changed = {"performance": (auc,), "contract": Contract(of=3), "drift": Drift(of=2)}
+    auc = PerformanceRule(metric="roc_auc", window=5 * WEEK, worse_by=0.1, bad=2, of=4)
+    changed = {"performance": (auc,), "contract": ContractRule(of=3), "drift": DriftRule(of=2)}
     case = case.model_copy(update={"monitor": case.monitor.model_copy(update=changed)})
-    assert rule_of(case, "performance:roc_auc_5w") == auc
-    assert rule_of(case, "contract:rows:arrivals").of == 3
-    assert rule_of(case, "drift:carrier").of == 2
-    assert rule_of(case, "bake:cost") == rule_of(case, "performance:gone_1w") == Rule()
+    assert rule_for_cause(case, "performance:roc_auc_5w") == auc
+    assert rule_for_cause(case, "contract:rows:arrivals").of == 3
+    assert rule_for_cause(case, "drift:carrier").of == 2
+    assert (
+        rule_for_cause(case, "bake:cost") == rule_for_cause(case, "performance:gone_1w") == Rule()
+    )

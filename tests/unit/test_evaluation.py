@@ -7,19 +7,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from configs.costs import Cost
-from configs.policy import Slice
-from tasks.evaluation import (
+from configs.schema.costs import Cost
+from configs.schema.training import Slice
+from tasks.evaluation.metrics import calibration_table, is_better, mean_cost, measure_binary
+from tasks.evaluation.slices import measure_by_slice, slice_values
+from tasks.evaluation.thresholds import (
     best_threshold,
-    better,
-    by_slice,
-    calibration_table,
-    clear_of,
-    evaluate,
     expected_threshold,
-    mean_cost,
+    move_clear_of_scores,
     proven_threshold,
-    slice_values,
 )
 
 COST = Cost(false_positive=1, false_negative=3, true_positive=0.5, true_negative=0.1)
@@ -33,7 +29,7 @@ def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_metrics_equal_scikit_learns():
     y, p = rows(700)
-    found = evaluate(y, p, 0.4, COST)
+    found = measure_binary(y, p, 0.4, COST)
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, p))
     assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, p))
     assert found["precision"] == pytest.approx(metrics.precision_score(y, p >= 0.4))
@@ -50,7 +46,7 @@ def test_cost_counts_each_of_the_four_cases():
 
 
 def test_one_class_only_has_no_ranking():
-    found = evaluate([0, 0, 0], [0.1, 0.2, 0.9], 0.5, COST)
+    found = measure_binary([0, 0, 0], [0.1, 0.2, 0.9], 0.5, COST)
     assert np.isnan(found["roc_auc"])
     assert np.isnan(found["pr_auc"])
     assert found["positive_rate"] == 0
@@ -106,13 +102,13 @@ def test_a_threshold_that_proves_itself_is_kept():
 @given(st.floats(0, 1), st.integers(0, 5))
 def test_a_clear_threshold_is_near_and_keeps_its_distance(threshold, seed):
     p = np.random.default_rng(seed).random(400)
-    moved = clear_of(threshold, p, 1e-4)
+    moved = move_clear_of_scores(threshold, p, 1e-4)
     assert np.abs(p - moved).min() >= 1e-4
     assert abs(moved - threshold) < 0.05
 
 
 def test_a_threshold_that_is_clear_already_stays():
-    assert clear_of(0.5, [0.1, 0.9], 1e-6) == 0.5
+    assert move_clear_of_scores(0.5, [0.1, 0.9], 1e-6) == 0.5
 
 
 def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
@@ -122,15 +118,15 @@ def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
     assert table["rows"].sum() == 1003
     assert table["low"].is_sorted()
     by_hand = sum(abs(r["predicted"] - r["observed"]) * r["rows"] for r in table.to_dicts()) / 1003
-    assert evaluate(y, p, 0.5, COST)["ece"] == pytest.approx(by_hand)
+    assert measure_binary(y, p, 0.5, COST)["ece"] == pytest.approx(by_hand)
     assert calibration_table(y[:3], p[:3]).height == 3
 
 
 def test_slices_want_enough_rows_and_count_missing_values():
     y, p = rows(100)
     frame = pl.DataFrame({"origin": ["JFK"] * 60 + [None] * 35 + ["LGA"] * 5})
-    measured = lambda mask: evaluate(y[mask], p[mask], 0.5, COST)  # noqa: E731
-    found = by_slice(frame, measured, [Slice(column="origin")], min_rows=10)
+    measured = lambda mask: measure_binary(y[mask], p[mask], 0.5, COST)  # noqa: E731
+    found = measure_by_slice(frame, measured, [Slice(column="origin")], min_rows=10)
     assert [(s["value"], s["rows"]) for s in found] == [("JFK", 60), ("(missing)", 35)]
     assert found[0]["cost"] == pytest.approx(mean_cost(y[:60], p[:60], 0.5, COST))
 
@@ -144,6 +140,6 @@ def test_numbers_are_sliced_by_bins_that_hold_their_upper_edge():
 
 
 def test_better_follows_the_metrics_direction():
-    assert better("roc_auc", 0.7, 0.6)
-    assert better("cost", 0.6, 0.7)
-    assert not better("brier", 0.2, 0.2)
+    assert is_better("roc_auc", 0.7, 0.6)
+    assert is_better("cost", 0.6, 0.7)
+    assert not is_better("brier", 0.2, 0.2)

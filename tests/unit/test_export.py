@@ -13,52 +13,49 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 from configs.errors import BadModel
-from tasks.export import (
-    answer,
-    check_parity,
-    export_fitted,
-    measure_footprint,
-    open_session,
-    to_onnx,
-)
-from tasks.kinds import KINDS
-from tasks.matrix import build_matrix
-from tasks.training import Fitted, Parts, fit_candidate, training_parts
+from tasks.evaluation.problem_types import PROBLEM_TYPES
+from tasks.models.footprint import measure_footprint
+from tasks.models.matrix import build_matrix
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.training.fit import FittedCandidate, TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.onnx_export import check_parity, convert_to_onnx, export_candidate
 from tests.real_flights import END, january, quick_use_case
 
 USE_CASE = quick_use_case()
-BINARY = KINDS["binary"]()
+BINARY = PROBLEM_TYPES["binary"]()
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
-    return training_parts(USE_CASE, january(), END)
+def parts() -> TrainingSplit:
+    return split_training_rows(USE_CASE, january(), END)
 
 
 @pytest.fixture(scope="module", params=["logistic", "boosting"])
-def fitted(request: pytest.FixtureRequest, parts: Parts) -> Fitted:
+def fitted(request: pytest.FixtureRequest, parts: TrainingSplit) -> FittedCandidate:
     return fit_candidate(USE_CASE, request.param, parts)
 
 
 def test_both_answer_alike_also_for_categories_and_numbers_never_seen(fitted, parts):
-    session = open_session(to_onnx(fitted.estimator, len(fitted.schema.inputs)))
+    session = open_onnx_session(convert_to_onnx(fitted.estimator, len(fitted.schema.inputs)))
     strange = parts.holdout.with_columns(
         carrier=None, dest=pl.lit("Mars"), distance=pl.lit(None, pl.Float64)
     )
     for rows in (parts.holdout, strange):
         matrix = build_matrix(rows, fitted.schema)
-        np.testing.assert_allclose(answer(session, matrix), fitted.value(matrix), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            run_onnx(session, matrix), fitted.value(matrix), rtol=0, atol=1e-6
+        )
 
 
 def test_an_export_is_proved_and_keeps_its_threshold_to_a_hair(fitted, parts):
-    exported = export_fitted(USE_CASE, fitted, parts)
+    exported = export_candidate(USE_CASE, fitted, parts)
     assert exported.parity <= USE_CASE.gate.parity
     assert exported.threshold == pytest.approx(fitted.threshold, abs=1e-4)
 
 
 def test_one_estimator_gives_one_file(fitted):
     inputs = len(fitted.schema.inputs)
-    assert to_onnx(fitted.estimator, inputs) == to_onnx(fitted.estimator, inputs)
+    assert convert_to_onnx(fitted.estimator, inputs) == convert_to_onnx(fitted.estimator, inputs)
 
 
 def test_a_conversion_that_is_silently_wrong_is_refused(parts):
@@ -67,13 +64,13 @@ def test_a_conversion_that_is_silently_wrong_is_refused(parts):
     native = HistGradientBoostingClassifier(max_iter=20, categorical_features=[3, 4, 5])
     native.fit(build_matrix(parts.train, fitted.schema), parts.train["late"])
     with pytest.raises(BadModel, match="differs from the fitted one by up to 0"):
-        export_fitted(USE_CASE, replace(fitted, estimator=native), parts)
+        export_candidate(USE_CASE, replace(fitted, estimator=native), parts)
 
 
 def test_an_estimator_without_a_converter_is_named():
     model = DummyClassifier().fit(np.zeros((4, 2), np.float32), [0, 1, 0, 1])
     with pytest.raises(BadModel, match="DummyClassifier"):
-        to_onnx(model, 2)
+        convert_to_onnx(model, 2)
 
 
 def test_one_flipped_decision_or_a_nan_is_no_parity():
@@ -85,31 +82,31 @@ def test_one_flipped_decision_or_a_nan_is_no_parity():
 
 
 def test_chunks_change_no_answer(fitted, parts, monkeypatch):
-    session = open_session(to_onnx(fitted.estimator, len(fitted.schema.inputs)))
+    session = open_onnx_session(convert_to_onnx(fitted.estimator, len(fitted.schema.inputs)))
     matrix = build_matrix(parts.holdout, fitted.schema)
-    whole = answer(session, matrix)
-    monkeypatch.setattr("tasks.export.CHUNK", 100)
-    np.testing.assert_array_equal(answer(session, matrix), whole)
-    assert answer(session, matrix[:0]).shape == (0,)
+    whole = run_onnx(session, matrix)
+    monkeypatch.setattr("tasks.models.onnx_session.ONNX_BATCH_ROWS", 100)
+    np.testing.assert_array_equal(run_onnx(session, matrix), whole)
+    assert run_onnx(session, matrix[:0]).shape == (0,)
 
 
 def test_a_corrupted_file_is_refused(fitted):
-    onnx = to_onnx(fitted.estimator, len(fitted.schema.inputs))
+    onnx = convert_to_onnx(fitted.estimator, len(fitted.schema.inputs))
     with pytest.raises(BadModel, match="cannot open"):
-        open_session(onnx[: len(onnx) // 2])
+        open_onnx_session(onnx[: len(onnx) // 2])
     with pytest.raises(BadModel, match="cannot open"):
-        open_session(b"no model")
+        open_onnx_session(b"no model")
 
 
 def test_a_model_with_other_names_is_refused(fitted):
     kind = FloatTensorType([None, len(fitted.schema.inputs)])
     other = convert_sklearn(fitted.estimator, initial_types=[("x", kind)])
     with pytest.raises(BadModel, match="wants inputs"):
-        open_session(other.SerializeToString())
+        open_onnx_session(other.SerializeToString())
 
 
 def test_the_footprint_is_measured(fitted, parts):
-    onnx = to_onnx(fitted.estimator, len(fitted.schema.inputs))
+    onnx = convert_to_onnx(fitted.estimator, len(fitted.schema.inputs))
     found = measure_footprint(onnx, build_matrix(parts.holdout, fitted.schema))
     assert found.bytes == len(onnx)
     assert 0 < found.latency_p50_us <= found.latency_p99_us
@@ -129,5 +126,5 @@ def test_neighbours_in_float32_are_told_apart(seed, wrapped):
     boosting = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=1)
     fitted = make_pipeline(SimpleImputer(), boosting) if wrapped else boosting
     fitted.fit(matrix, late)
-    ours = answer(open_session(to_onnx(fitted, 1)), matrix)
+    ours = run_onnx(open_onnx_session(convert_to_onnx(fitted, 1)), matrix)
     assert np.abs(ours - fitted.predict_proba(matrix)[:, 1]).max() < 1e-6

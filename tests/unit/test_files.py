@@ -5,25 +5,25 @@ from pathlib import Path
 import pytest
 
 from configs.settings import settings
-from tasks import files
+from tasks.storage import files
 
 
 def test_what_is_written_is_read_also_in_a_new_folder(tmp_path: Path) -> None:
     address = f"{tmp_path}/new/deep/it.html"
-    assert not files.exists(address)
-    files.write(address, b"one")
-    files.write(address, b"two")
-    assert files.exists(address)
-    assert files.read(address) == b"two"
+    assert not files.file_exists(address)
+    files.write_file(address, b"one")
+    files.write_file(address, b"two")
+    assert files.file_exists(address)
+    assert files.read_file(address) == b"two"
     with pytest.raises(FileNotFoundError):
-        files.read(f"{tmp_path}/none")
+        files.read_file(f"{tmp_path}/none")
 
 
 def test_what_lies_below_an_address_at_any_depth(tmp_path: Path) -> None:
-    assert files.below(f"{tmp_path}/none") == []
+    assert files.list_files(f"{tmp_path}/none") == []
     for name in ("a.csv", "deep/b.csv"):
-        files.write(f"{tmp_path}/{name}", b"12")
-    assert sorted((path, info.size) for path, info in files.below(str(tmp_path))) == [
+        files.write_file(f"{tmp_path}/{name}", b"12")
+    assert sorted((path, info.size) for path, info in files.list_files(str(tmp_path))) == [
         ("a.csv", 2),
         ("deep/b.csv", 2),
     ]
@@ -31,33 +31,36 @@ def test_what_lies_below_an_address_at_any_depth(tmp_path: Path) -> None:
 
 def test_a_folder_is_copied_by_pattern(tmp_path: Path) -> None:
     for name in ("a.html", "deep/b.html", "deep/c.css"):
-        files.write(f"{tmp_path}/from/{name}", b"1")
-    files.upload(tmp_path / "from", f"{tmp_path}/to", "*.html")
-    assert sorted(path for path, _ in files.below(f"{tmp_path}/to")) == ["a.html", "deep/b.html"]
+        files.write_file(f"{tmp_path}/from/{name}", b"1")
+    files.upload_folder(tmp_path / "from", f"{tmp_path}/to", "*.html")
+    assert sorted(path for path, _ in files.list_files(f"{tmp_path}/to")) == [
+        "a.html",
+        "deep/b.html",
+    ]
 
 
 def test_a_pattern_finds_files_from_every_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("b.csv", "a.csv", "deep/c.csv"):
-        files.write(f"{tmp_path}/{name}", b"1")
+        files.write_file(f"{tmp_path}/{name}", b"1")
     monkeypatch.chdir(tmp_path)
-    assert files.matching("*.csv") == ["a.csv", "b.csv"]
-    assert files.read("a.csv") == b"1"
-    assert files.absolute("a.csv") == f"{tmp_path}/a.csv"
-    assert files.absolute("s3://lake/a.csv") == "s3://lake/a.csv"
+    assert files.match_files("*.csv") == ["a.csv", "b.csv"]
+    assert files.read_file("a.csv") == b"1"
+    assert files.to_absolute("a.csv") == f"{tmp_path}/a.csv"
+    assert files.to_absolute("s3://lake/a.csv") == "s3://lake/a.csv"
 
 
 def test_people_are_led_to_where_a_browser_finds_reports(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = f"{settings().reports}/flights/v1.html"
-    assert files.link(page) == f"file://{home}/reports/flights/v1.html"
+    assert files.link_to(page) == f"file://{home}/reports/flights/v1.html"
     monkeypatch.setenv("MAINSPRING_REPORTS", "s3://bucket/reports")
     settings.cache_clear()
-    assert files.link("s3://bucket/reports/flights/v1.html").startswith("s3://bucket/reports/fl")
+    assert files.link_to("s3://bucket/reports/flights/v1.html").startswith("s3://bucket/reports/fl")
     monkeypatch.setenv("MAINSPRING_REPORTS_URL", "https://reports.example.com/x/")
     settings.cache_clear()
     there = "https://reports.example.com/x/flights/v1.html"
-    assert files.link("s3://bucket/reports/flights/v1.html") == there
-    assert files.link("s3://other/it.html") == "s3://other/it.html"
+    assert files.link_to("s3://bucket/reports/flights/v1.html") == there
+    assert files.link_to("s3://other/it.html") == "s3://other/it.html"

@@ -9,22 +9,38 @@ import pytest
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from configs.costs import Cost, ErrorCost
 from configs.errors import BadConfig, BadModel
-from configs.policy import Bake, Gate
-from configs.use_case import Candidate, UseCase
-from tasks import gates
-from tasks.comparison import Answers, Pair, block_of, compare, draw_blocks, measure
-from tasks.export import answer, export_fitted, open_session, to_onnx
-from tasks.kinds import KINDS, kind_of
-from tasks.matrix import build_matrix, learn_schema
-from tasks.performance import rules, with_labels
-from tasks.training import Parts, build_estimator, choose, fit_candidate, training_parts
+from configs.schema.costs import Cost, ErrorCost
+from configs.schema.promotion import Bake, Gate
+from configs.schema.training import Candidate
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
+    PairedPredictions,
+    Predictions,
+    assign_blocks,
+    block_metric,
+    compare_models,
+    draw_blocks,
+)
+from tasks.evaluation.problem_types import PROBLEM_TYPES, problem_type_of
+from tasks.models.matrix import build_matrix
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.monitoring.performance import join_labels, measure_rules
+from tasks.promotion import gate_checks
+from tasks.training.fit import (
+    TrainingSplit,
+    build_estimator,
+    choose_candidate,
+    fit_candidate,
+    learn_schema,
+    split_training_rows,
+)
+from tasks.training.onnx_export import convert_to_onnx, export_candidate
 from tests.real_delays import delays_use_case
 from tests.real_flights import END, january
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-NUMBER, EVENT = KINDS["regression"](), KINDS["binary"]()
+NUMBER, EVENT = PROBLEM_TYPES["regression"](), PROBLEM_TYPES["binary"]()
 COST = ErrorCost(over=1, under=3)
 INPUTS = {"numeric": ("distance", "departure_hour"), "categorical": ("carrier", "origin")}
 
@@ -43,13 +59,13 @@ def some(n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def parts(use_case: UseCase) -> Parts:
+def parts(use_case: UseCase) -> TrainingSplit:
     """January's flights, labelled with minutes that follow from hour, distance and carrier."""
     rows = january()
     noise = pl.Series(np.random.default_rng(0).normal(0, 20, rows.height))
     of_carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * 3.0
     minutes = 2 * pl.col("departure_hour") + of_carrier - pl.col("distance") / 100 + noise
-    return training_parts(use_case, rows.with_columns(delay=minutes), END)
+    return split_training_rows(use_case, rows.with_columns(delay=minutes), END)
 
 
 def test_metrics_are_scikit_learns_and_the_gap_is_the_bias():
@@ -82,9 +98,9 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
 def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
     y, p = some(500)
     times = pl.Series([NOON + timedelta(days=i % 20) for i in range(500)])
-    block = block_of(times, Gate(), 0)
+    block = assign_blocks(times, Gate(), 0)
     pair, draws = (
-        Pair(y, block, 20, Answers(p, p), Answers(p, p), NUMBER),
+        PairedPredictions(y, block, 20, Predictions(p, p), Predictions(p, p), NUMBER),
         draw_blocks(20, 5, seed=1),
     )
     for subject, reference in (
@@ -92,7 +108,9 @@ def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
         ("mae", metrics.mean_absolute_error),
     ):
         theirs = [reference(y, p, sample_weight=draw[block]) for draw in draws]
-        np.testing.assert_allclose(measure(subject, pair, pair.challenger, COST)(draws), theirs)
+        np.testing.assert_allclose(
+            block_metric(subject, pair, pair.challenger, COST)(draws), theirs
+        )
 
 
 def test_margins_are_told_in_standard_deviations_of_the_label(use_case):
@@ -101,13 +119,20 @@ def test_margins_are_told_in_standard_deviations_of_the_label(use_case):
                                                          range(len(y))]})  # fmt: skip
     worse, bare = p - 0.1 * y.std(), use_case.evaluation.model_copy(update={"slices": ()})
     case = use_case.model_copy(update={"evaluation": bare})
-    found = compare(case, rows, Answers(worse, worse), Answers(p, p))
+    found = compare_models(case, rows, Predictions(worse, worse), Predictions(p, p))
     assert [of.unit for of in found] == pytest.approx([y.std(), 1.25 * y.std(), y.std()])
-    assert [gates.worse_line(of.subject, of, 0.0).verdict for of in found] == ["fail"] * 3
-    line = gates.harm_lines(Bake(margin=0.2, cost_margin=9), "rmse", found)[0]
+    assert [gate_checks.check_not_worse(of.subject, of, 0.0).verdict for of in found] == [
+        "fail"
+    ] * 3
+    line = gate_checks.check_harm(Bake(margin=0.2, cost_margin=9), "rmse", found)[0]
     assert line.verdict == "pass"
-    assert gates.harm_lines(Bake(margin=0.001, cost_margin=9), "rmse", found)[0].verdict == "fail"
-    bias = {line.gate: line for line in gates.compared_lines(case.gate, found)}["calibration"]
+    assert (
+        gate_checks.check_harm(Bake(margin=0.001, cost_margin=9), "rmse", found)[0].verdict
+        == "fail"
+    )
+    bias = {line.gate: line for line in gate_checks.check_comparison(case.gate, found)}[
+        "calibration"
+    ]
     assert bias.verdict == "fail"
     assert f"by more than {0.03 * y.std():.4g}" in bias.asked
 
@@ -124,7 +149,7 @@ def test_a_rule_is_bad_by_standard_deviations_of_the_holdout():
     found = {}
     for by in (0.0, 1.0):
         off = scored.with_columns(pl.col("prediction") + by * y.std())
-        for number in rules(case, with_labels(case, off, known), holdout, None, since, end):
+        for number in measure_rules(case, join_labels(case, off, known), holdout, None, since, end):
             found[number.subject, by] = number
     mae, gap = found["mae_1w", 0.0], found["calibration_gap_1w", 1.0]
     assert mae.threshold == pytest.approx(holdout["mae"] + 0.1 * y.std())
@@ -141,7 +166,7 @@ def test_a_file_answers_like_its_estimator_in_any_unit(use_case, parts, name, ti
     own = replace(parts, train=scaled(parts.train), validation=scaled(parts.validation),
                   holdout=scaled(parts.holdout))  # fmt: skip
     fitted = fit_candidate(use_case, name, own)
-    exported = export_fitted(use_case, fitted, own)
+    exported = export_candidate(use_case, fitted, own)
     assert exported.threshold is fitted.threshold is None
     assert 0 < exported.parity < use_case.gate.parity
     assert fitted.validation["r2"] > 0.1
@@ -149,7 +174,7 @@ def test_a_file_answers_like_its_estimator_in_any_unit(use_case, parts, name, ti
 
 def test_the_best_candidate_is_the_one_with_the_smallest_error(use_case, parts):
     fitted = [fit_candidate(use_case, name, parts) for name in use_case.candidates]
-    best = choose(use_case, fitted)
+    best = choose_candidate(use_case, fitted)
     assert best.validation["rmse"] == min(each.validation["rmse"] for each in fitted)
 
 
@@ -164,7 +189,7 @@ def test_a_conversion_that_is_silently_wrong_is_refused(use_case, parts):
               (parts.train, parts.validation, parts.holdout)]  # fmt: skip
     own = replace(parts, train=counts[0], validation=counts[1], holdout=counts[2])
     with pytest.raises(BadModel, match="differs from the fitted one"):
-        export_fitted(case, fit_candidate(case, "poisson", own), own)
+        export_candidate(case, fit_candidate(case, "poisson", own), own)
 
 
 def test_apart_is_a_share_of_the_largest_value():
@@ -172,8 +197,13 @@ def test_apart_is_a_share_of_the_largest_value():
     assert NUMBER.apart(values + 2, values) == pytest.approx(0.01)
     assert EVENT.apart(np.array([0.5]), np.array([0.4])) == pytest.approx(0.1)
     assert NUMBER.apart(values * np.nan, values) != 0
-    assert gates.parity_line(NUMBER, values * np.nan, values, None, 1e-6).verdict == "fail"
-    assert gates.golden_line(NUMBER, values * (1 + 1e-7), values, 1e-6).verdict == "pass"
+    assert (
+        gate_checks.check_golden_parity(NUMBER, values * np.nan, values, None, 1e-6).verdict
+        == "fail"
+    )
+    assert (
+        gate_checks.check_golden_rows(NUMBER, values * (1 + 1e-7), values, 1e-6).verdict == "pass"
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +218,7 @@ def test_apart_is_a_share_of_the_largest_value():
 def test_an_estimator_of_another_kind_is_named(use_case, parts, kind, estimator):
     schema = learn_schema(use_case.features, parts.train)
     with pytest.raises(BadConfig, match=r"candidates.it.estimator: .* is not made for a " + kind):
-        build_estimator("it", Candidate(estimator=estimator), schema, 0, KINDS[kind]())
+        build_estimator("it", Candidate(estimator=estimator), schema, 0, PROBLEM_TYPES[kind]())
 
 
 def test_an_answer_is_the_last_column_of_either_output(parts, use_case):
@@ -198,12 +228,12 @@ def test_an_answer_is_the_last_column_of_either_output(parts, use_case):
     event, number = LogisticRegression(max_iter=500).fit(matrix, late), Ridge().fit(matrix, delay)
     for model, expected in ((event, event.predict_proba(matrix)[:, 1]),
                             (number, number.predict(matrix))):  # fmt: skip
-        found = answer(open_session(to_onnx(model, matrix.shape[1])), matrix)
+        found = run_onnx(open_onnx_session(convert_to_onnx(model, matrix.shape[1])), matrix)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_each_kind_of_label_has_its_kind(use_case):
-    assert isinstance(kind_of(use_case), KINDS["regression"])
+    assert isinstance(problem_type_of(use_case), PROBLEM_TYPES["regression"])
     assert NUMBER.comparable(np.array([1.0])) and not EVENT.comparable(np.array([1.0]))  # noqa: PT018
     with pytest.raises(AssertionError):
         NUMBER.evaluate([1.0], [1.0], None, Cost(false_positive=1, false_negative=1))

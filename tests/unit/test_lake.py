@@ -9,7 +9,7 @@ import pytest
 
 from configs.errors import BadConfig, Conflict, NoRows
 from configs.settings import settings
-from tasks.lake import Lake, lake_of
+from tasks.storage.lake import Lake, open_lake
 
 NEW_YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 WEEK = (NEW_YEAR, NEW_YEAR + timedelta(days=7))
@@ -155,9 +155,9 @@ def test_a_pinned_table_is_read_as_it_was_and_never_written(lake, tmp_path):
 def test_the_settings_pin_tables_of_a_use_case(home, lake, monkeypatch):
     monkeypatch.setenv("MAINSPRING_PINNED", '{"flights/raw/x": 3, "churn/raw/x": 5}')
     settings.cache_clear()
-    assert lake_of("flights").pinned == {"raw/x": 3}
-    assert lake_of("flights").uri("raw/x") == f"{settings().lake}/flights/raw/x"
+    assert open_lake("flights").pinned == {"raw/x": 3}
+    assert open_lake("flights").uri("raw/x") == f"{settings().lake}/flights/raw/x"
     monkeypatch.setenv("MAINSPRING_PINNED_LAKE", "s3://real/lake")
     settings.cache_clear()
-    assert lake_of("churn").uri("raw/x") == "s3://real/lake/churn/raw/x"
-    assert lake_of("churn").uri("raw/y") == f"{settings().lake}/churn/raw/y"
+    assert open_lake("churn").uri("raw/x") == "s3://real/lake/churn/raw/x"
+    assert open_lake("churn").uri("raw/y") == f"{settings().lake}/churn/raw/y"

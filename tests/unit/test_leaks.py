@@ -6,9 +6,9 @@ from functools import cache
 import polars as pl
 import pytest
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from feature_repo.flights import transforms
-from tasks.leaks import Function, Leak, leaks
+from tasks.checks.leakage import FeatureFunction, Leak, find_leaks
 from tests.real_lake import START, known
 
 DAY = timedelta(days=1)
@@ -22,8 +22,8 @@ def raw() -> dict[str, pl.LazyFrame]:
     return {name: known(FLIGHTS, name, START - 9 * DAY, end).lazy() for name in FLIGHTS.tables}
 
 
-def found(name: str, function: Function) -> list[Leak]:
-    return list(leaks(FLIGHTS, {name: function}, raw()))
+def found(name: str, function: FeatureFunction) -> list[Leak]:
+    return list(find_leaks(FLIGHTS, {name: function}, raw()))
 
 
 def observed_is_known(rows, start, end):
@@ -63,7 +63,9 @@ def known_at_departure(rows, start, end):
 
 def test_the_shipped_features_know_nothing_early() -> None:
     names = ("spine", "labels", *FLIGHTS.features.views)
-    assert list(leaks(FLIGHTS, {name: getattr(transforms, name) for name in names}, raw())) == []
+    assert (
+        list(find_leaks(FLIGHTS, {name: getattr(transforms, name) for name in names}, raw())) == []
+    )
 
 
 @pytest.mark.parametrize(

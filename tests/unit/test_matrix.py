@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.errors import BadModel
-from configs.use_case import Features
-from tasks.matrix import Schema, build_matrix, learn_schema
+from configs.schema.data import Features
+from tasks.models.matrix import InputSchema, build_matrix
+from tasks.training.fit import learn_schema
 
 FEATURES = Features(
     module="m",
@@ -58,12 +59,12 @@ def test_a_column_of_nulls_only_still_gives_a_matrix():
 
 def test_the_schema_survives_json():
     schema = learn_schema(FEATURES, ROWS)
-    assert Schema.model_validate_json(schema.model_dump_json()) == schema
+    assert InputSchema.model_validate_json(schema.model_dump_json()) == schema
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ü", "", None, "never seen"]), min_size=1, max_size=30))
 def test_the_code_of_a_category_does_not_depend_on_the_other_rows(values):
-    schema = Schema(numeric=(), categorical=("c",), vocabulary={"c": ("", "a", "b", "ü")})
+    schema = InputSchema(numeric=(), categorical=("c",), vocabulary={"c": ("", "a", "b", "ü")})
     frame = pl.DataFrame({"c": pl.Series(values, dtype=pl.String)})
     together = build_matrix(frame, schema)
     alone = np.vstack([build_matrix(frame[i], schema) for i in range(frame.height)])

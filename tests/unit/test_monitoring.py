@@ -3,47 +3,55 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.lake import Lake
-from tasks.monitoring import TABLE, Number, as_rows, history, save
+from tasks.monitoring.measurements import (
+    MONITORING_TABLE,
+    Measurement,
+    measurement_rows,
+    read_measurements,
+    save_measurements,
+)
+from tasks.storage.lake import Lake
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
 
-def numbers(at: datetime, value: float = 0.7) -> list[Number]:
+def numbers(at: datetime, value: float = 0.7) -> list[Measurement]:
     return [
-        Number("performance", "roc_auc", at - WEEK, at, value, 0.75, coverage=0.9, rows=10),
-        Number("drift", "x", at - WEEK, at, 0.2, 0.0, 0.1, rows=10, verdict="page"),
-        Number("performance", "roc_auc_5w", at - 5 * WEEK, at, None, 0.75, 0.7, 0.3, 10),
+        Measurement("performance", "roc_auc", at - WEEK, at, value, 0.75, coverage=0.9, rows=10),
+        Measurement("drift", "x", at - WEEK, at, 0.2, 0.0, 0.1, rows=10, verdict="page"),
+        Measurement("performance", "roc_auc_5w", at - 5 * WEEK, at, None, 0.75, 0.7, 0.3, 10),
     ]
 
 
 def test_rows_keep_what_the_numbers_say_and_nulls_where_they_say_nothing() -> None:
-    rows = as_rows(numbers(MONDAY), MONDAY, 3)
+    rows = measurement_rows(numbers(MONDAY), MONDAY, 3)
     assert rows["model_version"].to_list() == [3, 3, 3]
     assert rows["verdict"].to_list() == [None, "page", None]
     assert rows["value"].to_list() == [0.7, 0.2, None]
-    assert as_rows([], MONDAY, 3).schema == rows.schema
+    assert measurement_rows([], MONDAY, 3).schema == rows.schema
 
 
 def test_saving_twice_commits_once(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    rows = as_rows(numbers(MONDAY), MONDAY, 1)
-    assert save(lake, rows, MONDAY) == 0
-    assert save(lake, rows.reverse(), MONDAY) == 0
-    assert lake.version(TABLE) == 0
+    rows = measurement_rows(numbers(MONDAY), MONDAY, 1)
+    assert save_measurements(lake, rows, MONDAY) == 0
+    assert save_measurements(lake, rows.reverse(), MONDAY) == 0
+    assert lake.version(MONITORING_TABLE) == 0
 
 
 def test_other_numbers_replace_those_of_their_moment_only(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    save(lake, as_rows(numbers(MONDAY), MONDAY, 1), MONDAY)
-    save(lake, as_rows(numbers(MONDAY + WEEK), MONDAY + WEEK, 1), MONDAY + WEEK)
-    save(lake, as_rows(numbers(MONDAY, 0.6)[:1], MONDAY, 1), MONDAY)
-    assert history(lake, MONDAY)["value"].to_list() == [0.6]
-    assert history(lake, MONDAY + WEEK).height == 4
+    save_measurements(lake, measurement_rows(numbers(MONDAY), MONDAY, 1), MONDAY)
+    save_measurements(
+        lake, measurement_rows(numbers(MONDAY + WEEK), MONDAY + WEEK, 1), MONDAY + WEEK
+    )
+    save_measurements(lake, measurement_rows(numbers(MONDAY, 0.6)[:1], MONDAY, 1), MONDAY)
+    assert read_measurements(lake, MONDAY)["value"].to_list() == [0.6]
+    assert read_measurements(lake, MONDAY + WEEK).height == 4
 
 
 def test_before_the_first_window_the_history_is_empty(tmp_path: Path) -> None:
-    found = history(Lake(str(tmp_path)), MONDAY)
+    found = read_measurements(Lake(str(tmp_path)), MONDAY)
     assert found.is_empty()
-    assert found.schema == as_rows([], MONDAY, 1).schema
+    assert found.schema == measurement_rows([], MONDAY, 1).schema

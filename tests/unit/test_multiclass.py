@@ -11,24 +11,34 @@ import pytest
 from sklearn import metrics
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from configs.costs import ClassCost
 from configs.errors import BadConfig, NoRows
-from configs.policy import Gate
-from configs.use_case import Candidate, UseCase
-from tasks.card import make_card
-from tasks.comparison import Answers, Pair, block_of, compare, draw_blocks, measure
-from tasks.contributions import contributions
-from tasks.evaluation import calibration_table
-from tasks.export import answer, export_fitted, open_session, to_onnx
-from tasks.kinds import kind_of
-from tasks.kinds.multiclass import Multiclass
-from tasks.lake import Lake
-from tasks.matrix import to_answers, to_column
-from tasks.paired import both_answers, pairs
-from tasks.parts import put_aside
-from tasks.registry import Model, golden_rows, predict
-from tasks.replay import measure as replayed
-from tasks.training import Parts, fit_candidate, training_parts
+from configs.schema.costs import ClassCost
+from configs.schema.promotion import Gate
+from configs.schema.training import Candidate
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
+    PairedPredictions,
+    Predictions,
+    assign_blocks,
+    block_metric,
+    compare_models,
+    draw_blocks,
+)
+from tasks.evaluation.metrics import calibration_table
+from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.evaluation.problem_types.multiclass import Multiclass
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.registry import Model, predict
+from tasks.promotion.paired_rows import both_predictions, pair_rows
+from tasks.replay import policy_metrics as replayed
+from tasks.scoring.contributions import explain_rows
+from tasks.storage.chunks import spill_chunk
+from tasks.storage.lake import Lake
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import convert_to_onnx, export_candidate
 from tests.real_classes import CLASSES, classes_use_case
 from tests.real_flights import END, january
 
@@ -66,14 +76,14 @@ def use_case() -> UseCase:
 
 
 @pytest.fixture(scope="module")
-def parts(use_case: UseCase) -> Parts:
+def parts(use_case: UseCase) -> TrainingSplit:
     """January's flights, with classes that follow from hour, distance and carrier."""
     rows = january()
     noise = pl.Series(np.random.default_rng(0).normal(0, 8, rows.height))
     of_carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * 2.0
     minutes = 2 * pl.col("departure_hour") + of_carrier - pl.col("distance") / 100 + noise
     code = (minutes > 15).cast(pl.Int8) + (minutes > 30).cast(pl.Int8)
-    return training_parts(use_case, rows.with_columns(arrival=code), END)
+    return split_training_rows(use_case, rows.with_columns(arrival=code), END)
 
 
 def test_metrics_are_scikit_learns():
@@ -141,11 +151,11 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
 )
 def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, reference):
     y, p = some(500)
-    block = block_of(pl.Series([NOON + timedelta(days=i % 20) for i in range(500)]), Gate(), 0)
-    one = Answers(p, KIND.decide(p, ClassCost().prices(CLASSES)))
-    pair, draws = Pair(y, block, 20, one, one, KIND), draw_blocks(20, 5, seed=1)
+    block = assign_blocks(pl.Series([NOON + timedelta(days=i % 20) for i in range(500)]), Gate(), 0)
+    one = Predictions(p, KIND.decide(p, ClassCost().prices(CLASSES)))
+    pair, draws = PairedPredictions(y, block, 20, one, one, KIND), draw_blocks(20, 5, seed=1)
     theirs = [reference(y, p, draw[block]) for draw in draws]
-    found = measure(subject, pair, one, ClassCost())(draws)
+    found = block_metric(subject, pair, one, ClassCost())(draws)
     np.testing.assert_allclose(found, theirs, rtol=1e-6)
 
 
@@ -154,8 +164,8 @@ def test_a_model_too_sure_of_itself_is_shown_to_be_worse_calibrated(use_case):
     sharp = p**4 / (p**4).sum(axis=1, keepdims=True)
     times = [NOON + timedelta(days=i % 20) for i in range(len(y))]
     rows = pl.DataFrame({"arrival": y, "prediction_time": times, "origin": ["JFK"] * len(y)})
-    new, old = (Answers(v, KIND.decide(v, THRESHOLD)) for v in (sharp, p))
-    found = {of.subject: of for of in compare(use_case, rows, new, old)}
+    new, old = (Predictions(v, KIND.decide(v, THRESHOLD)) for v in (sharp, p))
+    found = {of.subject: of for of in compare_models(use_case, rows, new, old)}
     assert set(found) == {"log_loss", "cost", "calibration", "origin=JFK"}
     assert {found[name].high < 0 for name in ("log_loss", "calibration")} == {True}
     assert {of.unit for of in found.values()} == {1.0}
@@ -164,12 +174,12 @@ def test_a_model_too_sure_of_itself_is_shown_to_be_worse_calibrated(use_case):
 @pytest.mark.parametrize("name", ["logistic", "boosting", "forest"])
 def test_a_file_answers_and_decides_like_its_estimator(use_case, parts, name):
     fitted = fit_candidate(use_case, name, parts)
-    exported = export_fitted(use_case, fitted, parts)
+    exported = export_candidate(use_case, fitted, parts)
     assert 0 < exported.parity < use_case.gate.parity
     assert fitted.validation["roc_auc"] > 0.6
     np.testing.assert_allclose(exported.threshold, fitted.threshold, atol=1e-3)
-    golden = golden_rows(exported, parts)
-    assert to_answers(golden["answer"]).shape == (64, 3)
+    golden = choose_golden_rows(exported, parts)
+    assert to_prediction_array(golden["answer"]).shape == (64, 3)
 
 
 def test_ties_of_a_forest_are_settled_for_both_runtimes():
@@ -194,21 +204,21 @@ def test_boostings_neighbours_in_float32_are_told_apart(seed):
     matrix = draw.choice(np.concatenate([lower, upper]), (4000, 1))
     label = np.isin(matrix[:, 0], upper) * draw.integers(0, 3, 4000)
     fitted = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=1).fit(matrix, label)
-    session = open_session(to_onnx(fitted, 1))
-    ours = answer(session, matrix)
+    session = open_onnx_session(convert_to_onnx(fitted, 1))
+    ours = run_onnx(session, matrix)
     assert np.abs(ours - fitted.predict_proba(matrix)).max() < 1e-6
-    assert answer(session, matrix[:0]).shape == (0, 3)
+    assert run_onnx(session, matrix[:0]).shape == (0, 3)
 
 
 def test_contributions_add_up_to_the_decided_class(use_case, parts):
-    exported = export_fitted(use_case, fit_candidate(use_case, "boosting", parts), parts)
-    card = make_card(use_case, parts, [exported.fitted], exported, {})
-    model = Model(card, open_session(exported.onnx), 1, golden_rows(exported, parts))
+    exported = export_candidate(use_case, fit_candidate(use_case, "boosting", parts), parts)
+    card = build_model_card(use_case, parts, [exported.fitted], exported, {})
+    model = Model(card, open_onnx_session(exported.onnx), 1, choose_golden_rows(exported, parts))
     rows = parts.holdout.head(40)
     value = predict(model, rows)
     decided = KIND.decide(value, card.threshold)
     assert len(set(decided.tolist())) > 1
-    found = contributions(model, rows, 64, 0)
+    found = explain_rows(model, rows, 64, 0)
     base = value[np.arange(40), decided] - found.sum(axis=1)
     mean = predict(model, model.golden).mean(axis=0)  # each golden row once
     np.testing.assert_allclose(base, mean[decided], rtol=0, atol=1e-9)
@@ -218,7 +228,7 @@ def test_a_class_that_was_never_seen_is_named(use_case, parts):
     rows = pl.concat([parts.train, parts.validation, parts.holdout])
     late = (pl.col("arrival") == 2) & (pl.col("prediction_time") < parts.validation_start)
     with pytest.raises(NoRows, match=r"has no row of class late \(label.classes\)\. Ingest more"):
-        training_parts(use_case, rows.filter(~late), END)
+        split_training_rows(use_case, rows.filter(~late), END)
     one = replace(parts, train=parts.train.filter(arrival=1))
     assert KIND.unseen(one.train["arrival"].to_numpy()) == ("early", "late")
 
@@ -237,24 +247,24 @@ def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
     _, p = some(50)
     decided = KIND.decide(p, THRESHOLD)
     rows = pl.DataFrame({"at": [NOON] * 50}).with_columns(
-        to_column("probability", p), KIND.in_table(decided)
+        to_prediction_column("probability", p), KIND.in_table(decided)
     )
     lake, window = Lake(str(tmp_path)), (NOON, NOON + timedelta(days=1))
     assert lake.replace_window("it", rows, "at", window) == 0
     assert lake.replace_window("it", rows, "at", window) == 0
     found = lake.scan("it").collect()
-    np.testing.assert_array_equal(to_answers(found["probability"]), p)
+    np.testing.assert_array_equal(to_prediction_array(found["probability"]), p)
     np.testing.assert_array_equal(KIND.of_table(found["decision"]), decided)
-    assert to_answers(found["probability"].clear()).shape == (0, 0)
+    assert to_prediction_array(found["probability"].clear()).shape == (0, 0)
 
 
 def test_parts_of_a_window_hold_lists_too(tmp_path: Path):
     """As partitions put them aside, and one commit takes them all."""
     _, p = some(40)
     days = [NOON + timedelta(days=number) for number in range(3)]
-    whole = pl.DataFrame({"at": days[:2] * 20}).with_columns(to_column("probability", p))
+    whole = pl.DataFrame({"at": days[:2] * 20}).with_columns(to_prediction_column("probability", p))
     parts = [
-        put_aside(span, whole.filter(at=span[0]), f"{tmp_path}/aside") for span in pairwise(days)
+        spill_chunk(span, whole.filter(at=span[0]), f"{tmp_path}/aside") for span in pairwise(days)
     ]
     lake = Lake(str(tmp_path))
     for _ in range(2):
@@ -266,7 +276,7 @@ def test_an_answer_with_nan_is_none(use_case):
     keys = {name: pl.Series(range(3)) for name in use_case.spine.key}
     given = pl.DataFrame(keys).with_columns(
         pl.lit(NOON).alias("prediction_time"),
-        to_column("probability", some(3)[1]),
+        to_prediction_column("probability", some(3)[1]),
         pl.lit("late").alias("decision"),
         arm=pl.lit("champion"), used=True, model_version=1,
     )  # fmt: skip
@@ -274,26 +284,26 @@ def test_an_answer_with_nan_is_none(use_case):
     other = given.with_columns(
         pl.Series("probability", broken), used=pl.lit(value=False), model_version=2
     )
-    rows = pairs(use_case, pl.concat([given, other]), 1, 2)
+    rows = pair_rows(use_case, pl.concat([given, other]), 1, 2)
     assert rows.height == 1
-    _, old = both_answers(use_case, rows)
+    _, old = both_predictions(use_case, rows)
     assert (old.value[0].tolist(), old.decision[0]) == (broken[2], 2)
-    assert both_answers(use_case, rows.clear())[0].value.size == 0
+    assert both_predictions(use_case, rows.clear())[0].value.size == 0
 
 
 def test_a_replay_measures_classes(use_case):
     y, p = some(600)
     rows = pl.DataFrame(
         {"arrival": y, "prediction_time": [NOON + timedelta(days=i % 6) for i in range(600)]}
-    ).with_columns(to_column("value", p), KIND.in_table(KIND.decide(p, THRESHOLD)))
-    found = replayed.numbers(use_case, "it", rows, (NOON, NOON + timedelta(days=9)))
+    ).with_columns(to_prediction_column("value", p), KIND.in_table(KIND.decide(p, THRESHOLD)))
+    found = replayed.measure_policy(use_case, "it", rows, (NOON, NOON + timedelta(days=9)))
     numbers = {subject: value for _, _, _, subject, value, *_ in found}
     holdout = KIND.evaluate(y, p, THRESHOLD, use_case.evaluation.cost)
     expected = (holdout["log_loss"], holdout["cost"], holdout["calibration_gap"])
     assert tuple(numbers.values()) == pytest.approx(expected)
-    assert replayed.costs(use_case, rows).mean() == pytest.approx(holdout["cost"])
+    assert replayed.measure_row_costs(use_case, rows).mean() == pytest.approx(holdout["cost"])
 
 
 def test_prices_are_a_matrix_of_true_and_decided_classes():
     assert COST.prices(CLASSES) == tuple(map(tuple, PRICES.tolist()))
-    assert kind_of(classes_use_case()).classes == CLASSES
+    assert problem_type_of(classes_use_case()).classes == CLASSES

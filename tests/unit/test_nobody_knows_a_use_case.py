@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.schema.loading import load_use_case, use_case_names
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT
-from configs.use_case import UseCase, load_use_case, use_case_names
 
 DEFAULTS = {"spine", "labels", "prediction_time", "label_known_time"}
 OWN = {

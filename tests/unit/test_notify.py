@@ -7,17 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.policy import Notify
-from configs.use_case import UseCase, load_use_case
-from tasks.ledger import Entry, Ledger, What
-from tasks.notify import KEPT, due, message, severity, tell
+from configs.schema.loading import load_use_case
+from configs.schema.monitoring import Notify
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry, EntryKind, Ledger
+from tasks.monitoring.notifications import (
+    RECENT,
+    entry_severity,
+    list_due_notifications,
+    notification_text,
+    send_due_notifications,
+)
 
 NOON = datetime(2024, 3, 4, 12, tzinfo=UTC)
 OPS, TEAM = "slack-webhook/ops", "custom-webhook/team"
 BLOCKS = (Notify(block=OPS), Notify(block=TEAM, severities=("page", "ticket", "inform")))
 
 
-def entry(what: What, key: str, seq: int = 1, days: float = 0, **evidence: Any) -> Entry:
+def entry(what: EntryKind, key: str, seq: int = 1, days: float = 0, **evidence: Any) -> Entry:
     """An entry that was recorded so many days after NOON."""
     recorded = NOON + timedelta(days=days)
     return Entry("flights", what, key, NOON, "test", 1, evidence, seq, recorded)
@@ -77,21 +84,24 @@ def book() -> Ledger:
     ],
 )
 def test_every_entry_has_its_severity(about: Entry, expected: str | None) -> None:
-    assert severity(about) == expected
+    assert entry_severity(about) == expected
 
 
 def test_a_block_gets_what_it_wants_in_order_and_once() -> None:
     entries = [entry("promoted", "decision:1"), episode("x")]
     expected = [(TEAM, "decision:1"), (OPS, "episode:x"), (TEAM, "episode:x")]
-    assert sent(due(entries, BLOCKS)) == expected
+    assert sent(list_due_notifications(entries, BLOCKS)) == expected
     told = entry("notified", f"notified:{OPS}:episode:x")
-    assert sent(due([*entries, told], BLOCKS)) == [(TEAM, "decision:1"), (TEAM, "episode:x")]
-    assert due([], BLOCKS) == due(entries, []) == []
+    assert sent(list_due_notifications([*entries, told], BLOCKS)) == [
+        (TEAM, "decision:1"),
+        (TEAM, "episode:x"),
+    ]
+    assert list_due_notifications([], BLOCKS) == list_due_notifications(entries, []) == []
 
 
 def test_a_block_named_twice_is_told_once() -> None:
     twice = (Notify(block=OPS), Notify(block=OPS, severities=("ticket", "page")))
-    assert sent(due([episode("x")], twice)) == [(OPS, "episode:x")]
+    assert sent(list_due_notifications([episode("x")], twice)) == [(OPS, "episode:x")]
 
 
 def test_a_new_block_is_told_of_what_is_open_and_of_the_last_days_only() -> None:
@@ -101,21 +111,21 @@ def test_a_new_block_is_told_of_what_is_open_and_of_the_last_days_only() -> None
         entry("rolled_back", "rollback:3", days=-4),
         entry("refused", "decision:2", days=-2), entry("deferred", "deferred:3", days=0),
     ]  # fmt: skip
-    found = [key for block, key in sent(due(entries, BLOCKS)) if block == TEAM]
+    found = [key for block, key in sent(list_due_notifications(entries, BLOCKS)) if block == TEAM]
     assert found == ["episode:lasting", "decision:2"]
 
 
 def test_what_a_broken_webhook_missed_waits_as_long_as_nothing_else_happens() -> None:
     entries = [entry("rolled_back", "rollback:3")]
-    assert sent(due(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
-    entries.append(entry("deferred", "deferred:3", days=KEPT / timedelta(days=1)))
-    assert sent(due(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
+    assert sent(list_due_notifications(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
+    entries.append(entry("deferred", "deferred:3", days=RECENT / timedelta(days=1)))
+    assert sent(list_due_notifications(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
     entries.append(entry("deferred", "deferred:4", days=4))
-    assert due(entries, BLOCKS[:1]) == []
+    assert list_due_notifications(entries, BLOCKS[:1]) == []
 
 
 def test_a_message_says_model_what_evidence_and_where_to_look() -> None:
-    subject, body = message(load_use_case("flights"), episode("drift:carrier"))
+    subject, body = notification_text(load_use_case("flights"), episode("drift:carrier"))
     assert subject == "[page] flights: episode opened v1: drift:carrier"
     assert "drift:carrier is bad" in body
     assert "2024-03-04 12:00 UTC" in body
@@ -124,7 +134,7 @@ def test_a_message_says_model_what_evidence_and_where_to_look() -> None:
 
 def test_who_is_asked_is_told_how_to_answer() -> None:
     asked = entry("approval_asked", "approval_asked:1", reason="the gate let it in")
-    subject, body = message(load_use_case("flights"), asked)
+    subject, body = notification_text(load_use_case("flights"), asked)
     assert subject.startswith("[ticket] flights: approval asked v1")
     assert "mainspring approve (or reject) flights 1" in body
 
@@ -132,11 +142,11 @@ def test_who_is_asked_is_told_how_to_answer() -> None:
 def test_told_is_recorded_and_twice_is_as_once(book: Ledger) -> None:
     out = Outbox()
     book.record(episode("x"))
-    told, broken = tell(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
     assert [e.key for e in told] == [f"notified:{b}:episode:x" for b in (OPS, TEAM)]
     assert told[0].at == NOON
     assert not broken
-    assert tell(book, flights(*BLOCKS), out) == ([], {})
+    assert send_due_notifications(book, flights(*BLOCKS), out) == ([], {})
     assert [block for block, *_ in out.sent] == [OPS, TEAM]
 
 
@@ -145,11 +155,11 @@ def test_a_block_that_fails_stops_nobody_and_is_told_later_in_order(book: Ledger
     out.broken = {OPS}
     for about in (episode("x"), closed("x")):
         book.record(about)
-    told, broken = tell(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
     assert [e.evidence["block"] for e in told] == [TEAM, TEAM]
     assert isinstance(broken[OPS], ConnectionError)
     out.broken.clear()
-    told, broken = tell(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
     assert [e.evidence["entry"] for e in told] == ["episode:x", "closed:episode:x"]
     assert not broken
 
@@ -165,7 +175,7 @@ def test_whatever_fails_everybody_hears_all_in_order(
         for name in data.draw(st.sets(st.sampled_from("abc"), max_size=2)):
             book.record(episode(f"{name}{number}"))
         out.broken = broken
-        tell(book, case, out)
+        send_due_notifications(book, case, out)
     told = [e.key for e in book.entries("flights") if e.what == "episode_opened"]
     for block in (OPS, TEAM):
         subjects = [subject for to, subject, _ in out.sent if to == block]

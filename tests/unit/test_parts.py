@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from configs.errors import Conflict
-from tasks.lake import Lake
-from tasks.parts import Part, clear, folder_of, hold, put_aside
+from tasks.storage.chunks import Chunk, chunk_in_memory, remove_spill, spill_chunk, spill_folder
+from tasks.storage.lake import Lake
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -27,12 +27,12 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
 
 
-def parts(lake: Lake, *values: int) -> list[Part]:
+def parts(lake: Lake, *values: int) -> list[Chunk]:
     """A week by days, each of them put aside, with one value a day."""
     days = enumerate(values)
-    folder = folder_of(lake.root, WEEK)
+    folder = spill_folder(lake.root, WEEK)
     return [
-        put_aside(
+        spill_chunk(
             (START + day * DAY, START + (day + 1) * DAY),
             hours(24 * day, 24 * (day + 1), value),
             folder,
@@ -41,7 +41,7 @@ def parts(lake: Lake, *values: int) -> list[Part]:
     ]
 
 
-def replace(lake: Lake, rows: pl.DataFrame | list[Part], window=WEEK) -> int | None:
+def replace(lake: Lake, rows: pl.DataFrame | list[Chunk], window=WEEK) -> int | None:
     return lake.replace_window("t", rows, "at", window, keys=["key"], ignoring=["name"])
 
 
@@ -70,23 +70,23 @@ def test_rows_that_no_part_covers_are_taken_away(lake: Lake) -> None:
 
 
 def test_rows_outside_their_own_span_are_a_mistake(lake: Lake) -> None:
-    wrong = hold((START, START + DAY), hours(0, 30))
+    wrong = chunk_in_memory((START, START + DAY), hours(0, 30))
     with pytest.raises(ValueError, match="6 rows lie outside"):
-        replace(lake, [wrong, hold((START + DAY, WEEK[1]), hours(30, 40))])
+        replace(lake, [wrong, chunk_in_memory((START + DAY, WEEK[1]), hours(30, 40))])
 
 
 def test_what_is_made_again_is_the_same_file_and_half_a_file_is_none(lake: Lake) -> None:
     first, again = parts(lake, 1)[0], parts(lake, 1)[0]
     assert first == again
-    folder = Path(folder_of(lake.root, WEEK))
+    folder = Path(spill_folder(lake.root, WEEK))
     assert [path.name for path in folder.iterdir()] == [Path(first.address).name]
 
 
 def test_what_was_put_aside_can_be_cleared_twice_and_is_missed(lake: Lake) -> None:
     one = parts(lake, 1)[0]
-    folder = folder_of(lake.root, WEEK)
-    clear(folder)
-    clear(folder)
+    folder = spill_folder(lake.root, WEEK)
+    remove_spill(folder)
+    remove_spill(folder)
     assert not Path(folder).exists()
     with pytest.raises(Conflict, match="another run of the same window"):
         one.read()

@@ -7,11 +7,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.policy import Performance
-from configs.use_case import UseCase, load_use_case
-from tasks.evaluation import evaluate
-from tasks.monitoring import Number
-from tasks.performance import limit, longest_window, rules, weekly, with_labels
+from configs.schema.loading import load_use_case
+from configs.schema.monitoring import PerformanceRule
+from configs.schema.use_case import UseCase
+from tasks.evaluation.metrics import measure_binary
+from tasks.monitoring.measurements import Measurement
+from tasks.monitoring.performance import (
+    join_labels,
+    longest_window,
+    measure_rules,
+    measure_window_metrics,
+    rule_limit,
+)
 
 AS_OF = datetime(2024, 3, 4, tzinfo=UTC)
 LONG_AGO = AS_OF - timedelta(days=365)
@@ -23,7 +30,7 @@ HOLDOUT = {
 
 def use_case(*performance: dict[str, Any]) -> UseCase:
     flights = load_use_case("flights")
-    chosen = tuple(Performance.model_validate(rule) for rule in performance)
+    chosen = tuple(PerformanceRule.model_validate(rule) for rule in performance)
     monitor = flights.monitor.model_copy(update={"performance": chosen})
     return flights.model_copy(update={"monitor": monitor})
 
@@ -57,12 +64,12 @@ def known(rows: pl.DataFrame, lag: timedelta) -> pl.DataFrame:
     )
 
 
-def ruled(rows: pl.DataFrame, since: datetime = LONG_AGO) -> dict[str, Number]:
-    return {n.subject: n for n in rules(RULED, rows, HOLDOUT, 0.5, since, AS_OF)}
+def ruled(rows: pl.DataFrame, since: datetime = LONG_AGO) -> dict[str, Measurement]:
+    return {n.subject: n for n in measure_rules(RULED, rows, HOLDOUT, 0.5, since, AS_OF)}
 
 
 def labelled(rows: pl.DataFrame, hours: float = 0) -> pl.DataFrame:
-    return with_labels(RULED, rows, known(rows, timedelta(hours=hours)))
+    return join_labels(RULED, rows, known(rows, timedelta(hours=hours)))
 
 
 def test_late_labels_are_missing_and_order_stays() -> None:
@@ -81,7 +88,7 @@ def test_the_value_is_the_metric_of_the_labelled_rows_of_the_window() -> None:
     rows = labelled(predictions(), hours=24)
     known_rows = rows.drop_nulls("late")
     cost = RULED.evaluation.cost
-    expected = evaluate(known_rows["late"], known_rows["probability"], 0.5, cost)
+    expected = measure_binary(known_rows["late"], known_rows["probability"], 0.5, cost)
     found = ruled(rows)["roc_auc_2w"]
     assert found.value == expected["roc_auc"]
     assert found.coverage == pytest.approx((336 - 23) / 336)
@@ -101,7 +108,7 @@ def test_no_prediction_at_all_is_no_coverage() -> None:
     rows = labelled(predictions()).clear()
     assert {n.coverage for n in ruled(rows).values()} == {0.0}
     assert {n.verdict for n in ruled(rows).values()} == {None}
-    assert {n.value for n in weekly(RULED, rows, HOLDOUT, 0.5, AS_OF)} == {None}
+    assert {n.value for n in measure_window_metrics(RULED, rows, HOLDOUT, 0.5, AS_OF)} == {None}
 
 
 def test_a_new_champion_is_judged_when_it_has_reigned_long_enough() -> None:
@@ -125,7 +132,7 @@ def test_a_rule_gives_its_own_severity_and_is_ok_all_the_same() -> None:
     ticket = use_case({**AUC, "severity": "ticket"})
     for noise, verdict in ((0.5, "ok"), (6, "ticket")):
         rows = labelled(predictions(noise=noise))
-        (found,) = rules(ticket, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF)
+        (found,) = measure_rules(ticket, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF)
         assert found.verdict == verdict
 
 
@@ -139,15 +146,15 @@ def test_a_gap_pages_on_either_side(shift: float) -> None:
 
 
 def test_limits_lie_on_the_worse_side() -> None:
-    assert limit(Performance.model_validate(AUC), 0.75) == pytest.approx(0.70)
-    loss = Performance.model_validate({**AUC, "metric": "log_loss"})
-    assert limit(loss, 0.5) == pytest.approx(0.55)
-    assert limit(Performance.model_validate(GAP), -0.02) == pytest.approx(0.07)
+    assert rule_limit(PerformanceRule.model_validate(AUC), 0.75) == pytest.approx(0.70)
+    loss = PerformanceRule.model_validate({**AUC, "metric": "log_loss"})
+    assert rule_limit(loss, 0.5) == pytest.approx(0.55)
+    assert rule_limit(PerformanceRule.model_validate(GAP), -0.02) == pytest.approx(0.07)
 
 
 def test_history_has_every_metric_whatever_the_rules_and_no_verdict() -> None:
     rows = labelled(predictions())
-    found = {n.subject: n for n in weekly(use_case(), rows, HOLDOUT, 0.5, AS_OF)}
+    found = {n.subject: n for n in measure_window_metrics(use_case(), rows, HOLDOUT, 0.5, AS_OF)}
     assert found.keys() == HOLDOUT.keys() - {"rows"}
     assert {n.verdict for n in found.values()} == {None}
     assert found["cost"].rows == 168
@@ -157,7 +164,7 @@ def test_history_has_every_metric_whatever_the_rules_and_no_verdict() -> None:
 
 def test_one_outcome_only_leaves_the_ranking_undefined() -> None:
     rows = labelled(predictions()).with_columns(late=pl.lit(0, pl.Int8))
-    found = {n.subject: n.value for n in weekly(RULED, rows, HOLDOUT, 0.5, AS_OF)}
+    found = {n.subject: n.value for n in measure_window_metrics(RULED, rows, HOLDOUT, 0.5, AS_OF)}
     assert found["roc_auc"] is None
     assert found["cost"] is not None
     assert ruled(rows)["roc_auc_2w"].verdict is None

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tasks.plots import bands
+from tasks.reporting.ledger_marks import ledger_bands
 from tests.unit.test_ledger import START, entry, numbered
 
 UNTIL = START + timedelta(days=60)
@@ -14,7 +14,7 @@ def said(entry, **evidence):
 
 
 def days(entries):
-    found = bands(numbered(*entries), UNTIL)
+    found = ledger_bands(numbered(*entries), UNTIL)
     return [(b.name, (b.start - START).days, (b.end - START).days) for b in found]
 
 

@@ -9,21 +9,21 @@ import pytest
 
 from configs.errors import BadConfig, CannotStart
 from configs.settings import Settings, settings
-from infra import elsewhere, healthy, pools
-from tasks.card import revision
+from infra import deploy, healthcheck, work_pools
+from tasks.training.build_card import code_revision
 
 
 def test_a_pool_of_containers_needs_an_image_and_a_process_pool_none(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "image" not in pools.template("process")["variables"]["properties"]
+    assert "image" not in work_pools.template("process")["variables"]["properties"]
     for kind in ("docker", "kubernetes"):
         with pytest.raises(BadConfig, match=f"a {kind} pool needs MAINSPRING_IMAGE"):
-            pools.template(kind)
+            work_pools.template(kind)
     monkeypatch.setenv("MAINSPRING_IMAGE", "registry.example.com/mainspring:1.4")
     settings.cache_clear()
     for kind in ("docker", "kubernetes"):
-        image = pools.template(kind)["variables"]["properties"]["image"]
+        image = work_pools.template(kind)["variables"]["properties"]["image"]
         assert image["default"] == "registry.example.com/mainspring:1.4"
 
 
@@ -34,7 +34,7 @@ def test_a_server_that_does_not_answer_is_named(
         url = f"http://127.0.0.1:{freed.getsockname()[1]}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
     with pytest.raises(CannotStart, match=f"no Prefect server answers at {url}"):
-        elsewhere.deploy(schedules=True)
+        deploy.deploy(schedules=True)
 
 
 def test_what_is_given_empty_is_not_given(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_what_is_given_empty_is_not_given(home: Path, monkeypatch: pytest.Monkey
 def test_an_image_says_what_it_was_built_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAINSPRING_REVISION", "4f2a")
     settings.cache_clear()
-    assert revision() == "4f2a"
+    assert code_revision() == "4f2a"
 
 
 @pytest.mark.parametrize(("answer", "code"), [(200, 0), (404, 1), (503, 1)])
@@ -60,7 +60,7 @@ def test_health_is_an_answer_of_2xx(
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        assert healthy.main(f"http://127.0.0.1:{server.server_port}/health") == code
+        assert healthcheck.main(f"http://127.0.0.1:{server.server_port}/health") == code
         thread.join()
     assert (str(answer) in capsys.readouterr().out) == bool(code)
 
@@ -68,5 +68,5 @@ def test_health_is_an_answer_of_2xx(
 def test_nobody_there_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as freed:
         port = freed.getsockname()[1]
-    assert healthy.main(f"http://127.0.0.1:{port}") == 1
+    assert healthcheck.main(f"http://127.0.0.1:{port}") == 1
     assert "refused" in capsys.readouterr().out

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from configs.errors import RefusedBatch
-from configs.use_case import Table
-from tasks.reading import parse, schema
+from configs.schema.data import Table
+from tasks.ingestion.parsing import lake_schema, parse_file
 
 TABLE = Table.model_validate(
     {
@@ -33,14 +33,14 @@ def parquet(**columns: pl.Series) -> bytes:
 
 
 def test_csv_is_read_into_the_types_of_the_lake() -> None:
-    rows = parse(
+    rows = parse_file(
         csv(
             "2013-01-01T06:00:00Z,1e3,5,True,007", "2013-01-01 08:00:00+02:00,NaN,,,", ",,,false,x"
         ),
         "a.csv",
         TABLE,
     )
-    assert rows.schema == schema(TABLE)
+    assert rows.schema == lake_schema(TABLE)
     assert rows.rows() == [
         (SIX, 1000.0, 5, True, "007"),
         (SIX, None, None, None, None),
@@ -50,9 +50,9 @@ def test_csv_is_read_into_the_types_of_the_lake() -> None:
 
 def test_a_time_without_a_zone_is_utc() -> None:
     text = csv("2013-01-01T06:00:00,1,1,true,a", "2013-01-01 06:00:00,1,1,true,b")
-    assert parse(text, "a.csv", TABLE)["at"].to_list() == [SIX, SIX]
+    assert parse_file(text, "a.csv", TABLE)["at"].to_list() == [SIX, SIX]
     naive = parquet(at=pl.Series([SIX.replace(tzinfo=None)], dtype=pl.Datetime("ms")))
-    assert parse(naive, "a.parquet", TABLE)["at"].to_list() == [SIX]
+    assert parse_file(naive, "a.parquet", TABLE)["at"].to_list() == [SIX]
 
 
 def test_parquet_of_the_same_family_is_taken_and_further_columns_left_out() -> None:
@@ -63,16 +63,16 @@ def test_parquet_of_the_same_family_is_taken_and_further_columns_left_out() -> N
         ok=pl.Series([None], dtype=pl.Null),
         more=pl.Series([1]),
     )
-    rows = parse(changed, "a.parquet", TABLE)
-    assert rows.schema == schema(TABLE)
+    rows = parse_file(changed, "a.parquet", TABLE)
+    assert rows.schema == lake_schema(TABLE)
     assert rows.row(0) == (SIX, 2.0, 2, None, "b")
 
 
 def test_a_date_is_its_first_moment() -> None:
     midnight = SIX.replace(hour=0)
-    assert parse(csv("2013-01-01,1,1,true,a"), "a.csv", TABLE)["at"].to_list() == [midnight]
+    assert parse_file(csv("2013-01-01,1,1,true,a"), "a.csv", TABLE)["at"].to_list() == [midnight]
     dates = parquet(at=pl.Series([SIX.date()]))
-    assert parse(dates, "a.parquet", TABLE)["at"].to_list() == [midnight]
+    assert parse_file(dates, "a.parquet", TABLE)["at"].to_list() == [midnight]
 
 
 @pytest.mark.parametrize(
@@ -87,23 +87,23 @@ def test_a_date_is_its_first_moment() -> None:
 def test_a_value_of_another_type_refuses_the_file(line: str, column: str, value: str) -> None:
     good = "2013-01-01T06:00:00Z,1,1,true,a"
     with pytest.raises(RefusedBatch, match=f"a.csv: column {column} .* row 2 of 2 .*'{value}'"):
-        parse(csv(good, line), "a.csv", TABLE)
+        parse_file(csv(good, line), "a.csv", TABLE)
 
 
 def test_a_parquet_column_of_another_type_refuses_the_file() -> None:
     with pytest.raises(RefusedBatch, match="column id must hold text, but row 1 of 1 holds 7"):
-        parse(parquet(id=pl.Series([7])), "a.parquet", TABLE)
+        parse_file(parquet(id=pl.Series([7])), "a.parquet", TABLE)
     with pytest.raises(RefusedBatch, match="column n must hold whole numbers"):
-        parse(parquet(n=pl.Series([1.0])), "a.parquet", TABLE)
+        parse_file(parquet(n=pl.Series([1.0])), "a.parquet", TABLE)
 
 
 def test_missing_columns_are_named_with_those_that_are_there() -> None:
     with pytest.raises(RefusedBatch, match=r"a.csv: column ok, id is missing \(there are: at, sha"):
-        parse(b"at,share,n\n", "a.csv", TABLE)
+        parse_file(b"at,share,n\n", "a.csv", TABLE)
 
 
 @pytest.mark.parametrize("content", [b"", parquet()[:-20], parquet()[:30], b"at,share\n1,2,3\n"])
 def test_what_cannot_be_read_is_refused(content: bytes) -> None:
     path = "a.csv" if content in (b"", b"at,share\n1,2,3\n") else "a.parquet"
     with pytest.raises(RefusedBatch, match=r"a\.(csv|parquet): .*land it again"):
-        parse(content, path, TABLE)
+        parse_file(content, path, TABLE)

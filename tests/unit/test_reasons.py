@@ -7,18 +7,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.policy import Explanations
-from configs.use_case import UseCase
-from tasks.card import make_card
-from tasks.contributions import contributions
-from tasks.export import export_fitted, open_session
-from tasks.lake import lake_of
-from tasks.predictions import CONTRIBUTIONS, write
-from tasks.reasons import reasons
-from tasks.registry import Model, golden_rows
-from tasks.rollout import Cast
-from tasks.scoring import Scored, predictions
-from tasks.training import fit_candidate, training_parts
+from configs.schema.monitoring import Explanations
+from configs.schema.use_case import UseCase
+from tasks.models.onnx_session import open_onnx_session
+from tasks.models.registry import Model
+from tasks.rollout.prediction_log import CONTRIBUTIONS
+from tasks.rollout.routing import Route
+from tasks.scoring.batch import ScoredRoute, prediction_rows
+from tasks.scoring.contributions import explain_flagged, explain_rows
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.lake import open_lake
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
 from tests.real_flights import END, january, quick_use_case
 
 WINDOW = (END - timedelta(days=2), END)
@@ -32,14 +34,14 @@ def use_case() -> UseCase:
 
 @pytest.fixture(scope="module")
 def model(use_case: UseCase) -> Model:
-    parts = training_parts(use_case, january(), END)
-    exported = export_fitted(use_case, fit_candidate(use_case, "boosting", parts), parts)
-    card = make_card(use_case, parts, [exported.fitted], exported, {})
-    return Model(card, open_session(exported.onnx), 1, golden_rows(exported, parts))
+    parts = split_training_rows(use_case, january(), END)
+    exported = export_candidate(use_case, fit_candidate(use_case, "boosting", parts), parts)
+    card = build_model_card(use_case, parts, [exported.fitted], exported, {})
+    return Model(card, open_onnx_session(exported.onnx), 1, choose_golden_rows(exported, parts))
 
 
 @pytest.fixture
-def scored(use_case: UseCase, model: Model) -> Scored:
+def scored(use_case: UseCase, model: Model) -> ScoredRoute:
     """Two versions answer, and of every second row the challenger's answer is used."""
     time = pl.col("prediction_time")
     rows = january().filter(time >= WINDOW[0], time < WINDOW[1]).with_row_index()
@@ -47,18 +49,18 @@ def scored(use_case: UseCase, model: Model) -> Scored:
     other = Model(model.card, model.session, 2, model.golden)
     parts = [rows.filter(pl.col("index") % 2 == i) for i in (0, 1)]
     used = [
-        predictions(use_case, m, part, arm, END, "run")
+        prediction_rows(use_case, m, part, arm, END, "run")
         for m, part, arm in zip((model, other), parts, ("champion", "challenger"), strict=True)
     ]
     service = model.card.feature_service
-    return Scored(
-        Cast(*WINDOW, 1, 2, 0.5), pl.concat(used), models={1: model, 2: other},
+    return ScoredRoute(
+        Route(*WINDOW, 1, 2, 0.5), pl.concat(used), models={1: model, 2: other},
         features={service: rows},
     )  # fmt: skip
 
 
 def test_every_flagged_row_gets_its_largest_contributions(use_case, model, scored):
-    found = reasons(use_case, scored)
+    found = explain_flagged(use_case, scored)
     flagged = scored.used.filter("decision")
     assert found.height == 3 * flagged.height > 0
     assert (
@@ -69,7 +71,7 @@ def test_every_flagged_row_gets_its_largest_contributions(use_case, model, score
     )
     one = found.filter(pl.struct(KEY) == found.select(pl.struct(KEY)).row(30)[0])
     frame = scored.features[model.card.feature_service].join(one.select(KEY).unique(), on=KEY)
-    whole = contributions(model, frame, use_case.explanations.permutations, use_case.seed)[0]
+    whole = explain_rows(model, frame, use_case.explanations.permutations, use_case.seed)[0]
     largest = np.argsort(-np.abs(whole))[:3]
     assert one["rank"].to_list() == [1, 2, 3]
     assert one["input"].to_list() == [model.card.inputs.inputs[i] for i in largest]
@@ -80,25 +82,30 @@ def test_every_flagged_row_gets_its_largest_contributions(use_case, model, score
 
 
 def test_scoring_again_commits_nothing_and_less_flagged_replaces(use_case, scored, home):
-    rows = reasons(use_case, scored)
+    rows = explain_flagged(use_case, scored)
     assert (
-        write(use_case, CONTRIBUTIONS, rows, WINDOW)
-        == write(use_case, CONTRIBUTIONS, rows.reverse(), WINDOW)
+        write_prediction_table(use_case, CONTRIBUTIONS, rows, WINDOW)
+        == write_prediction_table(use_case, CONTRIBUTIONS, rows.reverse(), WINDOW)
         == 0
     )
-    assert write(use_case, CONTRIBUTIONS, pl.DataFrame(), (END, END + timedelta(days=1))) == 0
-    assert write(use_case, CONTRIBUTIONS, rows.clear(), WINDOW) == 1
-    assert lake_of("flights").scan(CONTRIBUTIONS).collect().is_empty()
+    assert (
+        write_prediction_table(
+            use_case, CONTRIBUTIONS, pl.DataFrame(), (END, END + timedelta(days=1))
+        )
+        == 0
+    )
+    assert write_prediction_table(use_case, CONTRIBUTIONS, rows.clear(), WINDOW) == 1
+    assert open_lake("flights").scan(CONTRIBUTIONS).collect().is_empty()
 
 
 def test_nothing_predicted_is_no_table(use_case, scored, home):
-    rows = reasons(use_case, Scored(scored.cast))
-    assert write(use_case, CONTRIBUTIONS, rows, WINDOW) is None
-    assert not lake_of("flights").exists(CONTRIBUTIONS)
+    rows = explain_flagged(use_case, ScoredRoute(scored.cast))
+    assert write_prediction_table(use_case, CONTRIBUTIONS, rows, WINDOW) is None
+    assert not open_lake("flights").exists(CONTRIBUTIONS)
 
 
 def test_nothing_flagged_is_rows_without_any(use_case, scored):
     calm = scored.used.with_columns(decision=pl.lit(value=False))
-    found = reasons(use_case, replace(scored, used=calm))
+    found = explain_flagged(use_case, replace(scored, used=calm))
     assert found.is_empty()
     assert "contribution" in found.columns

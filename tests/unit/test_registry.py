@@ -10,21 +10,23 @@ import polars as pl
 import pytest
 
 from configs.errors import BadModel
-from tasks import registry
-from tasks.card import Card, make_card
-from tasks.card_text import markdown, summary
-from tasks.export import Exported, export_fitted
-from tasks.matrix import build_matrix
-from tasks.registry import (
-    champion_alias,
-    golden_rows,
+from tasks.models import registry
+from tasks.models.card import ModelCard
+from tasks.models.matrix import build_matrix
+from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.registry import (
+    find_version,
     open_model,
     predict,
-    register,
+    read_champion_alias,
+    register_version,
     set_champion_alias,
-    version_of,
 )
-from tasks.training import Parts, fit_candidate, training_parts
+from tasks.reporting.model_card_text import card_markdown, card_summary
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import ExportedModel, export_candidate
 from tests.real_flights import END, january, quick_use_case
 from tests.real_postgres import Postgres
 from tests.state import state as lies_in
@@ -36,13 +38,13 @@ USE_CASE = quick_use_case()
 class Trained:
     """A candidate that is ready to be registered."""
 
-    parts: Parts
-    exported: Exported
-    card: Card
+    parts: TrainingSplit
+    exported: ExportedModel
+    card: ModelCard
     golden: pl.DataFrame
 
     def register(self, origin: str) -> int:
-        return register(USE_CASE.name, self.exported.onnx, self.card, self.golden, origin)
+        return register_version(USE_CASE.name, self.exported.onnx, self.card, self.golden, origin)
 
 
 @pytest.fixture(scope="module", autouse=True, params=["sqlite", "postgresql"])
@@ -60,11 +62,13 @@ def state(
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    parts = training_parts(USE_CASE, january(), END)
+    parts = split_training_rows(USE_CASE, january(), END)
     fitted = fit_candidate(USE_CASE, "logistic", parts)
-    exported = export_fitted(USE_CASE, fitted, parts)
-    card = make_card(USE_CASE, parts, [fitted], exported, {"raw/schedules": 3, "features/tail": 7})
-    return Trained(parts, exported, card, golden_rows(exported, parts))
+    exported = export_candidate(USE_CASE, fitted, parts)
+    card = build_model_card(
+        USE_CASE, parts, [fitted], exported, {"raw/schedules": 3, "features/tail": 7}
+    )
+    return Trained(parts, exported, card, choose_golden_rows(exported, parts))
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +78,7 @@ def forget() -> None:
 
 
 def files_of(version: int) -> Path:
-    source = registry.connect().get_model_version_download_uri(USE_CASE.name, str(version))
+    source = connect_mlflow().get_model_version_download_uri(USE_CASE.name, str(version))
     return Path(source.removeprefix("file://"))
 
 
@@ -96,7 +100,7 @@ def test_a_version_brings_what_proves_it_again(trained):
 
 
 def test_what_mlflow_shows(trained):
-    client = registry.connect()
+    client = connect_mlflow()
     found = client.get_model_version(USE_CASE.name, str(trained.register("train:shown")))
     assert found.tags["digest"] == trained.card.digest
     assert found.tags["trained_until"] == trained.card.trained_until.isoformat()
@@ -115,7 +119,7 @@ def test_what_mlflow_shows(trained):
 def test_an_origin_is_registered_once(trained):
     first = trained.register("alert:episode:drift:2013-02-01")
     assert trained.register("alert:episode:drift:2013-02-01") == first
-    assert version_of(USE_CASE.name, "alert:episode:drift:2013-02-01") == first
+    assert find_version(USE_CASE.name, "alert:episode:drift:2013-02-01") == first
     assert trained.register("train:another") > first
 
 
@@ -165,23 +169,23 @@ def test_missing_files_and_versions_are_named(trained):
 
 def test_the_alias_follows(trained):
     first, second = trained.register("train:2013-01-21"), trained.register("train:another")
-    assert champion_alias("nobody") is None
+    assert read_champion_alias("nobody") is None
     for version in (first, second):
         set_champion_alias(USE_CASE.name, version)
-        assert champion_alias(USE_CASE.name) == version
+        assert read_champion_alias(USE_CASE.name) == version
 
 
 def test_the_card_reads_well(trained):
-    text = markdown(trained.card)
+    text = card_markdown(trained.card)
     assert trained.card.title in text
     assert "| raw/schedules | 3 |" in text
     assert trained.card.digest in text
-    assert len(summary(trained.card)) < 5000
-    again = Card.model_validate_json(trained.card.model_dump_json())
+    assert len(card_summary(trained.card)) < 5000
+    again = ModelCard.model_validate_json(trained.card.model_dump_json())
     assert again == trained.card
 
 
 def test_a_card_keeps_what_could_not_be_measured(trained):
     holdout = {**trained.card.holdout, "roc_auc": float("nan")}
     card = trained.card.model_copy(update={"holdout": holdout})
-    assert np.isnan(Card.model_validate_json(card.model_dump_json()).holdout["roc_auc"])
+    assert np.isnan(ModelCard.model_validate_json(card.model_dump_json()).holdout["roc_auc"])

@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.replay import Policy, under
-from configs.use_case import load_use_case
-from tasks.lake import Lake
-from tasks.ledger import Entry, Ledger, What
-from tasks.replay import told
-from tasks.replay.compare import Compared, compared, keep
-from tasks.replay.left import spent
-from tasks.replay.page import write_page
-from tasks.replay.plan import Job, Plan
-from tasks.replay.replay import Replay
-from tasks.replay.shared import TRUTH
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
+from tasks.ledger.log import Entry, EntryKind, Ledger
+from tasks.replay import tables
+from tasks.replay.compare import PolicyComparison, compare_policies, save_comparison
+from tasks.replay.plan import PolicyJob, ReplayPlan
+from tasks.replay.policy_results import read_cpu_seconds
+from tasks.replay.report import write_replay_page
+from tasks.replay.run import Replay
+from tasks.replay.shared_training import TRUTH_FILE
+from tasks.storage.lake import Lake
 from tests.real_flights import END, january
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
@@ -30,18 +30,20 @@ SHARPNESS = {"sharp": 0.35, "twin": 0.35, "blunt": 0.1, "mute": None}
 @pytest.fixture
 def replay(home: Path) -> Replay:
     """Four finished policies on real flights: two give the same answers, one never answers."""
-    plan = Plan(
+    plan = ReplayPlan(
         use_case=CASE, start=START, end=END, asked=END + timedelta(days=9), known_until=END,
         pinned_lake="", pinned={},
     )  # fmt: skip
     folder = home / "replay"
     jobs = {}
     for name in SHARPNESS:
-        policy = Policy(name=name, title=f"The {name} one")
-        jobs[name] = Job(policy=policy, use_case=under(policy, CASE), steps=(), trained=folder)
+        policy = RetrainingPolicy(name=name, title=f"The {name} one")
+        jobs[name] = PolicyJob(
+            policy=policy, use_case=apply_policy(policy, CASE), steps=(), trained=folder
+        )
     found = Replay(folder, plan, jobs)
     folder.mkdir()
-    january().select(*CASE.spine.key, "prediction_time", "late").write_parquet(folder / TRUTH)
+    january().select(*CASE.spine.key, "prediction_time", "late").write_parquet(folder / TRUTH_FILE)
     for name, sharpness in SHARPNESS.items():
         play(found, name, sharpness)
     return found
@@ -52,7 +54,7 @@ def play(replay: Replay, name: str, sharpness: float | None) -> None:
     (place / "state").mkdir(parents=True)
     (place / "progress.json").write_text(json.dumps({"done": 1, "seconds": {"score": 36.0}}))
     book = Ledger(f"sqlite:///{place / 'state' / 'ledger.db'}")
-    events: tuple[What, ...] = ("candidate_registered", "promoted", "candidate_registered")
+    events: tuple[EntryKind, ...] = ("candidate_registered", "promoted", "candidate_registered")
     for number, what in enumerate(events):
         evidence = {"reason": "as told"}
         book.record(Entry("flights", what, f"{what}{number}", START, "test", number, evidence))
@@ -68,13 +70,13 @@ def play(replay: Replay, name: str, sharpness: float | None) -> None:
     Lake(str(place / "state" / "lake" / "flights")).append_once("predictions", {"all": rows})
 
 
-def whole(found: Compared, policy: str) -> dict[str, float]:
+def whole(found: PolicyComparison, policy: str) -> dict[str, float]:
     rows = found.numbers.filter(pl.col("policy") == policy, start=START, end=END)
     return dict(rows.select("subject", "value").iter_rows())
 
 
 def test_every_week_and_the_whole_are_measured_with_intervals(replay: Replay) -> None:
-    found = compared(replay)
+    found = compare_policies(replay)
     own = found.numbers.filter(pl.col("policy") == "sharp", pl.col("subject") == "roc_auc")
     assert own.select("start", "end").rows() == [
         (START, START + timedelta(days=7)),
@@ -93,7 +95,7 @@ def test_every_week_and_the_whole_are_measured_with_intervals(replay: Replay) ->
 
 
 def test_regret_is_the_cost_beyond_the_best(replay: Replay) -> None:
-    found = compared(replay)
+    found = compare_policies(replay)
     of = {outcome.policy: outcome for outcome in found.outcomes}
     assert found.best.policy == "sharp"
     assert of["sharp"].regret == of["twin"].regret == 0
@@ -106,7 +108,7 @@ def test_regret_is_the_cost_beyond_the_best(replay: Replay) -> None:
 
 
 def test_what_happened_is_counted_after_the_first_champion(replay: Replay) -> None:
-    (first, *_) = compared(replay).outcomes
+    (first, *_) = compare_policies(replay).outcomes
     assert first.counts == {
         "alerts": 0, "retrains": 1, "promotions": 0, "refusals": 0, "rollbacks": 0,
     }  # fmt: skip
@@ -114,9 +116,11 @@ def test_what_happened_is_counted_after_the_first_champion(replay: Replay) -> No
 
 
 def test_pairs_are_compared_and_only_what_is_shown_is_said(replay: Replay) -> None:
-    found = compared(replay)
+    found = compare_policies(replay)
     assert set(found.differences) == {("sharp", "twin"), ("sharp", "blunt"), ("twin", "blunt")}
-    said = {(row["policies"], row["subject"]): row["verdict"] for row in told.differences(found)}
+    said = {
+        (row["policies"], row["subject"]): row["verdict"] for row in tables.difference_rows(found)
+    }
     assert said["sharp against twin", "ROC AUC"] == "the same answers"
     assert said["twin against blunt", "ROC AUC"] == "twin is better"
     (auc, *_) = found.differences["sharp", "blunt"]
@@ -124,23 +128,25 @@ def test_pairs_are_compared_and_only_what_is_shown_is_said(replay: Replay) -> No
 
 
 def test_policies_with_the_same_answers_are_drawn_as_one(replay: Replay) -> None:
-    assert compared(replay).distinct == {"sharp": ["sharp", "twin"], "blunt": ["blunt"]}
+    assert compare_policies(replay).distinct == {"sharp": ["sharp", "twin"], "blunt": ["blunt"]}
 
 
 def test_the_best_of_many_is_said_to_be_picked_afterwards(replay: Replay) -> None:
-    said = " ".join(told.warnings(compared(replay)))
+    said = " ".join(tables.list_warnings(compare_policies(replay)))
     assert "sharp has the least cost of 4 policies, and was picked after they were all" in said
     assert "Every interval of a difference is at 98.3%, so that all 3 pairs" in said
 
 
 def test_the_numbers_are_the_same_bytes_again(replay: Replay) -> None:
-    path = keep(compared(replay), replay.folder)
+    path = save_comparison(compare_policies(replay), replay.folder)
     before = path.read_bytes()
-    assert keep(compared(replay), replay.folder).read_bytes() == before
+    assert save_comparison(compare_policies(replay), replay.folder).read_bytes() == before
 
 
 def test_the_page_holds_everything_and_needs_nothing(replay: Replay) -> None:
-    path = write_page(replay, compared(replay), spent(replay), {"policies": 12.0})
+    path = write_replay_page(
+        replay, compare_policies(replay), read_cpu_seconds(replay), {"policies": 12.0}
+    )
     html = path.read_text()
     assert "data:image/png;base64," in html
     assert "The blunt one" in html
@@ -150,7 +156,7 @@ def test_the_page_holds_everything_and_needs_nothing(replay: Replay) -> None:
 
 
 def test_compute_is_money_by_the_rate_of_the_settings(replay: Replay) -> None:
-    row, *_, mute = told.outcomes(replay, compared(replay), spent(replay))
+    row, *_, mute = tables.outcome_rows(replay, compare_policies(replay), read_cpu_seconds(replay))
     assert list(mute) == list(row)
     assert (mute["policy"], mute["ROC AUC"], mute["regret"]) == ("mute", "–", "inf")
     assert (row["CPU s"], row["money"]) == ("36", "0.0005")

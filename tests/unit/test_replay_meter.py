@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.replay.meter import Meter, cpu_seconds
+from tasks.replay.progress import ProgressMeter, cpu_seconds
 
 
 def burn(seconds: float) -> None:
@@ -14,7 +14,7 @@ def burn(seconds: float) -> None:
 
 
 def test_what_is_inside_is_not_counted_twice(tmp_path: Path) -> None:
-    meter = Meter(tmp_path)
+    meter = ProgressMeter(tmp_path)
     with meter.of("answer"):
         burn(0.02)
         with meter.of("train"):
@@ -25,7 +25,7 @@ def test_what_is_inside_is_not_counted_twice(tmp_path: Path) -> None:
 
 
 def test_an_error_ends_what_it_was_counted_as(tmp_path: Path) -> None:
-    meter = Meter(tmp_path)
+    meter = ProgressMeter(tmp_path)
     with pytest.raises(ValueError, match="x"), meter.of("score"):
         raise ValueError("x")
     burn(0.05)
@@ -35,11 +35,11 @@ def test_an_error_ends_what_it_was_counted_as(tmp_path: Path) -> None:
 
 
 def test_the_next_process_goes_on(tmp_path: Path) -> None:
-    first = Meter(tmp_path)
+    first = ProgressMeter(tmp_path)
     first.add("train", 7.5)
     first.step_done()
     first.step_done()
     first.add("train", 100.0)  # and was killed
-    again = Meter(tmp_path)
+    again = ProgressMeter(tmp_path)
     assert again.done == 2
     assert again.seconds["train"] == 7.5

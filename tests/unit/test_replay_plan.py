@@ -8,12 +8,21 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig, NoRows
-from configs.replay import load_policy
-from configs.use_case import load_use_case
-from tasks.lake import lake_of
-from tasks.replay.meter import Meter, locked
-from tasks.replay.plan import Job, Plan, Step, begin, ends, job_of, moments_of, steps
-from tasks.replay.replay import prepare
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import load_policy
+from tasks.orchestration.schedules import list_schedule_times
+from tasks.replay.plan import (
+    PolicyJob,
+    ReplayPlan,
+    ReplayStep,
+    begin_replay,
+    list_steps,
+    plan_policy,
+    window_ends,
+)
+from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.run import prepare_replay
+from tasks.storage.lake import open_lake
 
 FLIGHTS = load_use_case("flights")
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
@@ -22,7 +31,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 def features_until(until: datetime) -> None:
     """Raw and feature tables of one row each, built up to a moment."""
-    lake, rows = lake_of("flights"), pl.DataFrame({"time": [APRIL - WEEK]})
+    lake, rows = open_lake("flights"), pl.DataFrame({"time": [APRIL - WEEK]})
     for table in FLIGHTS.tables:
         lake.append_once(f"raw/{table}", {"one": rows})
     note = {"raw": {}, "built_to": until.isoformat()}
@@ -31,12 +40,12 @@ def features_until(until: datetime) -> None:
         lake.replace_window(f"features/{view}", rows, "time", window, note=note)
 
 
-def did(found: tuple[Step, ...], day: int) -> list[str]:
+def did(found: tuple[ReplayStep, ...], day: int) -> list[str]:
     return [step.do for step in found if APRIL + day * DAY <= step.at < APRIL + (day + 1) * DAY]
 
 
 def test_days_are_scored_and_weeks_monitored_and_everything_is_answered() -> None:
-    found = steps(FLIGHTS, APRIL, APRIL + 2 * WEEK, [])
+    found = list_steps(FLIGHTS, APRIL, APRIL + 2 * WEEK, [])
     assert did(found, 0) == ["train", "answer"]
     assert did(found, 1) == ["score"]
     assert did(found, 7) == ["score", "monitor", "answer"]
@@ -45,65 +54,69 @@ def test_days_are_scored_and_weeks_monitored_and_everything_is_answered() -> Non
 
 
 def test_trainings_of_a_schedule_come_in_between() -> None:
-    found = steps(FLIGHTS, APRIL, APRIL + WEEK, [APRIL + 3 * DAY + timedelta(hours=5)])
+    found = list_steps(FLIGHTS, APRIL, APRIL + WEEK, [APRIL + 3 * DAY + timedelta(hours=5)])
     assert did(found, 3) == ["score", "train", "answer"]
 
 
 def test_the_rest_of_a_period_is_scored_too() -> None:
     end = APRIL + 3 * DAY + timedelta(hours=6)
-    found = [step.at for step in steps(FLIGHTS, APRIL, end, []) if step.do == "score"]
+    found = [step.at for step in list_steps(FLIGHTS, APRIL, end, []) if step.do == "score"]
     assert found == [APRIL + DAY, APRIL + 2 * DAY, APRIL + 3 * DAY, end]
 
 
 def test_windows_follow_each_other_from_the_start() -> None:
-    assert ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
+    assert window_ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
 
 
 def test_a_schedule_runs_when_prefect_would_run_it() -> None:
-    monthly = moments_of("0 5 1 * *", APRIL, APRIL + 100 * DAY)
+    monthly = list_schedule_times("0 5 1 * *", APRIL, APRIL + 100 * DAY)
     assert [f"{at:%m-%d %H:%M}" for at in monthly] == [f"{m:02}-01 05:00" for m in (4, 5, 6, 7)]
     assert all(at.tzinfo == UTC for at in monthly)
-    assert len(moments_of("0 * * * *", APRIL, APRIL + 50 * DAY)) == 1200
+    assert len(list_schedule_times("0 * * * *", APRIL, APRIL + 50 * DAY)) == 1200
 
 
 def test_a_replay_ends_where_the_features_do_and_keeps_what_it_began_with(home: Path) -> None:
     features_until(APRIL + WEEK)
-    first = begin(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
+    first = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
     assert (first.end, first.asked) == (APRIL + WEEK, APRIL + 2 * WEEK)
     assert first.pinned["features/weather"] == first.pinned["raw/weather"] == 0
     assert first.pinned_lake == str(home / "lake")
     features_until(APRIL + 2 * WEEK)
-    assert begin(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK) == first == Plan.read(home / "r")
+    assert (
+        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
+        == first
+        == ReplayPlan.read(home / "r")
+    )
 
 
 def test_another_yaml_is_another_replay(home: Path) -> None:
     features_until(APRIL + WEEK)
-    begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     other = FLIGHTS.model_copy(update={"seed": 7})
     with pytest.raises(BadConfig, match=r"another flights\.yaml or lake.*--again"):
-        begin(home / "r", other, APRIL, APRIL + WEEK)
+        begin_replay(home / "r", other, APRIL, APRIL + WEEK)
 
 
 def test_nothing_to_read_is_told(home: Path) -> None:
     with pytest.raises(NoRows, match="run ingest first"):
-        begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     features_until(APRIL)
     with pytest.raises(NoRows, match="nothing to replay from 2013-04-01 to 2013-04-01"):
-        begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
 
 
 def test_a_job_is_read_as_it_was_written(home: Path) -> None:
     features_until(APRIL + WEEK)
-    plan = begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
-    job = job_of(plan, load_policy("monthly"), home / "r")
+    plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    job = plan_policy(plan, load_policy("monthly"), home / "r")
     job.keep(home / "p")
-    assert Job.read(home / "p") == job
+    assert PolicyJob.read(home / "p") == job
     assert job.trained == home / "r" / "trained"
 
 
 def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch) -> None:
     features_until(APRIL + WEEK)
-    plan = begin(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     monkeypatch.setenv("MAINSPRING_LEDGER_URL", "postgresql://production")
     found = plan.environment(home / "r", home / "s")
     own = {name for name in found if name.startswith("MAINSPRING_")}
@@ -116,12 +129,12 @@ def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch
 def test_what_is_begun_anew_waits_for_who_still_plays(home: Path) -> None:
     features_until(APRIL + WEEK)
     asked = (FLIGHTS, APRIL, APRIL + WEEK, [load_policy("never")])
-    place = prepare(*asked).place_of("never")
+    place = prepare_replay(*asked).place_of("never")
     with ThreadPoolExecutor(1) as another:
         with locked(place / "lock"):
-            anew = another.submit(prepare, *asked, again=True)
+            anew = another.submit(prepare_replay, *asked, again=True)
             with pytest.raises(TimeoutError):
                 anew.result(0.3)
-            Meter(place).step_done()
+            ProgressMeter(place).step_done()
         assert anew.result().place_of("never") == place
-    assert Meter(place).done == 0
+    assert ProgressMeter(place).done == 0

@@ -5,23 +5,28 @@ from pathlib import Path
 import pytest
 
 from configs.errors import BadConfig
-from configs.replay import Policy, load_policies, load_policy, under
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import (
+    RetrainingPolicy,
+    apply_policy,
+    load_policies,
+    load_policy,
+)
 from configs.settings import ROOT
-from configs.use_case import load_use_case
 
 FLIGHTS = load_use_case("flights")
 SHIPPED = ("never", "monthly", "drift", "performance", "both", "own")
 
 
-def policy(**content: object) -> Policy:
-    return Policy.model_validate({"name": "mine", "title": "mine", **content})
+def policy(**content: object) -> RetrainingPolicy:
+    return RetrainingPolicy.model_validate({"name": "mine", "title": "mine", **content})
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_policy_that_ships_holds_for_flights(name: str) -> None:
     found = load_policy(name)
     assert found.name == name
-    assert under(found, FLIGHTS).name == "flights"
+    assert apply_policy(found, FLIGHTS).name == "flights"
 
 
 def test_the_shipped_ones_are_all_that_ship() -> None:
@@ -42,7 +47,7 @@ def test_two_policies_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_own_is_the_use_case_as_it_is() -> None:
     own = load_policy("own")
-    assert under(own, FLIGHTS) == FLIGHTS
+    assert apply_policy(own, FLIGHTS) == FLIGHTS
     assert own.schedule_for(FLIGHTS) == FLIGHTS.schedules.train
 
 
@@ -51,7 +56,7 @@ def test_own_is_the_use_case_as_it_is() -> None:
     [([], "ticket", "ticket"), (["drift"], "page", "ticket"), (["performance"], "ticket", "page")],
 )
 def test_alerts_that_a_policy_does_not_name_ask_for_nothing(alerts, drift, performance):
-    monitor = under(policy(alerts=alerts), FLIGHTS).monitor
+    monitor = apply_policy(policy(alerts=alerts), FLIGHTS).monitor
     assert monitor.drift.severity == drift
     assert {rule.severity for rule in monitor.performance} == {performance}
     assert monitor.contract == FLIGHTS.monitor.contract
@@ -64,7 +69,7 @@ def test_sections_are_replaced_in_part_and_a_roll_out_as_a_whole() -> None:
         retrain={"cooldown": "7d"},
         monitor={"drift": {"informs": []}},
     )
-    found = under(mine, FLIGHTS)
+    found = apply_policy(mine, FLIGHTS)
     assert (found.gate.rule, found.gate.min_rows) == ("non_inferiority", FLIGHTS.gate.min_rows)
     assert found.gate.budgets.bytes is None
     assert found.gate.budgets.latency_p99_us == FLIGHTS.gate.budgets.latency_p99_us
@@ -76,7 +81,7 @@ def test_sections_are_replaced_in_part_and_a_roll_out_as_a_whole() -> None:
 
 def test_nobody_is_asked_in_a_replay() -> None:
     asking = FLIGHTS.model_copy(update={"approval": "manual"})
-    assert under(policy(), asking).approval == "automatic"
+    assert apply_policy(policy(), asking).approval == "automatic"
 
 
 def test_an_unknown_field_is_told_with_what_is_allowed(tmp_path: Path) -> None:
@@ -112,11 +117,11 @@ def test_an_unknown_name_is_told_which_there_are() -> None:
 
 def test_what_a_policy_replaces_wrongly_is_named() -> None:
     with pytest.raises(BadConfig, match=r"policy mine on flights.*\n.*gate\.marginn: unknown"):
-        under(policy(gate={"marginn": 1}), FLIGHTS)
+        apply_policy(policy(gate={"marginn": 1}), FLIGHTS)
 
 
 def test_performance_needs_a_rule() -> None:
     without = FLIGHTS.monitor.model_copy(update={"performance": ()})
     bare = FLIGHTS.model_copy(update={"monitor": without})
     with pytest.raises(BadConfig, match=r"flights\.yaml has no rule in monitor\.performance"):
-        under(policy(alerts=["performance"]), bare)
+        apply_policy(policy(alerts=["performance"]), bare)

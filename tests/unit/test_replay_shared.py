@@ -5,26 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from configs.replay import Policy, load_policy, under
-from configs.use_case import UseCase, load_use_case
-from tasks.card import make_card
-from tasks.export import export_fitted
-from tasks.registry import golden_rows
-from tasks.replay import shared
-from tasks.replay.shared import Trained, train_once, training_key
-from tasks.training import fit_candidate, training_parts
+from configs.schema.loading import load_use_case
+from configs.schema.retraining_policy import RetrainingPolicy, apply_policy, load_policy
+from configs.schema.use_case import UseCase
+from tasks.replay import shared_training
+from tasks.replay.shared_training import TrainedFiles, train_once, training_key
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
 from tests.real_flights import END, january, quick_use_case
 
 FLIGHTS = load_use_case("flights")
 
 
 def changed(**sections: object) -> UseCase:
-    return under(Policy.model_validate({"name": "mine", "title": "mine", **sections}), FLIGHTS)
+    return apply_policy(
+        RetrainingPolicy.model_validate({"name": "mine", "title": "mine", **sections}), FLIGHTS
+    )
 
 
 @pytest.mark.parametrize("name", ["never", "monthly", "drift", "performance", "both"])
 def test_policies_that_only_ask_otherwise_share_their_trainings(name: str) -> None:
-    other = under(load_policy(name), FLIGHTS)
+    other = apply_policy(load_policy(name), FLIGHTS)
     assert training_key(other, END) == training_key(FLIGHTS, END)
 
 
@@ -53,7 +56,7 @@ def test_everything_else_does() -> None:
 def test_the_second_one_gets_the_same_files_and_its_own_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "train", trained)
+    monkeypatch.setattr(shared_training, "train_files", trained)
     one = quick_use_case()
     first, known = train_once(tmp_path, one, END)
     again, before = train_once(tmp_path, one, END)
@@ -69,10 +72,10 @@ def test_the_second_one_gets_the_same_files_and_its_own_yaml(
     assert found.card.model_copy(update={"configuration": first.card.configuration}) == first.card
 
 
-def trained(use_case: UseCase, as_of: object) -> Trained:
+def trained(use_case: UseCase, as_of: object) -> TrainedFiles:
     """As `shared.train`, on rows that need no lake."""
-    parts = training_parts(use_case, january(), END)
+    parts = split_training_rows(use_case, january(), END)
     fitted = fit_candidate(use_case, "logistic", parts)
-    exported = export_fitted(use_case, fitted, parts)
-    card = make_card(use_case, parts, [fitted], exported, {})
-    return Trained(exported.onnx, card, golden_rows(exported, parts), 1.5)
+    exported = export_candidate(use_case, fitted, parts)
+    card = build_model_card(use_case, parts, [fitted], exported, {})
+    return TrainedFiles(exported.onnx, card, choose_golden_rows(exported, parts), 1.5)

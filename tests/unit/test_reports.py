@@ -6,10 +6,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.use_case import UseCase, load_use_case
-from tasks.ledger import Entry
-from tasks.monitoring import Number, Verdict, as_rows
-from tasks.reports import evidently_html, markdown, picture, sample, worst
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry
+from tasks.monitoring.history_chart import draw_monitoring_chart
+from tasks.monitoring.measurements import Measurement, MeasurementVerdict, measurement_rows
+from tasks.monitoring.report import (
+    evidently_html,
+    measurements_markdown,
+    sample_rows,
+    worst_measurements,
+)
 from tests.real_classes import CLASSES, classes_use_case
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
@@ -17,18 +24,20 @@ WEEK = timedelta(days=7)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def week(number: int, verdict: Verdict | None = "ok") -> pl.DataFrame:
+def week(number: int, verdict: MeasurementVerdict | None = "ok") -> pl.DataFrame:
     at = MONDAY + number * WEEK
     value = None if verdict is None else 0.72 - number / 100
     numbers = [
-        Number("performance", "roc_auc", at - WEEK, at, value, 0.75, coverage=0.9, rows=10),
-        Number("performance", "roc_auc_5w", at - 5 * WEEK, at, value, 0.75, 0.7, 0.9, 9, verdict),
-        Number("performance", "calibration_gap_5w", at, at, -0.02, 0.0, 0.05, 0.9, 9, "ok"),
-        Number("drift", "temperature", at - WEEK, at, 2.0, 0.0, 1.0, rows=9, verdict="inform"),
-        Number("drift", "carrier", at - WEEK, at, 0.01, 0.0, 0.1, rows=9, verdict="ok"),
-        Number("drift", "dest", at - WEEK, at, 0.05, 0.0, 0.1, rows=9, verdict="ok"),
+        Measurement("performance", "roc_auc", at - WEEK, at, value, 0.75, coverage=0.9, rows=10),
+        Measurement(
+            "performance", "roc_auc_5w", at - 5 * WEEK, at, value, 0.75, 0.7, 0.9, 9, verdict
+        ),
+        Measurement("performance", "calibration_gap_5w", at, at, -0.02, 0.0, 0.05, 0.9, 9, "ok"),
+        Measurement("drift", "temperature", at - WEEK, at, 2.0, 0.0, 1.0, rows=9, verdict="inform"),
+        Measurement("drift", "carrier", at - WEEK, at, 0.01, 0.0, 0.1, rows=9, verdict="ok"),
+        Measurement("drift", "dest", at - WEEK, at, 0.05, 0.0, 0.1, rows=9, verdict="ok"),
     ]
-    return as_rows(numbers, at, 1)
+    return measurement_rows(numbers, at, 1)
 
 
 def year() -> pl.DataFrame:
@@ -36,13 +45,13 @@ def year() -> pl.DataFrame:
 
 
 def test_the_worst_come_first() -> None:
-    found = worst(week(5, "page"))
+    found = worst_measurements(week(5, "page"))
     assert found["subject"].to_list()[:2] == ["roc_auc_5w", "temperature"]
     assert found["subject"].to_list()[2:] == ["dest", "carrier", "calibration_gap_5w"]
 
 
 def test_the_table_counts_verdicts_and_shows_the_worst() -> None:
-    text = markdown("flights", week(5, "page"))
+    text = measurements_markdown("flights", week(5, "page"))
     assert "1 page, 0 ticket, 1 inform, 3 ok" in text
     assert text.index("roc_auc_5w") < text.index("temperature") < text.index("carrier")
 
@@ -53,8 +62,8 @@ def test_a_picture_of_a_history_with_what_happened() -> None:
         Entry("flights", "alert_raised", "alert:x", MONDAY + 5 * WEEK, "test"),
         Entry("flights", "promoted", "decision:2", MONDAY + 5 * WEEK, "test", 2),
     ]
-    plain = picture("flights", year(), [])
-    marked = picture("flights", year(), entries)
+    plain = draw_monitoring_chart("flights", year(), [])
+    marked = draw_monitoring_chart("flights", year(), entries)
     assert plain.startswith(PNG)
     assert len(marked) > len(plain) > 20_000
 
@@ -69,7 +78,7 @@ def test_a_picture_of_a_history_with_what_happened() -> None:
     ids=["nothing mature", "no rules", "no drift"],
 )
 def test_a_picture_of_little(history: pl.DataFrame) -> None:
-    assert picture("flights", history, []).startswith(PNG)
+    assert draw_monitoring_chart("flights", history, []).startswith(PNG)
 
 
 @pytest.fixture
@@ -95,11 +104,11 @@ def rows(seed: int, height: int = 1000) -> pl.DataFrame:
 
 def test_a_sample_is_the_same_every_time_and_in_order(small: UseCase) -> None:
     frame = rows(0).with_row_index("place")
-    first = sample(small, frame)
+    first = sample_rows(small, frame)
     assert first.height == 300
-    assert first.equals(sample(small, frame))
+    assert first.equals(sample_rows(small, frame))
     assert first["place"].is_sorted()
-    assert sample(small, frame.head(10)).equals(frame.head(10))
+    assert sample_rows(small, frame.head(10)).equals(frame.head(10))
 
 
 def test_evidently_writes_one_html_about_inputs_and_score(small: UseCase) -> None:

@@ -9,17 +9,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from configs.policy import Ab, BlueGreen, Canary, Part, Shadow, Slice
+from configs.schema.base import SchemaModel
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Ab, BlueGreen, Canary, Shadow
+from configs.schema.training import Slice
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase, load_use_case
-from tasks import features
-from tasks.assignment import arm_of, salt_of
-from tasks.lake import lake_of
-from tasks.ledger import Entry
-from tasks.paired import both_answers, mature
-from tasks.predictions import PREDICTIONS, SHADOWS, write
-from tasks.review import Review, review
-from tasks.rollout import begin, rolling
+from tasks.features import retrieval
+from tasks.ledger.log import Entry
+from tasks.promotion.paired_rows import both_predictions, find_paired_rows
+from tasks.promotion.stage_review import StageReview, review_stage
+from tasks.rollout.assignment import assign_arms, rollout_salt
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.rollout.state import find_rollout, plan_rollout
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.lake import open_lake
 from tests.real_lake import land
 from tests.state import state
 
@@ -57,8 +61,8 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def truth(raw: Path) -> pl.DataFrame:
     """Every third flight: keys, whether it was late in the end, and a random number."""
-    rows = features.spine(FLIGHTS, START, END, LATER).gather_every(3)
-    late = features.labels(FLIGHTS, START, END, LATER).select(*COLUMNS[:4], "late")
+    rows = retrieval.build_spine(FLIGHTS, START, END, LATER).gather_every(3)
+    late = retrieval.build_labels(FLIGHTS, START, END, LATER).select(*COLUMNS[:4], "late")
     drawn = pl.Series("noise", np.random.default_rng(0).random(rows.height))
     return (
         rows.select(COLUMNS)
@@ -70,7 +74,7 @@ def truth(raw: Path) -> pl.DataFrame:
 @pytest.fixture(autouse=True)
 def nothing_scored(raw: Path) -> None:
     for table in (PREDICTIONS, SHADOWS):
-        shutil.rmtree(lake_of("flights").uri(table), ignore_errors=True)
+        shutil.rmtree(open_lake("flights").uri(table), ignore_errors=True)
 
 
 def able(skill: float, of: int = 0) -> pl.Expr:
@@ -79,9 +83,9 @@ def able(skill: float, of: int = 0) -> pl.Expr:
     return (0.7 * noise + 0.3 * skill * pl.col("late").fill_null(0)).alias("probability")
 
 
-def story(plan: Part) -> list[Entry]:
+def story(plan: SchemaModel) -> list[Entry]:
     case = FLIGHTS.model_copy(update={"rollout": plan})
-    evidence = begin(case, 1)
+    evidence = plan_rollout(case, 1)
     assert evidence is not None
     return [
         Entry("flights", "promoted", "decision:1", START - DAY, "test", 1, seq=1),
@@ -91,9 +95,9 @@ def story(plan: Part) -> list[Entry]:
 
 def score(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: pl.Expr) -> None:
     """Champion and challenger answer all rows, as the roll-out casts them."""
-    rolls = rolling(entries)
+    rolls = find_rollout(entries)
     assert rolls is not None
-    arm = arm_of(truth.select(rolls.unit), salt_of("flights", 2), rolls.share)
+    arm = assign_arms(truth.select(rolls.unit), rollout_salt("flights", 2), rolls.share)
     frames = [
         truth.with_columns(
             probability,
@@ -105,16 +109,16 @@ def score(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: pl.Expr)
     ]
     given = pl.concat(frames).drop("late", "noise")
     for table, mine in ((SHADOWS, ~pl.col("mine")), (PREDICTIONS, pl.col("mine"))):
-        write(FLIGHTS, table, given.filter(mine).drop("mine"), (START, END))
+        write_prediction_table(FLIGHTS, table, given.filter(mine).drop("mine"), (START, END))
 
 
-def looked(entries: list[Entry], as_of: datetime) -> Review:
-    found = review(FLIGHTS, entries, as_of)
+def looked(entries: list[Entry], as_of: datetime) -> StageReview:
+    found = review_stage(FLIGHTS, entries, as_of)
     assert found is not None
     return found
 
 
-def gates(found: Review) -> dict[str, str]:
+def gates(found: StageReview) -> dict[str, str]:
     return {line["gate"]: line["verdict"] for line in found.evidence["gates"]}
 
 
@@ -124,8 +128,8 @@ CANARY = Canary(shares=(0.4, 0.8), step=WEEK)
 
 
 def test_without_a_roll_out_there_is_nothing_to_review():
-    assert review(FLIGHTS, [], END) is None
-    assert review(FLIGHTS, story(SHADOW)[:1], END) is None
+    assert review_stage(FLIGHTS, [], END) is None
+    assert review_stage(FLIGHTS, story(SHADOW)[:1], END) is None
 
 
 def test_a_shadow_is_looked_at_after_its_step_and_passes_without_harm(truth):
@@ -156,9 +160,9 @@ def test_without_labels_a_stage_waits_and_after_its_patience_fails(truth):
     case = FLIGHTS.model_copy(
         update={"label": FLIGHTS.label.model_copy(update={"min_coverage": 1.0})}
     )
-    found = review(case, entries, START + 9 * DAY)  # cancelled flights never get a label
+    found = review_stage(case, entries, START + 9 * DAY)  # cancelled flights never get a label
     assert (found.verdict, gates(found)) == ("wait", {"labels": "wait"})
-    over = review(case, entries, START + 15 * DAY)
+    over = review_stage(case, entries, START + 15 * DAY)
     assert (over.verdict, over.due) == ("fail", True)
     assert over.reason.startswith("not judged within 15d: ")
 
@@ -177,7 +181,7 @@ def test_rows_that_the_challenger_does_not_answer_are_missed(truth, kind, answer
 def test_without_any_shadow_a_stage_waits(truth):
     entries = story(SHADOW)
     score(entries, truth, *EQUAL)
-    write(FLIGHTS, SHADOWS, truth.clear(), (START, END))
+    write_prediction_table(FLIGHTS, SHADOWS, truth.clear(), (START, END))
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "wait"
     assert found.reason.startswith("0 of ")
@@ -193,7 +197,10 @@ def test_as_long_as_nothing_was_ever_scored_it_waits(kind):
 
 def test_a_canary_is_judged_on_its_own_arm(truth):
     entries = story(CANARY)
-    in_arm = pl.lit(arm_of(truth.select(COLUMNS[:4]), salt_of("flights", 2), 0.4)) == "challenger"
+    in_arm = (
+        pl.lit(assign_arms(truth.select(COLUMNS[:4]), rollout_salt("flights", 2), 0.4))
+        == "challenger"
+    )
     good, bad = able(0.8), able(0.0, of=1)
     score(entries, truth, good, pl.when(in_arm).then(good).otherwise(bad).alias("probability"))
     found = looked(entries, START + 9 * DAY)
@@ -263,7 +270,7 @@ def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
     score(entries, truth, *EQUAL)
     rule = {"rule": "non_inferiority", "cost_margin": 0.5}
     case = FLIGHTS.model_copy(update={"gate": FLIGHTS.gate.model_copy(update=rule)})
-    found = review(case, entries, LATER)
+    found = review_stage(case, entries, LATER)
     assert found.verdict == "pass"
     assert found.evidence["bar"] == pytest.approx(-0.5 * found.evidence["cost"]["champion"])
 
@@ -278,8 +285,8 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
             )
         }
     )
-    rows = mature(case, (2, 1), START, LATER, [START + WEEK]).rows
-    other = mature(case, (1, 2), START, LATER, [START + WEEK]).rows
+    rows = find_paired_rows(case, (2, 1), START, LATER, [START + WEEK]).rows
+    other = find_paired_rows(case, (1, 2), START, LATER, [START + WEEK]).rows
     assert rows.columns == [
         *COLUMNS, "arm", "value", "decision", "other_value", "other_decision", "late",
         "departure_hour",
@@ -288,9 +295,9 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     assert rows.height == expected.height
     assert rows["late"].to_list() == expected["late"].to_list()
     assert rows["prediction_time"].is_sorted()
-    new, old = both_answers(case, rows)
-    old_again, _ = both_answers(case, other)
+    new, old = both_predictions(case, rows)
+    old_again, _ = both_predictions(case, other)
     assert (old.value == old_again.value).all()
     assert (new.decision == (new.value >= THRESHOLD)).all()
     assert set(rows["arm"].unique()) == {"champion", "challenger"}
-    assert mature(case, (2, 9), START, LATER, [END]).rows.is_empty()
+    assert find_paired_rows(case, (2, 9), START, LATER, [END]).rows.is_empty()

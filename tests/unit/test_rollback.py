@@ -3,8 +3,9 @@
 import pytest
 
 from configs.errors import NoChampion, Terminal
-from tasks.ledger import Ledger, champion, unanswered
-from tasks.rollback import roll_back, roll_back_by_hand, standing
+from tasks.ledger.log import Ledger
+from tasks.ledger.projections import find_champion, list_unanswered
+from tasks.promotion.rollback import roll_back, roll_back_by_hand, standing_promotions
 from tests.candidates import NAME, day, record
 
 
@@ -26,17 +27,17 @@ def by_hand(book, at=9, **options):
 
 
 def reigns(book, at=None):
-    return champion(book.entries(NAME), at).version
+    return find_champion(book.entries(NAME), at).version
 
 
 def test_the_champion_before_reigns_again_from_then_on(book):
     asked = record(book, "rollback_asked", "undo:3", day(9), 3, promotion="decision:3")
-    assert unanswered(book.entries(NAME)) == [asked]
+    assert list_unanswered(book.entries(NAME)) == [asked]
     entry = undo(book, "decision:3")
     assert (entry.key, entry.version, entry.at) == ("rollback:3", 2, day(9))
     assert entry.evidence == {"loser": 3, "promotion": "decision:3", "reason": "worse"}
     assert (reigns(book, day(8)), reigns(book)) == (3, 2)
-    assert unanswered(book.entries(NAME)) == []
+    assert list_unanswered(book.entries(NAME)) == []
 
 
 def test_twice_is_as_once(book):
@@ -50,7 +51,7 @@ def test_what_is_champion_no_more_is_left_alone_and_its_ask_answered(book):
     record(book, "promoted", "decision:4", day(9), 4)
     assert undo(book, "decision:3") is None
     assert reigns(book) == 4
-    assert unanswered(book.entries(NAME)) == []
+    assert list_unanswered(book.entries(NAME)) == []
 
 
 def test_it_is_never_before_the_promotion(book):
@@ -62,7 +63,7 @@ def test_after_a_rollback_the_next_one_goes_past_the_loser(book):
     undo(book, "decision:3")
     record(book, "promoted", "decision:4", day(10), 4)
     assert undo(book, "decision:4", at=11).version == 2
-    assert [e.version for e in standing(book.entries(NAME))] == [1, 2]
+    assert [e.version for e in standing_promotions(book.entries(NAME))] == [1, 2]
 
 
 def test_by_hand_says_who_and_why_and_twice_is_as_once(book):

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.policy import Ab, BlueGreen, Canary, Direct, Shadow
-from configs.use_case import load_use_case
-from tasks.ledger import Entry
-from tasks.rollout import Baking, baking, begin, casts, next_stage, rolling
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Ab, BlueGreen, Canary, Direct, Shadow
+from tasks.ledger.log import Entry
+from tasks.rollout.routing import list_routes
+from tasks.rollout.state import (
+    BakeWindow,
+    find_bake,
+    find_rollout,
+    next_rollout_stage,
+    plan_rollout,
+)
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -42,20 +49,20 @@ class Story:
 
     def started(self, at, version, champion, plan) -> "Story":
         case = FLIGHTS.model_copy(update={"rollout": plan})
-        evidence = begin(case, champion)
+        evidence = plan_rollout(case, champion)
         assert evidence is not None
         return self.tell("rollout_started", at, version, **evidence)
 
     def grown(self, at) -> "Story":
-        rolls = rolling(self.entries)
+        rolls = find_rollout(self.entries)
         assert rolls is not None
-        evidence = next_stage(rolls)
+        evidence = next_rollout_stage(rolls)
         assert evidence is not None
         return self.tell("rollout_grown", at, rolls.version, **evidence)
 
     def cast(self, start, end) -> list[tuple]:
         """(from, to, champion, challenger, share, previous), in days."""
-        found = casts(self.entries, day(start), day(end))
+        found = list_routes(self.entries, day(start), day(end))
         return [
             (
                 (c.start - START) / DAY, (c.end - START) / DAY,
@@ -74,8 +81,8 @@ CANARY = Canary(shares=(0.1, 0.5), unit=("carrier",), step=WEEK)
 
 
 def test_no_champion_and_direct_need_no_roll_out():
-    assert begin(FLIGHTS.model_copy(update={"rollout": CANARY}), None) is None
-    assert begin(FLIGHTS.model_copy(update={"rollout": Direct()}), 1) is None
+    assert plan_rollout(FLIGHTS.model_copy(update={"rollout": CANARY}), None) is None
+    assert plan_rollout(FLIGHTS.model_copy(update={"rollout": Direct()}), 1) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,7 @@ def test_no_champion_and_direct_need_no_roll_out():
 )
 def test_a_roll_out_is_what_its_entry_says(story, plan, shares, step, rows):
     story.promoted(0, 1).started(1, 2, 1, plan)
-    rolls = rolling(story.entries)
+    rolls = find_rollout(story.entries)
     assert rolls is not None
     assert (rolls.version, rolls.champion, rolls.kind) == (2, 1, plan.kind)
     assert (rolls.shares, rolls.share, rolls.stage) == (shares, shares[0], 0)
@@ -101,13 +108,13 @@ def test_a_roll_out_is_what_its_entry_says(story, plan, shares, step, rows):
 
 def test_a_canary_grows_and_then_promotes(story):
     story.promoted(0, 1).started(1, 2, 1, CANARY)
-    assert next_stage(rolling(story.entries)) == {"stage": 1, "share": 0.5}
+    assert next_rollout_stage(find_rollout(story.entries)) == {"stage": 1, "share": 0.5}
     story.grown(8)
-    rolls = rolling(story.entries)
+    rolls = find_rollout(story.entries)
     assert (rolls.stage, rolls.share, rolls.since) == (1, 0.5, day(8))
-    assert next_stage(rolls) is None
+    assert next_rollout_stage(rolls) is None
     story.promoted(15, 2, bake=28)
-    assert rolling(story.entries) is None
+    assert find_rollout(story.entries) is None
     assert story.cast(0, 50) == [
         (0, 1, 1, None, 0.0, None),
         (1, 8, 1, 2, 0.1, None),
@@ -119,7 +126,7 @@ def test_a_canary_grows_and_then_promotes(story):
 
 def test_a_roll_out_that_is_refused_in_the_middle_leaves_the_champion(story):
     story.promoted(0, 1).started(1, 2, 1, CANARY).grown(8).tell("refused", 10, 2)
-    assert rolling(story.entries) is None
+    assert find_rollout(story.entries) is None
     assert story.cast(7, 12) == [
         (7, 8, 1, 2, 0.1, None), (8, 10, 1, 2, 0.5, None), (10, 12, 1, None, 0.0, None),
     ]  # fmt: skip
@@ -127,7 +134,7 @@ def test_a_roll_out_that_is_refused_in_the_middle_leaves_the_champion(story):
 
 def test_another_version_that_is_refused_stops_nothing(story):
     story.promoted(0, 1).started(1, 2, 1, Shadow()).tell("refused", 3, 3).tell("deferred", 4, 4)
-    assert rolling(story.entries).version == 2
+    assert find_rollout(story.entries).version == 2
     assert story.cast(0, 9) == [(0, 1, 1, None, 0.0, None), (1, 9, 1, 2, 0.0, None)]
 
 
@@ -143,8 +150,8 @@ def test_a_roll_out_may_begin_while_the_champion_bakes(story):
 
 def test_a_rollback_gives_the_one_before_and_no_bake(story):
     story.promoted(0, 1).promoted(10, 2, bake=28).tell("rolled_back", 15, 1, loser=2)
-    assert baking(story.entries, day(12)) == Baking(2, 1, day(10), day(38))
-    assert baking(story.entries, day(15)) is None
+    assert find_bake(story.entries, day(12)) == BakeWindow(2, 1, day(10), day(38))
+    assert find_bake(story.entries, day(15)) is None
     assert story.cast(0, 50) == [
         (0, 10, 1, None, 0.0, None), (10, 15, 2, None, 0.0, 1), (15, 50, 1, None, 0.0, None),
     ]  # fmt: skip
@@ -152,21 +159,21 @@ def test_a_rollback_gives_the_one_before_and_no_bake(story):
 
 def test_a_promotion_during_a_bake_starts_another_one(story):
     story.promoted(0, 1).promoted(10, 2, bake=28).promoted(20, 3, bake=28)
-    assert baking(story.entries, day(21)) == Baking(3, 2, day(20), day(48))
+    assert find_bake(story.entries, day(21)) == BakeWindow(3, 2, day(20), day(48))
     assert [cast[-1] for cast in story.cast(0, 60)] == [None, 1, 2, None]
 
 
 @pytest.mark.parametrize("evidence", [{}, {"bake_until": None}])
 def test_a_promotion_without_a_bake_end_does_not_bake(story, evidence):
     story.promoted(0, 1).tell("promoted", 10, 2, **evidence)
-    assert baking(story.entries, day(11)) is None
+    assert find_bake(story.entries, day(11)) is None
 
 
 def test_the_first_champion_and_the_same_version_again_do_not_bake(story):
     story.promoted(0, 1, bake=28)
-    assert baking(story.entries, day(1)) is None
+    assert find_bake(story.entries, day(1)) is None
     story.promoted(5, 1, bake=28)
-    assert baking(story.entries, day(6)) is None
+    assert find_bake(story.entries, day(6)) is None
 
 
 def test_what_is_decided_later_changes_no_span_before_it(story):
@@ -177,7 +184,7 @@ def test_what_is_decided_later_changes_no_span_before_it(story):
 
 
 def test_nobody_answers_before_the_first_champion(story):
-    assert casts([], day(0), day(9)) == []
+    assert list_routes([], day(0), day(9)) == []
     story.promoted(3, 1)
     assert story.cast(0, 2) == []
     assert story.cast(0, 9) == [(3, 9, 1, None, 0.0, None)]
@@ -192,19 +199,19 @@ def test_casts_cover_the_reign_without_overlap_and_without_idle_turns(moves, len
     story, at = Story(), 0
     for version, (what, wait) in enumerate(moves, start=2):
         at += wait
-        rolls = rolling(story.entries)
+        rolls = find_rollout(story.entries)
         if what == "promoted":
             story.promoted(at, rolls.version if rolls else version, bake=5)
         elif what == "started" and rolls is None and story.entries:
             story.started(at, version, 1, CANARY)
-        elif what == "grown" and rolls and next_stage(rolls):
+        elif what == "grown" and rolls and next_rollout_stage(rolls):
             story.grown(at)
         elif what in ("refused", "deferred"):
             story.tell(what, at, rolls.version if rolls else version)
         elif what == "rolled_back":
             story.tell(what, at, 1)
     start, end = day(-1), day(-1 + length)
-    found = casts(story.entries, start, end)
+    found = list_routes(story.entries, start, end)
     crowned = [e.at for e in story.entries if e.what in ("promoted", "rolled_back")]
     reigned = end - min(max(crowned[0], start), end) if crowned else timedelta(0)
     assert sum((c.end - c.start for c in found), timedelta(0)) == reigned

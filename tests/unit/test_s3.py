@@ -5,9 +5,9 @@ real server.
 import pytest
 
 from configs.errors import BadConfig, Conflict, MainspringError, Transient
-from configs.s3 import delta_options, polars_options, server
-from configs.s3_errors import meaning, told
 from configs.settings import settings
+from infra.storage.errors import explain_s3_error, s3_errors
+from infra.storage.s3 import delta_options, polars_options, s3_server
 
 LAKE = "s3://bucket/lake/flights/raw/x"
 
@@ -32,16 +32,16 @@ def test_a_path_needs_no_options_and_amazon_no_endpoint():
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:9000/", "http://[::1]"])
 def test_unencrypted_is_for_this_machine(monkeypatch, url):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    assert server().plain
+    assert s3_server().plain
     assert delta_options(LAKE)["aws_endpoint_url"] == url.rstrip("/")
 
 
 def test_unencrypted_elsewhere_is_for_who_says_so(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
     with pytest.raises(BadConfig, match="unencrypted"):
-        server()
+        s3_server()
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    assert server().plain
+    assert s3_server().plain
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,23 @@ def test_unencrypted_elsewhere_is_for_who_says_so(monkeypatch):
 def test_an_error_is_told_with_its_setting_also_from_behind_another(said, kind, words):
     error = RuntimeError("it did not work")
     error.__cause__ = OSError(said)
-    with pytest.raises(kind, match=f"^MAINSPRING_LAKE=s3://bucket/lake: .*{words}"), told(LAKE):
+    with (
+        pytest.raises(kind, match=f"^MAINSPRING_LAKE=s3://bucket/lake: .*{words}"),
+        s3_errors(LAKE),
+    ):
         raise error
 
 
 def test_what_is_not_of_s3_passes_as_it_is():
-    assert meaning(OSError("version 503 of the table is gone"), LAKE) is None
+    assert explain_s3_error(OSError("version 503 of the table is gone"), LAKE) is None
     for address, error in (
         (LAKE, ValueError("no")),
         (LAKE, Conflict("403 Forbidden")),
         ("/lake", OSError("NoSuchBucket")),
     ):
-        with pytest.raises(type(error), match=str(error)), told(address):
+        with pytest.raises(type(error), match=str(error)), s3_errors(address):
             raise error
-    assert isinstance(meaning(OSError("NoSuchBucket"), "s3://other/x"), MainspringError)
-    assert str(meaning(OSError("NoSuchBucket"), "s3://other/x")).startswith("s3://other/x: ")
+    assert isinstance(explain_s3_error(OSError("NoSuchBucket"), "s3://other/x"), MainspringError)
+    assert str(explain_s3_error(OSError("NoSuchBucket"), "s3://other/x")).startswith(
+        "s3://other/x: "
+    )

@@ -6,17 +6,17 @@ import polars as pl
 import pytest
 import yaml
 
-from configs.costs import ClassCost
 from configs.errors import BadConfig
+from configs.schema.costs import ClassCost
+from configs.schema.loading import load_use_case
 from configs.settings import ROOT
-from configs.use_case import load_use_case
 from feature_repo.visits.source import write_csv
-from tasks.scaffold.plan import Given, Plan
-from tasks.scaffold.sample import kind_of
-from tasks.scaffold.settle import make_plan
-from tasks.scaffold.suites import suites
-from tasks.scaffold.trial import samples
-from tasks.scaffold.write import files_of, require_free, written
+from tasks.scaffold.expectations import write_suites
+from tasks.scaffold.plan import GivenAnswers, ScaffoldPlan
+from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.sample import guess_column_type
+from tasks.scaffold.test_file import sample_rows_of
+from tasks.scaffold.write_files import render_files, require_free_names, write_use_case
 
 ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
 1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settled(folder: Path, **flags: object) -> Plan:
+def settled(folder: Path, **flags: object) -> ScaffoldPlan:
     """A plan of both tables, with some flags others than those that fit."""
 
     def proposed(flag: str, _question: str, proposal: str) -> str:
@@ -48,7 +48,7 @@ def settled(folder: Path, **flags: object) -> Plan:
         "known_from": {"customers": "2024-01-01"},
         "label": "orders.paid",
     }
-    return make_plan(Given(name="payment", **(usual | flags)), proposed)
+    return make_plan(GivenAnswers(name="payment", **(usual | flags)), proposed)
 
 
 def test_what_is_not_said_comes_from_the_samples(folder):
@@ -66,8 +66,8 @@ def test_what_is_not_said_comes_from_the_samples(folder):
 
 
 def test_what_is_written_loads_and_overwrites_nothing(folder, home):
-    files = files_of(settled(folder, positive="yes", after="2d"))
-    with written(folder, "payment", files):
+    files = render_files(settled(folder, positive="yes", after="2d"))
+    with write_use_case(folder, "payment", files):
         pass
     use_case = load_use_case("payment", folder / "configs")
     assert use_case.tables["customers"].known_from is not None
@@ -76,8 +76,8 @@ def test_what_is_written_loads_and_overwrites_nothing(folder, home):
         if path.endswith(".py"):
             compile(content, path, "exec")
     with pytest.raises(BadConfig, match="never overwritten"):
-        require_free(folder, "payment")
-    with pytest.raises(FileExistsError), written(folder, "payment", files):
+        require_free_names(folder, "payment")
+    with pytest.raises(FileExistsError), write_use_case(folder, "payment", files):
         pass
     assert all((folder / path).read_bytes() == content for path, content in files.items())
 
@@ -85,8 +85,8 @@ def test_what_is_written_loads_and_overwrites_nothing(folder, home):
 def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
     write_csv(tmp_path / "enrolments.csv")
     said = {"tables": {"enrolments": str(tmp_path / "enrolments.csv")}, "after": "364d"}
-    given = Given("visits", **said, label="enrolments.visits", schedule="weekly")
-    files = files_of(make_plan(given, lambda _flag, _question, proposal: proposal))
+    given = GivenAnswers("visits", **said, label="enrolments.visits", schedule="weekly")
+    files = render_files(make_plan(given, lambda _flag, _question, proposal: proposal))
     by_hand = files.pop("configs/visits.yaml").decode()
     assert [path for path, text in files.items() if (ROOT / path).read_bytes() != text] == []
     ships = (ROOT / "configs/visits.yaml").read_text()
@@ -94,10 +94,10 @@ def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
 
 
 def test_what_is_stopped_leaves_nothing(folder, home):
-    files = files_of(settled(folder, positive="yes"))
-    with pytest.raises(KeyboardInterrupt), written(folder, "payment", files):
+    files = render_files(settled(folder, positive="yes"))
+    with pytest.raises(KeyboardInterrupt), write_use_case(folder, "payment", files):
         raise KeyboardInterrupt
-    require_free(folder, "payment")
+    require_free_names(folder, "payment")
     assert not (folder / "feature_repo" / "payment").exists()
     assert [path for path in folder.rglob("*payment*") if path.is_file()] == []
 
@@ -105,7 +105,7 @@ def test_what_is_stopped_leaves_nothing(folder, home):
 def test_a_number_with_more_values_is_a_regression(folder):
     plan = settled(folder, label="orders.amount")
     assert (plan.label.kind, plan.label.positive) == ("regression", "")
-    written = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    written = yaml.safe_load(render_files(plan)["configs/payment.yaml"])
     assert written["label"] == {"column": "amount", "kind": "regression"}
     assert written["evaluation"]["cost"] == {"over": 1, "under": 1}
 
@@ -124,7 +124,7 @@ def parcels(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def parcel(folder: Path, label: str, **flags: object) -> Plan:
+def parcel(folder: Path, label: str, **flags: object) -> ScaffoldPlan:
     tables = {"orders": f"{folder}/orders.csv"}
     return settled(folder, tables=tables, event_time={}, known_time={}, known_from={},
                    label=f"orders.{label}", **flags)  # fmt: skip
@@ -134,8 +134,8 @@ def test_some_texts_are_proposed_as_classes(parcels, home):
     plan = parcel(parcels, "size")
     assert (plan.label.kind, plan.label.positive) == ("multiclass", "")
     assert plan.label.classes == ("huge", "large", "medium", "small")
-    files = files_of(plan)
-    with written(parcels, "payment", files):
+    files = render_files(plan)
+    with write_use_case(parcels, "payment", files):
         use_case = load_use_case("payment", parcels / "configs")
     assert use_case.label.classes == plan.label.classes
     assert use_case.evaluation.cost == ClassCost(wrong=1)
@@ -146,7 +146,7 @@ def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
     assert parcel(parcels, "stars").label.kind == "regression"
     plan = parcel(parcels, "stars", kind="multiclass")
     assert plan.label.classes == ("1", "2", "4", "10")
-    use_case = yaml.safe_load(files_of(plan)["configs/payment.yaml"])
+    use_case = yaml.safe_load(render_files(plan)["configs/payment.yaml"])
     assert use_case["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
 
 
@@ -171,13 +171,13 @@ def test_a_kind_that_does_not_fit_is_told_with_the_way_out(parcels, label, kind,
 
 
 def test_the_test_keeps_what_its_predictions_look_up(folder):
-    kept = samples(settled(folder))
+    kept = sample_rows_of(settled(folder))
     assert set(kept) == {"orders.csv", "customers.csv"}
     assert kept["customers.csv"].decode().splitlines()[0] == "customer,since,region,score"
 
 
 def test_suites_are_as_wide_again_as_the_sample(folder):
-    text = suites(settled(folder))
+    text = write_suites(settled(folder))
     assert 'between("amount", 0, 14)' in text
     assert 'there("gift")' in text
     assert 'there("note")' not in text
@@ -242,7 +242,7 @@ def test_a_model_may_take_nothing_but_categories(folder):
     rows = "1,2024-01-01,2024-01-01,s,yes\n2,2024-01-02,2024-01-02,m,no\n"
     (folder / "orders.csv").write_text(f"{HEAD}\n{rows}")
     plan = settled(folder, tables={"orders": f"{folder}/orders.csv"}, known_from={})
-    assert yaml.safe_load(files_of(plan)["configs/payment.yaml"])["features"]["numeric"] == []
+    assert yaml.safe_load(render_files(plan)["configs/payment.yaml"])["features"]["numeric"] == []
 
 
 def test_a_sample_without_rows_is_refused(folder):
@@ -264,4 +264,4 @@ def test_a_sample_without_rows_is_refused(folder):
     ],
 )
 def test_the_narrowest_type_that_holds_all(values, kind):
-    assert kind_of(pl.Series(values, dtype=pl.String)) == kind
+    assert guess_column_type(pl.Series(values, dtype=pl.String)) == kind

@@ -6,7 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tasks.sequential import MIN_BLOCKS, Bounds, bounds, verdict
+from tasks.evaluation.confidence_sequence import (
+    MIN_SEQUENCE_BLOCKS,
+    SequenceBounds,
+    confidence_bounds,
+    sequence_verdict,
+)
 
 CONFIDENCE = 0.95
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -31,9 +36,9 @@ def outcomes(
     random, counts = np.random.default_rng(0), {"better": 0, "worse": 0, "none": 0}
     for _ in range(runs):
         blocks = draw(random, planned) + gain
-        for seen in range(MIN_BLOCKS, planned + 1, every):
-            found = bounds(blocks[:seen], planned, CONFIDENCE)
-            said, _ = verdict(found, 0.0, at_size=False)
+        for seen in range(MIN_SEQUENCE_BLOCKS, planned + 1, every):
+            found = confidence_bounds(blocks[:seen], planned, CONFIDENCE)
+            said, _ = sequence_verdict(found, 0.0, at_size=False)
             if said != "wait":
                 break
         counts[{"pass": "better", "fail": "worse", "wait": "none"}[said]] += 1
@@ -61,10 +66,12 @@ def test_a_loss_is_found_as_well_as_a_gain():
 def test_the_bounds_hold_the_mean_and_shrink():
     blocks = np.random.default_rng(1).normal(0.1, 1, 400)
     widths = [
-        found.high - found.low for n in (20, 80, 400) if (found := bounds(blocks[:n], 60, 0.95))
+        found.high - found.low
+        for n in (20, 80, 400)
+        if (found := confidence_bounds(blocks[:n], 60, 0.95))
     ]
     assert widths == sorted(widths, reverse=True)
-    found = bounds(blocks, 60, 0.95)
+    found = confidence_bounds(blocks, 60, 0.95)
     assert found.improvement == pytest.approx(blocks.mean())
     assert found.improvement - found.low == pytest.approx(found.high - found.improvement)
 
@@ -72,7 +79,9 @@ def test_the_bounds_hold_the_mean_and_shrink():
 def test_it_is_wider_than_an_interval_for_one_look_and_tightest_near_the_plan():
     blocks = np.random.default_rng(1).normal(size=60)
     once = 1.96 * blocks.std(ddof=1) / math.sqrt(60)
-    widths = {plan: bounds(blocks, plan, 0.95).high - blocks.mean() for plan in (15, 60, 240)}
+    widths = {
+        plan: confidence_bounds(blocks, plan, 0.95).high - blocks.mean() for plan in (15, 60, 240)
+    }
     assert once < widths[60] == min(widths.values())
     assert widths[60] / once == pytest.approx(1.58, abs=0.02)
 
@@ -86,7 +95,7 @@ def test_the_widening_is_the_papers():
         2 * (n * rho2 + 1) / (n**2 * rho2) * math.log(math.sqrt(n * rho2 + 1) / alpha)
     )
     blocks = np.tile([-1.0, 1.0], 50)
-    found = bounds(blocks, 100, 0.95)
+    found = confidence_bounds(blocks, 100, 0.95)
     assert found.high == pytest.approx(by_hand * blocks.std(ddof=1), rel=0.02)
 
 
@@ -102,7 +111,7 @@ def test_the_widening_is_the_papers():
     ],
 )
 def test_the_verdict(low, high, bar, at_size, said, why):
-    found = Bounds((low + high) / 2, low, high, 30, 0.95)
-    outcome, reason = verdict(found, bar, at_size=at_size)
+    found = SequenceBounds((low + high) / 2, low, high, 30, 0.95)
+    outcome, reason = sequence_verdict(found, bar, at_size=at_size)
     assert outcome == said
     assert why in reason

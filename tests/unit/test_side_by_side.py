@@ -7,14 +7,13 @@ import yaml
 from typer.testing import CliRunner
 
 from configs.errors import BadConfig
+from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import ROOT, settings
-from configs.use_case import load_use_case
-from configs.use_cases import all_use_cases
-from flows.cli import app
-from flows.demo import playable
+from flows.cli.app import app
+from flows.cli.demo import playable
 from flows.watch import watch
-from tasks.lake import lake_of
-from tasks.ledger import Entry, ledger
+from tasks.ledger.log import Entry, open_ledger
+from tasks.storage.lake import open_lake
 from tests.taking import AS_OF, land, take
 from tests.unit.test_ledger import START
 
@@ -44,7 +43,7 @@ def test_what_is_wrong_with_one_stops_no_other(three):
         take(trains)
     intake = take(load_use_case("flights"), AS_OF)
     assert [verdict.status for verdict in intake.verdicts] == ["accepted"]
-    assert not lake_of("trains").exists("raw/weather")
+    assert not open_lake("trains").exists("raw/weather")
 
 
 def test_status_shows_the_others_and_then_says_what_is_wrong(three):
@@ -90,6 +89,8 @@ def test_the_demo_plays_one_that_holds(three):
 
 def test_each_has_its_own_rows_in_ledger_and_lake(three):
     for name in ("flights", "trains"):
-        ledger().record(Entry(name, "promoted", "decision:1", START, "test", 1, {"reason": "-"}))
-    assert [e.seq for e in ledger().entries("trains")] == [1]
-    assert lake_of("flights").uri("raw/weather") != lake_of("trains").uri("raw/weather")
+        open_ledger().record(
+            Entry(name, "promoted", "decision:1", START, "test", 1, {"reason": "-"})
+        )
+    assert [e.seq for e in open_ledger().entries("trains")] == [1]
+    assert open_lake("flights").uri("raw/weather") != open_lake("trains").uri("raw/weather")

@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from feature_repo.flights.source import FIRST_DAY, KNOWN, write_landing
-from tasks.reading import parse, schema
+from tasks.ingestion.parsing import lake_schema, parse_file
 
 NEW_YEAR = date(2013, 1, 1)
 TABLES = load_use_case("flights").tables
@@ -24,7 +24,7 @@ def fortnight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(folder: Path, table: str) -> pl.DataFrame:
     """All landed rows of a table, read as the product reads them."""
     paths = sorted((folder / table).iterdir())
-    return pl.concat([parse(path.read_bytes(), path.name, TABLES[table]) for path in paths])
+    return pl.concat([parse_file(path.read_bytes(), path.name, TABLES[table]) for path in paths])
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -45,13 +45,13 @@ def test_a_file_a_table_and_day(fortnight: Path) -> None:
 @pytest.mark.parametrize("table", KNOWN)
 def test_a_file_holds_what_became_known_on_its_day(fortnight: Path, table: str) -> None:
     for path in (fortnight / table).iterdir():
-        known = parse(path.read_bytes(), path.name, TABLES[table])[TABLES[table].known_time]
+        known = parse_file(path.read_bytes(), path.name, TABLES[table])[TABLES[table].known_time]
         assert known.dt.date().unique().to_list() == [date.fromisoformat(path.stem)]
 
 
 @pytest.mark.parametrize("table", KNOWN)
 def test_columns_are_those_of_the_use_case(fortnight: Path, table: str) -> None:
-    assert rows(fortnight, table).schema == schema(TABLES[table])
+    assert rows(fortnight, table).schema == lake_schema(TABLES[table])
     assert rows(fortnight, table).select(TABLES[table].key).is_duplicated().sum() == 0
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import settings
-from configs.use_case import UseCase, load_use_case
-from tasks import features
+from tasks.features import raw_tables
 from tests.taking import rows_of, take
 
 FIRST, FOUND = datetime(2012, 12, 31, tzinfo=UTC), datetime(2013, 2, 1, tzinfo=UTC)
@@ -64,16 +65,18 @@ def test_what_is_known_by_a_moment_leaves_later_rows_out(planes):
     take(planes, FIRST)
     land("again.csv", "N1,22")
     take(planes, FOUND)
-    before = features.raw_tables(planes, datetime(2013, 1, 31, tzinfo=UTC))["planes"]
+    before = raw_tables.scan_raw_tables(planes, datetime(2013, 1, 31, tzinfo=UTC))["planes"]
     assert before.select(pl.col("seats")).collect()["seats"].to_list() == [20.0]
 
 
 def test_taking_again_after_a_kill_changes_no_time(planes):
-    from tasks.intake import commit_rows, examine
-    from tasks.landing import discover
+    from tasks.ingestion.ingest import commit_rows, validate_files
+    from tasks.ingestion.landing import discover_files
 
     land("all.csv", "N1,20")
-    commit_rows(planes, examine(planes, discover(planes), FIRST))  # and killed before the record
+    commit_rows(
+        planes, validate_files(planes, discover_files(planes), FIRST)
+    )  # and killed before the record
     intake = take(planes, FOUND)
     assert [verdict.accepted for verdict in intake.verdicts] == [1]
     assert rows_of(planes, "raw/planes")["_known"].to_list() == [FIRST]

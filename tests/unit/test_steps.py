@@ -2,10 +2,10 @@
 
 import pytest
 
-from configs.policy import Direct
-from tasks.ledger import Ledger
-from tasks.review import review
-from tasks.steps import due_steps
+from configs.schema.promotion import Direct
+from tasks.ledger.log import Ledger
+from tasks.promotion.due_steps import find_due_steps
+from tasks.promotion.stage_review import review_stage
 from tests.candidates import NAME, day, never, record, register, says, step, use_case
 
 DIRECT = use_case(Direct())
@@ -22,7 +22,7 @@ def book(tmp_path):
 
 
 def due(book, at, gate=never, look=never, case=DIRECT):
-    found = due_steps(case, book.entries(NAME), day(at), gate, look)
+    found = find_due_steps(case, book.entries(NAME), day(at), gate, look)
     for entry in found:
         book.record(entry)
     return [(e.key, e.evidence["reason"]) for e in found]
@@ -82,7 +82,7 @@ def test_a_roll_out_whose_champion_was_rolled_back_is_asked_for(book):
     record(book, "promoted", "hand:7", day(2), 7)
     step(book, use_case(), 2, day(3), gate=says("pass"))
     record(book, "rolled_back", "rollback:5", day(4), 1, loser=7, promotion="hand:7", reason="-")
-    ((_, reason),) = due(book, 5, never, review, use_case())
+    ((_, reason),) = due(book, 5, never, review_stage, use_case())
     assert "champion no more" in reason
 
 

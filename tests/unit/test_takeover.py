@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from configs.errors import Conflict, Terminal
-from configs.policy import Direct
-from tasks.ledger import Ledger, champion, unanswered
-from tasks.review import review
+from configs.schema.promotion import Direct
+from tasks.ledger.log import Ledger
+from tasks.ledger.projections import find_champion, list_unanswered
+from tasks.promotion.stage_review import review_stage
 from tests.candidates import NAME, day, never, record, register, says, step, use_case
 
 DIRECT = use_case(Direct())
@@ -37,7 +38,7 @@ def test_the_first_champion_takes_over_at_once_and_nothing_can_undo_it(book):
 
 def test_where_it_is_direct_the_gate_is_the_only_step(reigning):
     entry = step(reigning, DIRECT, 2, gate=says("pass"))
-    assert (entry.what, champion(reigning.entries(NAME)).version) == ("promoted", 2)
+    assert (entry.what, find_champion(reigning.entries(NAME)).version) == ("promoted", 2)
     assert entry.evidence["champion_version"] == 1
     assert entry.evidence["bake_until"] == day(29).isoformat()
     assert [line["verdict"] for line in entry.evidence["gates"]] == ["pass"]
@@ -63,21 +64,21 @@ def test_a_stage_that_shows_a_loss_ends_the_roll_out(reigning):
     assert (entry.what, entry.evidence["stage"], entry.evidence["reason"]) == (
         "refused", 0, "worse",
     )  # fmt: skip
-    assert champion(reigning.entries(NAME)).version == 1
+    assert find_champion(reigning.entries(NAME)).version == 1
 
 
 def test_a_step_that_was_asked_too_early_is_answered_all_the_same(reigning):
     step(reigning, use_case(), 2, gate=says("pass"))
     record(reigning, "step_asked", "step:2:x", day(8), 2)
-    assert [e.what for e in unanswered(reigning.entries(NAME))] == ["step_asked"]
+    assert [e.what for e in list_unanswered(reigning.entries(NAME))] == ["step_asked"]
     assert step(reigning, use_case(), 2, look=says("wait")).what == "deferred"
-    assert unanswered(reigning.entries(NAME)) == []
+    assert list_unanswered(reigning.entries(NAME)) == []
 
 
 def test_a_roll_out_against_a_champion_that_is_none_any_more_ends(reigning):
     step(reigning, use_case(), 2, gate=says("pass"))
     record(reigning, "promoted", "hand:7", day(4), 7)
-    entry = step(reigning, use_case(), 2, day(8), look=review)
+    entry = step(reigning, use_case(), 2, day(8), look=review_stage)
     assert (entry.what, entry.evidence["stage"]) == ("refused", 0)
     assert "champion no more" in entry.evidence["reason"]
 
@@ -123,7 +124,7 @@ def test_of_two_candidates_at_once_one_must_look_again(reigning):
 
     with pytest.raises(Conflict, match="promoted expected seq 3, found 4"):
         step(reigning, DIRECT, 2, gate=slow)
-    assert champion(reigning.entries(NAME)).version == 3
+    assert find_champion(reigning.entries(NAME)).version == 3
 
 
 def test_of_many_promoters_of_one_version_all_find_one_promotion(reigning):
@@ -153,7 +154,7 @@ class TestApproval:
 
     def test_nothing_happens_until_somebody_answers(self, asked):
         assert step(asked, self.case, 2, gate=never).what == "approval_asked"
-        assert unanswered(asked.entries(NAME)) == []
+        assert list_unanswered(asked.entries(NAME)) == []
 
     def test_yes_lets_it_in_on_the_gates_of_the_ask_from_then_on(self, asked):
         record(asked, "approved", "approval:2", day(3), 2, reason="looks right")

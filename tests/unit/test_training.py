@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from configs.errors import BadConfig, NoRows
-from configs.policy import Evaluation
-from configs.use_case import Candidate, Split, UseCase
-from tasks.evaluation import proven_threshold
-from tasks.matrix import build_matrix
-from tasks.training import (
-    Fitted,
-    choose,
+from configs.schema.training import Candidate, Evaluation, Split
+from configs.schema.use_case import UseCase
+from tasks.evaluation.thresholds import proven_threshold
+from tasks.models.matrix import build_matrix
+from tasks.training.fit import (
+    FittedCandidate,
+    choose_candidate,
     fit_candidate,
     split_by_time,
-    training_parts,
+    split_training_rows,
 )
 from tests.real_flights import END, january, quick_use_case
 
@@ -56,23 +56,23 @@ def test_no_row_is_lost_or_in_a_part_of_another_time(minutes, validation, holdou
 
 def test_rows_without_a_label_are_left_out(use_case, frame):
     some = frame.with_columns(late=pl.when(pl.col("carrier") != "AA").then("late"))
-    parts = training_parts(use_case, some, END)
+    parts = split_training_rows(use_case, some, END)
     assert "AA" not in parts.train["carrier"].to_list()
 
 
 def test_too_few_rows_say_which_part_and_how_many(use_case, frame):
     with pytest.raises(NoRows, match=r"train span .* has 0 labelled rows"):
-        training_parts(use_case, frame.tail(0), END)
+        split_training_rows(use_case, frame.tail(0), END)
     calm = frame.with_columns(
         late=pl.when(pl.col("prediction_time") >= END - timedelta(days=4)).then(0).otherwise("late")
     )
     with pytest.raises(NoRows, match=r"the holdout span .* with 1 values of 'late'"):
-        training_parts(use_case, calm, END)
+        split_training_rows(use_case, calm, END)
 
 
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_a_candidate_learns_and_is_the_same_each_time(use_case, frame, name):
-    parts = training_parts(use_case, frame, END)
+    parts = split_training_rows(use_case, frame, END)
     first, second = (fit_candidate(use_case, name, parts) for _ in range(2))
     matrix = build_matrix(parts.holdout, first.schema)
     np.testing.assert_array_equal(first.value(matrix), second.value(matrix))
@@ -81,7 +81,7 @@ def test_a_candidate_learns_and_is_the_same_each_time(use_case, frame, name):
 
 
 def test_the_threshold_is_chosen_by_cost_on_validation_alone(use_case, frame):
-    parts = training_parts(use_case, frame, END)
+    parts = split_training_rows(use_case, frame, END)
     fitted = fit_candidate(use_case, "logistic", parts)
     scores = fitted.value(build_matrix(parts.validation, fitted.schema))
     cost, truth = use_case.evaluation.cost, parts.validation["late"]
@@ -95,19 +95,22 @@ def test_the_vocabulary_knows_only_the_train_part(use_case, frame):
         .then(pl.lit("NEW"))
         .otherwise("carrier")
     )
-    fitted = fit_candidate(use_case, "logistic", training_parts(use_case, late, END))
+    fitted = fit_candidate(use_case, "logistic", split_training_rows(use_case, late, END))
     assert fitted.schema.vocabulary["carrier"] == tuple(frame["carrier"].unique().sort())
 
 
-def fitted_with(**validation: float) -> Fitted:
-    return Fitted("x", None, None, None, 0.5, validation, 0.0)  # type: ignore[arg-type]
+def fitted_with(**validation: float) -> FittedCandidate:
+    return FittedCandidate("x", None, None, None, 0.5, validation, 0.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("metric", "best"), [("roc_auc", 1), ("brier", 0)])
 def test_the_best_on_validation_is_chosen_in_the_metrics_direction(use_case, metric, best):
     evaluation = Evaluation(metric=metric, cost=use_case.evaluation.cost)
     tried = [fitted_with(roc_auc=0.6, brier=0.1), fitted_with(roc_auc=0.7, brier=0.2)]
-    assert choose(use_case.model_copy(update={"evaluation": evaluation}), tried) is tried[best]
+    assert (
+        choose_candidate(use_case.model_copy(update={"evaluation": evaluation}), tried)
+        is tried[best]
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,4 +125,4 @@ def test_a_wrong_candidate_names_its_field(use_case, frame, estimator, params, f
     wrong = Candidate(estimator=estimator, params=params)
     case = use_case.model_copy(update={"candidates": {"mine": wrong}})
     with pytest.raises(BadConfig, match=field):
-        fit_candidate(case, "mine", training_parts(case, frame, END))
+        fit_candidate(case, "mine", split_training_rows(case, frame, END))

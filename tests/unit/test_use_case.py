@@ -6,11 +6,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from configs.clock import moment, parse_duration, write_duration
-from configs.costs import ClassCost, ErrorCost
+from configs.clock import parse_duration, utc_or_now, write_duration
 from configs.errors import BadConfig
+from configs.schema.costs import ClassCost, ErrorCost
+from configs.schema.loading import load_use_case, use_case_names
+from configs.schema.use_case import UseCase
 from configs.settings import ROOT, Settings, settings
-from configs.use_case import UseCase, load_use_case, use_case_names
 
 FLIGHTS = (ROOT / "configs" / "flights.yaml").read_text()
 RULE = {"metric": "roc_auc", "window": "5w", "worse_by": 0.06}
@@ -189,10 +190,10 @@ def test_durations_read_back_as_written(text):
 
 def test_a_moment_is_utc():
     naive = datetime(2013, 5, 1)  # noqa: DTZ001 - what a person types
-    assert moment(naive) == datetime(2013, 5, 1, tzinfo=UTC)
+    assert utc_or_now(naive) == datetime(2013, 5, 1, tzinfo=UTC)
     east = datetime(2013, 5, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-    assert moment(east) == datetime(2013, 5, 1, tzinfo=UTC)
-    assert moment().tzinfo is UTC
+    assert utc_or_now(east) == datetime(2013, 5, 1, tzinfo=UTC)
+    assert utc_or_now().tzinfo is UTC
 
 
 def test_everything_lives_under_the_state_folder(home):

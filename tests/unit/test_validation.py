@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.use_case import UseCase, load_use_case
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from feature_repo.flights.source import write_landing
-from tasks import validation
-from tasks.reading import parse
-from tasks.validation import FILE, Examination, suite_of
+from tasks.ingestion import validation
+from tasks.ingestion.parsing import parse_file
+from tasks.ingestion.validation import FILE_COLUMN, Examination, load_suite
 from tests.taking import land
 
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
@@ -25,8 +26,8 @@ def flights(home: Path) -> UseCase:
 def landed(flights: UseCase, table: str) -> pl.DataFrame:
     """The rows of 2 January as one file brings them."""
     (path,) = land(table)
-    rows = parse(path.read_bytes(), path.name, flights.tables[table])
-    return rows.with_columns(pl.lit("print").alias(FILE))
+    rows = parse_file(path.read_bytes(), path.name, flights.tables[table])
+    return rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
 
 
 def examination(flights: UseCase) -> Examination:
@@ -35,7 +36,7 @@ def examination(flights: UseCase) -> Examination:
 
 def test_every_suite_counts_rows_first_and_adds_what_the_yaml_asks(flights: UseCase) -> None:
     for name, table in flights.tables.items():
-        suite = suite_of(flights, name, AS_OF)
+        suite = load_suite(flights, name, AS_OF)
         assert "RowCount" in type(suite.blocking[0]).__name__
         there = {rule.column for rule in suite.by_row if "NotBeNull" in type(rule).__name__}
         assert {*table.key, table.event_time, table.known_time} <= there
@@ -53,8 +54,8 @@ def test_the_only_wrong_row_of_a_quarter_is_a_wind_of_1048_mph(
 ) -> None:
     write_landing(tmp_path, date(2013, 2, 11), date(2013, 2, 14))
     days = sorted((tmp_path / "weather").iterdir())
-    rows = pl.concat(parse(p.read_bytes(), p.name, flights.tables["weather"]) for p in days)
-    rows = rows.with_columns(pl.lit("print").alias(FILE))
+    rows = pl.concat(parse_file(p.read_bytes(), p.name, flights.tables["weather"]) for p in days)
+    rows = rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
     found = examination(flights).reasons("weather", rows)
     assert found["_reasons"].to_list() == [["values_to_be_between(wind_speed)"]]
     assert rows[found["position"].item()]["wind_speed"].item() == pytest.approx(1048.36, abs=0.01)
@@ -81,7 +82,7 @@ def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
 
 def test_one_key_and_known_time_once_a_file(flights: UseCase) -> None:
     rows = landed(flights, "departures").head(10)
-    other_file = rows.head(1).with_columns(pl.lit("other").alias(FILE))
+    other_file = rows.head(1).with_columns(pl.lit("other").alias(FILE_COLUMN))
     found = examination(flights).reasons("departures", pl.concat([rows, other_file, rows[7:8]]))
     assert found["position"].to_list() == [7, 11]
     assert found["_reasons"].explode().unique().to_list() == [
@@ -144,10 +145,10 @@ def test_a_missing_suite_and_an_unknown_column_are_named(
 
     use_suite(monkeypatch)
     with pytest.raises(BadConfig, match=r"expectations.flights has no weather\(\)"):
-        suite_of(flights, "weather", AS_OF)
+        load_suite(flights, "weather", AS_OF)
     use_suite(monkeypatch, weather=lambda _: [ExpectColumnMaxToBeBetween(column="wind")])
     with pytest.raises(BadConfig, match="weather names wind, but the columns of weather are: ori"):
-        suite_of(flights, "weather", AS_OF)
+        load_suite(flights, "weather", AS_OF)
 
 
 def test_a_rule_that_cannot_be_asked_is_no_broken_row(

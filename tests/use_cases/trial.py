@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
-from tasks import features
-from tasks.check import check
+from tasks.checks.use_case import check_use_case
+from tasks.features import refresh, retrieval
 from tests.taking import rows_of, take
 
 
@@ -42,10 +42,10 @@ class Trial:
 
     def wrong(self) -> list[str]:
         """What `mainspring check` has to say against it."""
-        found = check(self.use_case.name)
+        found = check_use_case(self.use_case.name)
         return [f"{f.what}: {f.detail}" for f in found if f.verdict == "wrong"]
 
     def training_set(self) -> pl.DataFrame:
         """All labelled rows with their features, as a training run would see them."""
-        features.refresh(self.use_case, self._end)
-        return features.training_set(self.use_case, self._start, self._end, self._end)
+        refresh.refresh_features(self.use_case, self._end)
+        return retrieval.build_training_set(self.use_case, self._start, self._end, self._end)

@@ -6,8 +6,8 @@ import os
 from functools import partial
 from multiprocessing.util import Finalize
 
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
 from tests.benchmarks import years
 from tests.benchmarks.stages import scoring
 from tests.benchmarks.work import Work
@@ -17,16 +17,17 @@ def _scored(workers: int, rows: int) -> Work:
     """As `scoring.ours`, by workers that have scored before."""
     from distributed import LocalCluster
 
-    from tasks import engine, partitions
-    from tasks.scoring import casts_in
+    from tasks.orchestration import parallel
+    from tasks.scoring import partitions
+    from tasks.scoring.batch import routes_in
 
     work, use_case = scoring.ours(rows), load_use_case(years.NAME)
-    first = partitions.cut(use_case, casts_in(use_case, years.span(rows)), years.END)[0]
-    cluster = LocalCluster(**engine.local_cluster(workers))
+    first = partitions.split_routes(use_case, routes_in(use_case, years.span(rows)), years.END)[0]
+    cluster = LocalCluster(**parallel.local_cluster_options(workers))
     Finalize(None, cluster.close, exitpriority=1)  # or a nanny starts another worker at the end
     with cluster.get_client() as client:
         client.wait_for_workers(workers)
-        client.run(partitions.answer, first, use_case, years.END, "warm", None)
+        client.run(partitions.score_partition_rows, first, use_case, years.END, "warm", None)
     os.environ["MAINSPRING_ENGINE"] = cluster.scheduler_address
     settings.cache_clear()
     return work

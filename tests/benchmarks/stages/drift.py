@@ -12,13 +12,13 @@ from tests.benchmarks.work import Answer, Work
 
 def ours(rows: int) -> Work:
     """`drift.drift` against the champion's reference profile."""
-    from tasks.drift import drift
-    from tasks.kinds.kind import SCORE
-    from tasks.registry import open_model
+    from tasks.evaluation.problem_types.base import SCORE_COLUMN
+    from tasks.models.registry import open_model
+    from tasks.monitoring.drift import measure_drift
 
     reference = open_model(years.NAME, 1).card.reference
-    frame = years.joined(rows).with_columns(pl.col("distance").alias(SCORE))
-    return lambda: Answer(frame.height, drift(frame, reference).height)
+    frame = years.joined(rows).with_columns(pl.col("distance").alias(SCORE_COLUMN))
+    return lambda: Answer(frame.height, measure_drift(frame, reference).height)
 
 
 def evidently(rows: int) -> Work:

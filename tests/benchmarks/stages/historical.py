@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from tests.benchmarks import bare, years
 from tests.benchmarks.work import Answer, Work
 
 
 def ours(rows: int) -> Work:
     """`features.historical`: Feast with our offline store, whose registry is up to date."""
-    from tasks import features
+    from tasks.features import retrieval
 
     use_case, asked = load_use_case(years.NAME), _spine(rows)
-    features.historical(use_case, asked.head(100))  # what is imported on the way
-    return lambda: _answer(features.historical(use_case, asked))
+    retrieval.join_features(use_case, asked.head(100))  # what is imported on the way
+    return lambda: _answer(retrieval.join_features(use_case, asked))
 
 
 def polars(rows: int) -> Work:
@@ -35,9 +35,9 @@ def duckdb(rows: int) -> Work:
 
 
 def _spine(rows: int) -> pl.DataFrame:
-    from tasks import features
+    from tasks.features import retrieval
 
-    return features.spine(load_use_case(years.NAME), *years.span(rows), years.END)
+    return retrieval.build_spine(load_use_case(years.NAME), *years.span(rows), years.END)
 
 
 def _answer(found: pl.DataFrame) -> Answer:

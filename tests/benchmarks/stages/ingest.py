@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from tests.benchmarks import years
 from tests.benchmarks.work import Answer, Work
 
@@ -17,16 +17,16 @@ def ours(rows: int) -> Work:
     """What the ingest flow does before the features follow: suites, quarantine, commits, record."""
     import great_expectations  # noqa: F401
 
-    from tasks import intake, landing
+    from tasks.ingestion import ingest, landing
 
     use_case = load_use_case(years.NAME)
     years.make_landing(rows)
     years.borrow_lake(without=years.NAME)
 
     def work() -> Answer:
-        taken = intake.examine(use_case, landing.discover(use_case), years.END)
-        intake.commit_rows(use_case, taken)
-        landing.record(use_case, taken.verdicts, years.END)
+        taken = ingest.validate_files(use_case, landing.discover_files(use_case), years.END)
+        ingest.commit_rows(use_case, taken)
+        landing.record_files(use_case, taken.verdicts, years.END)
         return Answer(sum(verdict.accepted for verdict in taken.verdicts))
 
     return work

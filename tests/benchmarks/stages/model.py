@@ -8,14 +8,14 @@ import joblib
 import numpy as np
 
 from configs.settings import settings
-from tasks.matrix import Schema
+from tasks.models.matrix import InputSchema
 from tests.benchmarks import years
 from tests.benchmarks.work import Answer, Work
 
 
 def ours(rows: int) -> Work:
     """`registry.predict`: the matrix, and ONNX Runtime on it."""
-    from tasks.registry import open_model, predict
+    from tasks.models.registry import open_model, predict
 
     model, frame = open_model(years.NAME, 1), years.joined(rows)
     return lambda: _answer(predict(model, frame))
@@ -23,7 +23,7 @@ def ours(rows: int) -> Work:
 
 def matrix(rows: int) -> Work:
     """The matrix alone."""
-    from tasks.matrix import build_matrix
+    from tasks.models.matrix import build_matrix
 
     inputs, frame = inputs_of(), years.joined(rows)
     return lambda: Answer(len(build_matrix(frame, inputs)))
@@ -45,7 +45,7 @@ def session_of() -> Any:
     """The champion's file in ONNX Runtime."""
     import onnxruntime
 
-    from tasks.registry import open_model
+    from tasks.models.registry import open_model
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -53,9 +53,9 @@ def session_of() -> Any:
     return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
 
-def inputs_of() -> Schema:
+def inputs_of() -> InputSchema:
     """The champion's inputs and vocabularies."""
-    from tasks.registry import open_model
+    from tasks.models.registry import open_model
 
     return open_model(years.NAME, 1).card.inputs
 
@@ -66,7 +66,7 @@ def estimator_of() -> Any:
 
 
 def _matrix(rows: int) -> np.ndarray[Any, Any]:
-    from tasks.matrix import build_matrix
+    from tasks.models.matrix import build_matrix
 
     return build_matrix(years.joined(rows), inputs_of())
 

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from configs.clock import write_duration
+from configs.schema.loading import load_use_case
 from configs.settings import settings
-from configs.use_case import load_use_case
 from tests.benchmarks import bare, years
 from tests.benchmarks.stages import model
 from tests.benchmarks.work import Answer, Work
@@ -21,20 +21,22 @@ _KEYS = ("carrier", "flight", "origin", "flight_date", "prediction_time")
 
 def ours(rows: int) -> Work:
     """What the score flow does, without Prefect: spine, features, matrix, ONNX, commits."""
-    from tasks.features import historical, spine
-    from tasks.lake import lake_of
-    from tasks.registry import open_model
-    from tasks.replay import loop
+    from tasks.features.retrieval import build_spine, join_features
+    from tasks.models.registry import open_model
+    from tasks.replay import simulate
+    from tasks.storage.lake import open_lake
 
     start, end = years.span(rows)
     use_case, window = load_use_case(years.NAME), write_duration(end - start)
     years.borrow_lake(without="predictions")
     open_model(years.NAME, 1)
-    historical(use_case, spine(use_case, years.END - timedelta(days=1), years.END, years.END))
+    join_features(
+        use_case, build_spine(use_case, years.END - timedelta(days=1), years.END, years.END)
+    )
 
     def work() -> Answer:
-        loop.score(use_case, end, window)
-        held = lake_of(years.NAME).scan("predictions")
+        simulate.simulate_score(use_case, end, window)
+        held = open_lake(years.NAME).scan("predictions")
         return Answer(*held.select(pl.len(), pl.col("probability").mean()).collect().row(0))
 
     return work

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from tests.benchmarks import years
 from tests.benchmarks.work import Answer, Work
 
@@ -24,12 +24,12 @@ def all_again(rows: int) -> Work:
 
 
 def _refresh(rows: int, *, from_nothing: bool) -> Work:
-    from tasks import features
-    from tasks.lake import lake_of
+    from tasks.features import refresh
+    from tasks.storage.lake import open_lake
 
     use_case = load_use_case(years.NAME)
     years.borrow_lake(without="features" if from_nothing else "")
-    lake = lake_of(years.NAME)
+    lake = open_lake(years.NAME)
     for name, table in use_case.tables.items():
         again = pl.col(table.known_time).is_between(years.END - 365 * _DAY, years.END - 364 * _DAY)
         day = lake.scan(f"raw/{name}").filter(again).collect()
@@ -38,7 +38,7 @@ def _refresh(rows: int, *, from_nothing: bool) -> Work:
             lake.append_once(f"raw/{name}", {"one more day": later})
 
     def work() -> Answer:
-        features.refresh(use_case, years.END + _DAY)
+        refresh.refresh_features(use_case, years.END + _DAY)
         newest = lake.scan("features/airport_ops").filter(pl.col("created_timestamp") > years.END)
         return Answer(rows, newest.select(pl.len()).collect().item())
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from configs.use_case import load_use_case
+from configs.schema.loading import load_use_case
 from tests.benchmarks import years
 from tests.benchmarks.work import Answer, Work
 
 
 def ours(_: int) -> Work:
     """What the train flow does up to the files of a candidate, as of the end of the real year."""
-    from tasks.replay.shared import train
+    from tasks.replay.shared_training import train_files
 
     use_case = load_use_case(years.NAME)
 
     def work() -> Answer:
-        card = train(use_case, years.END).card
+        card = train_files(use_case, years.END).card
         return Answer(sum(card.rows.values()), card.holdout["roc_auc"])
 
     return work

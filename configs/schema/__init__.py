@@ -1,0 +1,1 @@
+"""The schema of use case and policy files."""

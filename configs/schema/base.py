@@ -1,0 +1,38 @@
+"""What every piece of a use case is made of: a frozen model, and the kinds of its values."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from configs.clock import parse_duration, write_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
+ColumnType = Literal["text", "integer", "number", "boolean", "time"]
+LabelKind = Literal["binary", "regression", "multiclass"]
+Metric = Literal["roc_auc", "pr_auc", "brier", "log_loss", "accuracy", "rmse", "mae", "cost"]
+Severity = Literal["page", "ticket", "inform"]
+METRICS: dict[LabelKind, tuple[Metric, ...]] = {
+    "binary": ("roc_auc", "pr_auc", "brier", "log_loss", "cost"),
+    "regression": ("rmse", "mae", "cost"),
+    "multiclass": ("log_loss", "brier", "accuracy", "cost"),
+}
+"""By which metrics models of each kind of label are compared; the first one is the default."""
+
+
+class SchemaModel(BaseModel):
+    """A piece of a use case: frozen, and closed to fields that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

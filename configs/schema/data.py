@@ -1,0 +1,90 @@
+"""What a YAML may say about tables, spine and features."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from configs.clock import utc_or_now
+from configs.schema.base import ColumnType, Name, SchemaModel
+
+OWN_TIME = "_known"
+"""The column that a table without times gets as it is taken in: since when its row is known."""
+
+
+class Table(SchemaModel):
+    """One table that lands: where its files are, its columns, its keys and its two times (UTC).
+
+    A table without times has `known_from` in their place: what its first run brings counts as
+    known (and true) from that moment on, what lands later from when it was found.
+    """
+
+    files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
+    columns: dict[str, ColumnType]
+    # `keys` in the YAML only: dict(model), by which Prefect walks through parameters, would call it
+    key: tuple[str, ...] = Field(min_length=1, alias="keys")
+    event_time: str = Field(OWN_TIME, description="column: when it happened")
+    known_time: str = Field(OWN_TIME, description="column: when we knew it")
+    known_from: Annotated[datetime, AfterValidator(utc_or_now)] | None = Field(
+        None, description="of a table without times: the moment that its first rows are known from"
+    )
+    suite: Name = Field(description="function of the expectations module")
+
+    @model_validator(mode="after")
+    def _names_are_columns(self) -> Self:
+        for name in (*self.key, *self._times()):
+            if name not in self.columns:
+                raise ValueError(f"{name!r} is not one of the columns: {', '.join(self.columns)}")
+        for name in self._times():
+            if self.columns[name] != "time":
+                raise ValueError(
+                    f"{name!r} must be of type time, not {self.columns[name]}: declare it as time "
+                    "(its values are UTC, like 2013-01-31T18:05:00Z), or name another column"
+                )
+        if not self.files.endswith((".parquet", ".csv")):
+            raise ValueError(f"{self.files!r} must end in .parquet or .csv")
+        return self
+
+    def _times(self) -> tuple[str, ...]:
+        """The columns that hold the two times; none of a table without times."""
+        named = tuple(name for name in (self.event_time, self.known_time) if name != OWN_TIME)
+        if len(named) == (2 if self.known_from is None else 0):
+            return named
+        raise ValueError(
+            "event_time and known_time: name the column of each (one column may be both); a table "
+            "without times has neither, but known_from: a day that its rows count as known from"
+        )
+
+
+class Spine(SchemaModel):
+    """Who is predicted, and when."""
+
+    function: Name = "spine"
+    key: tuple[str, ...] = Field(
+        min_length=1, alias="keys", description="columns that name one prediction"
+    )
+    time: str = "prediction_time"
+
+
+class Features(SchemaModel):
+    """The feature module, the Feast service that serves the model, and the model's inputs."""
+
+    module: str = Field(description="Python module of transforms, spine and label")
+    views: tuple[Name, ...] = Field(min_length=1, description="functions, one feature table each")
+    service: Name
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All inputs of the model, in the order of the matrix's columns."""
+        return (*self.numeric, *self.categorical)
+
+    @model_validator(mode="after")
+    def _inputs_are_some(self) -> Self:
+        twice = {name for name in self.inputs if self.inputs.count(name) > 1}
+        if not self.inputs or twice:
+            raise ValueError(f"numeric and categorical must name each input once: {sorted(twice)}")
+        return self

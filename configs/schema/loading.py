@@ -1,0 +1,108 @@
+"""Read use case files, or say why one is invalid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, Tag, ValidationError
+
+from configs.errors import BadConfig
+from configs.schema.use_case import UseCase
+from configs.settings import settings
+
+
+def explain_invalid(wrong: ValidationError, model: type[BaseModel]) -> str:
+    """One line a mistake; an unknown field is told which ones `model` has in its place."""
+    lines = []
+    for error in wrong.errors():
+        field = ".".join(map(str, error["loc"])) or "the whole"
+        if error["type"] == "extra_forbidden":
+            lines.append(f"  {field}: unknown field; allowed: {_allowed(model, error['loc'])}")
+        else:
+            given = "" if error["type"] == "missing" else f" (given: {error['input']!r:.80})"
+            lines.append(f"  {field}: {error['msg']}{given}")
+    return "\n".join(lines)
+
+
+def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """The fields that exist beside an unknown one, by the names that are written in YAML."""
+    for step, following in pairwise(place):
+        # a step that is no field is a place in a list or a dict, or says which of several models
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if step in fields:
+            found = _models_in(fields[str(step)].annotation)
+            model = found.get(str(following), next(iter(found.values()), model))
+    return ", ".join(field.alias or name for name, field in model.model_fields.items())
+
+
+def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
+    """The models inside an annotation such as dict[Name, Table] or Direct | Shadow, by the tag that
+    tells them apart: their `kind`, or what pydantic's Tag says.
+    """
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("kind")
+        return {tag or str(kind.default if kind else annotation.__name__): annotation}
+    tags = [each.tag for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Tag)]
+    found: dict[str, type[BaseModel]] = {}
+    for inner in getattr(annotation, "__args__", ()):
+        found |= _models_in(inner, tags[0] if tags else "")
+    return found
+
+
+def read_yaml(path: Path, missing: str) -> object:
+    """What a file holds; BadConfig if it cannot be read, with `missing` if it is not there."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError as gone:
+        raise BadConfig(f"{path}: {missing}") from gone
+    except OSError as refused:
+        raise BadConfig(f"{path}: cannot be read ({refused.strerror})") from refused
+    except (yaml.YAMLError, ValueError) as broken:  # no UTF-8, or a day like 2013-02-30
+        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+
+
+def load_use_case(name: str, folder: Path | None = None) -> UseCase:
+    """Read `<folder>/<name>.yaml` (the settings say which folder); BadConfig says what is wrong."""
+    path = (folder or settings().use_cases) / f"{name}.yaml"
+    there = ", ".join(use_case_names(folder)) or "none"
+    content = read_yaml(path, f"no such use case; there are: {there}")
+    try:
+        found = UseCase.model_validate(content)
+    except ValidationError as wrong:
+        raise BadConfig(f"{path} does not hold:\n" + explain_invalid(wrong, UseCase)) from wrong
+    if found.name != name:
+        raise BadConfig(f"{path}: name is {found.name!r}; it must be the file's, {name!r}")
+    return found
+
+
+def use_case_names(folder: Path | None = None) -> list[str]:
+    """The use cases that have a YAML file, in order of name."""
+    there = (folder or settings().use_cases).glob("[!.]*.yaml")  # not what an editor hides there
+    return sorted(path.stem for path in there)
+
+
+@dataclass(frozen=True)
+class UseCases:
+    """Those that hold, in order of name, and what is wrong with each of the others, by name."""
+
+    sound: tuple[UseCase, ...]
+    broken: dict[str, BadConfig]
+
+    def require_all(self, meanwhile: str) -> None:
+        """BadConfig with all that is wrong with the broken ones, and what is so `meanwhile`."""
+        if self.broken:
+            raise BadConfig("\n".join([*map(str, self.broken.values()), meanwhile]))
+
+
+def all_use_cases() -> UseCases:
+    """Read every YAML file of the settings' folder."""
+    sound, broken = [], {}
+    for name in use_case_names():
+        try:
+            sound.append(load_use_case(name))
+        except BadConfig as wrong:
+            broken[name] = wrong
+    return UseCases(tuple(sound), broken)

@@ -1,0 +1,98 @@
+"""What a YAML may say about monitoring, deadlines and notifications."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from configs.schema.base import Duration, Metric, SchemaModel, Severity, Share
+
+
+class Rule(SchemaModel):
+    """How bad is bad enough: `bad` of the last `of` windows and the latest, and who is told."""
+
+    severity: Severity = "page"
+    bad: int = Field(1, ge=1)
+    of: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _bad_is_part_of(self) -> Self:
+        if self.bad > self.of:
+            raise ValueError(f"bad: {self.bad} of {self.of} windows can never be")
+        return self
+
+
+class DriftRule(Rule):
+    """PSI against the reference: threshold = max(floor, factor x worst reference week)."""
+
+    floor: float = Field(0.1, gt=0)
+    factor: float = Field(2.0, ge=1)
+    informs: tuple[str, ...] = Field((), description="inputs whose drift only informs")
+
+
+class PerformanceRule(Rule):
+    """One rule on the mature labels of the last `window`: bad when `metric` is out of bounds."""
+
+    metric: Metric | Literal["calibration_gap"]
+    window: Duration
+    worse_by: float = Field(gt=0, description="than the champion's own holdout, as gate's margins")
+
+
+class ContractRule(Rule):
+    """What every landed window must keep, against the reference's weeks."""
+
+    min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
+    max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
+
+
+class Monitor(SchemaModel):
+    """What is watched, over which window."""
+
+    window: Duration = Field(timedelta(days=7))
+    drift: DriftRule = DriftRule()
+    performance: tuple[PerformanceRule, ...] = ()
+    contract: ContractRule = ContractRule()
+    report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
+
+    @model_validator(mode="after")
+    def _each_number_has_one_rule(self) -> Self:
+        numbers = [(rule.metric, rule.window) for rule in self.performance]
+        twice = [metric for metric, window in numbers if numbers.count((metric, window)) > 1]
+        if twice:
+            raise ValueError(f"performance: the rules of {twice[0]} need different windows")
+        return self
+
+
+class Deadlines(SchemaModel):
+    """Dead-man's switch: how long each may be silent before somebody is told; null: not watched."""
+
+    landed: Duration | None = Field(None, description="new rows in the lake")
+    labelled: Duration | None = Field(None, description="new labels")
+    scored: Duration | None = Field(None, description="predictions")
+    monitored: Duration | None = Field(None, description="runs of the monitor")
+
+    @property
+    def spans(self) -> dict[str, timedelta]:
+        """What is watched, and how long it may be silent."""
+        return {name: span for name, span in self if span is not None}
+
+
+class Notify(SchemaModel):
+    """A notification block of Prefect, and what is sent to it."""
+
+    block: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] = Field(
+        description="block type and name, like slack-webhook/ops"
+    )
+    severities: tuple[Severity, ...] = ("page",)
+
+
+class Explanations(SchemaModel):
+    """Which predictions the score flow explains, and how closely."""
+
+    flagged: bool | tuple[str, ...] = Field(
+        False, description="explain every flagged row in the score flow; of classes: which ones"
+    )
+    top: int = Field(5, ge=1, description="contributions kept of a row")
+    permutations: int = Field(16, ge=2, description="orders of the inputs, averaged over")

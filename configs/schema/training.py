@@ -1,0 +1,63 @@
+"""What a YAML may say about training and evaluation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from configs.schema.base import Duration, Metric, SchemaModel
+from configs.schema.costs import AnyCost
+
+
+class Slice(SchemaModel):
+    """A column whose values are looked at one by one, or in bins (edge, next edge]."""
+
+    column: str
+    bins: tuple[float, ...] = Field((), description="ascending edges, for numbers")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, given: object) -> object:
+        return {"column": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _bins_ascend(self) -> Self:
+        if list(self.bins) != sorted(set(self.bins)):
+            raise ValueError(f"bins must ascend: {self.bins}")
+        return self
+
+
+class Evaluation(SchemaModel):
+    """How models are compared while training, and in which slices they are looked at."""
+
+    metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
+    cost: AnyCost
+    slices: tuple[Slice, ...] = ()
+    slice_min_rows: int = Field(200, ge=1)
+
+
+class Retrain(SchemaModel):
+    """How much history a training run sees, and how long one alert keeps the next one quiet."""
+
+    window: Duration = Field(timedelta(days=365))
+    cooldown: Duration = Field(timedelta(days=28))
+
+
+class Candidate(SchemaModel):
+    """One scikit-learn estimator to try."""
+
+    estimator: str = Field(pattern=r"^sklearn(\.\w+)+$")
+    encoding: Literal["ordinal", "one_hot"] = Field(
+        "ordinal", description="one_hot also imputes and scales the numeric columns"
+    )
+    params: dict[str, int | float | str | bool | None] = Field({})
+
+
+class Split(SchemaModel):
+    """The end of the training window, held back by time."""
+
+    validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
+    holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
+    min_rows: int = Field(1000, ge=2, description="labelled rows without which nothing is fitted")

@@ -1,0 +1,163 @@
+"""What a use case is: a frozen object read from one YAML file, and nothing that it does not name.
+
+A wrong file raises BadConfig with the field, what is wrong with it and what is allowed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from configs.schema.base import METRICS, Cron, Duration, Name, SchemaModel
+from configs.schema.costs import COSTS, ClassCost
+from configs.schema.data import Features, Spine, Table
+from configs.schema.label import Label
+from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
+from configs.schema.promotion import Bake, Direct, Gate, Rollout
+from configs.schema.training import Candidate, Evaluation, Retrain, Split
+
+
+class Schedules(SchemaModel):
+    """Cron lines (UTC) of the deployments, and how much one scheduled score run covers."""
+
+    ingest: Cron
+    materialize: Cron
+    score: Cron
+    monitor: Cron
+    train: Cron
+    reconcile: Cron = "*/5 * * * *"
+    watch: Cron = "*/15 * * * *"
+    score_window: Duration = timedelta(days=1)
+
+
+class Demo(SchemaModel):
+    """How `mainspring demo` plays a use case: who lands its files, and over which days."""
+
+    source: str = Field(description="module whose write_landing(folder, start, end) lands files")
+    start: date = Field(description="the first day that lands")
+    train_at: date = Field(description="the day of the first training run")
+    end: date = Field(description="the day after the last one")
+    step: Duration = timedelta(days=7)
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> Self:
+        if not self.start < self.train_at < self.end:
+            raise ValueError("start, train_at and end must follow each other")
+        return self
+
+
+class UseCase(SchemaModel):
+    """One model's whole life, as configured."""
+
+    name: Name
+    title: str
+    expectations: str = Field(description="Python module of the suites")
+    tables: dict[Name, Table] = Field(min_length=1)
+    spine: Spine
+    label: Label
+    features: Features
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+    split: Split = Split()
+    evaluation: Evaluation
+    gate: Gate = Gate()
+    approval: Literal["automatic", "manual"] = "automatic"
+    rollout: Rollout = Direct()
+    bake: Bake = Bake()
+    monitor: Monitor = Monitor()
+    deadlines: Deadlines = Deadlines()
+    notify: tuple[Notify, ...] = ()
+    explanations: Explanations = Explanations()
+    retrain: Retrain = Retrain()
+    schedules: Schedules
+    demo: Demo | None = None
+    seed: int = 0
+
+    @property
+    def slug(self) -> str:
+        """The name as part of an artifact's key, which takes no underscore."""
+        return self.name.replace("_", "-")
+
+    def model_post_init(self, _context: object) -> None:
+        """A metric that the YAML does not name is the first one of the label's kind."""
+        for name in ("evaluation", "gate"):
+            part: Evaluation | Gate = getattr(self, name)
+            if "metric" not in part.model_fields_set:
+                first = {"metric": METRICS[self.label.kind][0]}
+                object.__setattr__(self, name, part.model_copy(update=first))
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_kind(self) -> Self:
+        kind, fit = self.label.kind, METRICS[self.label.kind]
+        named = {"evaluation.metric": self.evaluation.metric, "gate.metric": self.gate.metric}
+        for place, rule in enumerate(self.monitor.performance):
+            if rule.metric != "calibration_gap":
+                named[f"monitor.performance.{place}.metric"] = rule.metric
+        for field, metric in named.items():
+            if metric not in fit:
+                raise ValueError(
+                    f"{field}: {metric} says nothing of a {kind} label (label.kind); take one of "
+                    + ", ".join(fit)
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _cost_fits_the_kind(self) -> Self:
+        cost, wanted = self.evaluation.cost, COSTS[self.label.kind]
+        if not isinstance(cost, wanted):
+            raise ValueError(
+                f"evaluation.cost: a {self.label.kind} label (label.kind) has its own prices: "
+                f"{', '.join(wanted.model_fields)}; not {', '.join(type(cost).model_fields)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _named_classes_are_there(self) -> Self:
+        cost, flagged = self.evaluation.cost, self.explanations.flagged
+        named = {
+            "evaluation.cost.exceptions": cost.named if isinstance(cost, ClassCost) else (),
+            "explanations.flagged": () if isinstance(flagged, bool) else flagged,
+        }
+        for field, names in named.items():
+            for name in names:
+                if name not in self.label.classes:
+                    there = ", ".join(self.label.classes) or f"none, kind {self.label.kind}"
+                    raise ValueError(f"{field}: {name!r} is no class (label.classes: {there})")
+        return self
+
+    @model_validator(mode="after")
+    def _only_decisions_are_flagged(self) -> Self:
+        if self.explanations.flagged is True and self.label.kind != "binary":
+            raise ValueError(
+                f"explanations.flagged: no row of a {self.label.kind} label is flagged; leave it "
+                "out, and ask for single rows with mainspring explain. Of classes name those whose "
+                "rows shall be explained: flagged: [late]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _label_is_no_input(self) -> Self:
+        if self.label.column in self.features.inputs:
+            raise ValueError(f"features: the label {self.label.column!r} is among the inputs")
+        return self
+
+    @model_validator(mode="after")
+    def _unit_is_part_of_the_key(self) -> Self:
+        for name in getattr(self.rollout, "unit", ()):
+            if name not in self.spine.key:
+                raise ValueError(
+                    f"rollout.unit: {name!r} is not one of spine.keys: {', '.join(self.spine.key)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _slices_and_drift_are_inputs(self) -> Self:
+        for field, names in (
+            ("evaluation.slices", [each.column for each in self.evaluation.slices]),
+            ("monitor.drift.informs", self.monitor.drift.informs),
+        ):
+            for name in names:
+                if name not in self.features.inputs:
+                    raise ValueError(f"{field}: {name!r} is not an input of the model")
+        return self

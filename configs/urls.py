@@ -1,0 +1,83 @@
+"""Addresses of servers, as the settings take them and as each library wants them.
+
+A person writes one kind of address for every database: postgresql://user:password@host:port/name.
+Which driver is put into it, which libraries want it in another form, and how it is shown without
+its password is said here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+
+Driver = Literal["psycopg", "asyncpg"]
+_POSTGRES = ("postgres", "postgresql")
+_REDIS = {"redis": "false", "rediss": "true"}  # scheme: whether it is encrypted
+
+
+def is_postgres(address: str) -> bool:
+    """Whether an address is one of PostgreSQL, whatever driver it names."""
+    return address.partition(":")[0].partition("+")[0] in _POSTGRES
+
+
+def is_redis(address: str) -> bool:
+    """Whether an address is one of Redis."""
+    return address.partition(":")[0] in _REDIS
+
+
+def with_driver(address: str, driver: Driver) -> str:
+    """A PostgreSQL address with the driver that a library needs; any other one as it is.
+
+    asyncpg calls `ssl` what all others call `sslmode`. ValueError if it cannot be read.
+    """
+    if not is_postgres(address):
+        return address
+    url = _parsed(address).set(drivername=f"postgresql+{driver}")
+    if driver == "asyncpg" and "sslmode" in url.query:
+        mode = url.query["sslmode"]
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return url.render_as_string(hide_password=False)
+
+
+def shown(address: str) -> str:
+    """An address as people may see it: *** for its password. What is no address stays."""
+    if "://" not in address:
+        return address
+    return _parsed(address).render_as_string(hide_password=True)
+
+
+def feast_redis(address: str) -> str:
+    """redis://user:password@host:port/db?option=value as Feast's connection string:
+    host:port,db=0,password=...; rediss:// is encrypted. ValueError if Feast cannot be told it.
+
+    Feast splits at commas, so that none can be in a password; and it reads each value as JSON, in
+    which a password of digits would be a number: the quotes keep it a text.
+    """
+    parts = urlsplit(address)
+    options = {"db": parts.path.strip("/") or "0", "ssl": _REDIS[parts.scheme]}
+    for name, value in (("username", parts.username), ("password", parts.password)):
+        if value is not None:
+            options[name] = f'"{unquote(value)}"'
+    options |= dict(parse_qsl(parts.query))
+    said = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}"]
+    said += [f"{name}={value}" for name, value in options.items()]
+    if any("," in each for each in said):
+        raise ValueError("a comma cannot be in a password or an option: Feast splits there")
+    return ",".join(said)
+
+
+def _parsed(address: str) -> URL:
+    from sqlalchemy import make_url  # who has only embedded addresses does without
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(address)
+    except (ArgumentError, ValueError) as wrong:  # whose words may hold the password
+        raise ValueError(
+            "not readable as scheme://user:password@host:port/name; write characters such as "
+            "@ : / % in a password in percent encoding (@ is %40)"
+        ) from wrong

@@ -1,0 +1,1 @@
+"""Ledger, status and explanations as a terminal shows them."""

@@ -1,0 +1,1 @@
+"""Clients of S3 and disk, and their errors in our words."""

@@ -1,0 +1,1 @@
+"""Warm start of flow runs: a fork server and its client."""

@@ -1,0 +1,1 @@
+"""Checks of a use case before it runs."""

@@ -1,0 +1,1 @@
+"""Metrics, problem types and statistical tests; nothing is read or written here."""

@@ -1,0 +1,41 @@
+"""The feature functions as Prefect tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from configs.schema.use_case import UseCase
+from tasks.features import feast_store, refresh, retrieval
+from tasks.orchestration.retries import RETRY_TRANSIENT
+
+
+@task(task_run_name="refresh features", **RETRY_TRANSIENT)
+def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
+    """As `refresh`, seen by Prefect."""
+    versions = refresh.refresh_features(use_case, as_of)
+    get_run_logger().info("feature tables known by %s: %s", as_of, versions)
+    return versions
+
+
+@task(task_run_name="training set", cache_policy=NO_CACHE)
+def build_training_set(
+    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
+) -> pl.DataFrame:
+    """As `training_set`, seen by Prefect."""
+    rows = retrieval.build_training_set(use_case, start, end, as_of)
+    get_run_logger().info("%s labelled rows predicted in [%s, %s)", rows.height, start, end)
+    return rows
+
+
+@task(task_run_name="materialize features", **RETRY_TRANSIENT)
+def publish_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
+    """As `store.materialize` and `store.staleness`, seen by Prefect."""
+    feast_store.publish_features(use_case, as_of)
+    ages = feast_store.measure_staleness(use_case, as_of)
+    for row in ages.filter("stale").iter_rows(named=True):
+        get_run_logger().warning("%s is stale online: newest is %s", row["view"], row["newest"])
+    return ages

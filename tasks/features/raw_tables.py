@@ -1,0 +1,43 @@
+"""Raw tables of the lake as they were known at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import import_module
+from types import ModuleType
+
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from tasks.storage.lake import open_lake
+
+CREATED = "created_timestamp"
+EVENT = "event_timestamp"
+
+
+def scan_raw_tables(
+    use_case: UseCase, as_of: datetime, versions: Mapping[str, int] | None = None
+) -> dict[str, pl.LazyFrame]:
+    """The raw tables, lazily: only rows known by `as_of`, at the given versions or the newest.
+
+    NoRows if nothing was ever ingested into one of them.
+    """
+    lake, pinned = open_lake(use_case.name), versions or {}
+    return {
+        name: lake.scan(f"raw/{name}", pinned.get(name)).filter(pl.col(table.known_time) <= as_of)
+        for name, table in use_case.tables.items()
+    }
+
+
+def read_table_versions(use_case: UseCase) -> dict[str, int]:
+    """The newest version of every raw and feature table that exists."""
+    raw = [f"raw/{name}" for name in use_case.tables]
+    return open_lake(use_case.name).versions(
+        [*raw, *(f"features/{view}" for view in use_case.features.views)]
+    )
+
+
+def import_feature_module(use_case: UseCase) -> ModuleType:
+    """The feature module that the YAML names."""
+    return import_module(use_case.features.module)

@@ -1,0 +1,1 @@
+"""Landed files: discovery, parsing, validation, commit."""

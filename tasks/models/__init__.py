@@ -1,0 +1,1 @@
+"""Model versions: ONNX file, card, golden rows, registry."""

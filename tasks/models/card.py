@@ -1,0 +1,64 @@
+"""The model card: everything that a model version knows about itself, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.schema import base
+from configs.schema.training import Candidate
+from tasks.evaluation.problem_types import Threshold
+from tasks.models.footprint import Footprint
+from tasks.models.matrix import InputSchema
+from tasks.models.reference_profile import ReferenceProfile
+
+
+class ModelCard(BaseModel):
+    """What lies beside the ONNX file. Metrics are measured with the ONNX file itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    use_case: str
+    title: str
+    algorithm: str = Field(description="the candidate's name in the YAML")
+    candidate: Candidate
+    inputs: InputSchema
+    feature_service: str
+    label: str
+    kind: base.LabelKind = Field("binary", description="of the label")
+    classes: tuple[str, ...] = Field((), description="of the label, in the answers' order")
+    threshold: Threshold = Field(
+        description="from which it flags; of classes the prices by which it decides; null of a "
+        "number"
+    )
+    start: datetime = Field(description="prediction time of the first fitted row")
+    fitted_until: datetime | None = Field(None, description="the train part's end")
+    end: datetime = Field(description="the `as_of` of the training run")
+    trained_until: datetime = Field(description="neither fitted nor selected on anything later")
+    rows: dict[str, int]
+    validation: dict[str, dict[str, float]] = Field(
+        description="of every candidate, scikit-learn's"
+    )
+    holdout: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = Field(
+        {}, description="of holdout metrics, at gate.confidence, by gate.block; empty if few"
+    )
+    importance: dict[str, float] = Field(
+        {}, description="mean |contribution| of each input to the answer, on the holdout"
+    )
+    slices: tuple[dict[str, Any], ...]
+    thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
+    calibration: tuple[dict[str, float], ...]
+    reference: ReferenceProfile = Field(
+        description="the rows before trained_until, with their score"
+    )
+    table_versions: dict[str, int]
+    revision: str
+    seed: int
+    environment: dict[str, str] = Field({}, description="Python and packages that made the file")
+    configuration: dict[str, Any] = Field({}, description="the use case as its YAML was")
+    parity: float
+    footprint: Footprint
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")

@@ -1,0 +1,216 @@
+"""MLflow: the database, one run per registered model with everything in it, written in batches."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from configs.errors import Transient
+from configs.settings import settings
+from configs.urls import is_postgres, shown
+from infra.storage.errors import disk_errors, s3_errors
+from infra.storage.s3 import boto_variables
+from tasks.models.card import ModelCard
+from tasks.models.onnx_session import open_onnx_session
+from tasks.reporting.model_card_text import card_markdown
+from tasks.storage.database import database_errors, hold_database_lock, sqlite_path
+from tasks.storage.lake import open_lake
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+_UNNAMEABLE = re.compile(r"[^\w .:/-]")  # in a metric's name, which a class may be part of
+_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+
+
+def connect_mlflow() -> MlflowClient:
+    """A client of the tracking server or database that the settings name."""
+    import mlflow
+
+    uri = settings().mlflow_uri
+    migrate_mlflow(uri)
+    if mlflow.get_tracking_uri() != uri:
+        mlflow.set_tracking_uri(uri)
+    os.environ.update(boto_variables(settings().mlflow_artifacts))
+    return mlflow.MlflowClient(uri, uri)
+
+
+@cache
+def migrate_mlflow(uri: str) -> None:
+    """Make MLflow's tables in a database that has none; a tracking server has its own already.
+
+    Several processes at once break MLflow's own migration, so one at a time. One that is killed
+    leaves half of it in SQLite, where it is made in a file aside and moved into place; PostgreSQL
+    takes it back. A database of an older MLflow is left for a person, who has a backup first.
+    """
+    file = sqlite_path(uri)
+    if file is not None:
+        with hold_database_lock(uri), disk_errors(file.parent):
+            if not file.exists():
+                aside = file.with_suffix(".new")
+                aside.unlink(missing_ok=True)
+                _make_tables(f"sqlite:///{aside}")
+                aside.rename(file)
+    elif is_postgres(uri):
+        with hold_database_lock(uri), database_errors(uri):
+            _make_tables(uri)
+
+
+def _make_tables(uri: str) -> None:
+    """Nothing is done where they are; MlflowException where they are an older MLflow's."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, settings().mlflow_artifacts).engine.dispose()
+
+
+@contextmanager
+def mlflow_errors() -> Iterator[None]:
+    """Tell MLflow's errors apart: CannotWrite where a disk takes no more, Transient where database
+    or server cannot be used now; all others pass.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = settings().mlflow_uri
+    file = sqlite_path(uri)
+    try:
+        with disk_errors(f"{file.parent if file else shown(uri)} or {settings().mlflow_artifacts}"):
+            yield
+    except MlflowException as failed:
+        if failed.error_code != "TEMPORARILY_UNAVAILABLE":
+            raise
+        said = str(failed.__cause__ or failed).partition("\n")[0]
+        raise Transient(f"{shown(uri)} cannot be used now: {said}") from failed
+
+
+def create_registered_model(client: MlflowClient, use_case: str, title: str) -> None:
+    """The registered model that versions belong to, unless it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(use_case, description=title)
+    except MlflowException as there:
+        if there.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def log_run(
+    client: MlflowClient, onnx: bytes, card: ModelCard, golden: pl.DataFrame, tags: dict[str, str]
+) -> tuple[str, str, str]:
+    """Write one finished run: model, card and numbers. Run id, model id, address of the files."""
+    import mlflow
+    from mlflow.entities import Metric, Param, RunTag
+
+    experiment = find_experiment(client, card.use_case)
+    keeps = s3_errors(settings().mlflow_artifacts)
+    with keeps, mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
+        started, run_id = run.info.start_time, run.info.run_id
+        logged = _log_model(onnx, card, golden)
+        metrics = [
+            Metric(name, value, started, 0, model_id=logged.model_id)
+            for name, value in _metrics(card).items()
+        ]
+        params = [Param(name, str(value)) for name, value in _params(card).items()]
+        client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in tags.items()])
+        client.log_inputs(run_id, _inputs(card))
+    return run_id, logged.model_id, f"models:/{logged.model_id}"
+
+
+def _log_model(onnx: bytes, card: ModelCard, golden: pl.DataFrame) -> Any:  # noqa: ANN401
+    """Store the ONNX file with signature, card and golden rows. Guessing requirements is dear."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+    from onnx import load_model_from_string
+
+    columns = len(card.inputs.inputs)
+    outputs = [
+        TensorSpec(np.dtype(_TYPES[out.type]), (-1, *out.shape[1:]), out.name)
+        for out in open_onnx_session(onnx).get_outputs()
+    ]
+    inputs = TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")
+    signature = ModelSignature(Schema([inputs]), Schema(outputs))
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder, name) for name in ("card.json", "card.md", "golden.parquet")}
+        files["card.json"].write_text(card.model_dump_json(indent=1))
+        files["card.md"].write_text(card_markdown(card))
+        golden.write_parquet(files["golden.parquet"])
+        return mlflow.onnx.log_model(
+            load_model_from_string(onnx),
+            name=card.algorithm,
+            signature=signature,
+            pip_requirements=["onnxruntime", "numpy"],
+            save_as_external_data=False,
+            extra_files=[str(path) for path in files.values()],
+        )
+
+
+def _metrics(card: ModelCard) -> dict[str, float]:
+    validation = {
+        f"validation_{candidate}_{name}": value
+        for candidate, metrics in card.validation.items()
+        for name, value in metrics.items()
+    }
+    holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
+    footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
+    decides = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
+    found = {**holdout, **validation, **footprint, **decides, "parity": card.parity}
+    return {_UNNAMEABLE.sub("_", name): value for name, value in found.items()}
+
+
+def _params(card: ModelCard) -> dict[str, object]:
+    return {
+        "algorithm": card.algorithm,
+        "estimator": card.candidate.estimator,
+        "encoding": card.candidate.encoding,
+        **card.candidate.params,
+        "seed": card.seed,
+        "start": card.start.isoformat(),
+        "end": card.end.isoformat(),
+        **{f"{part}_rows": rows for part, rows in card.rows.items()},
+    }
+
+
+def _inputs(card: ModelCard) -> list[Any]:
+    """The lake's tables as MLflow datasets: the address is the source, the version the digest."""
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag
+
+    lake = open_lake(card.use_case)
+    sources = {
+        table: DeltaDatasetSource(path=lake.uri(table), delta_table_version=number)
+        for table, number in card.table_versions.items()
+    }
+    return [
+        DatasetInput(
+            MetaDataset(source, table, f"v{card.table_versions[table]}")._to_mlflow_entity(),
+            [InputTag("mlflow.data.context", "training")],
+        )
+        for table, source in sources.items()
+    ]
+
+
+def find_experiment(client: MlflowClient, use_case: str) -> str:
+    """The id of the experiment of a use case, which is made if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    known = client.get_experiment_by_name(use_case)
+    if known is None:
+        try:
+            place = f"{settings().mlflow_artifacts}/{use_case}"
+            return str(client.create_experiment(use_case, artifact_location=place))
+        except MlflowException as raced:
+            known = client.get_experiment_by_name(use_case)
+            if known is None:
+                raise raced
+    return str(known.experiment_id)

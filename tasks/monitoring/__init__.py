@@ -1,0 +1,1 @@
+"""Drift, performance, data contract and freshness of a champion."""

@@ -1,0 +1,145 @@
+"""From verdicts to episodes: one cause, like performance:roc_auc_5w, that stays bad.
+
+A window is bad when its verdict is ticket or page. The rule of the cause says how many of its last
+windows must be, so that one odd week need not wake anybody and one good week ends nothing:
+
+    opens    the latest window is bad, and at least `bad` of the last `of` are
+    closes   the latest is good, and fewer than `bad` of the last `of` are bad;
+             or another champion took over, which is another model
+
+Only the champion's own windows count, and of those only the ones with a verdict. The episodes of
+kind silence are left to freshness.py, which alone knows when somebody is heard of again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from configs.schema.monitoring import Rule
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry
+from tasks.ledger.projections import episode_severity, find_champion, list_open_episodes
+from tasks.monitoring import performance
+
+MONITOR_ACTOR = "monitor"
+SILENCE_KIND = "silence"
+_BAD = ("ticket", "page")
+Windows = dict[str, list[dict[str, Any]]]
+
+
+def change_episodes(
+    use_case: UseCase, entries: Sequence[Entry], rows: pl.DataFrame, as_of: datetime
+) -> list[Entry]:
+    """The episodes that open or close at `as_of`, given the ledger and the rows of the monitoring
+    table up to then.
+
+    Rows about a version that is champion no longer open nothing: its successor is another model.
+    """
+    past = [entry for entry in entries if entry.at <= as_of]
+    reigning = find_champion(past)
+    windows = _windows(use_case, rows, None if reigning is None else reigning.version, as_of)
+    opened = [e for e in list_open_episodes(past) if e.evidence["kind"] != SILENCE_KIND]
+    over = {e.key: why for e in opened if (why := _over(use_case, e, reigning, windows))}
+    lasting = {e.evidence["cause"] for e in opened if e.key not in over}
+    starting = [
+        cause
+        for cause, of in windows.items()
+        if cause not in lasting and _is_bad(of[-1]) and _enough(of, rule_for_cause(use_case, cause))
+    ]
+    closing = [close_episode(e, over[e.key], as_of, MONITOR_ACTOR) for e in opened if e.key in over]
+    return closing + [_open(use_case, cause, windows[cause], as_of) for cause in starting]
+
+
+def rule_for_cause(use_case: UseCase, cause: str) -> Rule:
+    """The rule that a cause is judged by; what has none of its own opens and closes at once."""
+    kind, _, subject = cause.partition(":")
+    if kind == "performance":
+        rules = {performance.rule_subject(rule): rule for rule in use_case.monitor.performance}
+        return rules.get(subject, Rule())
+    monitor = use_case.monitor
+    return {"drift": monitor.drift, "contract": monitor.contract}.get(kind, Rule())
+
+
+def close_episode(episode: Entry, why: str, as_of: datetime, actor: str) -> Entry:
+    """The entry that ends an episode."""
+    return Entry(
+        episode.model, "episode_closed", f"closed:{episode.key}", as_of, actor, episode.version,
+        {
+            "episode": episode.key, "cause": episode.evidence["cause"],
+            "severity": episode_severity(episode), "reason": why,
+        },
+    )  # fmt: skip
+
+
+def _windows(
+    use_case: UseCase, rows: pl.DataFrame, version: int | None, as_of: datetime
+) -> Windows:
+    """The last windows, oldest first, of each cause with a verdict at `as_of`, in its order."""
+    rules = (use_case.monitor.drift, use_case.monitor.contract, *use_case.monitor.performance)
+    own = rows.filter(pl.col("model_version") == version, pl.col("as_of") <= as_of)
+    judged = own.filter(pl.col("verdict").is_not_null()).sort("as_of", maintain_order=True)
+    last = judged.group_by("kind", "subject", maintain_order=True)
+    found: Windows = {}
+    for row in last.tail(max(rule.of for rule in rules)).to_dicts():
+        found.setdefault(_cause(row), []).append(row)
+    now = judged.filter(pl.col("as_of") == as_of).select("kind", "subject")
+    return {cause: found[cause] for cause in map(_cause, now.to_dicts())}
+
+
+def _cause(row: dict[str, Any]) -> str:
+    return f"{row['kind']}:{row['subject']}"
+
+
+def _is_bad(window: dict[str, Any]) -> bool:
+    return window["verdict"] in _BAD
+
+
+def _enough(windows: Sequence[dict[str, Any]], rule: Rule) -> bool:
+    return sum(map(_is_bad, windows[-rule.of :])) >= rule.bad
+
+
+def _over(
+    use_case: UseCase, episode: Entry, reigning: Entry | None, windows: Windows
+) -> str | None:
+    """Why an episode is over; None while it is not."""
+    if reigning is not None and reigning.seq > episode.seq:
+        how = "came back" if reigning.what == "rolled_back" else "took over"
+        return f"version {reigning.version} {how}"
+    cause: str = episode.evidence["cause"]
+    of = windows.get(cause)
+    if of is None or _is_bad(of[-1]) or _enough(of, rule_for_cause(use_case, cause)):
+        return None
+    return "it is good again"
+
+
+def _open(
+    use_case: UseCase, cause: str, windows: Sequence[dict[str, Any]], as_of: datetime
+) -> Entry:
+    row, rule = windows[-1], rule_for_cause(use_case, cause)
+    numbers = ("value", "reference", "threshold", "coverage", "rows")
+    evidence = {
+        "cause": cause,
+        "kind": row["kind"],
+        "severity": row["verdict"],
+        "message": _message(cause, row) + _since(windows, rule),
+        **{name: row[name] for name in numbers},
+    }
+    key, version = f"episode:{cause}:{as_of:%Y-%m-%d}", row["model_version"]
+    return Entry(use_case.name, "episode_opened", key, as_of, MONITOR_ACTOR, version, evidence)
+
+
+def _message(cause: str, row: dict[str, Any]) -> str:
+    named = {"reference": row["reference"], "limit": row["threshold"]}
+    said = [f"{name} {value:.4g}" for name, value in named.items() if value is not None]
+    value = "bad" if row["value"] is None else f"{row['value']:.4g}"
+    return ", ".join([f"{cause} is {value}", *said])
+
+
+def _since(windows: Sequence[dict[str, Any]], rule: Rule) -> str:
+    """How many of the windows were bad, where a rule looks at more than one."""
+    last = windows[-rule.of :]
+    return "" if rule.of == 1 else f"; bad in {sum(map(_is_bad, last))} of {len(last)} windows"

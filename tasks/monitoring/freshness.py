@@ -1,0 +1,162 @@
+"""The dead-man's switch: who was not heard of in time.
+
+Four signs of life, each the newest moment of a table that is not after `as_of`:
+
+    landed      when a row of the raw tables was known
+    labelled    when a label was known
+    scored      the prediction time of a prediction
+    monitored   the moment of a monitored window
+
+One that is older than its deadline is a silence, and a silence is an episode: opened here and
+closed here, as soon as there is a new sign. Before the first sign there is nothing to miss, so a
+fresh installation is quiet; but from the first promotion on, predictions and windows are due.
+
+This is a scheduled check and no trigger of Prefect's: those count real time, know of a run but not
+of what it wrote, miss an event that was lost, and cannot be tried on a year that is past. That
+somebody runs this check is what the server itself watches over (infra/automations.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from configs.clock import write_duration
+from configs.schema.use_case import UseCase
+from tasks.features import retrieval
+from tasks.ledger.log import Entry
+from tasks.ledger.projections import find_champion, list_open_episodes
+from tasks.monitoring import measurements
+from tasks.monitoring.episodes import SILENCE_KIND, close_episode
+from tasks.rollout.prediction_log import PREDICTIONS
+from tasks.storage.lake import open_lake
+
+WATCH_ACTOR = "watch"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_SAID = {
+    "landed": "no new row has landed",
+    "labelled": "no new label has come",
+    "scored": "nothing has been scored",
+    "monitored": "nothing has been monitored",
+}
+
+_DUE_SINCE_PROMOTION = ("scored", "monitored")
+SignsOfLife = dict[str, datetime]
+
+
+def latest_signs(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> SignsOfLife:
+    """When each that has a deadline was last heard of by `as_of`; without those that are not due.
+
+    Nobody looks further back than the deadline, unless there is nothing.
+    """
+    promotions = [e.at for e in entries if e.what == "promoted" and e.at <= as_of]
+    found: SignsOfLife = {}
+    for what, deadline in use_case.deadlines.spans.items():
+        sign = _sign(use_case, what, as_of, deadline)
+        began = promotions[:1] if what in _DUE_SINCE_PROMOTION else []
+        if known := [*began, *([sign] if sign else [])]:
+            found[what] = max(known)
+    return found
+
+
+def change_freshness_episodes(
+    use_case: UseCase, entries: Sequence[Entry], found: SignsOfLife, as_of: datetime
+) -> list[Entry]:
+    """The silences that open or close at `as_of`, given the ledger and the signs of life."""
+    past = [entry for entry in entries if entry.at <= as_of]
+    reigning = find_champion(past)
+    version = None if reigning is None else reigning.version
+    spans = use_case.deadlines.spans
+    silent = [what for what, at in found.items() if as_of - at > spans[what]]
+    lasting = {
+        str(e.evidence["cause"]).partition(":")[2]: e
+        for e in list_open_episodes(past)
+        if e.evidence["kind"] == SILENCE_KIND
+    }
+    closing = [
+        close_episode(episode, _heard(found.get(what)), as_of, WATCH_ACTOR)
+        for what, episode in lasting.items()
+        if what not in silent
+    ]
+    opening = [
+        _open(use_case.name, version, what, found[what], spans[what], as_of)
+        for what in silent
+        if what not in lasting
+    ]
+    return closing + opening
+
+
+def _open(
+    model: str,
+    version: int | None,
+    what: str,
+    since: datetime,
+    deadline: timedelta,
+    as_of: datetime,
+) -> Entry:
+    cause = f"{SILENCE_KIND}:{what}"
+    allowed = write_duration(deadline)
+    evidence = {
+        "cause": cause,
+        "kind": SILENCE_KIND,
+        "severity": "page",
+        "message": f"{_SAID[what]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
+        "since": since.isoformat(),
+        "deadline": allowed,
+    }
+    key = f"episode:{cause}:{as_of:%Y-%m-%dT%H:%M}"
+    return Entry(model, "episode_opened", key, as_of, WATCH_ACTOR, version, evidence)
+
+
+def _heard(at: datetime | None) -> str:
+    return "it is watched no longer" if at is None else f"heard of again: {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _sign(use_case: UseCase, what: str, as_of: datetime, deadline: timedelta) -> datetime | None:
+    if what == "labelled":
+        return _newest_label(use_case, as_of, deadline)
+    places = {
+        "landed": [(f"raw/{name}", table.known_time) for name, table in use_case.tables.items()],
+        "scored": [(PREDICTIONS, use_case.spine.time)],
+        "monitored": [(measurements.MONITORING_TABLE, "as_of")],
+    }
+    return _newest(use_case, places[what], as_of, deadline)
+
+
+def _newest(
+    use_case: UseCase, places: Sequence[tuple[str, str]], as_of: datetime, deadline: timedelta
+) -> datetime | None:
+    """The newest moment up to `as_of` in (table, column) of the lake; None if there is none."""
+    lake = open_lake(use_case.name)
+    for since in (as_of - deadline, _BEGINNING):
+        found: list[datetime | None] = [
+            lake.scan(table)
+            .filter(pl.col(time) >= since, pl.col(time) <= as_of)
+            .select(pl.col(time).max())
+            .collect()
+            .item()
+            for table, time in places
+            if lake.exists(table)
+        ]
+        if some := [at for at in found if at is not None]:
+            return max(some)
+    return None
+
+
+def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> datetime | None:
+    """When a label was last known by `as_of`; None before the first.
+
+    Nobody knows how late labels come: those of the latest predictions are asked for first, and
+    more and more of them only while none is new enough.
+    """
+    lake = open_lake(use_case.name)
+    if not all(lake.exists(f"raw/{name}") for name in use_case.tables):
+        return None
+    for start in (as_of - 4 * deadline, as_of - 16 * deadline, _BEGINNING):
+        known = retrieval.build_labels(use_case, start, as_of, as_of)[use_case.label.known_time]
+        newest = known.max()
+        if isinstance(newest, datetime) and as_of - newest <= deadline:
+            return newest
+    return newest if isinstance(newest, datetime) else None

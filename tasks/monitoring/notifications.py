@@ -1,0 +1,112 @@
+"""Who is told what: the ledger's entries, through Prefect's notification blocks.
+
+What is due is a fold over the ledger: an entry of a severity that a block wants, which no
+`notified` entry says was sent to it. That one is written after the message went out, so a message
+comes once, and again only if a run is killed between the two or another sends at the same time. A
+block that fails is left for the next run: its messages stay due, and come in order.
+
+Nobody is flooded: a block that is new, or wants more severities than before, is told of the
+episodes that are still open and of the last three days (of the ledger's real time), which a webhook
+that was broken over a weekend needs too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from configs.schema.base import Severity
+from configs.schema.monitoring import Notify
+from configs.schema.use_case import UseCase
+from tasks.ledger.descriptions import describe_event, describe_evidence
+from tasks.ledger.log import Entry, EntryKind, Ledger
+from tasks.ledger.projections import episode_severity, list_open_episodes
+from tasks.orchestration.notification_blocks import send_notification
+
+NOTIFY_ACTOR = "notify"
+RECENT = timedelta(days=3)
+_SEVERITIES: Mapping[EntryKind, Severity] = {
+    "rollback_asked": "page",
+    "rolled_back": "page",
+    "approval_asked": "ticket",
+    "rollout_started": "inform",
+    "promoted": "inform",
+    "refused": "inform",
+}
+
+SendNotification = Callable[[str, str, str], None]
+
+
+def entry_severity(entry: Entry) -> Severity | None:
+    """How bad it is that an entry tells of; None if it is for nobody."""
+    if entry.what in ("episode_opened", "episode_closed"):
+        return episode_severity(entry)
+    return _SEVERITIES.get(entry.what)
+
+
+def list_due_notifications(
+    entries: Sequence[Entry], wanted: Sequence[Notify]
+) -> list[tuple[str, Entry]]:
+    """What is still to be sent: the block, and the entry it is about, oldest first."""
+    told = {entry.key for entry in entries}
+    found = {
+        (each.block, entry.key): (each.block, entry)
+        for entry in _recent(entries)
+        for each in wanted
+        if entry_severity(entry) in each.severities and _key(each.block, entry) not in told
+    }
+    return list(found.values())
+
+
+def notification_text(use_case: UseCase, entry: Entry) -> tuple[str, str]:
+    """Subject and body: which model, what, on which evidence, and how to look further."""
+    cause = entry.evidence.get("cause")
+    what = f"{describe_event(entry)}: {cause}" if cause else describe_event(entry)
+    lines = [
+        f"{use_case.name}: {use_case.title}",
+        f"{what}, at {entry.at:%Y-%m-%d %H:%M} UTC, by {entry.actor}",
+        describe_evidence(entry),
+        f"Look further: mainspring history {use_case.name}",
+    ]
+    if entry.what == "approval_asked":
+        lines.append(f"Answer: mainspring approve (or reject) {use_case.name} {entry.version}")
+    return f"[{entry_severity(entry)}] {use_case.name}: {what}", "\n".join(lines)
+
+
+def send_due_notifications(
+    book: Ledger, use_case: UseCase, send: SendNotification = send_notification
+) -> tuple[list[Entry], dict[str, Exception]]:
+    """Send all that is due and record it; the new entries, and what was in the way of a block."""
+    told: list[Entry] = []
+    broken: dict[str, Exception] = {}
+    for block, entry in list_due_notifications(book.entries(use_case.name), use_case.notify):
+        if block in broken:
+            continue
+        try:
+            send(block, *notification_text(use_case, entry))
+        except Exception as error:  # noqa: BLE001 - any webhook's trouble; what runs here goes on
+            broken[block] = error
+        else:
+            told.append(book.record(_notified(block, entry))[0])
+    return told, broken
+
+
+def _recent(entries: Sequence[Entry]) -> list[Entry]:
+    lasting = {entry.key for entry in list_open_episodes(entries)}
+    written = [(e, e.recorded) for e in entries if e.recorded is not None]
+    newest = max((recorded for _, recorded in written), default=None)
+    return [
+        entry
+        for entry, recorded in written
+        if entry.key in lasting or (newest is not None and newest - recorded <= RECENT)
+    ]
+
+
+def _key(block: str, entry: Entry) -> str:
+    return f"notified:{block}:{entry.key}"
+
+
+def _notified(block: str, entry: Entry) -> Entry:
+    evidence = {"block": block, "entry": entry.key, "severity": entry_severity(entry)}
+    key = _key(block, entry)
+    return Entry(entry.model, "notified", key, entry.at, NOTIFY_ACTOR, entry.version, evidence)

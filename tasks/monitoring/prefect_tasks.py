@@ -1,0 +1,152 @@
+"""The monitoring functions as Prefect tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from configs.errors import NoChampion
+from configs.schema.use_case import UseCase
+from tasks.ledger.log import Entry, Ledger, open_ledger
+from tasks.ledger.projections import list_open_episodes
+from tasks.models.registry import Model
+from tasks.monitoring import measurements, notifications, window
+from tasks.monitoring.episodes import SILENCE_KIND
+from tasks.monitoring.freshness import change_freshness_episodes, latest_signs
+from tasks.monitoring.history_chart import draw_monitoring_chart
+from tasks.monitoring.measurements import MONITORING_TABLE, count_severities, measurement_rows
+from tasks.monitoring.report import (
+    current_sample,
+    evidently_html,
+    measurements_markdown,
+    reference_sample,
+    report_address,
+    report_title,
+)
+from tasks.monitoring.retrain_alerts import list_unclaimed_alerts, record_window_changes
+from tasks.monitoring.window import MonitoredWindow
+from tasks.orchestration.events import request_next_step
+from tasks.orchestration.retries import RETRY_TRANSIENT
+from tasks.reporting.markdown import inline_image
+from tasks.storage import files
+from tasks.storage.lake import Lake
+
+
+@task(task_run_name="raise alerts", **RETRY_TRANSIENT)
+def raise_alerts(
+    book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
+) -> list[Entry]:
+    """As `record_window`; then send every alert that waits for an answer. The new entries.
+
+    An alert is sent as long as nobody answers it, so a run that was killed between ledger and
+    event completes when it runs again.
+    """
+    new = record_window_changes(book, use_case, rows, as_of)
+    for entry in new:
+        get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
+    for entry in list_unclaimed_alerts(book.entries(use_case.name)):
+        request_next_step(entry)
+    return new
+
+
+@task(task_run_name="save numbers", cache_policy=NO_CACHE)
+def save_measurements(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> None:
+    """As `save`, and tell what was found."""
+    version = measurements.save_measurements(lake, rows, as_of)
+    get_run_logger().info(
+        "%s numbers in %s@%s: %s", rows.height, MONITORING_TABLE, version, count_severities(rows)
+    )
+
+
+@task(task_run_name="notify", cache_policy=NO_CACHE)
+def send_due_notifications(use_case: UseCase) -> list[Entry]:
+    """As `tell`, seen by Prefect; what was sent. A block's trouble is an error in the log only."""
+    if not use_case.notify:
+        return []
+    told, broken = notifications.send_due_notifications(open_ledger(), use_case)
+    for entry in told:
+        get_run_logger().info("%s was told of %s", entry.evidence["block"], entry.evidence["entry"])
+    for block, error in broken.items():
+        get_run_logger().error("%s was not told; the next run tries again", block, exc_info=error)
+    return told
+
+
+@task(task_run_name="Evidently report", cache_policy=NO_CACHE)
+def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
+    """Write Evidently's report of the monitored window and link it from the run."""
+    address = report_address(use_case, as_of, "html")
+    current = current_sample(use_case, model, as_of)
+    page = evidently_html(use_case, current, reference_sample(use_case, model, as_of))
+    files.write_file(address, page.encode())
+    create_link_artifact(
+        link=files.link_to(address),
+        link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
+        key=f"{use_case.slug}-distributions",
+        description=address,
+    )
+    return address
+
+
+@task(task_run_name="table of numbers", cache_policy=NO_CACHE)
+def publish_measurements(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
+    """Show the numbers of `as_of` as a table, beside the run."""
+    said = measurements_markdown(report_title(use_case, as_of), rows)
+    create_markdown_artifact(said, key=f"{use_case.slug}-numbers")
+
+
+@task(task_run_name="picture", cache_policy=NO_CACHE)
+def publish_history_chart(
+    use_case: UseCase, history: pl.DataFrame, entries: Sequence[Entry], as_of: datetime
+) -> str:
+    """Draw the history up to `as_of`, as a file and beside the run."""
+    address, title = report_address(use_case, as_of, "png"), report_title(use_case, as_of)
+    drawn = draw_monitoring_chart(title, history, entries)
+    files.write_file(address, drawn)
+    publish_image(use_case, drawn, "picture", title)
+    return address
+
+
+def publish_image(use_case: UseCase, drawn: bytes, name: str, title: str) -> None:
+    """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
+    create_markdown_artifact(f"![{title}]({inline_image(drawn)})", key=f"{use_case.slug}-{name}")
+
+
+@task(task_run_name="watch for silence", **RETRY_TRANSIENT)
+def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
+    """Record the silences that open or close; those that are open now. Twice is as once."""
+    entries = book.entries(use_case.name)
+    found = latest_signs(use_case, entries, as_of)
+    for what, at in found.items():
+        get_run_logger().info("%s: last %s", what, at)
+    for entry in change_freshness_episodes(use_case, entries, found, as_of):
+        if book.record(entry)[1]:
+            get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
+    past = [e for e in book.entries(use_case.name) if e.at <= as_of]
+    return [e for e in list_open_episodes(past) if e.evidence["kind"] == SILENCE_KIND]
+
+
+@task(task_run_name="load window", cache_policy=NO_CACHE)
+def load_window(
+    use_case: UseCase, entries: Sequence[Entry], as_of: datetime
+) -> MonitoredWindow | None:
+    """As `load`, seen by Prefect; before the first champion there is nothing, and a warning."""
+    try:
+        found = window.load_window(use_case, entries, as_of)
+    except NoChampion as nobody:
+        get_run_logger().warning("%s", nobody)
+        return None
+    told = (found.champion.version, found.since, found.rows, found.judged.height)
+    get_run_logger().info("version %s, champion since %s: %s rows scored, %s to judge", *told)
+    return found
+
+
+@task(task_run_name="measure window", cache_policy=NO_CACHE)
+def measure_window(monitored: MonitoredWindow) -> pl.DataFrame:
+    """As `numbers`, as rows of the monitoring table."""
+    measured = window.measure_window(monitored)
+    return measurement_rows(measured, monitored.as_of, monitored.champion.version)

@@ -1,0 +1,96 @@
+"""What people look at: Evidently's HTML on a sample, one picture, and Prefect artifacts.
+
+Nothing here decides anything: Evidently's own tests cry wolf on small samples, so its report
+shows distributions, and the verdicts are those of the monitoring table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from configs.settings import settings
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.features import retrieval
+from tasks.models.registry import Model, predict
+from tasks.monitoring.measurements import MEASUREMENT_VERDICTS, count_severities
+from tasks.monitoring.window import read_predicted_rows
+from tasks.reporting.markdown import markdown_table
+
+TABLE_ROWS = 25
+
+
+def report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
+    """Where a report of the use case's monitor is."""
+    return f"{settings().reports}/{use_case.name}/monitor/{as_of:%Y-%m-%dT%H%M}.{suffix}"
+
+
+def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+    """Some of the rows that the model's reference profile is made of, built again from the lake.
+
+    At most monitor.report_rows rows: the inputs, and the model's score.
+    """
+    span = model.card.reference
+    asked = retrieval.build_spine(use_case, span.start, span.end, as_of)
+    rows = retrieval.join_features(use_case, sample_rows(use_case, asked))
+    return rows.with_columns(problem_type_of(use_case).scores(predict(model, rows)))
+
+
+def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+    """Some of the rows of the monitored window that were predicted: the inputs, and their score."""
+    span = (as_of - use_case.monitor.window, as_of)
+    rows = read_predicted_rows(use_case, model.version, span, as_of)
+    return retrieval.join_features(use_case, sample_rows(use_case, rows))
+
+
+def sample_rows(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """At most monitor.report_rows of the rows, the same ones every time, in their own order."""
+    wanted = min(use_case.monitor.report_rows, rows.height)
+    return rows.with_row_index().sample(wanted, seed=use_case.seed).sort("index").drop("index")
+
+
+def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
+    """Evidently's drift report of the inputs and the score of two frames, as one HTML page."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    numeric = [*use_case.features.numeric, *problem_type_of(use_case).scored]
+    categorical = list(use_case.features.categorical)
+    columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+    now, then = (
+        Dataset.from_pandas(
+            rows.select(pl.col(numeric).cast(pl.Float64), *categorical).to_pandas(), columns
+        )
+        for rows in (current, reference)
+    )
+    drift = DataDriftPreset(num_method="psi", cat_method="psi", include_tests=False)
+    page: str = Report([drift]).run(now, then).get_html_str(as_iframe=False)
+    return page
+
+
+def worst_measurements(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a verdict, worst first: pages, tickets, what informs, drift near its limit."""
+    rank = pl.col("verdict").replace_strict(
+        {name: i for i, name in enumerate(MEASUREMENT_VERDICTS)}
+    )
+    ratio = pl.when(kind="drift").then(pl.col("value") / pl.col("threshold"))
+    judged = rows.filter(pl.col("verdict").is_not_null())
+    return judged.sort(rank, ratio, descending=[False, True], nulls_last=True, maintain_order=True)
+
+
+def measurements_markdown(title: str, rows: pl.DataFrame) -> str:
+    """The worst numbers as a Markdown table."""
+    shown = worst_measurements(rows).head(TABLE_ROWS)
+    columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
+    cells = [
+        {name: "" if value is None else value for name, value in row.items()}
+        for row in shown.select(columns).to_dicts()
+    ]
+    return f"## {title}\n\n{count_severities(rows)}\n\n{markdown_table(cells)}\n"
+
+
+def report_title(use_case: UseCase, as_of: datetime) -> str:
+    """What a report is called."""
+    return f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"

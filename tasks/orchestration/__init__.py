@@ -1,0 +1,1 @@
+"""Prefect and Dask: events, retries, flow runs, parallel partitions."""

@@ -1,0 +1,63 @@
+"""The Prefect events of the loop: those that ask for its next step, and those that tell of one.
+
+An event says no more than the ledger's entry behind it: it may be lost or come twice. Each one
+carries a label of its own name with what it is about, so that an automation counts by it:
+however often one alert is sent in a burst, it starts one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect.events import emit_event
+
+from infra.fault_injection import effect
+from tasks.ledger.log import Entry
+
+ALERT_EVENT = "mainspring.alert"
+CANDIDATE_EVENT = "mainspring.candidate"
+ROLLBACK_EVENT = "mainspring.rollback"
+PROMOTED_EVENT = "mainspring.promoted"
+ROLLED_BACK_EVENT = "mainspring.rolled-back"
+
+
+def event_resource(use_case: str) -> str:
+    """The id of the Prefect resource that all events of a use case's model are about."""
+    return f"mainspring.model.{use_case}"
+
+
+def request_next_step(entry: Entry) -> None:
+    """Emit the event that an asking entry of the ledger stands for.
+
+    An alert asks for retraining, a shown loss for a rollback; a candidate, and whatever lets one
+    go on, for its next step. A version asks more than once: its moment is part of what is counted.
+    """
+    if entry.what == "alert_raised":
+        _emit(ALERT_EVENT, entry, entry.key, {"alert": entry.key})
+    elif entry.what == "rollback_asked":
+        promotion = entry.evidence["promotion"]
+        _emit(ROLLBACK_EVENT, entry, promotion, {"promotion": promotion})
+    else:
+        subject = f"{entry.version} {entry.at.isoformat()}"
+        _emit(CANDIDATE_EVENT, entry, subject, {"version": entry.version})
+
+
+def announce_champion(entry: Entry) -> None:
+    """Emit the event of another champion: promoted, or back after a rollback."""
+    event = {"promoted": PROMOTED_EVENT, "rolled_back": ROLLED_BACK_EVENT}.get(entry.what)
+    if event is not None:
+        _emit(event, entry, str(entry.version), {"version": entry.version})
+
+
+def _emit(event: str, entry: Entry, subject: str, payload: Mapping[str, object]) -> None:
+    resource = {
+        "prefect.resource.id": event_resource(entry.model),
+        "prefect.resource.name": entry.model,
+        event: subject,
+    }
+    always = {"use_case": entry.model, "as_of": entry.at.isoformat()}
+    with effect(f"emit {event}"):
+        emit_event(event, resource=resource, payload={**always, **payload})
+
+
+REFUSED_EVENT = "mainspring.refused"

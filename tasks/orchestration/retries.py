@@ -1,0 +1,36 @@
+"""When Prefect may try a task again, and how often: keywords for `@task`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from configs.errors import MainspringError, Transient
+from configs.settings import settings
+from infra.storage.errors import explain_s3_error
+from infra.storage.s3 import is_s3
+
+
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a task failed by an error that may not come again (a `retry_condition_fn`).
+
+    What S3 did not answer counts, also in the middle of reading rows, where nobody said so yet.
+    """
+    failed, lake = state.result(raise_on_failure=False), settings().lake
+    if is_s3(lake) and not isinstance(failed, MainspringError):
+        failed = explain_s3_error(failed, lake)
+    return isinstance(failed, Transient)
+
+
+RETRY_TRANSIENT: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "retries": 5,
+    "retry_delay_seconds": [1, 2, 4, 8, 15],  # a database that is restarted is back by then
+    "retry_condition_fn": is_transient,
+}
+"""For what asks or writes to lake, ledger, registry or online store: another writer may have been
+first, a server may be away. Nothing that is done twice changes anything.
+"""

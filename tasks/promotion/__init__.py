@@ -1,0 +1,1 @@
+"""Gate, rollout reviews, promotion and rollback."""

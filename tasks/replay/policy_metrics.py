@@ -1,0 +1,75 @@
+"""One policy's answers measured, by window and as a whole, and what its decisions cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
+    CALIBRATION,
+    MIN_BLOCKS,
+    BlockMetric,
+    PairedPredictions,
+    block_mean,
+    block_metric,
+    bootstrap_interval,
+    calibration_gaps,
+    draw_blocks,
+    pair_predictions,
+)
+from tasks.evaluation.metrics import Floats
+from tasks.evaluation.prediction_columns import read_predictions
+from tasks.evaluation.problem_types import problem_type_of
+
+PolicySpan = tuple[datetime, datetime]
+NUMBER_SCHEMA = {
+    "policy": pl.String(), "start": pl.Datetime("us", "UTC"), "end": pl.Datetime("us", "UTC"),
+    "subject": pl.String(), "value": pl.Float64(), "low": pl.Float64(), "high": pl.Float64(),
+    "rows": pl.Int64(), "blocks": pl.Int64(),
+}  # fmt: skip
+
+
+def measure_policy(
+    use_case: UseCase, policy: str, rows: pl.DataFrame, span: PolicySpan
+) -> Iterator[tuple[object, ...]]:
+    """Rows of NUMBER for one window: gate.metric, cost a row, and calibration, the mean predicted
+    minus the observed; without an interval where there are too few blocks.
+    """
+    start, end = span
+    time = pl.col(use_case.spine.time)
+    inside = rows.filter(time >= start, time < end)
+    if inside.is_empty():
+        return
+    pair = pair_with_itself(use_case, inside)
+    draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
+    for subject in dict.fromkeys((use_case.gate.metric, "cost", CALIBRATION)):
+        of = _measure(use_case, subject, pair)
+        value = float(of(np.ones((1, pair.drawn)))[0])
+        sure = pair.blocks >= MIN_BLOCKS and not np.isnan(value)
+        error = 1 - use_case.gate.confidence
+        low, high = bootstrap_interval(of(draws), pair.blocks, error) if sure else (None, None)
+        shown = None if np.isnan(value) else value
+        yield policy, start, end, subject, shown, low, high, inside.height, pair.blocks
+
+
+def measure_row_costs(use_case: UseCase, rows: pl.DataFrame) -> Floats:
+    """The business cost of each row (rows,)."""
+    label = rows[use_case.label.column].to_numpy().astype(np.float64)
+    decision = read_predictions(use_case, rows).decision
+    return problem_type_of(use_case).costs(label, decision, use_case.evaluation.cost)
+
+
+def pair_with_itself(use_case: UseCase, rows: pl.DataFrame) -> PairedPredictions:
+    """The rows as a pair of a policy with itself, to draw blocks of."""
+    given = read_predictions(use_case, rows)
+    return pair_predictions(use_case, rows, given, given)
+
+
+def _measure(use_case: UseCase, subject: str, pair: PairedPredictions) -> BlockMetric:
+    if subject == CALIBRATION:  # with its sign: too high or too low
+        return block_mean(pair, calibration_gaps(pair, pair.challenger))
+    return block_metric(subject, pair, pair.challenger, use_case.evaluation.cost)

@@ -1,0 +1,1 @@
+"""Model cards, charts and pages: Markdown, HTML and PNG."""

@@ -1,0 +1,42 @@
+"""How every picture looks, and what the ledger says drawn into it: lines for what happened,
+bands for roll-outs and bake windows.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+INK = "#30343b"
+SEVERITY_COLOURS = {
+    "ok": "#7a9a7e", "inform": "#d9a441", "ticket": "#d8722c", "page": "#c0392b", None: "#b8b8b8",
+}  # fmt: skip
+
+
+def to_png(figure: Figure, dpi: int) -> bytes:
+    """A figure as a file."""
+    out = BytesIO()
+    figure.savefig(out, format="png", dpi=dpi)
+    return out.getvalue()
+
+
+def short_dates(axes: Axes) -> None:
+    """Few and short dates below a panel."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    places = AutoDateLocator(minticks=3, maxticks=8)
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
+
+
+def tidy_axes(axes: Axes, title: str) -> None:
+    """A small title, a faint grid and no box: how every panel looks."""
+    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.grid(axis="both", alpha=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8.5, colors=INK)

@@ -1,0 +1,86 @@
+"""The model card's pictures, drawn from the card alone: calibration, importance, drift profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tasks.evaluation.problem_types import recorded_problem_type
+from tasks.models.card import ModelCard
+from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, tidy_axes, to_png
+from tasks.storage import files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+BLUE = "#4878a8"
+_BARS = 30
+
+
+def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
+    """The addresses of the card's pictures (PNG) by name, drawn unless they are there for the same
+    file.
+    """
+    from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a picture
+
+    painters: dict[str, Callable[[Axes, ModelCard], None]] = {"calibration": _calibration}
+    if card.importance:
+        painters["importance"] = _importance
+    painters["drift"] = _drift
+    found = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
+    for name, address in found.items():
+        if not files.file_exists(address):
+            height = _height(name, card)
+            figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
+            left = 0.11 if name == "calibration" else 0.27
+            figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
+            painters[name](figure.add_subplot(), card)
+            files.write_file(address, to_png(figure, dpi=100))
+    return found
+
+
+def _height(name: str, card: ModelCard) -> float:
+    bars = {"importance": len(card.importance), "drift": len(card.reference.columns)}
+    return 4.6 if name not in bars else 1.0 + 0.2 * min(bars[name], _BARS)
+
+
+def _calibration(axes: Axes, card: ModelCard) -> None:
+    """Observed against predicted in bins of equally many rows; on the diagonal it is honest."""
+    predicted = [part["predicted"] for part in card.calibration]
+    observed = [part["observed"] for part in card.calibration]
+    low = min(1.05 * min(*predicted, *observed), 0.0)
+    top = 1.05 * max(*predicted, *observed, 0.0 if card.threshold is None else 0.05)
+    axes.plot([low, top], [low, top], "--", color="#9aa2ad", linewidth=1)
+    axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
+    if isinstance(card.threshold, float):
+        axes.axvline(card.threshold, color=SEVERITY_COLOURS["page"], linewidth=1, linestyle=":")
+        axes.text(card.threshold, 0.98 * top, " flagged from here on",
+                  color=SEVERITY_COLOURS["page"], fontsize=8, va="top")  # fmt: skip
+    axes.set(xlim=(low, top), ylim=(low, top))
+    names = recorded_problem_type(card).axes
+    axes.set_xlabel(names[0], fontsize=9, color=INK)
+    axes.set_ylabel(names[1], fontsize=9, color=INK)
+    tidy_axes(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
+
+
+def _importance(axes: Axes, card: ModelCard) -> None:
+    """Mean size of each input's contribution, in points of probability or the label's unit."""
+    times, unit = recorded_problem_type(card).points
+    shown = list(card.importance.items())[:_BARS][::-1]
+    axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.01)
+    tidy_axes(axes, f"mean size of an input's contribution, {unit}")
+
+
+def _drift(axes: Axes, card: ModelCard) -> None:
+    """From which PSI on each column has drifted: bars up to there are what is normal."""
+    columns = sorted(card.reference.columns.items(), key=lambda item: item[1].threshold)[-_BARS:]
+    axes.barh(
+        [n for n, _ in columns], [c.threshold for _, c in columns], color=SEVERITY_COLOURS["ok"]
+    )
+    axes.set_xscale("log")
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.01)
+    tidy_axes(axes, "drift that is normal (PSI up to a column's threshold, log scale)")

@@ -1,0 +1,1 @@
+"""Rollouts and bake windows: which version scores which row."""

@@ -1,0 +1,58 @@
+"""Which arm of a roll-out an entity is in: drawn once, by a hash, and kept as the share grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+from hashlib import blake2b
+
+import polars as pl
+
+from configs.clock import utc_or_now
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+def rollout_salt(use_case: str, challenger: int) -> str:
+    """What makes the draw of each roll-out another one: two challengers get different entities."""
+    return f"{use_case}:{challenger}"
+
+
+def entity_position(entity: Iterable[object], salt: str) -> float:
+    """Where an entity stands in [0, 1), for good: it gets the challenger if that is < the share.
+
+    53 bits of the blake2b hash of the JSON array [salt, value, …], ASCII without spaces. In it a
+    missing value and NaN are null; a number without fraction is written as an integer; a date as
+    2013-01-31; a time (UTC if it has no zone) as 2013-01-31T18:05:00.000000Z.
+    """
+    text = json.dumps([salt, *map(_spelled, entity)], separators=(",", ":"))
+    digest = blake2b(text.encode("ascii"), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53
+
+
+def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
+    """The arm of each row, `champion` or `challenger`; all columns together name its entity."""
+    unique = entities.unique(maintain_order=True)
+    drawn = pl.Series(
+        "_drawn", [entity_position(row, salt) for row in unique.iter_rows()], pl.Float64
+    )
+    rows = entities.join(
+        unique.with_columns(drawn),
+        on=entities.columns,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    gets = pl.when(pl.col("_drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
+    return rows.select(gets.alias("arm")).to_series()
+
+
+def _spelled(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{utc_or_now(value):%Y-%m-%dT%H:%M:%S.%f}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float) and value != value:
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value

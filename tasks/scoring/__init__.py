@@ -1,0 +1,1 @@
+"""Batch scoring, prediction tables and explanations."""

@@ -1,0 +1,284 @@
+"""The Delta lake: append once, replace a window atomically, read as of a version.
+
+One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
+a killed process leaves either all of it or nothing, and running it again changes nothing more.
+What S3 refuses is said as infra/storage/errors.py says it.
+Rows may bring columns that their table has not had: its older rows have null there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from configs.errors import BadConfig, Conflict, NoRows
+from configs.settings import settings
+from infra.storage.errors import disk_errors, s3_errors
+from infra.storage.s3 import delta_options, polars_options
+from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory
+
+NEW_TABLE_PROPERTIES = {
+    "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
+    "delta.logRetentionDuration": "interval 3650 days",  # old versions stay readable
+}
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables below one root; those that are `pinned` lie below `pinned_root`, at the
+    version given, and cannot be written. So what a lake was, or a copy of it that costs nothing,
+    is a view of it: pin what is to be read, and write the rest elsewhere.
+    """
+
+    root: str
+    pinned_root: str = ""
+    pinned: Mapping[str, int] = field(default_factory=dict)
+
+    def uri(self, table: str) -> str:
+        """Address of a table such as `raw/weather`."""
+        return f"{self.pinned_root if table in self.pinned else self.root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether anything was ever committed to the table."""
+        uri = self.uri(table)
+        with s3_errors(uri):
+            return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
+
+    def version(self, table: str) -> int | None:
+        """The table's pinned version, or the newest one; None before its first commit."""
+        seen = self._open(table)
+        return seen.version() if seen else None
+
+    def versions(self, tables: Sequence[str]) -> dict[str, int]:
+        """The version of each of the tables that exist: the pinned one, or the newest."""
+        found = {table: self.version(table) for table in tables}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
+        """The rows of a table, lazily, at a version (default: the pinned one, or the newest).
+
+        NoRows if it does not exist.
+        """
+        uri = self.uri(table)
+        seen = _opened(uri, self.pinned.get(table) if version is None else version)
+        if seen is None:
+            raise NoRows(f"{uri} does not exist: nothing was ever written to it")
+        at = seen.version()  # said beside the table, for a copy of the frame that opens it itself
+        return pl.scan_delta(seen, version=at, storage_options=polars_options(uri))
+
+    def append_once(
+        self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
+    ) -> int | None:
+        """Append the batches that the table does not hold yet, in one commit; the newest version.
+
+        A batch's name is kept as a Delta application transaction, so it gets in exactly once,
+        whoever appends it and however often. Conflict if another writer was at the same batch.
+        """
+        seen = self._open(table)  # checked and written from one snapshot: no gap between the two
+        new = {n: r for n, r in batches.items() if not (seen and seen.transaction_version(n))}
+        if new:
+            rows = pl.concat(new.values(), how="vertical")
+            self._commit(table, rows, note or {}, mode="append", batches=list(new), seen=seen)
+        return self.version(table)
+
+    def holds(self, table: str, batch: str) -> bool:
+        """Whether a batch was already appended to the table."""
+        seen = self._open(table)
+        return seen is not None and seen.transaction_version(batch) is not None
+
+    def replace_window(
+        self,
+        table: str,
+        rows: pl.DataFrame | Sequence[Chunk],
+        time: str,
+        window: TimeSpan,
+        *,
+        keys: Sequence[str] = (),
+        ignoring: Sequence[str] = (),
+        note: Mapping[str, Any] | None = None,
+    ) -> int | None:
+        """Make `rows` all that the table holds of start <= `time` < end, in one commit.
+
+        The table stays as it is if it holds the same rows already, in any order of `keys` and
+        whatever its columns `ignoring` say. All rows must lie in the window; of parts each in its
+        own span, and one is read after the other: memory is that of the largest. A `note` becomes
+        the commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
+        version, None if there is still no table.
+        """
+        start, end = window
+        parts = [chunk_in_memory(window, rows)] if isinstance(rows, pl.DataFrame) else rows
+        _refuse_outside(table, parts, time)
+        seen = self._open(table)
+        if seen is None:
+            if note is not None or any(part.height for part in parts):
+                self._commit(table, _together(parts), note or {}, mode="overwrite")
+            return self.version(table)
+        if note is None and self._holds_same(table, parts, time, window, keys, ignoring):
+            return seen.version()
+        where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+        rows = _together(parts)
+        self._commit(table, rows, note or {}, mode="overwrite", predicate=where, seen=seen)
+        return seen.version()
+
+    def note(self, table: str) -> dict[str, Any]:
+        """The metadata of the table's newest commit that carries any; empty before that."""
+        newest = _opened(self.uri(table))  # an older one numbers the newest commits as its own
+        if newest is None:
+            return {}
+        last = self.pinned.get(table, newest.version())
+        history = (commit for commit in newest.history() if commit["version"] <= last)
+        return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
+
+    def _open(self, table: str) -> DeltaTable | None:
+        return _opened(self.uri(table), self.pinned.get(table))
+
+    def earliest_added(
+        self, table: str, time: str, since: int | None, version: int
+    ) -> datetime | None:
+        """The smallest `time` in the files that `version` has and the version `since` had not.
+
+        It comes from the statistics of the Delta log, so it may be up to a millisecond early; None
+        if no rows were added. Every file is new when `since` is None.
+        """
+        if since == version:
+            return None
+        files = _files(self.uri(table), version)
+        if since is not None:
+            files = files.join(_files(self.uri(table), since), on="path", how="anti")
+        files = files.filter(pl.col("num_records") > 0)
+        return None if files.is_empty() else files.select(pl.col(f"min.{time}").min()).item()
+
+    def _holds_same(
+        self,
+        table: str,
+        parts: Sequence[Chunk],
+        time: str,
+        window: TimeSpan,
+        keys: Sequence[str],
+        ignoring: Sequence[str],
+    ) -> bool:
+        """Whether the table's rows of the window are those of the parts, looked at part by part."""
+
+        def there(span: TimeSpan) -> pl.LazyFrame:
+            return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
+
+        if len(parts) > 1:  # they need not reach over all of the window
+            held = there(window).select(pl.len()).collect().item()
+            if held != sum(part.height for part in parts):
+                return False
+        return all(_same(there(part.span).collect(), part.read(), keys, ignoring) for part in parts)
+
+    def _commit(
+        self,
+        table: str,
+        rows: pl.DataFrame | pa.RecordBatchReader,
+        note: Mapping[str, Any],
+        *,
+        mode: str,
+        batches: Sequence[str] = (),
+        predicate: str | None = None,
+        seen: DeltaTable | None = None,
+    ) -> None:
+        if table in self.pinned:
+            raise BadConfig(
+                f"{self.uri(table)} is only read here: MAINSPRING_PINNED holds it at version "
+                f"{self.pinned[table]}"
+            )
+        properties = CommitProperties(
+            custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
+            app_transactions=[Transaction(batch, 1) for batch in batches] or None,
+            # a first commit that lost would be put on top of the one that won, unseen
+            max_commit_retries=None if seen else 0,
+        )
+        uri = self.uri(table)
+        try:
+            with s3_errors(uri), disk_errors(uri):
+                write_deltalake(  # type: ignore[call-overload,misc]
+                    seen or uri,
+                    rows,
+                    mode=mode if seen else "error",
+                    predicate=predicate,
+                    schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
+                    configuration=None if seen else NEW_TABLE_PROPERTIES,
+                    storage_options=None if seen else delta_options(uri),
+                    commit_properties=properties,
+                )
+        except DeltaError as lost:
+            if isinstance(lost, CommitFailedError) or (seen is None and self.exists(table)):
+                raise Conflict(f"{uri}: another writer was first; run again") from lost
+            raise
+
+
+def open_lake(use_case: str) -> Lake:
+    """The lake of a use case, where the settings put it, with the tables that they pin."""
+    places, prefix = settings(), f"{use_case}/"
+    pinned = {
+        name.removeprefix(prefix): version
+        for name, version in places.pinned.items()
+        if name.startswith(prefix)
+    }
+    return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
+
+
+def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
+    """The table at an address, at a version or the newest; None before its first commit."""
+    try:
+        with s3_errors(uri):
+            return DeltaTable(uri, version=version, storage_options=delta_options(uri))
+    except TableNotFoundError:
+        return None
+
+
+def _files(uri: str, version: int) -> pl.DataFrame:
+    """The data files of a version: path, num_records, and min.* and max.* of the columns."""
+    table = _opened(uri, version)
+    assert table is not None
+    return pl.DataFrame(table.get_add_actions(flatten=True))
+
+
+def _brings_columns(table: DeltaTable, rows: pl.DataFrame | pa.RecordBatchReader) -> bool:
+    held = {field.name for field in table.schema().fields}
+    columns = rows.columns if isinstance(rows, pl.DataFrame) else rows.schema.names
+    return not held.issuperset(columns)
+
+
+def _refuse_outside(table: str, parts: Sequence[Chunk], time: str) -> None:
+    for part in parts:
+        start, end = part.span
+        inside = pl.col(time).is_between(start, end, closed="left")
+        outside = part.scan().filter(~inside).select(pl.len()).collect().item()
+        if outside:
+            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+
+
+def _together(parts: Sequence[Chunk]) -> pl.DataFrame | pa.RecordBatchReader:
+    """The rows of all parts, read when they are wanted; of a single one as they are."""
+    if len(parts) == 1:
+        return parts[0].read()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            yield from part.read().to_arrow().to_batches()
+
+    schema = parts[0].read().clear().to_arrow().schema
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _same(
+    there: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
+) -> bool:
+    """Whether two frames hold the same rows, but for order and the columns ignored."""
+    if there.height != rows.height or set(there.columns) != set(rows.columns):
+        return False
+    columns = [c for c in rows.columns if c not in ignoring]
+    order = list(keys) or columns
+    left = there.select(columns).sort(order, maintain_order=True)
+    return left.equals(rows.select(columns).sort(order, maintain_order=True))

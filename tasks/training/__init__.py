@@ -1,0 +1,1 @@
+"""Training, ONNX export, model cards and reproduction."""

@@ -1,0 +1,121 @@
+"""The model card of an exported model."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from configs.settings import ROOT, settings
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.models.card import ModelCard
+from tasks.models.matrix import InputSchema, build_matrix
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
+from tasks.training.fit import FittedCandidate, TrainingSplit
+from tasks.training.holdout_metrics import measure_holdout, measure_importance
+from tasks.training.onnx_export import ExportedModel
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+_PACKAGES = (
+    "numpy", "polars", "deltalake", "feast", "scikit-learn", "skl2onnx", "onnx", "onnxruntime",
+)  # fmt: skip
+
+
+def build_model_card(
+    use_case: UseCase,
+    parts: TrainingSplit,
+    candidates: Sequence[FittedCandidate],
+    exported: ExportedModel,
+    table_versions: dict[str, int],
+) -> ModelCard:
+    """Measure the exported model on the holdout, profile what it has seen, write all of it down."""
+    from hashlib import sha256
+
+    fitted, session = exported.fitted, open_onnx_session(exported.onnx)
+    scores = run_onnx(session, build_matrix(parts.holdout, fitted.schema))
+    return ModelCard(
+        use_case=use_case.name,
+        title=use_case.title,
+        algorithm=fitted.name,
+        candidate=fitted.candidate,
+        inputs=fitted.schema,
+        feature_service=use_case.features.service,
+        label=use_case.label.column,
+        kind=use_case.label.kind,
+        classes=use_case.label.classes,
+        threshold=exported.threshold,
+        start=parts.train[use_case.spine.time].min(),
+        fitted_until=parts.validation_start,
+        end=parts.end,
+        trained_until=parts.holdout_start,
+        rows={
+            "train": parts.train.height,
+            "validation": parts.validation.height,
+            "holdout": parts.holdout.height,
+        },
+        validation={each.name: each.validation for each in candidates},
+        **measure_holdout(use_case, parts.holdout, scores, exported.threshold),
+        importance=measure_importance(
+            problem_type_of(use_case),
+            exported.threshold,
+            session,
+            fitted.schema,
+            parts,
+            use_case.seed,
+        ),
+        reference=_reference(use_case, session, fitted.schema, parts.seen),
+        table_versions=table_versions,
+        revision=code_revision(),
+        seed=use_case.seed,
+        environment=package_versions(),
+        configuration=use_case.model_dump(mode="json", by_alias=True),
+        parity=exported.parity,
+        footprint=exported.footprint,
+        digest=sha256(exported.onnx).hexdigest(),
+    )
+
+
+def _reference(
+    use_case: UseCase, session: InferenceSession, schema: InputSchema, seen: pl.DataFrame
+) -> ReferenceProfile:
+    """The profile of the rows that the model was fitted and selected on, with its scores."""
+    kind = problem_type_of(use_case)
+    return build_reference_profile(
+        seen.with_columns(kind.scores(run_onnx(session, build_matrix(seen, schema)))),
+        (*schema.numeric, *kind.scored),
+        schema.categorical,
+        use_case.spine.time,
+        use_case.monitor.drift,
+        use_case.monitor.window,
+    )
+
+
+def code_revision() -> str:
+    """The code's git commit (`-dirty` when files differ from it); else the package's version.
+
+    An image has no git: the settings say what it was built from.
+    """
+    if settings().revision:
+        return settings().revision
+    try:
+        command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        try:
+            return version("mainspring")
+        except PackageNotFoundError:
+            return "unknown"
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that a model's numbers come through."""
+    return {"python": python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -1,0 +1,31 @@
+"""Golden rows of a version, with the outputs of ONNX file and estimator."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from tasks.evaluation.prediction_columns import to_prediction_column
+from tasks.models.matrix import build_matrix
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.registry import GOLDEN_ESTIMATOR, GOLDEN_ONNX
+from tasks.training.fit import TrainingSplit
+from tasks.training.onnx_export import ExportedModel
+
+GOLDEN_ROW_COUNT = 64
+
+
+def choose_golden_rows(exported: ExportedModel, parts: TrainingSplit) -> pl.DataFrame:
+    """Rows spread over validation and holdout, as they came, with the answers of the ONNX file and
+    of the estimator, so that parity can be proved again where there is no scikit-learn.
+    """
+    schema = exported.fitted.schema
+    rows = pl.concat([parts.validation, parts.holdout]).select(schema.inputs)
+    spread = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROW_COUNT).astype(int))
+    chosen = rows[spread]
+    matrix = build_matrix(chosen, schema)
+    answers = run_onnx(open_onnx_session(exported.onnx), matrix)
+    fitted = exported.fitted.value(matrix)
+    return chosen.with_columns(
+        to_prediction_column(GOLDEN_ONNX, answers), to_prediction_column(GOLDEN_ESTIMATOR, fitted)
+    )

@@ -1,0 +1,123 @@
+"""The training functions as Prefect tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+from prefect import get_run_logger, runtime, task
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+
+from configs.schema.use_case import UseCase
+from tasks.features import raw_tables
+from tasks.ledger.log import Entry, open_ledger
+from tasks.models import registry
+from tasks.models.card import ModelCard
+from tasks.models.registry import open_model, version_url
+from tasks.orchestration.events import request_next_step
+from tasks.orchestration.flow_runs import is_run_alive
+from tasks.orchestration.retries import RETRY_TRANSIENT
+from tasks.reporting.prefect_tasks import publish_model_card
+from tasks.training import build_card, fit, onnx_export, retrain_claim
+from tasks.training.candidate import candidate_entry
+from tasks.training.fit import FittedCandidate, TrainingSplit
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import ExportedModel
+from tasks.training.retrain_claim import RetrainClaim
+
+
+@task(task_run_name="claim {key}", **RETRY_TRANSIENT)
+def claim_retrain(use_case: UseCase, key: str) -> RetrainClaim:
+    """As `claim`, for the flow run that this task runs in."""
+    made = retrain_claim.claim_retrain(
+        open_ledger(), use_case, key, str(runtime.flow_run.id), is_run_alive
+    )
+    get_run_logger().info("%s: %s, %s", key, made.verdict, made.reason)
+    return made
+
+
+@task(task_run_name="versions of the lake's tables", cache_policy=NO_CACHE)
+def read_table_versions(use_case: UseCase) -> dict[str, int]:
+    """As `features.table_versions`, seen by Prefect."""
+    return raw_tables.read_table_versions(use_case)
+
+
+@task(task_run_name="registered before?", **RETRY_TRANSIENT)
+def find_version(use_case: UseCase, origin: str) -> int | None:
+    """The version that an earlier run for the same origin has registered."""
+    return registry.find_version(use_case.name, origin)
+
+
+@task(task_run_name="measure and describe", cache_policy=NO_CACHE)
+def build_model_card(
+    use_case: UseCase,
+    parts: TrainingSplit,
+    candidates: Sequence[FittedCandidate],
+    exported: ExportedModel,
+    versions: dict[str, int],
+) -> ModelCard:
+    """As `make_card`, seen by Prefect."""
+    return build_card.build_model_card(use_case, parts, candidates, exported, versions)
+
+
+@task(task_run_name="register", **RETRY_TRANSIENT)
+def register_version(
+    use_case: UseCase, exported: ExportedModel, parts: TrainingSplit, card: ModelCard, origin: str
+) -> int:
+    """As `registry.register`, seen by Prefect."""
+    golden = choose_golden_rows(exported, parts)
+    version = registry.register_version(use_case.name, exported.onnx, card, golden, origin)
+    get_run_logger().info("%s version %s: sha256 %s", use_case.name, version, card.digest)
+    return version
+
+
+@task(task_run_name="record version {version}", **RETRY_TRANSIENT)
+def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
+    """Open the stored version, and record it once; its page and a link become artifacts."""
+    card = open_model(use_case.name, version).card
+    actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
+    entry, _ = open_ledger().record(candidate_entry(card, version, origin, as_of, actor))
+    publish_model_card(use_case, version)
+    link, text = version_url(use_case.name, version), f"{use_case.name} version {version} in MLflow"
+    create_link_artifact(
+        link, link_text=text, key=f"model-version-{use_case.slug}", description=origin
+    )
+    return entry
+
+
+@task(task_run_name="tell of version {entry.version}", cache_policy=NO_CACHE)
+def request_decision(entry: Entry) -> None:
+    """Emit the event that asks for the decision."""
+    request_next_step(entry)
+
+
+@task(task_run_name="export {fitted.name}", cache_policy=NO_CACHE)
+def export_candidate(
+    use_case: UseCase, fitted: FittedCandidate, parts: TrainingSplit
+) -> ExportedModel:
+    """As `export_fitted`, seen by Prefect."""
+    exported = onnx_export.export_candidate(use_case, fitted, parts)
+    told = (fitted.name, exported.parity, exported.footprint.bytes // 1024)
+    get_run_logger().info("%s as ONNX: differs by at most %.1e, %s KiB", *told)
+    return exported
+
+
+@task(task_run_name="split by time", cache_policy=NO_CACHE)
+def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> TrainingSplit:
+    """As `training_parts`, seen by Prefect."""
+    parts = fit.split_training_rows(use_case, frame, end)
+    sizes = [part.height for part in (parts.train, parts.validation, parts.holdout)]
+    get_run_logger().info("labelled rows: %s train, %s validation, %s holdout", *sizes)
+    return parts
+
+
+@task(task_run_name="fit {name}", cache_policy=NO_CACHE)
+def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedCandidate:
+    """As `fit_candidate`, seen by Prefect."""
+    fitted = fit.fit_candidate(use_case, name, parts)
+    metric = use_case.evaluation.metric
+    told = (name, metric, fitted.validation[metric], fitted.seconds)
+    get_run_logger().info("%s: validation %s %.4f, fitted in %.1f s", *told)
+    return fitted

@@ -1,0 +1,90 @@
+"""Train once more what a card describes, in a process of its own:
+python -m tasks.training.reproduce_worker FOLDER.
+
+It reads card.json in the folder and leaves model.onnx and result.json there. The environment pins
+the lake's tables and puts all state below the folder, so nothing else is read, written or
+registered. reproduce.py starts it, with the code of the card's own revision if it can.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from configs.errors import BadConfig, MainspringError
+from configs.schema.loading import explain_invalid, load_use_case
+from configs.schema.use_case import UseCase
+from tasks.evaluation.problem_types import Threshold
+from tasks.features.retrieval import build_training_set
+from tasks.models.card import ModelCard
+from tasks.models.matrix import InputSchema
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.onnx_export import ExportedModel, export_candidate
+
+STEP_PREFIX = "step: "  # begins the lines that tell how far it is
+
+
+class RetrainResult(BaseModel):
+    """What a second training came to, beside its ONNX file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: Threshold
+    inputs: InputSchema
+    rows: dict[str, int]
+
+
+def recorded_use_case(card: ModelCard) -> UseCase:
+    """The use case as it was when the card was made.
+
+    A card of before carries none: then it is today's YAML, with the card's candidate, inputs,
+    feature service and seed. BadConfig if this code takes the recorded one no more.
+    """
+    if card.configuration:
+        try:
+            return UseCase.model_validate(card.configuration)
+        except ValidationError as wrong:
+            said = explain_invalid(wrong, UseCase)
+            raise BadConfig(f"this code takes the recorded YAML no more:\n{said}") from wrong
+    today = load_use_case(card.use_case)
+    inputs = {"numeric": card.inputs.numeric, "categorical": card.inputs.categorical}
+    features = today.features.model_copy(update={"service": card.feature_service, **inputs})
+    candidates = {card.algorithm: card.candidate}
+    known = {"features": features, "candidates": candidates, "seed": card.seed}
+    return today.model_copy(update=known)
+
+
+def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
+    """Fit and export the card's candidate on the rows that its training run saw."""
+    case = recorded_use_case(card)
+    _tell("training set, point in time")
+    frame = build_training_set(case, card.end - case.retrain.window, card.end, card.end)
+    parts = split_training_rows(case, frame, card.end)
+    _tell(f"fit {card.algorithm} on {parts.train.height:,} rows")
+    fitted = fit_candidate(case, card.algorithm, parts)
+    _tell("export to ONNX")
+    exported = export_candidate(case, fitted, parts)
+    sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}
+    return exported, RetrainResult(threshold=exported.threshold, inputs=fitted.schema, rows=sizes)
+
+
+def run_worker(folder: Path) -> None:
+    """From card.json to model.onnx and result.json."""
+    exported, result = retrain_from_card(
+        ModelCard.model_validate_json((folder / "card.json").read_bytes())
+    )
+    (folder / "model.onnx").write_bytes(exported.onnx)
+    (folder / "result.json").write_text(result.model_dump_json())
+
+
+def _tell(step: str) -> None:
+    print(STEP_PREFIX + step, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        run_worker(Path(sys.argv[1]))
+    except MainspringError as error:
+        sys.exit(str(error))
