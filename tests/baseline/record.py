@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 TRAINED = datetime(2013, 1, 22, tzinfo=UTC)
 SCORED = TRAINED + timedelta(days=7)
 POLICIES = ("never", "monthly", "performance")
-_CLOCKS = {"run_id", "recorded", "onnx_sha256", "revision"}  # differ from one run to the next
+_CLOCKS = {"run_id", "run", "recorded", "revision", "footprint"}  # differ from run to run
+_PROSE = {"message", "reason", "asked", "measured"}  # words about numbers that stand beside them
 _WEEK_TABLES = ("raw", "quarantine", "features", "predictions", "shadows", "monitoring")
 
 
@@ -116,7 +117,7 @@ def _replay(
 
 
 def ledger_entries(path: Path) -> list[dict[str, Any]]:
-    """All entries of a ledger in order, without ids, clocks and digests."""
+    """All entries of a ledger in order, without ids, clocks and prose."""
     query = "select model, seq, what, key, version, evidence, at from ledger order by model, seq"
     with sqlite3.connect(path) as database:
         database.row_factory = sqlite3.Row
@@ -127,9 +128,10 @@ def ledger_entries(path: Path) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Evidence without what differs from one run to the next."""
+    """Evidence without clocks and prose."""
     if isinstance(value, dict):
-        return {name: _plain(of) for name, of in value.items() if name not in _CLOCKS | {"run"}}
+        left_out = _CLOCKS | _PROSE
+        return {name: _plain(of) for name, of in value.items() if name not in left_out}
     return [_plain(of) for of in value] if isinstance(value, list) else value
 
 
