@@ -11,19 +11,13 @@ from prefect import flow
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from configs.schema.use_case import UseCase
-from tasks.features.prefect_tasks import build_training_set
-from tasks.training.fit import choose_candidate
+from tasks.training.pipeline import train_model
 from tasks.training.prefect_tasks import (
-    build_model_card,
-    export_candidate,
+    PREFECT_STEPS,
     find_version,
-    fit_candidate,
-    read_table_versions,
     record_candidate,
-    register_version,
+    register_candidate,
     request_decision,
-    split_training_rows,
 )
 
 
@@ -35,22 +29,19 @@ def train(use_case: str, as_of: datetime | None = None) -> int:
 
 
 def make_candidate(use_case: str, as_of: datetime, origin: str) -> int:
-    """The sequence that train and retrain share: the version registered for this origin.
+    """Train, register and record one candidate, and request its decision; return its version.
 
-    Run again for the same origin, after a kill or not, it ends with the same one version.
+    Train and retrain share this sequence. Run again for the same origin, it ends with the same
+    version, also after a kill.
+
+    Args:
+        use_case: name of the use case.
+        as_of: end of the training window.
+        origin: what asked for the candidate; it is registered once per origin.
     """
     case = load_use_case(use_case)
-    version = find_version(case, origin) or train_version(case, as_of, origin)
+    version = find_version(case, origin)
+    if version is None:
+        version = register_candidate(train_model(case, as_of, PREFECT_STEPS), origin)
     request_decision(record_candidate(case, version, origin, as_of))
     return version
-
-
-def train_version(case: UseCase, as_of: datetime, origin: str) -> int:
-    """From the training set to a registered version."""
-    versions = read_table_versions(case)
-    frame = build_training_set(case, as_of - case.retrain.window, as_of, as_of)
-    parts = split_training_rows(case, frame, as_of)
-    fitted = [fit_candidate(case, name, parts) for name in case.candidates]
-    exported = export_candidate(case, choose_candidate(case, fitted), parts)
-    card = build_model_card(case, parts, fitted, exported, versions)
-    return register_version(case, exported, parts, card, origin)

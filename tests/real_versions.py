@@ -16,6 +16,7 @@ from tasks.features import refresh, retrieval
 from tasks.ledger.descriptions import gate_rows
 from tasks.ledger.log import Entry, EntryKind, open_ledger
 from tasks.models import registry
+from tasks.models.artifact import ModelArtifact
 from tasks.promotion.gate import Decision
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.scoring.batch import ScoredRoute, routes_in, score_route
@@ -52,7 +53,7 @@ def register(
     card = build_model_card(use_case, parts, [fitted], exported, tables or {})
     golden = golden_rows.choose_golden_rows(exported, parts)
     for origin in origins:
-        registry.register_version(use_case.name, exported.onnx, card, golden, f"train:{origin}")
+        registry.register_version(ModelArtifact(exported.onnx, card, golden), f"train:{origin}")
 
 
 def begin_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

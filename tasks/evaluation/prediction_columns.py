@@ -6,8 +6,8 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
-from tasks.evaluation.problem_types import problem_type_of
 from tasks.evaluation.metrics import Floats
+from tasks.evaluation.problem_types import problem_type_of
 
 
 def read_predictions(use_case: UseCase, rows: pl.DataFrame, of: str = "") -> Predictions:

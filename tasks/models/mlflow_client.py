@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,16 +12,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from configs.errors import Transient
 from configs.settings import settings
 from configs.urls import is_postgres, shown
 from infra.storage.errors import disk_errors, s3_errors
 from infra.storage.s3 import boto_variables
+from tasks.models.artifact import ModelArtifact, write_companions
 from tasks.models.card import ModelCard
 from tasks.models.onnx_session import open_onnx_session
-from tasks.reporting.model_card_text import card_markdown
 from tasks.storage.database import database_errors, hold_database_lock, sqlite_path
 from tasks.storage.lake import open_lake
 
@@ -104,17 +103,28 @@ def create_registered_model(client: MlflowClient, use_case: str, title: str) -> 
 
 
 def log_run(
-    client: MlflowClient, onnx: bytes, card: ModelCard, golden: pl.DataFrame, tags: dict[str, str]
+    client: MlflowClient, artifact: ModelArtifact, pages: Mapping[str, str], tags: dict[str, str]
 ) -> tuple[str, str, str]:
-    """Write one finished run: model, card and numbers. Run id, model id, address of the files."""
+    """Write one finished run with model files, metrics, parameters and data set versions.
+
+    Args:
+        client: a client of the tracking server.
+        artifact: the model to log.
+        pages: more text files to keep beside the model, by file name.
+        tags: tags of the run; `origin` names it.
+
+    Returns:
+        Run id, model id and the address of the model files.
+    """
     import mlflow
     from mlflow.entities import Metric, Param, RunTag
 
+    card = artifact.card
     experiment = find_experiment(client, card.use_case)
     keeps = s3_errors(settings().mlflow_artifacts)
     with keeps, mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
         started, run_id = run.info.start_time, run.info.run_id
-        logged = _log_model(onnx, card, golden)
+        logged = _log_model(artifact, pages)
         metrics = [
             Metric(name, value, started, 0, model_id=logged.model_id)
             for name, value in _metrics(card).items()
@@ -125,13 +135,14 @@ def log_run(
     return run_id, logged.model_id, f"models:/{logged.model_id}"
 
 
-def _log_model(onnx: bytes, card: ModelCard, golden: pl.DataFrame) -> Any:  # noqa: ANN401
-    """Store the ONNX file with signature, card and golden rows. Guessing requirements is dear."""
+def _log_model(artifact: ModelArtifact, pages: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """Store the ONNX file with its signature, model card and golden rows."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
     from onnx import load_model_from_string
 
+    onnx, card = artifact.onnx, artifact.card
     columns = len(card.inputs.inputs)
     outputs = [
         TensorSpec(np.dtype(_TYPES[out.type]), (-1, *out.shape[1:]), out.name)
@@ -140,17 +151,18 @@ def _log_model(onnx: bytes, card: ModelCard, golden: pl.DataFrame) -> Any:  # no
     inputs = TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")
     signature = ModelSignature(Schema([inputs]), Schema(outputs))
     with TemporaryDirectory() as folder:
-        files = {name: Path(folder, name) for name in ("card.json", "card.md", "golden.parquet")}
-        files["card.json"].write_text(card.model_dump_json(indent=1))
-        files["card.md"].write_text(card_markdown(card))
-        golden.write_parquet(files["golden.parquet"])
+        files = write_companions(artifact, Path(folder))
+        for name, text in pages.items():
+            files.append(Path(folder, name))
+            files[-1].write_text(text)
         return mlflow.onnx.log_model(
             load_model_from_string(onnx),
             name=card.algorithm,
             signature=signature,
+            # pinned: inferring them takes 6 to 10 seconds
             pip_requirements=["onnxruntime", "numpy"],
             save_as_external_data=False,
-            extra_files=[str(path) for path in files.values()],
+            extra_files=[str(path) for path in files],
         )
 
 

@@ -6,7 +6,7 @@ they run what the file names; a version is downloaded, checked and opened in ONN
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pydantic import ValidationError
 
 from configs.errors import BadConfig, BadModel
 from configs.schema.use_case import UseCase
@@ -25,6 +24,7 @@ from infra.storage.errors import s3_errors
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Labelled, recorded_problem_type
+from tasks.models.artifact import ModelArtifact, read_artifact
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow_client import (
@@ -34,17 +34,17 @@ from tasks.models.mlflow_client import (
     mlflow_errors,
 )
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.reporting.model_card_text import card_summary
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
 CHAMPION_ALIAS = "champion"
+_EXTRA_FILES = "extra_files"  # where MLflow puts them beside the model
 GOLDEN_ONNX = "answer"  # the ONNX file's, in the golden rows
 GOLDEN_ESTIMATOR = "fitted"  # the estimator's own
 GOLDEN_TOLERANCE = 1e-6  # processors round differently; a wrong model is off by far more
-_DESCRIPTION = 5000  # characters that MLflow's database takes
+_DESCRIPTION_LENGTH = 5000  # characters that MLflow's database takes
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,23 @@ def find_version(use_case: str, origin: str) -> int | None:
 
 @mlflow_errors()
 def register_version(
-    use_case: str, onnx: bytes, card: ModelCard, golden: pl.DataFrame, origin: str
+    artifact: ModelArtifact,
+    origin: str,
+    description: str = "",
+    pages: Mapping[str, str] | None = None,
 ) -> int:
-    """Store a model and register it, once per origin; its version.
+    """Store a model and register it once per origin; return its version.
 
-    The version is the last thing written, together with its tags: a run that was killed before
-    has none, and is not used.
+    The version is written last, together with its tags. A run that was killed earlier has no
+    version and is never used.
+
+    Args:
+        artifact: the model.
+        origin: what asked for it, for example an alert key; registered only once.
+        description: text of the version in MLflow; cut to what MLflow's database takes.
+        pages: more text files to keep beside the model, by file name.
     """
+    card, use_case = artifact.card, artifact.card.use_case
     known = find_version(use_case, origin)
     if known is not None:
         return known
@@ -123,14 +133,14 @@ def register_version(
         "trained_until": card.trained_until.isoformat(),
     }
     client = connect_mlflow()
-    run_id, model_id, source = log_run(client, onnx, card, golden, tags)
+    run_id, model_id, source = log_run(client, artifact, pages or {}, tags)
     create_registered_model(client, use_case, card.title)
     client.create_model_version(
         use_case,
         source,
         run_id,
         tags=tags,
-        description=card_summary(card)[:_DESCRIPTION],
+        description=description[:_DESCRIPTION_LENGTH],
         model_id=model_id,
     )
     registered = find_version(use_case, origin)
@@ -182,20 +192,15 @@ def version_url(use_case: str, version: int) -> str:
 def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
     who = f"{use_case} version {version}"
     with _downloaded(use_case, version) as folder:
-        onnx = _read(folder / "model.onnx", who)
-        card_json = _read(folder / "extra_files" / "card.json", who)
-        golden_bytes = _read(folder / "extra_files" / "golden.parquet", who)
-    try:
-        card = ModelCard.model_validate_json(card_json)
-    except ValidationError as wrong:
-        raise BadModel(f"{who}: card.json is not a card: {wrong}") from wrong
-    actual = sha256(onnx).hexdigest()
+        artifact = read_artifact(folder, who, _EXTRA_FILES)
+    card = artifact.card
+    actual = sha256(artifact.onnx).hexdigest()
     if not actual == digest == card.digest:
         raise BadModel(
             f"{who}: sha256 of model.onnx is {actual}, its tag says {digest or 'nothing'}, its "
             f"card {card.digest}. Restore the file, or train and promote another version"
         )
-    model = Model(card, open_onnx_session(onnx), version, pl.read_parquet(golden_bytes), onnx)
+    model = Model(card, open_onnx_session(artifact.onnx), version, artifact.golden, artifact.onnx)
     _check_golden(model, who)
     return model
 
@@ -217,10 +222,3 @@ def _downloaded(use_case: str, version: int) -> Iterator[Path]:
         with s3_errors(settings().mlflow_artifacts):
             found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
         yield Path(found)
-
-
-def _read(path: Path, who: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as missing:
-        raise BadModel(f"{who}: {path.name} is missing among its files") from missing

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -20,14 +20,11 @@ import polars as pl
 from configs.clock import utc_or_now
 from configs.errors import MainspringError, NoRows
 from configs.schema.use_case import UseCase
-from tasks.features import raw_tables, retrieval
-from tasks.models.card import ModelCard
+from tasks.features import retrieval
+from tasks.models.artifact import ModelArtifact, read_artifact, write_artifact
 from tasks.replay.plan import ReplayPlan
 from tasks.replay.progress import cpu_seconds, locked
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import choose_candidate, fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tasks.training.pipeline import train_model
 
 TRUTH_FILE = "truth.parquet"
 _NOT_TRAINED_ON = {
@@ -39,11 +36,9 @@ _JUDGED_BY = {"severity", "bad", "of", "informs"}
 
 @dataclass(frozen=True)
 class TrainedFiles:
-    """A model as it would be registered, and the CPU seconds that making it took."""
+    """A trained model, and the CPU seconds that training took."""
 
-    onnx: bytes
-    card: ModelCard
-    golden: pl.DataFrame
+    artifact: ModelArtifact
     seconds: float
 
 
@@ -66,17 +61,10 @@ def keep_truth(plan: ReplayPlan, folder: Path) -> None:
 
 
 def train_files(use_case: UseCase, as_of: datetime) -> TrainedFiles:
-    """What the train flow does up to the files of a candidate."""
+    """Train as the train flow does, without registering the model."""
     before = cpu_seconds()
-    versions = raw_tables.read_table_versions(use_case)
-    frame = retrieval.build_training_set(use_case, as_of - use_case.retrain.window, as_of, as_of)
-    parts = split_training_rows(use_case, frame, as_of)
-    fitted = [fit_candidate(use_case, name, parts) for name in use_case.candidates]
-    exported = export_candidate(use_case, choose_candidate(use_case, fitted), parts)
-    card = build_model_card(use_case, parts, fitted, exported, versions)
-    return TrainedFiles(
-        exported.onnx, card, choose_golden_rows(exported, parts), cpu_seconds() - before
-    )
+    artifact = train_model(use_case, as_of)
+    return TrainedFiles(artifact, cpu_seconds() - before)
 
 
 def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[TrainedFiles, bool]:
@@ -103,27 +91,22 @@ def training_key(use_case: UseCase, as_of: datetime) -> str:
     return sha256(f"{utc_or_now(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
 
 
-def _write(place: Path, made: TrainedFiles) -> None:
-    aside = place.with_suffix(f".{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    (aside / "model.onnx").write_bytes(made.onnx)
-    (aside / "card.json").write_text(made.card.model_dump_json())
-    made.golden.write_parquet(aside / "golden.parquet")
-    (aside / "seconds").write_text(repr(made.seconds))
-    aside.rename(place)
+def _write(place: Path, trained: TrainedFiles) -> None:
+    unfinished = place.with_suffix(f".{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    write_artifact(trained.artifact, unfinished)
+    (unfinished / "seconds").write_text(repr(trained.seconds))
+    unfinished.rename(place)
 
 
 def _read(place: Path, use_case: UseCase) -> TrainedFiles:
-    """The files of a training, with the card of the policy that asks for it now."""
-    card = ModelCard.model_validate_json((place / "card.json").read_bytes())
-    own: dict[str, Any] = {"configuration": use_case.model_dump(mode="json", by_alias=True)}
-    return TrainedFiles(
-        onnx=(place / "model.onnx").read_bytes(),
-        card=card.model_copy(update=own),
-        golden=pl.read_parquet(place / "golden.parquet"),
-        seconds=float((place / "seconds").read_text()),
-    )
+    """Read the files of a training; its card gets the policy's configuration."""
+    artifact = read_artifact(place, place.name)
+    configuration = use_case.model_dump(mode="json", by_alias=True)
+    card = artifact.card.model_copy(update={"configuration": configuration})
+    seconds = float((place / "seconds").read_text())
+    return TrainedFiles(replace(artifact, card=card), seconds)
 
 
 def run_shared_work(folder: Path) -> None:

@@ -16,7 +16,7 @@ from configs.errors import BadModel, NoChampion, NoRows
 from configs.schema.use_case import UseCase
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
-from tasks.models.registry import find_version, open_model, register_version
+from tasks.models.registry import find_version, open_model
 from tasks.monitoring import window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
@@ -34,6 +34,7 @@ from tasks.storage.chunks import remove_spill
 from tasks.storage.lake import open_lake
 from tasks.training import retrain_claim
 from tasks.training.candidate import candidate_entry
+from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
 TrainModel = Callable[[UseCase, datetime], TrainedFiles]
@@ -90,7 +91,7 @@ def simulate_train(use_case: UseCase, as_of: datetime, made: TrainModel, origin:
     version = find_version(name, origin)
     if version is None:
         model = made(use_case, as_of)
-        version = register_version(name, model.onnx, model.card, model.golden, origin)
+        version = register_candidate(model.artifact, origin)
     _record_candidate(use_case, version, origin, as_of)
 
 

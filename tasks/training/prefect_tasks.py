@@ -12,19 +12,21 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.schema.use_case import UseCase
 from tasks.features import raw_tables
+from tasks.features.prefect_tasks import build_training_set
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
+from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.registry import open_model, version_url
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.prefect_tasks import publish_model_card
-from tasks.training import build_card, fit, onnx_export, retrain_claim
+from tasks.training import build_card, fit, onnx_export, pipeline, retrain_claim
 from tasks.training.candidate import candidate_entry
 from tasks.training.fit import FittedCandidate, TrainingSplit
-from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import ExportedModel
+from tasks.training.pipeline import TrainingSteps
 from tasks.training.retrain_claim import RetrainClaim
 
 
@@ -62,14 +64,11 @@ def build_model_card(
     return build_card.build_model_card(use_case, parts, candidates, exported, versions)
 
 
-@task(task_run_name="register", **RETRY_TRANSIENT)
-def register_version(
-    use_case: UseCase, exported: ExportedModel, parts: TrainingSplit, card: ModelCard, origin: str
-) -> int:
-    """As `registry.register`, seen by Prefect."""
-    golden = choose_golden_rows(exported, parts)
-    version = registry.register_version(use_case.name, exported.onnx, card, golden, origin)
-    get_run_logger().info("%s version %s: sha256 %s", use_case.name, version, card.digest)
+@task(task_run_name="register version", **RETRY_TRANSIENT)
+def register_candidate(artifact: ModelArtifact, origin: str) -> int:
+    """Run `register_candidate` as a Prefect task and log the version."""
+    card, version = artifact.card, pipeline.register_candidate(artifact, origin)
+    get_run_logger().info("%s version %s: sha256 %s", card.use_case, version, card.digest)
     return version
 
 
@@ -121,3 +120,14 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
     told = (name, metric, fitted.validation[metric], fitted.seconds)
     get_run_logger().info("%s: validation %s %.4f, fitted in %.1f s", *told)
     return fitted
+
+
+PREFECT_STEPS = TrainingSteps(
+    read_table_versions=read_table_versions,
+    build_training_set=build_training_set,
+    split_training_rows=split_training_rows,
+    fit_candidate=fit_candidate,
+    export_candidate=export_candidate,
+    build_model_card=build_model_card,
+)
+"""The steps of the training sequence, each as a Prefect task."""

@@ -17,11 +17,10 @@ from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import explain_invalid, load_use_case
 from configs.schema.use_case import UseCase
 from tasks.evaluation.problem_types import Threshold
-from tasks.features.retrieval import build_training_set
 from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.onnx_export import ExportedModel, export_candidate
+from tasks.training.onnx_export import ExportedModel
+from tasks.training.pipeline import fit_best_candidate
 
 STEP_PREFIX = "step: "  # begins the lines that tell how far it is
 
@@ -59,15 +58,13 @@ def recorded_use_case(card: ModelCard) -> UseCase:
 def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
     """Fit and export the card's candidate on the rows that its training run saw."""
     case = recorded_use_case(card)
-    _tell("training set, point in time")
-    frame = build_training_set(case, card.end - case.retrain.window, card.end, card.end)
-    parts = split_training_rows(case, frame, card.end)
-    _tell(f"fit {card.algorithm} on {parts.train.height:,} rows")
-    fitted = fit_candidate(case, card.algorithm, parts)
-    _tell("export to ONNX")
-    exported = export_candidate(case, fitted, parts)
+    candidates = {card.algorithm: case.candidates[card.algorithm]}
+    case = case.model_copy(update={"candidates": candidates})
+    fitted = fit_best_candidate(case, card.end, report=_tell)
+    parts, exported = fitted.parts, fitted.exported
     sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}
-    return exported, RetrainResult(threshold=exported.threshold, inputs=fitted.schema, rows=sizes)
+    inputs = exported.fitted.schema
+    return exported, RetrainResult(threshold=exported.threshold, inputs=inputs, rows=sizes)
 
 
 def run_worker(folder: Path) -> None:

@@ -168,6 +168,7 @@ def _train(folder: Path) -> None:
     import joblib
 
     from tasks.features import raw_tables, retrieval
+    from tasks.models.artifact import ModelArtifact
     from tasks.models.registry import register_version
     from tasks.training import fit
     from tasks.training.build_card import build_model_card
@@ -183,7 +184,7 @@ def _train(folder: Path) -> None:
         flights, parts, [fitted], exported, raw_tables.read_table_versions(flights)
     )
     version = register_version(
-        NAME, exported.onnx, card, choose_golden_rows(exported, parts), "benchmark"
+        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), "benchmark"
     )
     open_ledger().record(Entry(NAME, "promoted", "decision:1", _ALWAYS, "benchmark", version))
     folder.mkdir()

@@ -242,9 +242,9 @@ def _decision_on_answer_to(alert: Entry) -> Entry | None:
 
 def _register_twins(case: UseCase) -> list[int]:
     """Two versions of the same file, recorded as candidates that nobody was told of."""
-    from flows.train import train_version
+    from tasks.training.pipeline import register_candidate, train_model
 
-    first = train_version(case, EARLIER, "train:first-twin")
+    first = register_candidate(train_model(case, EARLIER), "train:first-twin")
     return [one.version or 0 for one in map(candidate, (first, another_version(first)))]
 
 
@@ -252,6 +252,7 @@ def _planted(case: UseCase) -> int:
     """A version that knows nothing of one airport's flights: their labels were shuffled."""
     from tasks.features.raw_tables import read_table_versions
     from tasks.features.retrieval import build_training_set
+    from tasks.models.artifact import ModelArtifact
     from tasks.models.registry import register_version
     from tasks.training.build_card import build_model_card
     from tasks.training.fit import fit_candidate, split_training_rows
@@ -269,7 +270,7 @@ def _planted(case: UseCase) -> int:
     exported = export_candidate(case, fitted, parts)
     card = build_model_card(case, parts, [fitted], exported, read_table_versions(case))
     return register_version(
-        NAME, exported.onnx, card, choose_golden_rows(exported, parts), "train:planted"
+        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), "train:planted"
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from tasks.features import refresh, retrieval
 from tasks.ledger.descriptions import gate_rows
+from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import Model, open_model, register_version
 from tasks.promotion.gate import Decision, decide_promotion
 from tasks.training.build_card import build_model_card
@@ -52,7 +53,7 @@ def trained(year: pl.DataFrame, start: datetime, until: datetime) -> Model:
     exported = export_candidate(FLIGHTS, fitted, parts)
     card = build_model_card(FLIGHTS, parts, [fitted], exported, {})
     golden = choose_golden_rows(exported, parts)
-    version = register_version(FLIGHTS.name, exported.onnx, card, golden, f"train:{start}:{until}")
+    version = register_version(ModelArtifact(exported.onnx, card, golden), f"train:{start}:{until}")
     model = open_model(FLIGHTS.name, version)
     assert model.card.trained_until == until
     return model

@@ -31,13 +31,17 @@ SHARED = ("lake", "landing", "feast_registry", "feast_online", "mlflow_artifacts
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ledger and registry with version 1 as champion, and 2, as good, as candidate."""
-    from flows.train import train_version
     from tasks.promotion.champion_alias import sync_champion_alias
+    from tasks.training.pipeline import register_candidate, train_model
 
     with running(tmp_path_factory.mktemp("server")):
         case = configure(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
         record(
-            open_ledger(), "promoted", "decision:1", EARLIER, train_version(case, EARLIER, "first")
+            open_ledger(),
+            "promoted",
+            "decision:1",
+            EARLIER,
+            register_candidate(train_model(case, EARLIER), "first"),
         )
         candidate(another_version(1))
         sync_champion_alias(open_ledger(), NAME)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from configs.urls import with_driver
+from tasks.models.artifact import ModelArtifact, write_artifact
 from tasks.models.mlflow_client import connect_mlflow, migrate_mlflow
 from tasks.models.registry import find_version, open_model, register_version
 from tasks.training.build_card import build_model_card
@@ -23,15 +24,11 @@ USE_CASE = quick_use_case()
 DIES = """if True:
     import os, signal, sys
     from pathlib import Path
-    import polars as pl
     from tasks.models import registry
-    from tasks.models.card import ModelCard
+    from tasks.models.artifact import read_artifact
     registry.create_registered_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     folder = Path(sys.argv[1])
-    card = ModelCard.model_validate_json((folder / "card.json").read_text())
-    golden = pl.read_parquet(folder / "golden.parquet")
-    onnx = (folder / "model.onnx").read_bytes()
-    registry.register_version(card.use_case, onnx, card, golden, "train:killed")
+    registry.register_version(read_artifact(folder, "killed"), "train:killed")
 """
 
 CONNECTS = """if True:
@@ -57,9 +54,8 @@ def test_killed_between_run_and_version(home, tmp_path_factory):
         choose_golden_rows(exported, parts),
     )
     files = tmp_path_factory.mktemp("files")
-    (files / "model.onnx").write_bytes(exported.onnx)
-    (files / "card.json").write_text(card.model_dump_json())
-    golden.write_parquet(files / "golden.parquet")
+    artifact = ModelArtifact(exported.onnx, card, golden)
+    write_artifact(artifact, files)
 
     dead = start(DIES, home, str(files))
     assert dead.wait() == -signal.SIGKILL
@@ -68,8 +64,8 @@ def test_killed_between_run_and_version(home, tmp_path_factory):
     assert len(client.search_runs([experiment], "tags.origin = 'train:killed'")) == 1
     assert find_version(USE_CASE.name, "train:killed") is None
 
-    version = register_version(USE_CASE.name, exported.onnx, card, golden, "train:killed")
-    assert register_version(USE_CASE.name, exported.onnx, card, golden, "train:killed") == version
+    version = register_version(artifact, "train:killed")
+    assert register_version(artifact, "train:killed") == version
     assert open_model(USE_CASE.name, version).card == card
 
 

@@ -261,8 +261,10 @@ def test_a_prediction_is_explained_by_its_decided_class(use_case):
 
 def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     it = model(2)
-    result = reproduce.Result(threshold=it.card.threshold, inputs=it.card.inputs, rows=it.card.rows)
-    assert reproduce.Result.model_validate_json(result.model_dump_json()) == result
+    result = reproduce.RetrainResult(
+        threshold=it.card.threshold, inputs=it.card.inputs, rows=it.card.rows
+    )
+    assert reproduce.RetrainResult.model_validate_json(result.model_dump_json()) == result
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
     assert "the same answers" in printed(explanation.reproduction_view(same))

@@ -217,7 +217,7 @@ def test_a_prediction_is_explained_in_minutes(use_case):
 
 def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     it = model(2)
-    result = reproduce.Result(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
+    result = reproduce.RetrainResult(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
     assert "the same answers" in printed(explanation.reproduction_view(same))

@@ -16,6 +16,7 @@ from flows.train import train
 from tasks.features import feast_store, refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
+from tasks.models.mlflow_client import connect_mlflow
 from tasks.storage.lake import open_lake
 from tests import real_lake
 from tests.state import state as lies_in
@@ -101,8 +102,8 @@ def test_scoring_twice_changes_no_row_and_no_version(version):
 def test_the_versions_page_is_a_file_and_lies_with_its_run(version):
     page = Path(settings().reports, "flights", "models", f"v{version}.html")
     assert f"Version {version} is champion since 2013-01-22" in page.read_text()
-    found = registry.connect().get_model_version("flights", str(version))
-    files = registry.connect().list_artifacts(found.run_id, "card")
+    found = connect_mlflow().get_model_version("flights", str(version))
+    files = connect_mlflow().list_artifacts(found.run_id, "card")
     assert [file.path for file in files] == [f"card/v{version}.html"]
 
 
@@ -112,7 +113,7 @@ def test_a_window_before_the_promotion_is_scored_from_it_on(version):
 
 
 def test_a_model_with_another_digest_does_not_score(version):
-    source = registry.connect().get_model_version_download_uri("flights", str(version))
+    source = connect_mlflow().get_model_version_download_uri("flights", str(version))
     path = Path(source.removeprefix("file://")) / "model.onnx"
     whole, before = path.read_bytes(), open_lake("flights").version("predictions")
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))

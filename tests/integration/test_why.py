@@ -22,6 +22,7 @@ from configs.settings import ROOT, settings
 from flows.cli.app import app
 from tasks.features import feast_store, raw_tables, refresh, retrieval
 from tasks.ledger.log import Entry, open_ledger
+from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.registry import open_model, register_version
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
@@ -70,9 +71,9 @@ class Trained:
     onnx: bytes
     golden: pl.DataFrame
 
-    def register(self, use_case: UseCase, origin: str, **changes: object) -> int:
+    def register(self, origin: str, **changes: object) -> int:
         card = self.card.model_copy(update=changes)
-        return register_version(use_case.name, self.onnx, card, self.golden, origin)
+        return register_version(ModelArtifact(self.onnx, card, self.golden), origin)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def trained(use_case: UseCase) -> Trained:
     card = build_model_card(use_case, parts, [exported.fitted], exported, versions)
     made = Trained(card, exported.onnx, choose_golden_rows(exported, parts))
     for version in (1, 2):
-        assert made.register(use_case, f"train:{version}", threshold=version / 5) == version
+        assert made.register(f"train:{version}", threshold=version / 5) == version
     answer(use_case, Route(*FIRST, champion=1))
     real_lake.append(use_case, "arrivals", "late", late)
     real_lake.land(use_case, AS_OF, AS_OF + DAY)
@@ -205,7 +206,7 @@ def state_of(use_case: UseCase) -> dict[str, int]:
 
 
 def test_the_lake_has_moved_on_and_the_answers_are_the_same(use_case, trained):
-    card, version = trained.card, trained.register(use_case, "train:again")
+    card, version = trained.card, trained.register("train:again")
     before, steps = state_of(use_case), []
     found = reproduce.reproduce_version(use_case, version, steps.append)
     assert found.equal
@@ -238,9 +239,7 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
         raw_tables.read_table_versions(use_case),
         {**trained.card.environment, "onnx": "0.1"},
     )
-    version = trained.register(
-        use_case, "train:other-table", table_versions=newest, environment=other
-    )
+    version = trained.register("train:other-table", table_versions=newest, environment=other)
     result = CliRunner().invoke(app, ["reproduce", "flights", str(version)])
     assert result.exit_code == 1
     assert "other answers on 64 golden rows" in result.output
@@ -249,7 +248,7 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
 
 
 def test_what_cannot_be_trained_any_more_says_why(use_case, trained):
-    version = trained.register(use_case, "train:gone", configuration={"name": "flights"})
+    version = trained.register("train:gone", configuration={"name": "flights"})
     said = (
         rf"version {version} cannot be trained again(.|\n)*no more(.|\n)*features: Field required"
     )

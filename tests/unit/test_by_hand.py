@@ -7,6 +7,7 @@ import pytest
 from configs.errors import BadModel, Terminal
 from tasks.ledger.log import Ledger, open_ledger
 from tasks.ledger.projections import find_champion
+from tasks.models.artifact import ModelArtifact
 from tasks.models.mlflow_client import connect_mlflow
 from tasks.models.registry import register_version
 from tasks.promotion.gate import rolled_back_until
@@ -34,7 +35,7 @@ def registered() -> int:
         build_model_card(case, parts, [fitted], exported, {}),
         choose_golden_rows(exported, parts),
     )
-    return register_version(NAME, exported.onnx, card, golden, "train:by-hand")
+    return register_version(ModelArtifact(exported.onnx, card, golden), "train:by-hand")
 
 
 def passed(book: Ledger, version: int, at: int = 3):

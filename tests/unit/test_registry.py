@@ -11,6 +11,7 @@ import pytest
 
 from configs.errors import BadModel
 from tasks.models import registry
+from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow_client import connect_mlflow
@@ -19,7 +20,6 @@ from tasks.models.registry import (
     open_model,
     predict,
     read_champion_alias,
-    register_version,
     set_champion_alias,
 )
 from tasks.reporting.model_card_text import card_markdown, card_summary
@@ -27,6 +27,7 @@ from tasks.training.build_card import build_model_card
 from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import ExportedModel, export_candidate
+from tasks.training.pipeline import register_candidate
 from tests.real_flights import END, january, quick_use_case
 from tests.real_postgres import Postgres
 from tests.state import state as lies_in
@@ -44,7 +45,7 @@ class Trained:
     golden: pl.DataFrame
 
     def register(self, origin: str) -> int:
-        return register_version(USE_CASE.name, self.exported.onnx, self.card, self.golden, origin)
+        return register_candidate(ModelArtifact(self.exported.onnx, self.card, self.golden), origin)
 
 
 @pytest.fixture(scope="module", autouse=True, params=["sqlite", "postgresql"])

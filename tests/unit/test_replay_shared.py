@@ -8,6 +8,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import RetrainingPolicy, apply_policy, load_policy
 from configs.schema.use_case import UseCase
+from tasks.models.artifact import ModelArtifact
 from tasks.replay import shared_training
 from tasks.replay.shared_training import TrainedFiles, train_once, training_key
 from tasks.training.build_card import build_model_card
@@ -61,15 +62,18 @@ def test_the_second_one_gets_the_same_files_and_its_own_yaml(
     first, known = train_once(tmp_path, one, END)
     again, before = train_once(tmp_path, one, END)
     assert (known, before) == (False, True)
-    assert (again.onnx, again.seconds) == (first.onnx, first.seconds)
-    assert again.golden.equals(first.golden)
-    assert again.card == first.card
+    assert (again.artifact.onnx, again.seconds) == (first.artifact.onnx, first.seconds)
+    assert again.artifact.golden.equals(first.artifact.golden)
+    assert again.artifact.card == first.artifact.card
     bake = one.bake.model_copy(update={"window": timedelta(days=3)})
     other = one.model_copy(update={"bake": bake})
     found, before = train_once(tmp_path, other, END)
     assert before
-    assert found.card.configuration["bake"]["window"] == "3d"
-    assert found.card.model_copy(update={"configuration": first.card.configuration}) == first.card
+    assert found.artifact.card.configuration["bake"]["window"] == "3d"
+    assert (
+        found.artifact.card.model_copy(update={"configuration": first.artifact.card.configuration})
+        == first.artifact.card
+    )
 
 
 def trained(use_case: UseCase, as_of: object) -> TrainedFiles:
@@ -78,4 +82,6 @@ def trained(use_case: UseCase, as_of: object) -> TrainedFiles:
     fitted = fit_candidate(use_case, "logistic", parts)
     exported = export_candidate(use_case, fitted, parts)
     card = build_model_card(use_case, parts, [fitted], exported, {})
-    return TrainedFiles(exported.onnx, card, choose_golden_rows(exported, parts), 1.5)
+    return TrainedFiles(
+        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), 1.5
+    )

@@ -1,0 +1,106 @@
+"""The training sequence: training set, split, fit, choose, export, card, golden rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from tasks.features import raw_tables, retrieval
+from tasks.models.artifact import ModelArtifact
+from tasks.models.card import ModelCard
+from tasks.models.registry import register_version
+from tasks.reporting.model_card_text import card_markdown, card_summary
+from tasks.training import build_card, fit, onnx_export
+from tasks.training.fit import FittedCandidate, TrainingSplit, choose_candidate
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import ExportedModel
+
+ReportStep: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainingSteps:
+    """The functions that the sequence calls; the train flow replaces them by Prefect tasks."""
+
+    read_table_versions: Callable[[UseCase], dict[str, int]] = raw_tables.read_table_versions
+    build_training_set: Callable[[UseCase, datetime, datetime, datetime], pl.DataFrame] = (
+        retrieval.build_training_set
+    )
+    split_training_rows: Callable[[UseCase, pl.DataFrame, datetime], TrainingSplit] = (
+        fit.split_training_rows
+    )
+    fit_candidate: Callable[[UseCase, str, TrainingSplit], FittedCandidate] = fit.fit_candidate
+    export_candidate: Callable[[UseCase, FittedCandidate, TrainingSplit], ExportedModel] = (
+        onnx_export.export_candidate
+    )
+    build_model_card: Callable[
+        [UseCase, TrainingSplit, Sequence[FittedCandidate], ExportedModel, dict[str, int]],
+        ModelCard,
+    ] = build_card.build_model_card
+
+
+PLAIN_STEPS = TrainingSteps()
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """The best candidate as ONNX, with its rows and all candidates that were tried."""
+
+    parts: TrainingSplit
+    candidates: Sequence[FittedCandidate]
+    exported: ExportedModel
+
+
+def train_model(
+    use_case: UseCase, as_of: datetime, steps: TrainingSteps = PLAIN_STEPS
+) -> ModelArtifact:
+    """Train on [as_of - retrain.window, as_of) and describe the result, without registering it."""
+    versions = steps.read_table_versions(use_case)
+    fitted = fit_best_candidate(use_case, as_of, steps)
+    card = steps.build_model_card(
+        use_case, fitted.parts, fitted.candidates, fitted.exported, versions
+    )
+    return ModelArtifact(
+        fitted.exported.onnx, card, choose_golden_rows(fitted.exported, fitted.parts)
+    )
+
+
+def fit_best_candidate(
+    use_case: UseCase,
+    as_of: datetime,
+    steps: TrainingSteps = PLAIN_STEPS,
+    report: ReportStep = lambda _: None,
+) -> FittedModel:
+    """Fit every candidate of the use case and export the best one.
+
+    Args:
+        use_case: the use case with its candidates.
+        as_of: end of the training window; nothing known later is read.
+        steps: the functions to call.
+        report: called with the name of each step before it starts.
+
+    Raises:
+        NoRows: too few labelled rows.
+        BadModel: the ONNX file differs from the estimator.
+    """
+    report("training set, point in time")
+    frame = steps.build_training_set(use_case, as_of - use_case.retrain.window, as_of, as_of)
+    parts = steps.split_training_rows(use_case, frame, as_of)
+    fitted = []
+    for name in use_case.candidates:
+        report(f"fit {name} on {parts.train.height:,} rows")
+        fitted.append(steps.fit_candidate(use_case, name, parts))
+    report("export to ONNX")
+    best = choose_candidate(use_case, fitted)
+    return FittedModel(parts, fitted, steps.export_candidate(use_case, best, parts))
+
+
+def register_candidate(artifact: ModelArtifact, origin: str) -> int:
+    """Register a trained model with the texts that people read in MLflow; return its version."""
+    card = artifact.card
+    return register_version(artifact, origin, card_summary(card), {"card.md": card_markdown(card)})
