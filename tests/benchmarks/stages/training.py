@@ -14,7 +14,7 @@ def ours(_: int) -> Work:
     use_case = load_use_case(years.NAME)
 
     def work() -> Answer:
-        card = train_files(use_case, years.END).card
+        card = train_files(use_case, years.END).artifact.card
         return Answer(sum(card.rows.values()), card.holdout["roc_auc"])
 
     return work
