@@ -193,3 +193,21 @@ def test_the_yaml_of_the_overlays_is_of_the_same_base() -> None:
         content = yaml.safe_load(overlay.read_text())
         assert "../../base" in content["resources"]
         assert content["components"] == ["../../hardened", "../../image"]
+
+
+def test_image_context_holds_every_package() -> None:
+    """The build context leaves everything out that .dockerignore does not name."""
+    kept = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    ]
+    packages = {path.parent.relative_to(ROOT) for path in ROOT.glob("*/**/__init__.py")}
+    ours = {path for path in packages if path.parts[0] in ("flows", "tasks", "configs", "infra")}
+    assert len(ours) > 20
+    left_out = [
+        str(package)
+        for package in ours
+        if not any(
+            package.is_relative_to(pattern) or (package / "x.py").match(pattern) for pattern in kept
+        )
+    ]
+    assert left_out == []
