@@ -13,7 +13,7 @@ from feast import RepoConfig, ValueType
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 
-from infra.storage.errors import s3_errors
+from infra.storage.errors import storage_errors
 from infra.storage.s3 import delta_options, polars_options
 
 EVENT = "event_timestamp"
@@ -49,7 +49,7 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         version = store.pinned.get(name)
         address = f"{store.lake if version is None else store.pinned_lake}/{name}"
         try:
-            with s3_errors(address):
+            with storage_errors(address):
                 table = DeltaTable(address, version, storage_options=delta_options(address))
         except TableNotFoundError as missing:
             said = f"{address}: no Delta table; refresh the features first"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from configs.errors import BadConfig
 from configs.settings import settings
-from infra.storage.errors import s3_errors
+from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, s3_client, s3_server
 
 MARK = "written-once-by-mainspring"
@@ -18,12 +18,12 @@ def check_places() -> None:
     """
     places = settings()
     for address in filter(is_s3, dict.fromkeys((places.landing, places.pinned_lake))):
-        with s3_errors(address):
+        with storage_errors(address):
             bucket, prefix = _split(address)
             s3_client().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     written = dict.fromkeys((places.lake, places.reports, places.mlflow_artifacts))
     for address in filter(is_s3, written):
-        with s3_errors(address):
+        with storage_errors(address):
             new = _mark(address)
             if new and address == places.lake and _mark(address):
                 raise BadConfig(

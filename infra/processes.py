@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from configs.settings import ROOT, settings
+from infra.storage.atomic import write_atomically
 
 _CLOCK = 2.0  # seconds by which a birth time may move when the system's clock is put right
 
@@ -107,9 +108,7 @@ def recall(file: Path) -> list[Process]:
 
 def remember(file: Path, processes: Sequence[Process]) -> None:
     """Write the file anew, in one step."""
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps([asdict(process) for process in processes], indent=1))
-    fresh.replace(file)
+    write_atomically(file, json.dumps([asdict(process) for process in processes], indent=1))
 
 
 def last_lines(log: Path, number: int = 15) -> str:

@@ -6,7 +6,6 @@ and written in the columns that configs/flights.yaml declares. All times are UTC
 
 from __future__ import annotations
 
-import os
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -14,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
+
+from infra.storage.atomic import replace_atomically
 
 FIRST_DAY = date(2012, 12, 31)
 """The day that the planes and the schedules of 1 January become known."""
@@ -53,13 +54,11 @@ def _write(rows: pl.DataFrame, path: Path) -> bool:
     """Write a file under another name and rename it, so that nobody sees half of one."""
     if path.exists():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    if path.suffix == ".csv":
-        rows.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
-    else:
-        rows.write_parquet(unfinished)
-    unfinished.replace(path)
+    with replace_atomically(path) as unfinished:
+        if path.suffix == ".csv":
+            rows.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+        else:
+            rows.write_parquet(unfinished)
     return True
 
 

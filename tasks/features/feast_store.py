@@ -24,7 +24,7 @@ from configs.schema.data import Features
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from configs.urls import feast_redis, is_redis, shown
-from infra.storage.errors import disk_errors
+from infra.storage.errors import storage_errors
 from tasks.storage.database import database_errors, hold_database_lock
 from tasks.storage.lake import open_lake
 
@@ -77,7 +77,7 @@ def feast_errors() -> Iterator[None]:
     """
     registry, online = settings().feast_registry, settings().feast_online
     try:
-        with database_errors(registry), disk_errors(shown(online)):
+        with database_errors(registry), storage_errors(shown(online)):
             yield
     except _redis_errors(online) as failed:
         raise Transient(f"{shown(online)} cannot be used now: {failed}") from failed

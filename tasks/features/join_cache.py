@@ -13,6 +13,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from infra.storage.atomic import replace_atomically
 
 _ROWS = 8192  # of a row group, in order of time: a day reads one or two
 
@@ -40,13 +41,10 @@ def keep_joined(use_case: UseCase, keys: pl.DataFrame, features: pl.DataFrame) -
     """Keep rows that were joined: `keys` holds the entity keys and the prediction time of each."""
     path = _path(use_case)
     assert path is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
     once = keys.hstack(features).unique(keys.columns, maintain_order=True)
-    unfinished = path.with_suffix(".new")
-    once.sort(use_case.spine.time, maintain_order=True).write_parquet(
-        unfinished, row_group_size=_ROWS
-    )
-    unfinished.replace(path)
+    ordered = once.sort(use_case.spine.time, maintain_order=True)
+    with replace_atomically(path) as unfinished:
+        ordered.write_parquet(unfinished, row_group_size=_ROWS)
 
 
 def _path(use_case: UseCase) -> Path | None:

@@ -125,13 +125,13 @@ def _listing(use_case: UseCase) -> list[tuple[str, str, int, float]]:
     unfinished work.
     """
     landed = [
-        (path, info)
-        for path, info in files.list_files(f"{settings().landing}/{use_case.name}")
-        if not PurePosixPath(path).name.startswith((".", "_"))
+        file
+        for file in files.list_files(f"{settings().landing}/{use_case.name}")
+        if not PurePosixPath(file.path).name.startswith((".", "_"))
     ]
     return sorted(
-        (name, path, info.size, info.mtime.timestamp())
+        (name, file.path, file.size, file.modified)
         for name, table in use_case.tables.items()
-        for path, info in landed
-        if fnmatch(path, table.files)
+        for file in landed
+        if fnmatch(file.path, table.files)
     )

@@ -16,7 +16,7 @@ import numpy as np
 from configs.errors import Transient
 from configs.settings import settings
 from configs.urls import is_postgres, shown
-from infra.storage.errors import disk_errors, s3_errors
+from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
 from tasks.models.artifact import ModelArtifact, write_companions
 from tasks.models.card import ModelCard
@@ -54,7 +54,7 @@ def migrate_mlflow(uri: str) -> None:
     """
     file = sqlite_path(uri)
     if file is not None:
-        with hold_database_lock(uri), disk_errors(file.parent):
+        with hold_database_lock(uri), storage_errors(file.parent):
             if not file.exists():
                 aside = file.with_suffix(".new")
                 aside.unlink(missing_ok=True)
@@ -80,15 +80,21 @@ def mlflow_errors() -> Iterator[None]:
     from mlflow.exceptions import MlflowException
 
     uri = settings().mlflow_uri
-    file = sqlite_path(uri)
     try:
-        with disk_errors(f"{file.parent if file else shown(uri)} or {settings().mlflow_artifacts}"):
+        with storage_errors(_written_places()):
             yield
     except MlflowException as failed:
         if failed.error_code != "TEMPORARILY_UNAVAILABLE":
             raise
         said = str(failed.__cause__ or failed).partition("\n")[0]
         raise Transient(f"{shown(uri)} cannot be used now: {said}") from failed
+
+
+def _written_places() -> str:
+    """Return both places that MLflow writes to: an error seldom tells which one it met."""
+    uri = settings().mlflow_uri
+    file = sqlite_path(uri)
+    return f"{file.parent if file else shown(uri)} or {settings().mlflow_artifacts}"
 
 
 def create_registered_model(client: MlflowClient, use_case: str, title: str) -> None:
@@ -121,8 +127,11 @@ def log_run(
 
     card = artifact.card
     experiment = find_experiment(client, card.use_case)
-    keeps = s3_errors(settings().mlflow_artifacts)
-    with keeps, mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run:
+    artifact_errors = storage_errors(settings().mlflow_artifacts, disk=_written_places())
+    with (
+        artifact_errors,
+        mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run,
+    ):
         started, run_id = run.info.start_time, run.info.run_id
         logged = _log_model(artifact, pages)
         metrics = [

@@ -20,7 +20,7 @@ import polars as pl
 from configs.errors import BadConfig, BadModel
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from infra.storage.errors import s3_errors
+from infra.storage.errors import storage_errors
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Labelled, recorded_problem_type
@@ -219,6 +219,6 @@ def _downloaded(use_case: str, version: int) -> Iterator[Path]:
     # not models:/name/version, which writes a file of its own beside the model
     source = connect_mlflow().get_model_version_download_uri(use_case, str(version))
     with TemporaryDirectory() as folder:
-        with s3_errors(settings().mlflow_artifacts):
+        with storage_errors(settings().mlflow_artifacts):
             found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
         yield Path(found)

@@ -11,7 +11,6 @@ from prefect.client.schemas.objects import State, TaskRun
 from configs.errors import MainspringError, Transient
 from configs.settings import settings
 from infra.storage.errors import explain_s3_error
-from infra.storage.s3 import is_s3
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -19,10 +18,10 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
 
     What S3 did not answer counts, also in the middle of reading rows, where nobody said so yet.
     """
-    failed, lake = state.result(raise_on_failure=False), settings().lake
-    if is_s3(lake) and not isinstance(failed, MainspringError):
-        failed = explain_s3_error(failed, lake)
-    return isinstance(failed, Transient)
+    error = state.result(raise_on_failure=False)
+    if not isinstance(error, MainspringError):
+        error = explain_s3_error(error, settings().lake)
+    return isinstance(error, Transient)
 
 
 RETRY_TRANSIENT: dict[str, Any] = {

@@ -20,6 +20,7 @@ from configs.schema.base import SchemaModel
 from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
+from infra.storage.atomic import write_atomically
 from tasks.features.raw_tables import read_table_versions
 from tasks.orchestration.schedules import list_schedule_times
 from tasks.storage import files
@@ -83,10 +84,7 @@ class ReplayPlan(SchemaModel):
 
     def keep(self, folder: Path) -> None:
         """Begin a folder with this plan."""
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / "plan.new"
-        unfinished.write_text(self.model_dump_json(by_alias=True))
-        unfinished.replace(folder / "plan.json")
+        write_atomically(folder / "plan.json", self.model_dump_json(by_alias=True))
 
     def environment(self, folder: Path, state: Path) -> dict[str, str]:
         """Of a process of the replay: the lake pinned, everything else in `state`, one thread."""

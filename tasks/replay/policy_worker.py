@@ -14,15 +14,16 @@ from pathlib import Path
 
 from configs.errors import MainspringError
 from configs.schema.use_case import UseCase
+from infra.storage.locks import hold_file_lock
 from tasks.replay import shared_training, simulate
 from tasks.replay.plan import PolicyJob, ReplayStep
-from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.progress import ProgressMeter
 
 
 def run_policy(folder: Path) -> None:
     """All steps of the folder's job that are not done yet."""
     job = PolicyJob.read(folder)
-    with locked(folder / "lock"):  # a process whose parent was killed may still be at it
+    with hold_file_lock(folder / "lock"):  # a process whose parent was killed may still be at it
         meter = ProgressMeter(folder)
         for step in job.steps[meter.done :]:
             with meter.of(step.do):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import resource
 import time
@@ -10,15 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.storage.atomic import write_atomically
+
 _NAME = "progress.json"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time; the lock of one that was killed is free."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def cpu_seconds() -> float:
@@ -58,9 +51,8 @@ class ProgressMeter:
         """Keep that one step more is done."""
         self._turn(self._kind)
         self.done += 1
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(json.dumps({"done": self.done, "seconds": self.seconds}))
-        unfinished.replace(self._path)
+        content = json.dumps({"done": self.done, "seconds": self.seconds})
+        write_atomically(self._path, content)
 
     def _turn(self, kind: str) -> str:
         now, outer = cpu_seconds(), self._kind

@@ -16,9 +16,10 @@ from configs.errors import BadConfig
 from configs.schema.retraining_policy import RetrainingPolicy
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from infra.storage.locks import hold_file_lock
 from tasks.orchestration.parallel import map_parallel
 from tasks.replay.plan import PolicyJob, ReplayPlan, begin_replay, plan_policy
-from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.progress import ProgressMeter
 from tasks.replay.shared_training import TRUTH_FILE
 from tasks.replay.subprocesses import run_module, run_policy_process
 
@@ -132,5 +133,5 @@ def _erase(folder: Path) -> None:
     """Remove a replay; who was left behind and still plays a policy of it ends its step first."""
     with ExitStack() as held:
         for lock in folder.glob("policies/*/lock"):
-            held.enter_context(locked(lock))
+            held.enter_context(hold_file_lock(lock))
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,10 +20,11 @@ import polars as pl
 from configs.clock import utc_or_now
 from configs.errors import MainspringError, NoRows
 from configs.schema.use_case import UseCase
+from infra.storage.locks import hold_file_lock
 from tasks.features import retrieval
 from tasks.models.artifact import ModelArtifact, read_artifact, write_artifact
 from tasks.replay.plan import ReplayPlan
-from tasks.replay.progress import cpu_seconds, locked
+from tasks.replay.progress import cpu_seconds
 from tasks.training.pipeline import train_model
 
 TRUTH_FILE = "truth.parquet"
@@ -71,7 +72,7 @@ def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[Traine
     """As `train`, unless it was done before, by whomever; and whether it was."""
     place = folder / training_key(use_case, as_of)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(place.with_suffix(".lock")):
+    with hold_file_lock(place.with_suffix(".lock")):
         if place.exists():
             return _read(place, use_case), True
         made = train_files(use_case, as_of)

@@ -6,7 +6,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from infra.storage.errors import s3_errors
+from infra.storage.errors import storage_errors
 from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models.mlflow_client import connect_mlflow
@@ -33,6 +33,6 @@ def publish_model_card(use_case: UseCase, version: int) -> CardPage:
     client = connect_mlflow()
     run_id = client.get_model_version(use_case.name, str(version)).run_id
     page = files.read_file(found.html).decode()
-    with s3_errors(settings().mlflow_artifacts):
+    with storage_errors(settings().mlflow_artifacts):
         client.log_text(run_id, page, f"card/v{version}.html")
     return found

@@ -6,7 +6,6 @@ depends on the window, the table and the span alone: made twice, it is the same 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from configs.errors import Conflict
-from infra.storage.errors import disk_errors, s3_errors
+from infra.storage.atomic import replace_atomically
+from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, polars_options
 from tasks.storage import files
 
@@ -39,7 +39,7 @@ class Chunk:
     def read(self) -> pl.DataFrame:
         """The rows. Conflict if what was put aside is gone."""
         try:
-            with s3_errors(self.address):
+            with storage_errors(self.address):
                 return self.scan().collect()
         except FileNotFoundError as gone:
             raise Conflict(
@@ -66,15 +66,12 @@ def make_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str | None) -> Chunk:
 def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
     """A part as a Parquet file of a folder, whole or not there at all."""
     address = f"{folder}/{_written(span[0])}.parquet"
-    with s3_errors(address), disk_errors(address):
+    with storage_errors(address):
         if is_s3(address):  # an object appears when all of it was sent
             rows.write_parquet(address, storage_options=polars_options(address))
         else:
-            path = Path(address)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(f".{os.getpid()}")
-            rows.write_parquet(unfinished)
-            unfinished.replace(path)
+            with replace_atomically(Path(address)) as unfinished:
+                rows.write_parquet(unfinished)
     return Chunk(span, rows.height, address=address)
 
 

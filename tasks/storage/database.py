@@ -5,7 +5,6 @@ Passwords are in no message: SQLAlchemy and the drivers keep them out, and addre
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from configs.errors import Transient
 from configs.urls import is_postgres, shown
-from infra.storage.errors import disk_errors
+from infra.storage.errors import storage_errors
+from infra.storage.locks import hold_file_lock
 
 _SQLITE = "sqlite:///"
 _LOCK = 0x6D61696E  # "main": whoever makes tables in one of our databases holds it
@@ -37,11 +37,7 @@ def hold_database_lock(url: str) -> Iterator[None]:
     """
     file = sqlite_path(url)
     if file is not None:
-        with database_errors(url):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            lock = file.with_suffix(".lock").open("w")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with hold_file_lock(file.with_suffix(".lock")):
             yield
     elif is_postgres(url):
         engine = create_engine(url, poolclass=NullPool)
@@ -59,7 +55,7 @@ def database_errors(url: str) -> Iterator[None]:
     """
     file = sqlite_path(url)
     try:
-        with disk_errors(file.parent if file else shown(url)):
+        with storage_errors(file.parent if file else shown(url)):
             yield
     except DBAPIError as failed:
         said = str(failed.orig).strip().partition("\n")[0]

@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from configs.errors import BadConfig, Conflict, NoRows
 from configs.settings import settings
-from infra.storage.errors import disk_errors, s3_errors
+from infra.storage.errors import storage_errors
 from infra.storage.s3 import delta_options, polars_options
 from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory
 
@@ -49,7 +49,7 @@ class Lake:
     def exists(self, table: str) -> bool:
         """Whether anything was ever committed to the table."""
         uri = self.uri(table)
-        with s3_errors(uri):
+        with storage_errors(uri):
             return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
 
     def version(self, table: str) -> int | None:
@@ -200,7 +200,7 @@ class Lake:
         )
         uri = self.uri(table)
         try:
-            with s3_errors(uri), disk_errors(uri):
+            with storage_errors(uri):
                 write_deltalake(  # type: ignore[call-overload,misc]
                     seen or uri,
                     rows,
@@ -231,7 +231,7 @@ def open_lake(use_case: str) -> Lake:
 def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
     """The table at an address, at a version or the newest; None before its first commit."""
     try:
-        with s3_errors(uri):
+        with storage_errors(uri):
             return DeltaTable(uri, version=version, storage_options=delta_options(uri))
     except TableNotFoundError:
         return None

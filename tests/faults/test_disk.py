@@ -41,7 +41,7 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.timeout(900)
 slow = pytest.mark.slow
 ORDER = ["prediction_time", "carrier", "flight", "origin", "flight_date"]
-SAID = {"fill": "is full", "close": "cannot be written"}
+SAID = {"fill": "is full", "close": "is read-only"}
 
 
 def use_case() -> UseCase:

@@ -12,8 +12,9 @@ import pytest
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import RetrainingPolicy
+from infra.storage.locks import hold_file_lock
 from tasks.orchestration.parallel import _workers
-from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.progress import ProgressMeter
 from tasks.replay.run import Replay, prepare_replay, run_policies, share_features
 from tasks.replay.subprocesses import run_policy_process
 from tests.real_dask import Cluster, cluster
@@ -76,7 +77,7 @@ def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
         future = runner.client.submit(run_policy_process, place, found.plan, found.folder)
         until(lambda: (place / "lock").exists() or None, "beginning")
         del future
-    with locked(place / "lock"):
+    with hold_file_lock(place / "lock"):
         assert 0 < ProgressMeter(place).done < steps
 
 

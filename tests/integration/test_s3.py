@@ -192,7 +192,7 @@ def test_a_sample_in_a_bucket_is_the_one_on_a_disk(bucket, tmp_path, suffix):
     assert (there.columns, there.suffix, there.most) == (here.columns, suffix, 2)
     with pytest.raises(BadConfig, match="there is no such file"):
         read_sample("orders", f"s3://{bucket}/none/*.{suffix}")
-    with pytest.raises(BadConfig, match="no bucket nobody-made-it"):
+    with pytest.raises(BadConfig, match="bucket nobody-made-it not found"):
         read_sample("orders", f"s3://nobody-made-it/*.{suffix}")
 
 
@@ -203,7 +203,7 @@ def test_commands_say_what_is_wrong_without_a_traceback(bucket, monkeypatch):
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 1
         assert f"MAINSPRING_{place.upper()}=s3://{bucket}/{place}: http" in result.output
-        assert "refuses the key; look at AWS_ACCESS_KEY_ID" in result.output
+        assert "denies access; check AWS_ACCESS_KEY_ID" in result.output
         assert "Traceback" not in result.output
 
 
@@ -214,9 +214,9 @@ def dead() -> str:
 
 
 WRONG = {
-    "secret": ({"AWS_SECRET_ACCESS_KEY": "wrong"}, BadConfig, "refuses the key"),
+    "secret": ({"AWS_SECRET_ACCESS_KEY": "wrong"}, BadConfig, "denies access"),
     "key": ({"AWS_ACCESS_KEY_ID": "nobody"}, BadConfig, "AWS_ACCESS_KEY_ID"),
-    "no server": ({"AWS_ENDPOINT_URL": dead()}, Transient, "does not answer; is AWS_ENDPOINT_URL"),
+    "no server": ({"AWS_ENDPOINT_URL": dead()}, Transient, "check AWS_ENDPOINT_URL"),
     "no region": (
         {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, BadConfig, "AWS_REGION is not set",
     ),
@@ -232,13 +232,13 @@ def test_what_is_wrong_is_said_with_its_setting_and_soon(bucket, monkeypatch, wr
     change, kind, words = WRONG[wrong]
     for variable, value in change.items():
         monkeypatch.setenv(variable, value)
-    refused_everywhere(kind, words, "MAINSPRING_LAKE" if "refuses" in words else words)
+    refused_everywhere(kind, words, "MAINSPRING_LAKE" if "denies" in words else words)
 
 
 def test_a_missing_bucket_is_said_with_its_setting(bucket, monkeypatch):
     for name, value in S3("").places("nobody-made-it").items():
         monkeypatch.setenv(name, value)
-    refused_everywhere(BadConfig, "there is no bucket nobody-made-it", "MAINSPRING_LAKE=s3://nob")
+    refused_everywhere(BadConfig, "bucket nobody-made-it not found", "MAINSPRING_LAKE=s3://nob")
 
 
 def refused_everywhere(kind: type[MainspringError], words: str, of_lake: str) -> None:

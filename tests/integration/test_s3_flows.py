@@ -103,6 +103,6 @@ def test_a_model_that_cannot_be_fetched_says_why(bucket: str, monkeypatch) -> No
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     _cached_get_s3_client.cache_clear()
     forget()
-    with pytest.raises(BadConfig, match=r"MAINSPRING_MLFLOW_ARTIFACTS=s3.*refuses the key"):
+    with pytest.raises(BadConfig, match=r"MAINSPRING_MLFLOW_ARTIFACTS=s3.*denies access"):
         registry.open_model("flights", 1)
     _cached_get_s3_client.cache_clear()

@@ -23,7 +23,7 @@ def test_what_lies_below_an_address_at_any_depth(tmp_path: Path) -> None:
     assert files.list_files(f"{tmp_path}/none") == []
     for name in ("a.csv", "deep/b.csv"):
         files.write_file(f"{tmp_path}/{name}", b"12")
-    assert sorted((path, info.size) for path, info in files.list_files(str(tmp_path))) == [
+    assert sorted((file.path, file.size) for file in files.list_files(str(tmp_path))) == [
         ("a.csv", 2),
         ("deep/b.csv", 2),
     ]
@@ -33,7 +33,7 @@ def test_a_folder_is_copied_by_pattern(tmp_path: Path) -> None:
     for name in ("a.html", "deep/b.html", "deep/c.css"):
         files.write_file(f"{tmp_path}/from/{name}", b"1")
     files.upload_folder(tmp_path / "from", f"{tmp_path}/to", "*.html")
-    assert sorted(path for path, _ in files.list_files(f"{tmp_path}/to")) == [
+    assert sorted(file.path for file in files.list_files(f"{tmp_path}/to")) == [
         "a.html",
         "deep/b.html",
     ]

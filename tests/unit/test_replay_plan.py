@@ -10,6 +10,7 @@ import pytest
 from configs.errors import BadConfig, NoRows
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import load_policy
+from infra.storage.locks import hold_file_lock
 from tasks.orchestration.schedules import list_schedule_times
 from tasks.replay.plan import (
     PolicyJob,
@@ -20,7 +21,7 @@ from tasks.replay.plan import (
     plan_policy,
     window_ends,
 )
-from tasks.replay.progress import ProgressMeter, locked
+from tasks.replay.progress import ProgressMeter
 from tasks.replay.run import prepare_replay
 from tasks.storage.lake import open_lake
 
@@ -131,7 +132,7 @@ def test_what_is_begun_anew_waits_for_who_still_plays(home: Path) -> None:
     asked = (FLIGHTS, APRIL, APRIL + WEEK, [load_policy("never")])
     place = prepare_replay(*asked).place_of("never")
     with ThreadPoolExecutor(1) as another:
-        with locked(place / "lock"):
+        with hold_file_lock(place / "lock"):
             anew = another.submit(prepare_replay, *asked, again=True)
             with pytest.raises(TimeoutError):
                 anew.result(0.3)

@@ -2,11 +2,13 @@
 real server.
 """
 
+from errno import EACCES, ENOSPC, EROFS
+
 import pytest
 
-from configs.errors import BadConfig, Conflict, MainspringError, Transient
+from configs.errors import BadConfig, CannotWrite, Conflict, MainspringError, Transient
 from configs.settings import settings
-from infra.storage.errors import explain_s3_error, s3_errors
+from infra.storage.errors import explain_s3_error, storage_errors
 from infra.storage.s3 import delta_options, polars_options, s3_server
 
 LAKE = "s3://bucket/lake/flights/raw/x"
@@ -45,33 +47,51 @@ def test_unencrypted_elsewhere_is_for_who_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "words"),
+    ("message", "kind", "words"),
     [
-        ("404 <Code>NoSuchBucket</Code>", BadConfig, "no bucket bucket at s3.eu-central-1"),
-        ("AWS Error ACCESS_DENIED during HeadObject", BadConfig, "refuses the key"),
-        ("Unable to locate credentials", BadConfig, "nobody says who we are"),
+        ("404 <Code>NoSuchBucket</Code>", BadConfig, "bucket bucket not found at s3.eu-central-1"),
+        ("AWS Error ACCESS_DENIED during HeadObject", BadConfig, "denies access"),
+        ("Unable to locate credentials", BadConfig, "no AWS credentials found"),
         ("PermanentRedirect", BadConfig, "not in AWS_REGION=eu-central-1"),
-        ("returned 503 Service Unavailable", Transient, "does not answer"),
+        ("returned 503 Service Unavailable", Transient, "does not respond"),
     ],
 )
-def test_an_error_is_told_with_its_setting_also_from_behind_another(said, kind, words):
+def test_storage_errors_name_the_setting_also_for_a_cause(message, kind, words):
     error = RuntimeError("it did not work")
-    error.__cause__ = OSError(said)
+    error.__cause__ = OSError(message)
     with (
         pytest.raises(kind, match=f"^MAINSPRING_LAKE=s3://bucket/lake: .*{words}"),
-        s3_errors(LAKE),
+        storage_errors(LAKE),
     ):
         raise error
 
 
-def test_what_is_not_of_s3_passes_as_it_is():
+@pytest.mark.parametrize("address", ["/lake/x", LAKE])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(ENOSPC, "No space left on device"), "is full"),
+        (OSError(EROFS, "Read-only file system"), "is read-only"),
+        (PermissionError(EACCES, "Permission denied"), "is read-only"),
+        (RuntimeError("(sqlite3.OperationalError) attempt to write a readonly database"), "only"),
+        (RuntimeError("Generic LocalFileSystem error: No space left on device"), "is full"),
+    ],
+)
+def test_storage_errors_name_the_full_or_read_only_place(address, error, words):
+    with pytest.raises(CannotWrite, match=f"^{address} .*{words}"), storage_errors(address):
+        raise RuntimeError from error
+    with pytest.raises(CannotWrite, match="both is"), storage_errors(address, disk="both"):
+        raise error
+
+
+def test_storage_errors_pass_all_others_unchanged():
     assert explain_s3_error(OSError("version 503 of the table is gone"), LAKE) is None
     for address, error in (
         (LAKE, ValueError("no")),
         (LAKE, Conflict("403 Forbidden")),
         ("/lake", OSError("NoSuchBucket")),
     ):
-        with pytest.raises(type(error), match=str(error)), s3_errors(address):
+        with pytest.raises(type(error), match=str(error)), storage_errors(address):
             raise error
     assert isinstance(explain_s3_error(OSError("NoSuchBucket"), "s3://other/x"), MainspringError)
     assert str(explain_s3_error(OSError("NoSuchBucket"), "s3://other/x")).startswith(
