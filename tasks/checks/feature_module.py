@@ -146,7 +146,7 @@ def _labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
     label, time = use_case.label, use_case.spine.time
     rows = frames[label.function]
     early = rows.filter(pl.col(label.known_time) < pl.col(time)).height
-    mistake = problem_type_of(use_case).mistake(rows[label.column].drop_nulls().unique())
+    mistake = problem_type_of(use_case).find_label_error(rows[label.column].drop_nulls().unique())
     if early:
         said = (
             f"{early} of {rows.height} labels are known before their {time}: {label.known_time} "

@@ -125,7 +125,7 @@ def compare_models(
         found.append(measure_difference(gate.metric, part, cost, draws, error / len(parts)))
     spread = float(pair.label.std())
     return [
-        replace(of, subject=name, unit=pair.kind.unit(of.subject, spread, cost))
+        replace(of, subject=name, unit=pair.kind.margin_unit(of.subject, spread, cost))
         for name, of in zip((*subjects, *parts), found, strict=True)
     ]
 
@@ -171,7 +171,7 @@ def comparable_slices(
     return {
         name: part
         for name, part in parts.items()
-        if pair.kind.comparable(part.label) and part.blocks >= MIN_BLOCKS
+        if pair.kind.can_compare(part.label) and part.blocks >= MIN_BLOCKS
     }
 
 
@@ -217,16 +217,18 @@ def block_metric(
         squared = block_mean(pair, np.square(p - y))
         return lambda draws: np.sqrt(squared(draws))
     if subject == "cost":
-        return block_mean(pair, pair.kind.costs(y, answers.decision, cost))
+        return block_mean(pair, pair.kind.measure_costs(y, answers.decision, cost))
     if subject == "accuracy":
-        return block_mean(pair, pair.kind.observed(y, answers.decision))
-    return block_mean(pair, pair.kind.losses(subject, y, p))
+        return block_mean(pair, pair.kind.observed_outcome(y, answers.decision))
+    return block_mean(pair, pair.kind.measure_losses(subject, y, p))
 
 
 def calibration_gaps(pair: PairedPredictions, answers: Predictions) -> Floats:
     """Of each row what was predicted minus what was observed, (rows,)."""
     decision = answers.decision
-    return pair.kind.stated(answers.value, decision) - pair.kind.observed(pair.label, decision)
+    return pair.kind.predicted_outcome(answers.value, decision) - pair.kind.observed_outcome(
+        pair.label, decision
+    )
 
 
 def block_mean(pair: PairedPredictions, values: Floats) -> BlockMetric:

@@ -25,7 +25,7 @@ METRIC_NAMES = {  # as people read them
 }  # fmt: skip
 
 
-def measure_binary(
+def measure_binary_metrics(
     label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost
 ) -> dict[str, float]:
     """Every number that a card or the monitor shows.

@@ -13,7 +13,7 @@ from tasks.evaluation.problem_types import problem_type_of
 def read_predictions(use_case: UseCase, rows: pl.DataFrame, of: str = "") -> Predictions:
     """The answers in the columns value and decision of a table, `of` before both names."""
     value = to_prediction_array(rows[f"{of}value"])
-    return Predictions(value, problem_type_of(use_case).of_table(rows[f"{of}decision"]))
+    return Predictions(value, problem_type_of(use_case).to_decision_array(rows[f"{of}decision"]))
 
 
 def to_prediction_column(name: str, answers: Floats) -> pl.Series:

@@ -45,7 +45,7 @@ def build_labels(
     """
     rows = _call(use_case, use_case.label.function, start, end, as_of)
     rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
-    rows = rows.with_columns(problem_type_of(use_case).coded(rows[use_case.label.column]))
+    rows = rows.with_columns(problem_type_of(use_case).encode_labels(rows[use_case.label.column]))
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 

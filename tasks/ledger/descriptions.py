@@ -66,7 +66,7 @@ def _is_by_person(entry: Entry) -> bool:
 
 def _describe_candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
-    shown = PROBLEM_TYPES[evidence.get("kind", "binary")].shown  # there was one kind once
+    shown = PROBLEM_TYPES[evidence.get("kind", "binary")].status_metrics  # there was one kind once
     numbers = ", ".join(f"{name} {format_number(found[name], 3)}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 from configs.errors import BadModel
 
 Matrix = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 class InputSchema(BaseModel):

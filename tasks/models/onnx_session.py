@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import BadModel
+from tasks.evaluation.metrics import Floats
 from tasks.models.matrix import Matrix
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-_Floats = NDArray[np.float64]
 ONNX_BATCH_ROWS = 65_536  # rows per call of the runtime: bounds its memory
 _OUTPUTS = ("probabilities", "variable")  # of classifiers, of regressors
 
@@ -44,7 +44,7 @@ def output_name(session: InferenceSession) -> str:
     return next(str(o.name) for o in session.get_outputs() if o.name in _OUTPUTS)
 
 
-def run_onnx(session: InferenceSession, matrix: Matrix) -> _Floats:
+def run_onnx(session: InferenceSession, matrix: Matrix) -> Floats:
     """The model's float32 answers as float64, chunk by chunk: probabilities of the event, or
     values, (rows,); or of more than two classes the probability of each, (rows, classes).
     """

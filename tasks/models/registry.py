@@ -23,7 +23,7 @@ from configs.settings import settings
 from infra.storage.errors import storage_errors
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import to_prediction_array
-from tasks.evaluation.problem_types import Labelled, recorded_problem_type
+from tasks.evaluation.problem_types import LabelSpec, recorded_problem_type
 from tasks.models.artifact import ModelArtifact, read_artifact
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
@@ -91,7 +91,7 @@ def require_same_label(use_case: UseCase, model: Model) -> None:
         )
 
 
-def _describe_label(labelled: Labelled) -> str:
+def _describe_label(labelled: LabelSpec) -> str:
     return f"{labelled.kind} {', '.join(labelled.classes)}".strip()
 
 
@@ -207,7 +207,9 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
 
 def _check_golden(model: Model, who: str) -> None:
     registered = to_prediction_array(model.golden[GOLDEN_ONNX])
-    difference = recorded_problem_type(model.card).apart(predict(model, model.golden), registered)
+    difference = recorded_problem_type(model.card).max_difference(
+        predict(model, model.golden), registered
+    )
     if not difference <= GOLDEN_TOLERANCE:
         raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
 

@@ -100,7 +100,7 @@ def read_window_metrics(use_case: UseCase) -> pl.DataFrame:
 
     A metric is null where the window was not mature.
     """
-    lake, shown = open_lake(use_case.name), problem_type_of(use_case).shown
+    lake, shown = open_lake(use_case.name), problem_type_of(use_case).status_metrics
     if not lake.exists("monitoring"):
         when = {"window_end": pl.Datetime("us", "UTC"), "model_version": pl.Int64()}
         return pl.DataFrame(schema=when | dict.fromkeys((*shown, "coverage"), pl.Float64()))
@@ -130,7 +130,7 @@ def draw_year_chart(use_case: UseCase) -> bytes:
     from matplotlib import pyplot
 
     weeks, entries = read_window_metrics(use_case), open_ledger().entries(use_case.name)
-    shown = problem_type_of(use_case).shown
+    shown = problem_type_of(use_case).status_metrics
     heights = [3, *(2 for _ in shown[1:])]
     figure, panels = pyplot.subplots(
         len(shown), 1, figsize=(11, 1 + sum(heights)), sharex=True, layout="constrained",

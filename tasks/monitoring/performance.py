@@ -14,6 +14,7 @@ import polars as pl
 from configs.clock import write_duration
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
+from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Threshold, problem_type_of
@@ -45,7 +46,7 @@ def measure_window_metrics(
     start = as_of - use_case.monitor.window
     inside = _between(use_case, rows, start, as_of)
     coverage, metrics = _measure(use_case, inside, threshold)
-    mature = coverage >= use_case.label.min_coverage
+    mature = is_mature(coverage, use_case.label.min_coverage)
     return [
         Measurement(
             "performance", name, start, as_of, value=metrics.get(name) if mature else None,
@@ -76,7 +77,8 @@ def measure_rules(
         labelled, metrics = _measure(use_case, inside, threshold)
         reigned = max(as_of - max(start, since), timedelta(0)) / rule.window
         coverage = labelled * reigned
-        value = metrics.get(rule.metric) if coverage >= use_case.label.min_coverage else None
+        mature = is_mature(coverage, use_case.label.min_coverage)
+        value = metrics.get(rule.metric) if mature else None
         at = _limit_of(use_case, rule, holdout)
         found.append(_judge(rule, value, holdout[rule.metric], at, coverage, inside.height, as_of))
     return found
@@ -100,7 +102,7 @@ def rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> fl
 
 def _limit_of(use_case: UseCase, rule: PerformanceRule, holdout: dict[str, float]) -> float:
     spread = holdout.get("label_std", math.nan)  # of a kind without it there is no unit to be told
-    unit = problem_type_of(use_case).unit(rule.metric, spread, use_case.evaluation.cost)
+    unit = problem_type_of(use_case).margin_unit(rule.metric, spread, use_case.evaluation.cost)
     return rule_limit(rule, holdout[rule.metric], unit)
 
 
@@ -148,7 +150,7 @@ def _measure(
     if known.is_empty():
         return 0.0, {}
     kind, cost = problem_type_of(use_case), use_case.evaluation.cost
-    answered = (known[label].to_numpy(), to_prediction_array(known[kind.column]))
+    answered = (known[label].to_numpy(), to_prediction_array(known[kind.value_column]))
     metrics = kind.evaluate(*answered, threshold, cost)
     whole = {name: None if math.isnan(value) else value for name, value in metrics.items()}
-    return known.height / rows.height, whole
+    return label_coverage(known.height, rows.height), whole

@@ -35,7 +35,7 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     span = model.card.reference
     asked = retrieval.build_spine(use_case, span.start, span.end, as_of)
     rows = retrieval.join_features(use_case, sample_rows(use_case, asked))
-    return rows.with_columns(problem_type_of(use_case).scores(predict(model, rows)))
+    return rows.with_columns(problem_type_of(use_case).to_score_columns(predict(model, rows)))
 
 
 def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
@@ -56,7 +56,7 @@ def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataF
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [*use_case.features.numeric, *problem_type_of(use_case).scored]
+    numeric = [*use_case.features.numeric, *problem_type_of(use_case).score_names]
     categorical = list(use_case.features.categorical)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
     now, then = (

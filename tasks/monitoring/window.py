@@ -116,7 +116,9 @@ def read_predicted_rows(
     first = pl.concat([select_version(given, version), select_used(given)]).unique(
         keys, keep="first"
     )
-    scores = first.select(keys).with_columns(kind.scores(to_prediction_array(first[kind.column])))
+    scores = first.select(keys).with_columns(
+        kind.to_score_columns(to_prediction_array(first[kind.value_column]))
+    )
     asked = retrieval.build_spine(use_case, *span, as_of)
     return asked.join(scores, on=keys, how="inner", maintain_order="left")
 

@@ -21,6 +21,7 @@ from tasks.evaluation.confidence_sequence import (
     confidence_bounds,
     sequence_verdict,
 )
+from tasks.evaluation.maturity import is_mature
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_labels
 from tasks.monitoring.performance import join_labels
@@ -91,8 +92,8 @@ def read_arm_costs(use_case: UseCase, rolls: RunningRollout, as_of: datetime) ->
     given = select_used(read_all_predictions(use_case, rolls.since, as_of))
     known = join_labels(use_case, given, build_labels(use_case, rolls.since, as_of, as_of))
     kind, label = problem_type_of(use_case), known[use_case.label.column]
-    decision = kind.of_table(known["decision"])
-    paid = kind.costs(label.fill_null(0).to_numpy(), decision, use_case.evaluation.cost)
+    decision = kind.to_decision_array(known["decision"])
+    paid = kind.measure_costs(label.fill_null(0).to_numpy(), decision, use_case.evaluation.cost)
     rows = known.select(
         "arm",
         block=pl.col(use_case.spine.time).dt.epoch("us") // (width // timedelta(microseconds=1)),
@@ -100,7 +101,8 @@ def read_arm_costs(use_case: UseCase, rolls: RunningRollout, as_of: datetime) ->
         cost=pl.Series(paid, dtype=pl.Float64),
         labelled=label.is_not_null(),
     )
-    mature = pl.col("labelled").mean().over("block") >= use_case.label.min_coverage
+    coverage = pl.col("labelled").mean().over("block")
+    mature = is_mature(coverage, use_case.label.min_coverage)
     over = pl.col("block") < (as_of - _EPOCH) // width
     labelled = rows.filter(mature, over, "labelled").drop("labelled")
     return labelled.filter(pl.col("arm").n_unique().over("block") == 2)

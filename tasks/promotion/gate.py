@@ -23,6 +23,7 @@ from tasks.models.registry import Model, open_model
 from tasks.promotion import gate_checks
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.gate_checks import GateCheck, Margins
+from tasks.reporting.problem_type_text import problem_type_text
 
 
 def judge_candidate(it: CandidateState) -> Decision:
@@ -162,7 +163,7 @@ def _judged(
         return [line], evidence
     found = compare_models(use_case, fresh, new, old, sliced=not first)
     evidence["differences"] = {of.subject: asdict(of) for of in found}
-    constant = problem_type_of(use_case).opponent if first else None
+    constant = problem_type_text(problem_type_of(use_case)).baseline if first else None
     return [line, *gate_checks.check_comparison(gate, found, constant)], evidence
 
 
@@ -184,7 +185,7 @@ def _counted(
 def _constant(use_case: UseCase, challenger: Model, rows: pl.DataFrame) -> Predictions:
     """The best answer that is the same for all rows, by what the challenger's holdout knows."""
     kind, card = problem_type_of(use_case), challenger.card
-    best = kind.constant(use_case.gate.metric, card.holdout)
+    best = kind.best_constant(use_case.gate.metric, card.holdout)
     value = np.full((rows.height, *np.shape(best)), best)
     return Predictions(value, kind.decide(value, card.threshold))
 

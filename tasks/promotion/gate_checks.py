@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from configs.schema.promotion import Budgets, Gate
 from tasks.evaluation.bootstrap import CALIBRATION, MIN_BLOCKS, Difference
 from tasks.evaluation.metrics import Floats
+from tasks.reporting.problem_type_text import problem_type_text
 
 if TYPE_CHECKING:
     from tasks.evaluation.problem_types import ProblemType, Threshold
@@ -47,8 +48,8 @@ def check_row_count(
     gate: str, min_rows: int, label: Floats, blocks: int, kind: ProblemType
 ) -> GateCheck:
     """Enough labelled rows that can be compared, in enough blocks; else nothing can be said yet."""
-    rows, (wanted, counted) = len(label), kind.counted(label)
-    enough = rows >= min_rows and kind.comparable(label) and blocks >= MIN_BLOCKS
+    rows, (wanted, counted) = len(label), problem_type_text(kind).describe_labelled_rows(label)
+    enough = rows >= min_rows and kind.can_compare(label) and blocks >= MIN_BLOCKS
     asked = f"at least {min_rows} rows{wanted}, in {MIN_BLOCKS} blocks or more"
     measured = f"only {rows} rows" if rows < min_rows else f"{rows} rows"
     verdict: CheckVerdict = "pass" if enough else "wait"
@@ -144,8 +145,8 @@ def check_golden_parity(
     kind: ProblemType, file: Floats, estimator: Floats, threshold: Threshold, largest: float
 ) -> GateCheck:
     """The file answers the golden rows as the fitted estimator did, and decides alike."""
-    difference = kind.apart(file, estimator)
-    flipped = kind.flipped(file, threshold, estimator, threshold)
+    difference = kind.max_difference(file, estimator)
+    flipped = kind.count_flipped_decisions(file, threshold, estimator, threshold)
     return GateCheck(
         "parity",
         f"as scikit-learn to {largest:.1g}, no decision flipped",
@@ -158,7 +159,7 @@ def check_golden_rows(
     kind: ProblemType, now: Floats, registered: Floats, largest: float
 ) -> GateCheck:
     """The file answers its golden rows as it did when it was registered."""
-    difference = kind.apart(now, registered)
+    difference = kind.max_difference(now, registered)
     asked = f"{len(now)} rows answered as registered, to {largest:.1g}"
     measured = f"differs by at most {difference:.1e}"
     return GateCheck("golden rows", asked, measured, _passed(difference <= largest))

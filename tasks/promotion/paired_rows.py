@@ -10,6 +10,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
+from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.prediction_columns import read_predictions
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_labels, build_spine, join_features
@@ -33,7 +34,7 @@ class PairedRows:
     @property
     def coverage(self) -> float:
         """Share of the due rows that are labelled and answered by both, 0 to 1."""
-        return self.rows.height / self.due if self.due else 0.0
+        return label_coverage(self.rows.height, self.due)
 
 
 def find_paired_rows(
@@ -52,7 +53,8 @@ def find_paired_rows(
     )
     for end in ends:
         expected, inside = due.filter(time < end).height, rows.filter(time < end)
-        enough = expected > 0 and inside.height >= use_case.label.min_coverage * expected
+        coverage = label_coverage(inside.height, expected)
+        enough = expected > 0 and is_mature(coverage, use_case.label.min_coverage)
         found = PairedRows(end, expected, inside, enough)
         if enough:
             break
@@ -63,10 +65,10 @@ def pair_rows(use_case: UseCase, given: pl.DataFrame, version: int, against: int
     """Of all answers the rows that both versions answered, labelled or not, with the columns of
     Mature.rows that come of the answers."""
     keys, kind = list(use_case.spine.key), problem_type_of(use_case)
-    value = pl.col(kind.column)
+    value = pl.col(kind.value_column)
     own, other = (
         select_version(given, of)
-        .filter(kind.finite(value))
+        .filter(kind.is_finite(value))
         .select(*keys, value.alias("value"), "decision")
         for of in (version, against)
     )

@@ -60,7 +60,7 @@ def measure_row_costs(use_case: UseCase, rows: pl.DataFrame) -> Floats:
     """The business cost of each row (rows,)."""
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
     decision = read_predictions(use_case, rows).decision
-    return problem_type_of(use_case).costs(label, decision, use_case.evaluation.cost)
+    return problem_type_of(use_case).measure_costs(label, decision, use_case.evaluation.cost)
 
 
 def pair_with_itself(use_case: UseCase, rows: pl.DataFrame) -> PairedPredictions:

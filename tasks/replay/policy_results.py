@@ -26,7 +26,7 @@ def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
     lake = _lake_of(replay, policy)
     if not lake.exists(PREDICTIONS):
         return truth.clear()
-    value = pl.col(problem_type_of(use_case).column).alias("value")
+    value = pl.col(problem_type_of(use_case).value_column).alias("value")
     used = lake.scan(PREDICTIONS).select(*keys, time, value, "decision").collect()
     return used.join(truth, on=keys, how="inner").sort(time, *keys)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.models.card import ModelCard
 from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, tidy_axes, to_png
+from tasks.reporting.problem_type_text import problem_type_text
 from tasks.storage import files
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _calibration(axes: Axes, card: ModelCard) -> None:
         axes.text(card.threshold, 0.98 * top, " flagged from here on",
                   color=SEVERITY_COLOURS["page"], fontsize=8, va="top")  # fmt: skip
     axes.set(xlim=(low, top), ylim=(low, top))
-    names = recorded_problem_type(card).axes
+    names = problem_type_text(recorded_problem_type(card)).calibration_axes
     axes.set_xlabel(names[0], fontsize=9, color=INK)
     axes.set_ylabel(names[1], fontsize=9, color=INK)
     tidy_axes(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
@@ -66,7 +67,7 @@ def _calibration(axes: Axes, card: ModelCard) -> None:
 
 def _importance(axes: Axes, card: ModelCard) -> None:
     """Mean size of each input's contribution, in points of probability or the label's unit."""
-    times, unit = recorded_problem_type(card).points
+    times, unit = problem_type_text(recorded_problem_type(card)).contribution_unit
     shown = list(card.importance.items())[:_BARS][::-1]
     axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
     axes.tick_params(axis="y", length=0)

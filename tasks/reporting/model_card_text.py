@@ -13,6 +13,7 @@ from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.models.card import ModelCard
 from tasks.models.reference_profile import CategoricalBins, ColumnProfile
 from tasks.reporting.markdown import markdown_table
+from tasks.reporting.problem_type_text import problem_type_text
 
 _OFTEN_MISSING = 0.05
 _YEAR_DAYS = 365
@@ -100,14 +101,15 @@ def list_limits(card: ModelCard) -> str:
 
 def _head(card: ModelCard) -> str:
     """In two sentences: what it is, and on what it was fitted and measured."""
-    kind, fitted = recorded_problem_type(card), card.rows["train"] + card.rows["validation"]
+    fitted = card.rows["train"] + card.rows["validation"]
+    text = problem_type_text(recorded_problem_type(card))
     return (
         f"`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from "
-        f"feature service `{card.feature_service}`; {kind.decides(card.threshold)}. "
+        f"feature service `{card.feature_service}`; {text.describe_decision_rule(card.threshold)}. "
         f"Fitted and selected on {fitted:,} rows of "
         f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, measured on the holdout up to "
         f"{card.end:%Y-%m-%d} ({card.rows['holdout']:,} rows, "
-        f"{kind.described(card.holdout)})."
+        f"{text.describe_labels(card.holdout)})."
     )
 
 
@@ -121,7 +123,7 @@ def _limits(card: ModelCard) -> list[str]:
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
     if cost:
-        said.append(recorded_problem_type(card).weighs(cost))
+        said.append(problem_type_text(recorded_problem_type(card)).describe_costs(cost))
     missing = [
         f"`{name}` ({column.shares[-1]:.0%})"
         for name, column in card.reference.columns.items()
@@ -154,7 +156,7 @@ def _span(card: ModelCard) -> str:
 
 def _metrics(card: ModelCard) -> str:
     rows = []
-    for name in recorded_problem_type(card).carded:
+    for name in recorded_problem_type(card).card_metrics:
         low, high = card.intervals.get(name, (None, None))
         between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
         rows.append({"metric": name, "holdout": card.holdout[name], "interval": between})
@@ -172,7 +174,7 @@ def _sureness(card: ModelCard) -> str:
 
 
 def _importance(card: ModelCard) -> str:
-    times, unit = recorded_problem_type(card).points
+    times, unit = problem_type_text(recorded_problem_type(card)).contribution_unit
     rows = [
         {"input": name, f"mean size of its contribution, {unit}": times * value}
         for name, value in card.importance.items()
@@ -181,7 +183,7 @@ def _importance(card: ModelCard) -> str:
 
 
 def _slices(card: ModelCard) -> str:
-    names = ("slice", "value", "rows", *recorded_problem_type(card).sliced)
+    names = ("slice", "value", "rows", *recorded_problem_type(card).slice_metrics)
     return markdown_table([{name: entry[name] for name in names} for entry in card.slices])
 
 
@@ -208,7 +210,7 @@ def _windows(card: ModelCard) -> str:
 
 
 def _own(card: ModelCard) -> str:
-    return ", ".join(f"`{name}`" for name in recorded_problem_type(card).scored)
+    return ", ".join(f"`{name}`" for name in recorded_problem_type(card).score_names)
 
 
 def _normal(name: str, column: ColumnProfile) -> dict[str, Any]:

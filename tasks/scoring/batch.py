@@ -113,8 +113,8 @@ def prediction_rows(
     """
     kind, value = problem_type_of(use_case), predict(model, frame)
     return frame.select(*use_case.spine.key, use_case.spine.time).with_columns(
-        to_prediction_column(kind.column, value),
-        kind.in_table(kind.decide(value, model.card.threshold)),
+        to_prediction_column(kind.value_column, value),
+        kind.to_decision_column(kind.decide(value, model.card.threshold)),
         pl.lit(arm).alias("arm"),
         pl.lit(model.version, pl.Int64).alias("model_version"),
         pl.lit(model.card.feature_service).alias("feature_service"),

@@ -28,7 +28,7 @@ def explain_rows(model: Model, frame: pl.DataFrame, permutations: int, seed: int
     """
     card, kind = model.card, recorded_problem_type(model.card)
     rows, golden = build_matrix(frame, card.inputs), build_matrix(model.golden, card.inputs)
-    place = kind.place(kind.decide(run_onnx(model.session, rows), card.threshold))
+    place = kind.find_decision_columns(kind.decide(run_onnx(model.session, rows), card.threshold))
     return shapley_values(model.session, rows, golden, permutations, seed, place)
 
 
@@ -66,7 +66,7 @@ def _of_version(use_case: UseCase, scored: ScoredRoute, model: Model) -> pl.Data
     """What one version flagged of a cast's rows (or gave a class that is asked for), among the
     answers that are used.
     """
-    asked = problem_type_of(use_case).flagged(use_case.explanations.flagged)
+    asked = problem_type_of(use_case).flagged_filter(use_case.explanations.flagged)
     mine = pl.col("model_version") == model.version
     flagged = scored.used.filter(asked, mine).select(use_case.spine.key)
     frame = scored.features[model.card.feature_service]

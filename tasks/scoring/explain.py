@@ -173,7 +173,7 @@ def champion_before(entries: Sequence[Entry], version: int) -> int | None:
 
 def _recorded(use_case: UseCase, row: Mapping[str, Any]) -> ExplainedPrediction:
     model = open_model(use_case.name, row["model_version"])
-    value = np.array([row[problem_type_of(use_case).column]])
+    value = np.array([row[problem_type_of(use_case).value_column]])
     return _answer(model, row["arm"], value, recorded=True)
 
 
@@ -186,7 +186,7 @@ def _answer(model: Model, arm: str, value: Floats, *, recorded: bool) -> Explain
         value=_stated(model, value),
         values=tuple(value.ravel().tolist()),
         threshold=card.threshold,
-        decision=kind.in_table(kind.decide(value, card.threshold))[0],
+        decision=kind.to_decision_column(kind.decide(value, card.threshold))[0],
         recorded=recorded,
     )
 
@@ -194,7 +194,7 @@ def _answer(model: Model, arm: str, value: Floats, *, recorded: bool) -> Explain
 def _stated(model: Model, value: Floats) -> float:
     """The number of one answer that its contributions add up to."""
     kind = recorded_problem_type(model.card)
-    return float(kind.stated(value, kind.decide(value, model.card.threshold))[0])
+    return float(kind.predicted_outcome(value, kind.decide(value, model.card.threshold))[0])
 
 
 def _label(
@@ -206,13 +206,13 @@ def _label(
     rows = matches_key(known, {name: found[name] for name in use_case.spine.key}).collect()
     if rows.is_empty():
         return None, None
-    return problem_type_of(use_case).meant(rows[label.column][0]), rows[label.known_time][0]
+    return problem_type_of(use_case).decode_label(rows[label.column][0]), rows[label.known_time][0]
 
 
 def _notes(model: Model, found: Mapping[str, Any], now: Floats) -> tuple[str, ...]:
     kind = recorded_problem_type(model.card)
-    stored = np.array([found[kind.column]])
-    if kind.apart(now, stored) <= _SAME:
+    stored = np.array([found[kind.value_column]])
+    if kind.max_difference(now, stored) <= _SAME:
         return ()
     then, today = (", ".join(f"{p:.6f}" for p in said.ravel()) for said in (stored, now))
     return (

@@ -90,8 +90,8 @@ def _reference(
     """The profile of the rows that the model was fitted and selected on, with its scores."""
     kind = problem_type_of(use_case)
     return build_reference_profile(
-        seen.with_columns(kind.scores(run_onnx(session, build_matrix(seen, schema)))),
-        (*schema.numeric, *kind.scored),
+        seen.with_columns(kind.to_score_columns(run_onnx(session, build_matrix(seen, schema)))),
+        (*schema.numeric, *kind.score_names),
         schema.categorical,
         use_case.spine.time,
         use_case.monitor.drift,

@@ -113,11 +113,12 @@ def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -
 
 def _require_classes(use_case: UseCase, parts: TrainingSplit) -> None:
     """A model knows the classes that it was fitted on, and must know them all."""
-    unseen = problem_type_of(use_case).unseen(label_array(use_case, parts.train).astype(np.float64))
-    if unseen:
+    codes = label_array(use_case, parts.train).astype(np.float64)
+    missing = problem_type_of(use_case).find_missing_classes(codes)
+    if missing:
         raise NoRows(
             f"{use_case.name}: the train span up to {parts.validation_start:%Y-%m-%d %H:%M} has no "
-            f"row of class {', '.join(unseen)} (label.classes). Ingest more, train later, widen "
+            f"row of class {', '.join(missing)} (label.classes). Ingest more, train later, widen "
             "retrain.window, or take a class away that no longer comes"
         )
 
@@ -134,7 +135,7 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
     truth = label_array(use_case, parts.validation)
     values = predict_with_estimator(estimator, build_matrix(parts.validation, schema))
     cost = use_case.evaluation.cost
-    threshold = kind.threshold(truth, values, cost)
+    threshold = kind.choose_threshold(truth, values, cost)
     metrics = kind.evaluate(truth, values, threshold, cost)
     return FittedCandidate(name, candidate, schema, estimator, threshold, metrics, seconds)
 
@@ -166,7 +167,7 @@ def build_estimator(
         raise BadConfig(f"{field}.estimator: no {candidate.estimator!r}: {missing}") from missing
     except TypeError as wrong:
         raise BadConfig(f"{field}.params: {wrong}") from wrong
-    if not kind.fits(estimator):
+    if not kind.supports_estimator(estimator):
         raise BadConfig(
             f"{field}.estimator: {candidate.estimator} is not made for a {kind.name} label "
             "(label.kind); name another one"

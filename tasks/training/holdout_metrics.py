@@ -72,7 +72,7 @@ def holdout_intervals(
         name: block_mean(alone, calibration_gaps(alone, answers))
         if name == "calibration_gap"
         else block_metric(name, alone, answers, cost)
-        for name in kind.sure_of
+        for name in kind.interval_metrics
     }
     error = 1 - gate.confidence
     return {
@@ -84,8 +84,8 @@ def _calibration(
     kind: ProblemType, truth: LabelArray, value: Floats, threshold: Threshold
 ) -> pl.DataFrame:
     decision = kind.decide(value, threshold)
-    observed = kind.observed(truth.astype(np.float64), decision)
-    return calibration_table(observed, kind.stated(value, decision))
+    observed = kind.observed_outcome(truth.astype(np.float64), decision)
+    return calibration_table(observed, kind.predicted_outcome(value, decision))
 
 
 def find_thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def measure_importance(
     wanted = max(16, _EVALUATIONS // (IMPORTANCE_ORDERS * max(1, len(schema.inputs) - 1)))
     rows = build_matrix(_spread(parts.holdout, wanted), schema)
     background = build_matrix(_spread(parts.seen, _BACKGROUND), schema)
-    place = kind.place(kind.decide(run_onnx(session, rows), threshold))
+    place = kind.find_decision_columns(kind.decide(run_onnx(session, rows), threshold))
     found = np.abs(shapley_values(session, rows, background, IMPORTANCE_ORDERS, seed, place)).mean(
         axis=0
     )

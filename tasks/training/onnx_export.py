@@ -10,10 +10,11 @@ import numpy as np
 
 from configs.errors import BadModel
 from configs.schema.use_case import UseCase
+from tasks.evaluation.metrics import Floats
 from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.models.footprint import Footprint, measure_footprint
 from tasks.models.matrix import build_matrix
-from tasks.models.onnx_session import ONNX_BATCH_ROWS, _Floats, open_onnx_session, run_onnx
+from tasks.models.onnx_session import ONNX_BATCH_ROWS, open_onnx_session, run_onnx
 from tasks.training.fit import FittedCandidate, TrainingSplit
 
 
@@ -78,13 +79,13 @@ def _last(estimator: Any) -> Any:  # noqa: ANN401
 
 
 def check_parity(
-    kind: ProblemType, ours: _Floats, theirs: _Floats, threshold: Threshold, largest: float
+    kind: ProblemType, ours: Floats, theirs: Floats, threshold: Threshold, largest: float
 ) -> float:
     """How far apart two answers to the same rows are; BadModel if above `largest` or if one
     decision differs.
     """
-    difference = kind.apart(ours, theirs)
-    flipped = kind.flipped(ours, threshold, theirs, threshold)
+    difference = kind.max_difference(ours, theirs)
+    flipped = kind.count_flipped_decisions(ours, threshold, theirs, threshold)
     if not difference <= largest or flipped:  # a NaN is no parity either
         raise BadModel(
             f"the exported model differs from the fitted one by up to {difference:.2g} (allowed: "
@@ -106,7 +107,7 @@ def export_candidate(
     held_back = (build_matrix(part, fitted.schema) for part in (parts.validation, parts.holdout))
     matrix = np.concatenate(list(held_back))
     theirs = fitted.value(matrix)
-    threshold = kind.settled(fitted.threshold, theirs, largest)
+    threshold = kind.move_threshold_clear(fitted.threshold, theirs, largest)
     ours = run_onnx(open_onnx_session(onnx), matrix)
     parity = check_parity(kind, ours, theirs, threshold, largest)
     return ExportedModel(

@@ -110,11 +110,11 @@ def compare_reproduction(
     recorded = to_prediction_array(golden[GOLDEN_ONNX])
     again = run_onnx(open_onnx_session(onnx), build_matrix(golden, result.inputs))
     kind = recorded_problem_type(card)
-    flipped = kind.flipped(recorded, card.threshold, again, result.threshold)
+    flipped = kind.count_flipped_decisions(recorded, card.threshold, again, result.threshold)
     return Reproduction(
         version=model.version,
         golden=golden.height,
-        difference=kind.apart(again, recorded),
+        difference=kind.max_difference(again, recorded),
         flipped=flipped,
         threshold=(card.threshold, result.threshold),
         rows=(card.rows, result.rows),

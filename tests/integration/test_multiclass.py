@@ -109,7 +109,7 @@ def test_a_version_knows_its_classes_and_prices(parts):
 def test_its_page_speaks_of_classes(parts):
     page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
-    assert "names one of early, on_time, late: the class of least expected cost" in text
+    assert "predicts one of early, on_time, late: the class of least expected cost" in text
     assert "a wrong class as 1, but early for late as 5, on_time for late as 3" in text
     assert "| recall_late |" in text
     assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text

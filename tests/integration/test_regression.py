@@ -100,7 +100,7 @@ def test_a_version_knows_that_it_answers_minutes(parts):
 def test_its_page_speaks_of_numbers(parts):
     page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
-    assert "answers a number" in text
+    assert "predicts a number" in text
     assert "a unit too little as 1.5" in text
     assert "mean size of its contribution, label's unit" in card_markdown(model(2).card)
     assert "probability" not in text

@@ -55,7 +55,9 @@ def values(seed: int, knows: float) -> np.ndarray:
 
 def answers(use_case: UseCase, value: np.ndarray) -> Predictions:
     kind = problem_type_of(use_case)
-    return Predictions(value, kind.decide(value, kind.threshold([], [], use_case.evaluation.cost)))
+    return Predictions(
+        value, kind.decide(value, kind.choose_threshold([], [], use_case.evaluation.cost))
+    )
 
 
 def decided(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decision:

@@ -49,7 +49,7 @@ def card(use_case: UseCase, parts: TrainingSplit, exported: ExportedModel) -> Mo
 def test_each_interval_holds_its_metric_and_is_wider_when_more_sure(
     use_case, parts, card, exported
 ):
-    assert set(card.intervals) == set(problem_type_of(use_case).sure_of)
+    assert set(card.intervals) == set(problem_type_of(use_case).interval_metrics)
     for name, (low, high) in card.intervals.items():
         assert low < card.holdout[name] < high
     gate = use_case.gate.model_copy(update={"confidence": 0.5})

@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from configs.schema.costs import Cost
 from configs.schema.training import Slice
-from tasks.evaluation.metrics import calibration_table, is_better, mean_cost, measure_binary
+from tasks.evaluation.metrics import calibration_table, is_better, mean_cost, measure_binary_metrics
 from tasks.evaluation.slices import measure_by_slice, slice_values
 from tasks.evaluation.thresholds import (
     best_threshold,
@@ -29,7 +29,7 @@ def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_metrics_equal_scikit_learns():
     y, p = rows(700)
-    found = measure_binary(y, p, 0.4, COST)
+    found = measure_binary_metrics(y, p, 0.4, COST)
     assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, p))
     assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, p))
     assert found["precision"] == pytest.approx(metrics.precision_score(y, p >= 0.4))
@@ -46,7 +46,7 @@ def test_cost_counts_each_of_the_four_cases():
 
 
 def test_one_class_only_has_no_ranking():
-    found = measure_binary([0, 0, 0], [0.1, 0.2, 0.9], 0.5, COST)
+    found = measure_binary_metrics([0, 0, 0], [0.1, 0.2, 0.9], 0.5, COST)
     assert np.isnan(found["roc_auc"])
     assert np.isnan(found["pr_auc"])
     assert found["positive_rate"] == 0
@@ -118,14 +118,14 @@ def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
     assert table["rows"].sum() == 1003
     assert table["low"].is_sorted()
     by_hand = sum(abs(r["predicted"] - r["observed"]) * r["rows"] for r in table.to_dicts()) / 1003
-    assert measure_binary(y, p, 0.5, COST)["ece"] == pytest.approx(by_hand)
+    assert measure_binary_metrics(y, p, 0.5, COST)["ece"] == pytest.approx(by_hand)
     assert calibration_table(y[:3], p[:3]).height == 3
 
 
 def test_slices_want_enough_rows_and_count_missing_values():
     y, p = rows(100)
     frame = pl.DataFrame({"origin": ["JFK"] * 60 + [None] * 35 + ["LGA"] * 5})
-    measured = lambda mask: measure_binary(y[mask], p[mask], 0.5, COST)  # noqa: E731
+    measured = lambda mask: measure_binary_metrics(y[mask], p[mask], 0.5, COST)  # noqa: E731
     found = measure_by_slice(frame, measured, [Slice(column="origin")], min_rows=10)
     assert [(s["value"], s["rows"]) for s in found] == [("JFK", 60), ("(missing)", 35)]
     assert found[0]["cost"] == pytest.approx(mean_cost(y[:60], p[:60], 0.5, COST))

@@ -82,13 +82,13 @@ def test_metrics_are_scikit_learns_and_the_gap_is_the_bias():
 
 def test_an_error_costs_by_its_direction():
     label, decision = np.array([10.0, 10, 10]), np.array([12.0, 10, 7])
-    assert NUMBER.costs(label, decision, COST).tolist() == [2, 0, 9]
+    assert NUMBER.measure_costs(label, decision, COST).tolist() == [2, 0, 9]
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "cost"])
 def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
     y, _ = some(501)
-    best = NUMBER.constant(metric, NUMBER.evaluate(y, y, None, COST))
+    best = NUMBER.best_constant(metric, NUMBER.evaluate(y, y, None, COST))
     ours, *others = (
         NUMBER.evaluate(y, np.full(501, at), None, COST)[metric] for at in (best, *y, y.mean())
     )
@@ -194,9 +194,9 @@ def test_a_conversion_that_is_silently_wrong_is_refused(use_case, parts):
 
 def test_apart_is_a_share_of_the_largest_value():
     values = np.array([-200.0, 50])
-    assert NUMBER.apart(values + 2, values) == pytest.approx(0.01)
-    assert EVENT.apart(np.array([0.5]), np.array([0.4])) == pytest.approx(0.1)
-    assert NUMBER.apart(values * np.nan, values) != 0
+    assert NUMBER.max_difference(values + 2, values) == pytest.approx(0.01)
+    assert EVENT.max_difference(np.array([0.5]), np.array([0.4])) == pytest.approx(0.1)
+    assert NUMBER.max_difference(values * np.nan, values) != 0
     assert (
         gate_checks.check_golden_parity(NUMBER, values * np.nan, values, None, 1e-6).verdict
         == "fail"
@@ -234,6 +234,6 @@ def test_an_answer_is_the_last_column_of_either_output(parts, use_case):
 
 def test_each_kind_of_label_has_its_kind(use_case):
     assert isinstance(problem_type_of(use_case), PROBLEM_TYPES["regression"])
-    assert NUMBER.comparable(np.array([1.0])) and not EVENT.comparable(np.array([1.0]))  # noqa: PT018
+    assert NUMBER.can_compare(np.array([1.0])) and not EVENT.can_compare(np.array([1.0]))  # noqa: PT018
     with pytest.raises(AssertionError):
         NUMBER.evaluate([1.0], [1.0], None, Cost(false_positive=1, false_negative=1))

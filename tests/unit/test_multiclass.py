@@ -46,7 +46,7 @@ NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 KIND = Multiclass(CLASSES)
 COST = ClassCost(wrong=1, exceptions={"late": {"early": 5, "on_time": 3}, "early": {"early": 0.5}})
 PRICES = np.array([[0.5, 1, 1], [1, 0, 1], [5, 3, 0]])
-THRESHOLD = KIND.threshold([], [], COST)
+THRESHOLD = KIND.choose_threshold([], [], COST)
 INPUTS = {"numeric": ("distance", "departure_hour"), "categorical": ("carrier", "origin")}
 
 
@@ -132,8 +132,8 @@ def test_the_decision_has_the_least_expected_cost_of_all():
 def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
     y, p = some(501)
     holdout = KIND.evaluate(y, p, THRESHOLD, COST)
-    tries = [KIND.constant(metric, holdout), *np.random.default_rng(1).dirichlet([1, 1, 1], 40),
-             *np.eye(3)]  # fmt: skip
+    random = np.random.default_rng(1).dirichlet([1, 1, 1], 40)
+    tries = [KIND.best_constant(metric, holdout), *random, *np.eye(3)]
     ours, *others = (
         KIND.evaluate(y, np.tile(at, (501, 1)), THRESHOLD, COST)[metric] for at in tries
     )
@@ -187,12 +187,12 @@ def test_ties_of_a_forest_are_settled_for_both_runtimes():
     thirds = random.multinomial(3, [1 / 3] * 3, 500) / 3
     prices = ClassCost().prices(CLASSES)
     theirs = thirds + random.uniform(-1e-7, 1e-7, thirds.shape)
-    assert KIND.flipped(thirds, prices, theirs, prices) > 0
-    clear = KIND.settled(prices, thirds, 1e-6)
-    assert KIND.flipped(thirds, clear, theirs, clear) == 0
+    assert KIND.count_flipped_decisions(thirds, prices, theirs, prices) > 0
+    clear = KIND.move_threshold_clear(prices, thirds, 1e-6)
+    assert KIND.count_flipped_decisions(thirds, clear, theirs, clear) == 0
     np.testing.assert_allclose(clear, prices, atol=1e-4)
     untied = np.eye(3)
-    assert KIND.settled(prices, untied, 1e-6) == prices
+    assert KIND.move_threshold_clear(prices, untied, 1e-6) == prices
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -230,16 +230,16 @@ def test_a_class_that_was_never_seen_is_named(use_case, parts):
     with pytest.raises(NoRows, match=r"has no row of class late \(label.classes\)\. Ingest more"):
         split_training_rows(use_case, rows.filter(~late), END)
     one = replace(parts, train=parts.train.filter(arrival=1))
-    assert KIND.unseen(one.train["arrival"].to_numpy()) == ("early", "late")
+    assert KIND.find_missing_classes(one.train["arrival"].to_numpy()) == ("early", "late")
 
 
 def test_names_become_codes_and_a_name_that_is_none_is_told():
     names = pl.Series("arrival", ["late", None, "early"])
-    assert KIND.coded(names).to_list() == [2, None, 0]
+    assert KIND.encode_labels(names).to_list() == [2, None, 0]
     stars = Multiclass(("1", "2", "3"))
-    assert stars.coded(pl.Series([3, 1])).to_list() == [2, 0]
+    assert stars.encode_labels(pl.Series([3, 1])).to_list() == [2, 0]
     with pytest.raises(BadConfig, match=r"holds 'delayed', 'gone', which label\.classes does not"):
-        KIND.coded(pl.Series("arrival", ["gone", "late", "delayed"]))
+        KIND.encode_labels(pl.Series("arrival", ["gone", "late", "delayed"]))
 
 
 def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
@@ -247,14 +247,14 @@ def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
     _, p = some(50)
     decided = KIND.decide(p, THRESHOLD)
     rows = pl.DataFrame({"at": [NOON] * 50}).with_columns(
-        to_prediction_column("probability", p), KIND.in_table(decided)
+        to_prediction_column("probability", p), KIND.to_decision_column(decided)
     )
     lake, window = Lake(str(tmp_path)), (NOON, NOON + timedelta(days=1))
     assert lake.replace_window("it", rows, "at", window) == 0
     assert lake.replace_window("it", rows, "at", window) == 0
     found = lake.scan("it").collect()
     np.testing.assert_array_equal(to_prediction_array(found["probability"]), p)
-    np.testing.assert_array_equal(KIND.of_table(found["decision"]), decided)
+    np.testing.assert_array_equal(KIND.to_decision_array(found["decision"]), decided)
     assert to_prediction_array(found["probability"].clear()).shape == (0, 0)
 
 
@@ -295,7 +295,9 @@ def test_a_replay_measures_classes(use_case):
     y, p = some(600)
     rows = pl.DataFrame(
         {"arrival": y, "prediction_time": [NOON + timedelta(days=i % 6) for i in range(600)]}
-    ).with_columns(to_prediction_column("value", p), KIND.in_table(KIND.decide(p, THRESHOLD)))
+    ).with_columns(
+        to_prediction_column("value", p), KIND.to_decision_column(KIND.decide(p, THRESHOLD))
+    )
     found = replayed.measure_policy(use_case, "it", rows, (NOON, NOON + timedelta(days=9)))
     numbers = {subject: value for _, _, _, subject, value, *_ in found}
     holdout = KIND.evaluate(y, p, THRESHOLD, use_case.evaluation.cost)

@@ -10,7 +10,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.metrics import measure_binary
+from tasks.evaluation.metrics import measure_binary_metrics
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.performance import (
     join_labels,
@@ -88,7 +88,7 @@ def test_the_value_is_the_metric_of_the_labelled_rows_of_the_window() -> None:
     rows = labelled(predictions(), hours=24)
     known_rows = rows.drop_nulls("late")
     cost = RULED.evaluation.cost
-    expected = measure_binary(known_rows["late"], known_rows["probability"], 0.5, cost)
+    expected = measure_binary_metrics(known_rows["late"], known_rows["probability"], 0.5, cost)
     found = ruled(rows)["roc_auc_2w"]
     assert found.value == expected["roc_auc"]
     assert found.coverage == pytest.approx((336 - 23) / 336)

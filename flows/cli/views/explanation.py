@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.evaluation.problem_types import Threshold, recorded_problem_type
+from tasks.reporting.problem_type_text import problem_type_text
 from tasks.scoring.explain import ExplainedInput, ExplainedPrediction, Explanation
 from tasks.scoring.prediction_keys import format_key
 from tasks.training.reproduce import SAME_PREDICTION, Reproduction
@@ -18,7 +19,7 @@ _BAR = 12  # characters of the longest bar
 
 def explanation_view(found: Explanation) -> RenderableType:
     """The answers, then every input with its times and its contribution as a bar."""
-    kind = recorded_problem_type(found)
+    unit = problem_type_text(recorded_problem_type(found)).contribution_unit
     label = (
         "not known yet" if found.label is None else f"{found.label}, known {_at(found.labelled)}"
     )
@@ -26,22 +27,21 @@ def explanation_view(found: Explanation) -> RenderableType:
         (f"{found.use_case} {format_key(list(found.key.values()))}", "bold"),
         f"\npredicted {_at(found.predicted)} UTC, scored as of {_at(found.scored)}; label {label}",
     )
-    base = (
-        f"mean of the background {found.base:.4f}, and contributions in {kind.points[1]}, together "
-    )
+    base = f"mean of the background {found.base:.4f}, and contributions in {unit[1]}, together "
     notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
     told = Text(f"{base}{found.base + sum(i.contribution for i in found.inputs):.4f}")
-    return Group(head, _answers(found), *notes, _inputs(found.inputs, *kind.points), told)
+    return Group(head, _answers(found), *notes, _inputs(found.inputs, *unit), told)
 
 
 def _answers(found: Explanation) -> Table:
     table, kind = Table(), recorded_problem_type(found)
-    for column in ("version", "arm", kind.column, "threshold", "decision", ""):
+    text = problem_type_text(kind)
+    for column in ("version", "arm", kind.value_column, "threshold", "decision", ""):
         table.add_column(column, justify="right" if column[:1] in "vpt" else "left")
     for answer in (found.answer, *found.others):
         used = "used" if answer is found.answer else _when(answer)
         who = f"{answer.version} {answer.algorithm}"
-        said = Text(kind.decided(answer.values, answer.decision))
+        said = Text(text.describe_prediction(answer.values, answer.decision))
         table.add_row(who, answer.arm, f"{answer.value:.4f}", _cut(answer.threshold, 4), said, used)
     return table
 

@@ -1,4 +1,4 @@
-"""What differs between kinds of label, a module each; everything else asks `kind_of`."""
+"""Problem types by the label kind of the YAML: binary, multiclass, regression."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.evaluation.problem_types.multiclass import Multiclass
 from tasks.evaluation.problem_types.regression import Regression
 
 __all__ = [
-    "PROBLEM_TYPES", "SCORE_COLUMN", "Labelled", "ProblemType", "Threshold", "problem_type_of",
+    "PROBLEM_TYPES", "SCORE_COLUMN", "LabelSpec", "ProblemType", "Threshold", "problem_type_of",
     "recorded_problem_type",
 ]  # fmt: skip
 
@@ -24,8 +24,8 @@ PROBLEM_TYPES: dict[base.LabelKind, type[ProblemType]] = {
 }
 
 
-class Labelled(Protocol):
-    """What says of which kind a label is, and which classes it has."""
+class LabelSpec(Protocol):
+    """The kind of a label, and the classes of a multiclass one."""
 
     @property
     def kind(self) -> base.LabelKind: ...  # noqa: D102
@@ -34,13 +34,13 @@ class Labelled(Protocol):
 
 
 def problem_type_of(use_case: UseCase) -> ProblemType:
-    """The kind of a use case's label."""
+    """Return the problem type of a use case."""
     return recorded_problem_type(use_case.label)
 
 
-def recorded_problem_type(labelled: Labelled) -> ProblemType:
-    """The kind of label that a card, say, speaks of."""
-    return _build_problem_type(labelled.kind, labelled.classes)
+def recorded_problem_type(label: LabelSpec) -> ProblemType:
+    """Return the problem type that a record, such as a model card, names."""
+    return _build_problem_type(label.kind, label.classes)
 
 
 @cache

@@ -1,15 +1,15 @@
-"""What a kind of label is asked for.
+"""Problem type interface: labels, decisions, costs and metrics of binary, multiclass, regression.
 
-Everywhere `label` is (rows,), what was true: numbers, or the codes of classes. `value` is float64,
-what the model answered: (rows,), or (rows, classes). A decision is what is done with a value; what
-a kind does not say otherwise is that of a kind whose decision is the value itself.
+Arrays have one entry a row. `label` (rows,) holds numbers, or class codes. `value` is the model's
+float64 prediction, (rows,) or (rows, classes). `decision` (rows,) is what is decided on a value;
+by default it is the value itself.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -20,162 +20,142 @@ from configs.schema.costs import AnyCost, Prices
 from tasks.evaluation.metrics import Decisions, Floats
 
 SCORE_COLUMN = "score"
-"""What the model's own answers are called in its reference profile."""
+"""Column of the model's own predictions in its reference profile."""
 Threshold = float | Prices | None
-"""What a version decides by: of an event the probability from which it flags, of classes the prices
-of which it takes the least, of a number nothing.
+"""What a model version decides by: the probability from which it flags a row (binary), the prices
+of each class (multiclass), or None (regression).
 """
 
 
 class ProblemType(ABC):
-    """One kind of label, and of kind multiclass its classes, in the order of their codes."""
+    """One problem type; of a multiclass label also its classes, in the order of their codes."""
 
     name: ClassVar[base.LabelKind]
-    column: ClassVar[str]
-    """What a value is called in the tables of answers, beside `decision`."""
+    value_column: ClassVar[str]
+    """Column of the value in the prediction tables, beside `decision`."""
     label_type: ClassVar[pl.DataType]
-    shown: ClassVar[tuple[str, ...]]
-    """Metrics of status, history and their picture; `carded` and `sliced` are the card's."""
-    carded: tuple[str, ...]
-    sliced: ClassVar[tuple[str, ...]]
-    sure_of: ClassVar[tuple[str, ...]]
-    """Metrics of the holdout that get an interval."""
-    opponent: ClassVar[str]
-    """What the value is called that a first champion must beat: the same one for all rows."""
-    points: ClassVar[tuple[float, str]]
-    """How a contribution is told: times what, and the unit's name."""
-    axes: ClassVar[tuple[str, str]]
-    """Names of the calibration picture's axes: predicted, observed."""
+    status_metrics: ClassVar[tuple[str, ...]]
+    """Metrics that status, history and the history chart show."""
+    card_metrics: tuple[str, ...]
+    slice_metrics: ClassVar[tuple[str, ...]]
+    interval_metrics: ClassVar[tuple[str, ...]]
+    """Holdout metrics that get a confidence interval."""
 
     def __init__(self, classes: tuple[str, ...] = ()) -> None:
         self.classes = classes
 
     @abstractmethod
-    def fits(self, estimator: object) -> bool:
-        """Whether a scikit-learn estimator answers such a question."""
+    def supports_estimator(self, estimator: object) -> bool:
+        """Return whether a scikit-learn estimator can predict this type of label."""
 
     @abstractmethod
-    def mistake(self, values: pl.Series) -> str:
-        """What is wrong with the values that the feature module gives as labels; "" if nothing."""
+    def find_label_error(self, values: pl.Series) -> str:
+        """Return what is wrong with the labels of a feature module; "" if nothing."""
 
-    def coded(self, values: pl.Series) -> pl.Series:
-        """The values that the feature module gives as labels, as numbers."""
+    def encode_labels(self, values: pl.Series) -> pl.Series:
+        """Return the labels of a feature module as numbers."""
         return values
 
-    def unseen(self, label: Floats) -> tuple[str, ...]:
-        """The classes that no label has, so that nothing can be learned of them."""
-        return ()
-
-    def meant(self, label: float) -> float | str:
-        """A label as people know it."""
+    def decode_label(self, label: float) -> float | str:
+        """Return the label as the feature module writes it."""
         return label
 
-    def finite(self, value: pl.Expr) -> pl.Expr:
-        """Whether the value in a table is an answer: no NaN."""
+    def find_missing_classes(self, label: Floats) -> tuple[str, ...]:
+        """Return the classes without a label, which a model cannot learn."""
+        return ()
+
+    def is_finite(self, value: pl.Expr) -> pl.Expr:
+        """Return an expression: whether a value in a table has no NaN."""
         return value.is_finite()
 
-    def in_table(self, decision: Decisions) -> pl.Series:
-        """Decisions as the tables of answers hold them."""
+    def to_decision_column(self, decision: Decisions) -> pl.Series:
+        """Return decisions as the prediction tables hold them."""
         return pl.Series("decision", decision)
 
-    def of_table(self, decision: pl.Series) -> Decisions:
-        """The inverse of `in_table`."""
+    def to_decision_array(self, decision: pl.Series) -> Decisions:
+        """Return the inverse of `to_decision_column`."""
         return decision.to_numpy()
 
-    def flagged(self, wanted: bool | tuple[str, ...]) -> pl.Expr:
-        """Which rows of the tables of answers explanations.flagged asks for."""
+    def flagged_filter(self, wanted: bool | tuple[str, ...]) -> pl.Expr:
+        """Return the filter of predictions that `explanations.flagged` selects."""
         return pl.lit(value=False)
 
-    def threshold(self, label: ArrayLike, value: ArrayLike, cost: AnyCost) -> Threshold:
-        """What to decide by, chosen on rows in order of time."""
+    def choose_threshold(self, label: ArrayLike, value: ArrayLike, cost: AnyCost) -> Threshold:
+        """Choose what to decide by, on rows in order of time."""
         return None
 
-    def settled(self, threshold: Threshold, value: Floats, margin: float) -> Threshold:
-        """The threshold, moved by a hair so that no value lies within `margin` of where decisions
-        change.
-        """
+    def move_threshold_clear(self, threshold: Threshold, value: Floats, margin: float) -> Threshold:
+        """Move the threshold until no decision changes when a value moves by `margin`."""
         return threshold
 
     def decide(self, value: Floats, threshold: Threshold) -> Decisions:
-        """What is decided on each value."""
+        """Decide on each value."""
         return value
 
     @abstractmethod
-    def costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
-        """Business cost of each row (rows,)."""
+    def measure_costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
+        """Return the business cost of each row (rows,)."""
 
     @abstractmethod
-    def losses(self, subject: str, label: Floats, value: Floats) -> Floats:
-        """What each row adds to a metric that is a mean over rows of something but decisions."""
+    def measure_losses(self, metric: str, label: Floats, value: Floats) -> Floats:
+        """Return the loss of each row (rows,), whose mean is the metric.
 
-    def place(self, decision: Decisions) -> NDArray[np.int64]:
-        """In which column of the answers each row's decision stands (rows,)."""
+        Of metrics that compare values with labels, such as `brier` or `mae`.
+        """
+
+    def find_decision_columns(self, decision: Decisions) -> NDArray[np.int64]:
+        """Return the column of the predictions that each row's decision rests on (rows,)."""
         return np.zeros(len(decision), dtype=np.int64)
 
-    def stated(self, value: Floats, decision: Decisions) -> Floats:
-        """The one number of each answer (rows,) that is explained, and held against `observed`."""
+    def predicted_outcome(self, value: Floats, decision: Decisions) -> Floats:
+        """Return the one number of each prediction that is explained and calibrated (rows,)."""
         return value
 
-    def observed(self, label: Floats, decision: Decisions) -> Floats:
-        """What `stated` should be in the mean, if the model is calibrated, (rows,)."""
+    def observed_outcome(self, label: Floats, decision: Decisions) -> Floats:
+        """Return what `predicted_outcome` is compared with (rows,).
+
+        The means of both are equal if the model is calibrated.
+        """
         return label
 
     @property
-    def scored(self) -> tuple[str, ...]:
-        """What the answers are called in a version's reference profile, a name a column."""
+    def score_names(self) -> tuple[str, ...]:
+        """Return the prediction columns of a version's reference profile."""
         return (SCORE_COLUMN,)
 
-    def scores(self, value: Floats) -> list[pl.Series]:
-        """The answers as these columns."""
-        columns = zip(self.scored, value.reshape(len(value), len(self.scored)).T, strict=True)
-        return [pl.Series(name, column) for name, column in columns]
+    def to_score_columns(self, value: Floats) -> list[pl.Series]:
+        """Return the predictions as the columns `score_names`."""
+        columns = value.reshape(len(value), len(self.score_names)).T
+        pairs = zip(self.score_names, columns, strict=True)
+        return [pl.Series(name, column) for name, column in pairs]
 
     @abstractmethod
     def evaluate(
         self, label: ArrayLike, value: ArrayLike, threshold: Threshold, cost: AnyCost
     ) -> dict[str, float]:
-        """Every number that a card or the monitor shows; NaN where one is undefined."""
+        """Return all metrics of a model card and of monitoring; NaN where one is undefined."""
 
     @abstractmethod
-    def constant(self, metric: str, holdout: Mapping[str, float]) -> float | Floats:
-        """The one value for all rows that is best by `metric`, as far as the holdout knows."""
+    def best_constant(self, metric: str, holdout: Mapping[str, float]) -> float | Floats:
+        """Return the constant prediction that is best by `metric` on the holdout."""
 
     @abstractmethod
-    def comparable(self, label: Floats) -> bool:
-        """Whether such labels, of one row at least, can tell two models apart."""
+    def can_compare(self, label: Floats) -> bool:
+        """Return whether labels, at least one, suffice to compare two models."""
 
-    @abstractmethod
-    def counted(self, label: Floats) -> tuple[str, str]:
-        """What is asked of labels beyond their number, and what of it there is, in words."""
+    def margin_unit(self, metric: str, spread: float, cost: AnyCost) -> float:
+        """Return the size of one unit of a margin, in the metric's own unit.
 
-    def unit(self, metric: str, spread: float, cost: AnyCost) -> float:
-        """What one of a margin is in the metric's own unit, given the label's standard deviation
-        (`spread`). Metrics of probabilities have none.
+        `spread` is the label's standard deviation. Margins of probability metrics have no unit.
         """
         return 1.0
 
-    def apart(self, ours: Floats, theirs: Floats) -> float:
-        """The largest difference of two answers to the same rows, as parity counts it."""
+    def max_difference(self, ours: Floats, theirs: Floats) -> float:
+        """Return the largest difference between two predictions of the same rows."""
         return float(np.abs(ours - theirs).max(initial=0.0))
 
-    def flipped(
+    def count_flipped_decisions(
         self, ours: Floats, our_threshold: Threshold, theirs: Floats, threshold: Threshold
     ) -> int:
-        """How many decisions on the same rows differ."""
+        """Count the rows on which two models decide differently."""
         return int((self.decide(ours, our_threshold) != self.decide(theirs, threshold)).sum())
-
-    @abstractmethod
-    def decides(self, threshold: Threshold) -> str:
-        """How it decides, as part of a sentence."""
-
-    @abstractmethod
-    def decided(self, value: Sequence[float], decision: object) -> str:
-        """One answer, all its numbers, and its decision (as `in_table` has it) in a few words."""
-
-    @abstractmethod
-    def described(self, holdout: Mapping[str, float]) -> str:
-        """What the holdout's labels are like, in a few words."""
-
-    @abstractmethod
-    def weighs(self, cost: Mapping[str, Any]) -> str:
-        """What the card says of the prices that it was made for."""
