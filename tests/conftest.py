@@ -13,11 +13,11 @@ import pytest
 
 from configs.settings import settings
 from tasks.ledger.log import open_ledger
-from tests.real_s3 import S3, running
+from tests.support.s3 import S3, running
 
 if TYPE_CHECKING:
-    from tests.real_postgres import Postgres
-    from tests.real_redis import RedisServer
+    from tests.support.postgres import Postgres
+    from tests.support.redis import RedisServer
 
 os.environ["COLUMNS"] = "200"  # of every console: what is printed does not break where tests read
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -70,7 +70,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of this session."""
-    from tests.real_postgres import serving
+    from tests.support.postgres import serving
 
     with serving() as server:
         yield server
@@ -79,7 +79,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
     """A Redis of this session."""
-    from tests.real_redis import serving
+    from tests.support.redis import serving
 
     with serving() as server:
         yield server

@@ -17,7 +17,7 @@ _TEST = """{title}
 
 from datetime import UTC, datetime
 
-from tests.use_cases.trial import Trial
+from tests.support.trial import Trial
 
 START = datetime({start}, tzinfo=UTC)
 END = datetime({end}, tzinfo=UTC)

@@ -26,7 +26,7 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import list_flow_runs
 from tests.benchmarks.measure import cpu_seconds
-from tests.real_server import EARLIER, LATER, NAME, configure, entry_of, running, until
+from tests.support.prefect_server import EARLIER, LATER, NAME, configure, entry_of, running, until
 
 _DAY = timedelta(days=1)
 _PATIENCE = 600.0  # seconds: also on a machine that others use

@@ -19,7 +19,7 @@ from configs.settings import ROOT
 from tests.benchmarks.catalogue import LOADED, STAGES, Stage
 from tests.benchmarks.measure import tell
 from tests.benchmarks.years import YEAR_ROWS, place
-from tests.forks import fork
+from tests.support.fork_server import fork
 
 REPEATED = 10.0  # seconds: what takes longer is done once
 IN_MEMORY = 10_000_000  # rows

@@ -116,14 +116,14 @@ def borrow_lake(without: str) -> str:
 
 def _make_year(rows: int, folder: Path) -> None:
     from tasks.features import refresh
-    from tests import real_lake
+    from tests.support import lake_rows
 
     flights, start = load_use_case(NAME), span(rows)[0] - timedelta(days=2)
     with _lake(folder):
         for table in flights.tables:  # planes are published before the year begins, and only then
             since = _BEGIN if table == "planes" else start
-            known = real_lake.known(flights, table, since, END)
-            real_lake.append(flights, table, "the real year", known)
+            known = lake_rows.known(flights, table, since, END)
+            lake_rows.append(flights, table, "the real year", known)
         refresh.refresh_features(flights, END)
 
 

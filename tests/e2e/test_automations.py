@@ -18,7 +18,7 @@ from infra.processes import recall
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import FlowRun, find_suspended_run, list_flow_runs
-from tests.real_server import (
+from tests.support.prefect_server import (
     EARLIER,
     LATER,
     NAME,

@@ -23,9 +23,9 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_open_episodes
 from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
 from tasks.storage.lake import open_lake
-from tests import real_lake
-from tests.real_server import until
-from tests.state import forget
+from tests.support import lake_rows
+from tests.support.prefect_server import until
+from tests.support.state import forget
 
 pytestmark = pytest.mark.server
 NAME, BLOCK = "flights", "custom-webhook/ops"
@@ -198,7 +198,7 @@ def _make_block(webhook: Webhook) -> None:
 
 
 def _fill(case: UseCase) -> None:
-    real_lake.land(case, START - timedelta(days=20), END)
+    lake_rows.land(case, START - timedelta(days=20), END)
     rows = retrieval.build_spine(case, START, END, END).select(*case.spine.key, case.spine.time)
     open_lake(NAME).replace_window("predictions", rows, case.spine.time, (START, END))
     _monitor(case, START + timedelta(days=1))

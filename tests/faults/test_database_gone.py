@@ -9,7 +9,7 @@ import pytest
 from configs.errors import Transient
 from configs.urls import with_driver
 from tasks.ledger.log import Entry, Ledger
-from tests.real_postgres import PASSWORD, Postgres
+from tests.support.postgres import PASSWORD, Postgres
 
 AT = datetime(2013, 4, 1, tzinfo=UTC)
 FIRST = Entry("m", "promoted", "decision:1", AT, "test", 1)

@@ -15,9 +15,16 @@ from configs.settings import ROOT, settings
 from infra import fault_injection
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import list_unanswered
-from tests.candidates import record
-from tests.killing import copy, found, points
-from tests.real_server import EARLIER, NAME, another_version, candidate, configure, running
+from tests.support.candidates import record
+from tests.support.prefect_server import (
+    EARLIER,
+    NAME,
+    another_version,
+    candidate,
+    configure,
+    running,
+)
+from tests.support.processes import copy, found, points
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1500)]
 PROMOTE = f"from flows.promote import promote; promote({NAME!r}, 2)"

@@ -14,8 +14,8 @@ from configs.settings import settings
 from tasks.ingestion.ingest import Intake, commit_rows, validate_files
 from tasks.ingestion.landing import discover_files, read_file_records, record_files
 from tasks.storage.lake import Lake
-from tests.forks import fork
-from tests.taking import AS_OF, land, rows_of, take, versions
+from tests.support.fork_server import fork
+from tests.support.landing import AS_OF, land, rows_of, take, versions
 
 
 def land_some() -> None:

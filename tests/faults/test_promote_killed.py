@@ -9,8 +9,8 @@ from configs.schema.promotion import Direct
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_unanswered
 from tasks.promotion.champion_alias import sync_champion_alias
-from tests.candidates import NAME, day, record, register, says, step, use_case
-from tests.killing import copy, found, points, registered, run
+from tests.support.candidates import NAME, day, record, register, says, step, use_case
+from tests.support.processes import copy, found, points, registered, run
 
 STEPS = {
     "direct": use_case(Direct()),

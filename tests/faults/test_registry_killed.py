@@ -16,8 +16,8 @@ from tasks.training.build_card import build_model_card
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import export_candidate
-from tests.killing import at_once
-from tests.real_flights import END, january, quick_use_case
+from tests.support.flights import END, january, quick_use_case
+from tests.support.processes import at_once
 
 USE_CASE = quick_use_case()
 

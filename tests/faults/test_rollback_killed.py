@@ -9,8 +9,8 @@ from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import list_unanswered
 from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.rollback import roll_back, roll_back_by_hand
-from tests.candidates import NAME, day, record
-from tests.killing import copy, found, points, registered, run
+from tests.support.candidates import NAME, day, record
+from tests.support.processes import copy, found, points, registered, run
 
 
 def prepare() -> None:

@@ -30,9 +30,9 @@ from tasks.scoring.predictions import write_prediction_table
 from tasks.storage import files
 from tasks.storage.chunks import chunk_in_memory, remove_spill
 from tasks.storage.lake import open_lake
-from tests.forks import fork
-from tests.real_canary import AS_OF, DAY, prepare, use_case
-from tests.state import state
+from tests.support.canary import AS_OF, DAY, prepare, use_case
+from tests.support.fork_server import fork
+from tests.support.state import state
 
 WINDOWS = [(AS_OF, AS_OF + DAY / 2), (AS_OF + DAY / 2, AS_OF + DAY)]
 TABLES = (PREDICTIONS, SHADOWS)

@@ -17,9 +17,9 @@ from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.features import feast_store, refresh, retrieval
 from tasks.storage.lake import open_lake
-from tests.real_lake import START, land
-from tests.real_postgres import Postgres
-from tests.real_redis import RedisServer
+from tests.support.lake_rows import START, land
+from tests.support.postgres import Postgres
+from tests.support.redis import RedisServer
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NOON = START + 3 * DAY + 17 * HOUR
@@ -252,7 +252,7 @@ def elsewhere(flights: UseCase, monkeypatch: pytest.MonkeyPatch, home: Path) -> 
     views.delay_v1 = FeatureService(name="delay_v1", features=parts)
     monkeypatch.setitem(sys.modules, "elsewhere.views", views)
     content = yaml.safe_load(feast_store.FEAST_CONFIGURATION.read_text())
-    content["offline_store"] = {"type": "tests.other_store.PairsOfflineStore"}
+    content["offline_store"] = {"type": "tests.support.offline_store.PairsOfflineStore"}
     content["registry"]["path"] = f"sqlite:///{home}/elsewhere.db"
     (home / "feature_store.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setattr(feast_store, "FEAST_CONFIGURATION", home / "feature_store.yaml")

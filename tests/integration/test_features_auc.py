@@ -13,7 +13,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.features import refresh, retrieval
-from tests.real_lake import land
+from tests.support.lake_rows import land
 
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 

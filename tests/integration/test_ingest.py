@@ -10,7 +10,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.ingestion.landing import FileVerdict, read_file_records
-from tests.taking import AS_OF, land, rows_of, take, versions
+from tests.support.landing import AS_OF, land, rows_of, take, versions
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from configs.settings import settings
 from feature_repo.flights.source import FIRST_DAY, write_landing
 from flows.ingest import ingest
 from tasks.storage.lake import open_lake
-from tests.taking import versions
+from tests.support.landing import versions
 
 pytestmark = pytest.mark.server
 

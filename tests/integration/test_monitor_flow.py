@@ -19,8 +19,8 @@ from tasks.features import feast_store, refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_open_episodes
 from tasks.storage.lake import open_lake
-from tests import real_lake
-from tests.state import state as lies_in
+from tests.support import lake_rows
+from tests.support.state import state as lies_in
 
 pytestmark = pytest.mark.server
 
@@ -43,7 +43,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
     with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
-        real_lake.land(use_case, TRAINED - timedelta(days=40), AS_OF)
+        lake_rows.land(use_case, TRAINED - timedelta(days=40), AS_OF)
         feast_store.register_features(use_case)
         refresh.refresh_features(use_case, AS_OF)
         version = train("flights", TRAINED)

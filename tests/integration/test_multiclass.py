@@ -35,10 +35,10 @@ from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
-from tests import real_versions
-from tests.real_classes import CLASSES, arrivals, classes_use_case
-from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
-from tests.state import state
+from tests.support import model_versions
+from tests.support.model_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.support.punctuality import CLASSES, arrivals, classes_use_case
+from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -73,7 +73,7 @@ def model(version: int) -> Model:
 
 def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    real_versions.saved(use_case, when)
+    model_versions.saved(use_case, when)
     return held(PREDICTIONS)
 
 
@@ -175,7 +175,7 @@ def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
 def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
     tell("promoted", AS_OF - DAY, 2)
     day = (AS_OF, AS_OF + DAY)
-    found = real_versions.answered(use_case, day)
+    found = model_versions.answered(use_case, day)
     late = found[0].used.filter(decision="late")
     why = contributions.explain_flagged(use_case, found[0])
     assert why.height == 2 * late.height > 0

@@ -32,10 +32,10 @@ from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
-from tests import real_versions
-from tests.real_delays import delays, delays_use_case
-from tests.real_versions import begin_anew, held, register, tell, trained_on, verdicts
-from tests.state import state
+from tests.support import model_versions
+from tests.support.delays import delays, delays_use_case
+from tests.support.model_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -70,7 +70,7 @@ def model(version: int) -> Model:
 
 def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    real_versions.saved(use_case, when)
+    model_versions.saved(use_case, when)
     return held(PREDICTIONS)
 
 

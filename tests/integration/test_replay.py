@@ -25,7 +25,7 @@ from tasks.promotion import reconcile
 from tasks.replay.plan import PolicyJob, ReplayStep
 from tasks.replay.policy_worker import run_policy
 from tasks.replay.run import Replay, prepare_replay, share_features
-from tests.real_replay import END, POLICY, START, production_until, real, use_state
+from tests.support.replay import END, POLICY, START, production_until, real, use_state
 
 WEEK = START + timedelta(days=7)
 TABLES = ("predictions", "shadows", "monitoring")

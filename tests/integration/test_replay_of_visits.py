@@ -16,7 +16,7 @@ from feature_repo.visits.source import write_csv
 from flows.cli.replay import show
 from tasks.features import refresh
 from tasks.replay.run import prepare_replay
-from tests.taking import take
+from tests.support.landing import take
 
 START = datetime(1977, 7, 1, tzinfo=UTC)
 LANDED = datetime(1981, 1, 1, tzinfo=UTC)

@@ -17,9 +17,9 @@ from tasks.orchestration.parallel import _workers
 from tasks.replay.progress import ProgressMeter
 from tasks.replay.run import Replay, prepare_replay, run_policies, share_features
 from tasks.replay.subprocesses import run_policy_process
-from tests.real_dask import Cluster, cluster
-from tests.real_replay import POLICY, START, production_until, real, use_state
-from tests.real_server import until
+from tests.support.dask import Cluster, cluster
+from tests.support.prefect_server import until
+from tests.support.replay import POLICY, START, production_until, real, use_state
 
 pytestmark = pytest.mark.slow
 END = START + timedelta(days=14)

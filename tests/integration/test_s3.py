@@ -21,11 +21,11 @@ from tasks.ingestion import landing
 from tasks.scaffold.sample import read_sample
 from tasks.storage import files
 from tasks.storage.lake import Lake, open_lake
-from tests.forks import fork
-from tests.real_s3 import S3
-from tests.state import forget
-from tests.taking import real_files, rows_of, take
-from tests.unit.test_lake import NEW_YEAR, WEEK, days
+from tests.support.day_rows import NEW_YEAR, WEEK, days
+from tests.support.fork_server import fork
+from tests.support.landing import real_files, rows_of, take
+from tests.support.s3 import S3
+from tests.support.state import forget
 
 WRITERS, BATCHES = 2, 12
 

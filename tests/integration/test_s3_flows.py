@@ -1,6 +1,6 @@
 """A use case from landed files to its monitor, by the flows, with everything that can be on S3.
 
-The loop's own form, with worker and automations, is in tests/e2e/test_on_servers.py.
+The loop's own form, with worker and automations, is in tests/e2e/test_loop_on_servers.py.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ from tasks.ledger.log import open_ledger
 from tasks.models import registry
 from tasks.storage import files
 from tasks.storage.lake import open_lake
-from tests.real_s3 import S3
-from tests.state import forget
+from tests.support.s3 import S3
+from tests.support.state import forget
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

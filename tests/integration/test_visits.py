@@ -28,7 +28,7 @@ from tasks.ledger.projections import find_champion
 from tasks.models import registry
 from tasks.storage.lake import open_lake
 from tasks.training.reproduce import reproduce_version
-from tests.state import state as lies_in
+from tests.support.state import state as lies_in
 
 pytestmark = pytest.mark.server
 

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from configs.schema.use_case import UseCase
 from tasks.promotion.gate import judge_predictions
-from tests.real_answers import Floats, answers, histories, spring
-from tests.real_flights import quick_use_case
+from tests.support.flights import quick_use_case
+from tests.support.predictions import Floats, answers, histories, spring
 
 GAIN = 0.02
 

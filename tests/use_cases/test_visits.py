@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.use_cases.trial import Trial
+from tests.support.trial import Trial
 
 START = datetime(1975, 1, 1, tzinfo=UTC)
 END = datetime(1980, 12, 24, tzinfo=UTC)

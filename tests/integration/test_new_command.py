@@ -1,0 +1,103 @@
+"""`mainspring new` on four tables of several shapes, in a copy of the project: what it writes is
+clean, and its own test passes at once.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from configs.settings import ROOT
+from feature_repo.flights import source
+from tests.support.punctuality import punctuality
+
+PARTS = ("configs", "tasks", "flows", "feature_repo", "expectations", "infra", "tests")
+END = datetime(2013, 1, 4, tzinfo=UTC)
+NEW = shlex.split("""new delays --predict schedules --label arrivals.late
+    --table schedules=samples/schedules.parquet --table arrivals=samples/arr*.parquet
+    --table weather=samples/weather.csv --table planes=samples/planes.csv
+    --keys schedules=carrier,flight,origin,flight_date
+    --keys arrivals=carrier,flight,origin,flight_date
+    --event-time schedules=departure_time --known-time schedules=published
+    --event-time arrivals=landed --known-time arrivals=reported
+    --keys weather=origin,observed --event-time weather=observed --known-time weather=reported
+    --known-from planes=2012-12-30""")
+
+CLASSES = shlex.split("""new punctuality --predict schedules --label how.arrived
+    --table schedules=samples/schedules.parquet --table how=samples/how.csv
+    --keys schedules=carrier,flight,origin,flight_date --keys how=carrier,flight,origin,flight_date
+    --event-time schedules=departure_time --known-time schedules=published
+    --event-time how=landed --known-time how=reported""")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project without its state, and samples: a composite key and a boolean label in a table of
+    its own (Parquet), hourly rows (CSV), and planes without times but with a date.
+    """
+    root = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "prefect.yaml"):
+        shutil.copy(ROOT / file, root / file)
+    tables, samples = source._tables(), root / "samples"
+    samples.mkdir()
+    landed = tables["arrivals"].filter(pl.col("reported") < END)
+    landed.select(pl.all().exclude("delay"), late=pl.col("delay") > 15).write_parquet(
+        samples / "arrivals.parquet"
+    )
+    tables["schedules"].filter(pl.col("published") < END).write_parquet(
+        samples / "schedules.parquet"
+    )
+    weather = tables["weather"].filter(pl.col("reported") < END)
+    weather.write_csv(samples / "weather.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    built = pl.date(pl.col("year").cast(pl.Int32), 1, 1)
+    planes = tables["planes"].drop("published").with_columns(first_flight=built)
+    planes.write_csv(samples / "planes.csv")
+    how = punctuality(pl.col("delay")).alias("arrived")
+    landed.drop_nulls("delay").select(pl.all().exclude("delay"), how).write_csv(
+        samples / "how.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ"
+    )
+    return root
+
+
+def run(project: Path, *words: str) -> tuple[int, str]:
+    env = {**os.environ, "PYTHONPATH": str(project), "MAINSPRING_STATE": str(project / "state")}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=project, env=env, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_is_written_is_clean_and_its_own_test_passes(project):
+    code, said = run(project, "flows.cli.app", *NEW)
+    assert code == 0, said
+    made = ("feature_repo/delays", "expectations/delays.py", "tests/use_cases")
+    assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    code, said = run(project, "ruff", "format", "--check", *made)
+    assert code == 0, said
+    code, said = run(project, "pytest", "-p", "no:cacheprovider", "tests/use_cases/test_delays.py")
+    assert code == 0, said
+    assert "score.py:score" in (project / "prefect.yaml").read_text().partition("delays")[2]
+    code, said = run(project, "flows.cli.app", *NEW)
+    assert code == 1
+    assert "never overwritten" in said
+
+
+def test_a_label_of_some_texts_is_one_of_several_classes(project):
+    code, said = run(project, "flows.cli.app", *CLASSES)
+    assert code == 0, said
+    written = (project / "configs" / "punctuality.yaml").read_text()
+    assert 'classes: ["early", "late", "on_time"]' in written
+    made = ("feature_repo/punctuality", "expectations/punctuality.py", "tests/use_cases")
+    assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    test = "tests/use_cases/test_punctuality.py"
+    code, said = run(project, "pytest", "-p", "no:cacheprovider", test)
+    assert code == 0, said

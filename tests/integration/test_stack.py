@@ -1,0 +1,201 @@
+"""The local servers: what stands in the way is named, and only what up started is stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from configs.errors import BadConfig, CannotStart
+from configs.settings import ROOT, settings
+from configs.urls import shown
+from infra import deployments, processes, stack
+from infra.environment import check_port, environment
+from tests.support.prefect_server import until
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def state(home: Path) -> Iterator[Path]:
+    """A state folder, and this process's environment put back afterwards."""
+    before = dict(os.environ)
+    yield home
+    stack.down()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def neighbour() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of somebody else."""
+    child = subprocess.Popen(SLEEP)
+    yield child
+    child.kill()
+    child.wait()
+
+
+@pytest.fixture
+def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The use cases that ship, of which one broke after its deployments were written."""
+    folder = state / "configs"
+    folder.mkdir()
+    for name in ("flights.yaml", "visits.yaml"):
+        shutil.copy(ROOT / "configs" / name, folder / name)
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    settings.cache_clear()
+    deployments.write()
+    (folder / "visits.yaml").write_text("name: visits\n")
+
+
+@pytest.mark.server
+def test_up_starts_once_and_down_stops_only_that(
+    state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
+) -> None:
+    first = stack.up(mlflow=False, free_ports=True)
+    assert first.started == ("Prefect", "warm", "worker")
+    address = first.addresses["Prefect"]
+    assert httpx.get(f"{address}/api/health").is_success
+    deployed = [
+        d["name"] for d in httpx.post(f"{address}/api/deployments/filter", timeout=60).json()
+    ]
+    assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
+    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    until(
+        lambda: (
+            httpx.post(f"{address}/api/flow_runs/filter", json=planned, timeout=60).json() or None
+        ),
+        "run by the clock, of any deployment",
+        seconds=40,
+    )
+    again = stack.up(mlflow=False, free_ports=True)
+    assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
+    assert again.addresses == first.addresses
+    assert stack.down() == ["worker", "warm", "Prefect"]
+    assert stack.down() == []
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{address}/api/health")
+    assert neighbour.poll() is None
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("Prefect", "prefect/prefect.db"),
+        pytest.param("MLflow", "mlflow.db", marks=pytest.mark.slow),
+    ],
+)
+def test_a_database_of_a_newer_version_is_told_of_and_nothing_is_left_running(
+    state: Path, name: str, file: str
+) -> None:
+    database = state / file
+    database.parent.mkdir(exist_ok=True)
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table alembic_version (version_num varchar(32) not null)")
+        connection.execute("insert into alembic_version values ('fffffffffff1')")
+    with pytest.raises(
+        CannotStart, match=f"(?s){name} ended by itself.*fffffffffff1.*MAINSPRING_STATE"
+    ):
+        stack.up(free_ports=True)
+    assert stack.down() == []
+
+
+def test_a_port_in_use_is_named_with_its_owner_and_its_setting(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("MAINSPRING_PREFECT_PORT", str(port))
+        settings.cache_clear()
+        with pytest.raises(BadConfig) as refused:
+            stack.up()
+    said = str(refused.value)
+    assert f"port {port}" in said
+    assert f"pid {os.getpid()}" in said
+    assert "MAINSPRING_PREFECT_PORT" in said
+
+
+def test_a_free_port_is_no_mistake(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as freed:
+        port = freed.getsockname()[1]
+    os.environ["MAINSPRING_MLFLOW_PORT"] = str(port)
+    settings.cache_clear()
+    check_port("mlflow_port")
+
+
+def test_a_state_folder_that_cannot_be_is_named(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (state / "file").touch()
+    monkeypatch.setenv("MAINSPRING_STATE", str(state / "file" / "below"))
+    settings.cache_clear()
+    with pytest.raises(BadConfig, match=r"file/below cannot be written.*MAINSPRING_STATE"):
+        stack.up()
+    monkeypatch.setenv("MAINSPRING_STATE", str(state))
+    settings.cache_clear()
+
+
+def test_a_pid_that_belongs_to_another_by_now_is_left_alone(
+    state: Path, neighbour: subprocess.Popen[bytes]
+) -> None:
+    ours = processes.start("sleeper", SLEEP, {}, state / "sleeper.log")
+    reused = replace(ours, pid=neighbour.pid)
+    older = replace(reused, born=ours.born - 3600)
+    other = replace(reused, command=("prefect", "server", "start"))
+    processes.remember(state / "processes.json", [ours, older, other])
+    assert processes.recall(state / "processes.json") == [ours]
+    assert not processes.stop(older)
+    assert not processes.stop(other)
+    assert neighbour.poll() is None
+    assert processes.stop(ours)
+    assert ours.found() is None
+
+
+def test_what_a_process_started_is_stopped_with_it(state: Path) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {stubborn!r}])"
+    ours = processes.start("parent", [sys.executable, "-c", parent], {}, state / "parent.log")
+    family = ours.found()
+    assert family is not None
+    while not family.children():
+        pass
+    (child,) = family.children()
+    processes.stop(ours, patience=0.5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_another_database_than_a_server_runs_on_is_noticed_without_passwords(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@old/mlflow")
+    settings.cache_clear()
+    address, command = shown(settings().mlflow_uri), tuple(stack._command(stack.MLFLOW))
+    runs = processes.Process(stack.MLFLOW, 1, 0.0, command, "", address)
+    stack._check_same([runs])
+    monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@new/mlflow")
+    settings.cache_clear()
+    with pytest.raises(BadConfig, match=r"me:\*\*\*@old/mlflow.*mainspring down"):
+        stack._check_same([runs])
+
+
+def test_children_get_the_settings_that_were_given(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_LAKE", "s3://bucket/lake")
+    settings.cache_clear()
+    env = environment()
+    assert env["MAINSPRING_LAKE"] == "s3://bucket/lake"
+    assert env["MAINSPRING_STATE"] == str(state)
+    assert "MAINSPRING_LEDGER_URL" not in env
+    assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)

@@ -1,0 +1,91 @@
+"""Values farther from the truth never help a challenger; no unit of the label changes a gate."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configs.schema.base import METRICS
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Predictions
+from tasks.promotion.gate import Decision, judge_harm, judge_predictions
+from tests.support.delays import delays_use_case
+
+ROWS, DAYS = 900, 9
+NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+
+seeds = st.integers(0, 10_000)
+metrics = st.sampled_from(METRICS["regression"])
+rules = st.sampled_from(["superiority", "non_inferiority"])
+
+
+@cache
+def case(metric: str, rule: str) -> UseCase:
+    gate = {"metric": metric, "rule": rule, "margin": 0.05, "min_rows": 500, "resamples": 1000}
+    slices = {"cost": {"over": 1, "under": 3}, "slices": ["origin"], "slice_min_rows": 100}
+    return delays_use_case(gate=gate, evaluation=slices)
+
+
+@cache
+def rows() -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    return pl.DataFrame(
+        {
+            "delay": np.round(random.gamma(1, 30, ROWS) - 20),
+            "prediction_time": [NOON + timedelta(days=i % DAYS) for i in range(ROWS)],
+            "origin": random.choice(["EWR", "JFK"], ROWS),
+        }
+    )
+
+
+def values(seed: int, noise: float) -> np.ndarray:
+    """Values around the truth; some hit it."""
+    random = np.random.default_rng(seed)
+    return np.round(rows()["delay"].to_numpy() + noise * random.normal(0, 20, ROWS))
+
+
+def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
+    return judge_predictions(
+        case(metric, rule), rows(), Predictions(new, new), Predictions(old, old)
+    )
+
+
+@settings(max_examples=50)
+@given(seeds, seeds, metrics, rules, st.floats(0.2, 1.5), st.floats(0.5, 30), st.floats(0.01, 1))
+def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
+    seed, other, metric, rule, noise, by, share
+):
+    new, old, truth = values(seed, noise), values(seed + 1, 1.0), rows()["delay"].to_numpy()
+    random = np.random.default_rng(other)
+    away = np.where(new == truth, random.choice([-1, 1], ROWS), np.sign(new - truth))
+    worse = new + away * by * random.random(ROWS) * (random.random(ROWS) < share)
+    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    for subject in {*before.evidence["differences"]} - {"calibration"}:
+        was, now = (each.evidence["differences"][subject] for each in (before, after))
+        for number in ("improvement", "low", "high"):
+            assert now[number] <= was[number] + 1e-9, (subject, number)
+    for gate in (metric, "cost", "slices"):
+        assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
+
+
+@settings(max_examples=40)
+@given(seeds, metrics, rules, st.floats(0.5, 2), st.sampled_from([-10, 10]))
+def test_a_label_in_another_unit_is_decided_alike(seed, metric, rule, noise, power):
+    new, old = values(seed, noise), values(seed + 1, 1.0)
+    use_case, unit = case(metric, rule), 2.0**power  # exact in floating point
+    other = rows().with_columns(pl.col("delay") * unit)
+    pairs = [(rows(), new, old), (other, new * unit, old * unit)]
+    gates, bakes = [], []
+    for frame, challenger, champion in pairs:
+        answers = Predictions(challenger, challenger), Predictions(champion, champion)
+        gates.append(verdicts(judge_predictions(use_case, frame, *answers)))
+        bakes.append(verdicts(judge_harm(use_case, frame, *answers, use_case.bake, 500)))
+    assert gates[0] == gates[1]
+    assert bakes[0] == bakes[1]
+
+
+def verdicts(decision: Decision) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in decision.evidence["gates"]}

@@ -1,0 +1,89 @@
+"""Versions of models of real flights, and what the flows do with them, by the tasks' functions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from configs.schema.use_case import UseCase
+from tasks.features import refresh, retrieval
+from tasks.ledger.descriptions import gate_rows
+from tasks.ledger.log import Entry, EntryKind, open_ledger
+from tasks.models import registry
+from tasks.models.artifact import ModelArtifact
+from tasks.promotion.gate import Decision
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.scoring.batch import ScoredRoute, routes_in, score_route
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.chunks import TimeSpan
+from tasks.storage.lake import open_lake
+from tasks.training import golden_rows
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.onnx_export import export_candidate
+from tests.support import lake_rows
+from tests.support.state import forget
+
+NAME = "flights"
+
+
+def trained_on(
+    use_case: UseCase, as_of: datetime, until: datetime, landed: timedelta, trained: timedelta
+) -> TrainingSplit:
+    """The rows of `trained` before a moment, in parts; the lake holds what landed, until later."""
+    lake_rows.land(use_case, as_of - landed, until)
+    refresh.refresh_features(use_case, until)
+    rows = retrieval.build_training_set(use_case, as_of - trained, as_of, as_of)
+    return split_training_rows(use_case, rows, as_of)
+
+
+def register(
+    use_case: UseCase, name: str, parts: TrainingSplit, origins: Sequence[object],
+    tables: dict[str, int] | None = None,
+) -> None:  # fmt: skip
+    """Fit a candidate and register it, a version an origin."""
+    fitted = fit_candidate(use_case, name, parts)
+    exported = export_candidate(use_case, fitted, parts)
+    card = build_model_card(use_case, parts, [fitted], exported, tables or {})
+    golden = golden_rows.choose_golden_rows(exported, parts)
+    for origin in origins:
+        registry.register_version(ModelArtifact(exported.onnx, card, golden), f"train:{origin}")
+
+
+def begin_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A ledger of the test's own, and nothing scored yet."""
+    monkeypatch.setenv("MAINSPRING_LEDGER_URL", f"sqlite:///{folder}/ledger.db")
+    forget()
+    for table in (PREDICTIONS, SHADOWS, "monitoring"):
+        shutil.rmtree(open_lake(NAME).uri(table), ignore_errors=True)
+
+
+def tell(what: EntryKind, at: datetime, version: int, **evidence: Any) -> None:
+    open_ledger().record(Entry(NAME, what, f"{what}:{version}", at, "test", version, evidence))
+
+
+def answered(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
+    return [score_route(use_case, cast, window[1], run) for cast in routes_in(use_case, window)]
+
+
+def saved(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
+    """Score a window as the flow does."""
+    found = answered(use_case, window, run)
+    write_prediction_table(use_case, SHADOWS, pl.concat(each.shadows for each in found), window)
+    write_prediction_table(use_case, PREDICTIONS, pl.concat(each.used for each in found), window)
+    return found
+
+
+def held(table: str, *order: str) -> pl.DataFrame:
+    """What a table of answers holds, in order of prediction time."""
+    return open_lake(NAME).scan(table).collect().sort("prediction_time", *order)
+
+
+def verdicts(decision: Decision) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}

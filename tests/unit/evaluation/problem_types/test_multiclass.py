@@ -1,0 +1,311 @@
+"""Classes as labels: their metrics, their prices, what is decided, and how tables hold it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from configs.errors import BadConfig, NoRows
+from configs.schema.costs import ClassCost
+from configs.schema.promotion import Gate
+from configs.schema.training import Candidate
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
+    PairedPredictions,
+    Predictions,
+    assign_blocks,
+    block_metric,
+    compare_models,
+    draw_blocks,
+)
+from tasks.evaluation.metrics import calibration_table
+from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.evaluation.problem_types.multiclass import Multiclass
+from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.registry import Model, predict
+from tasks.promotion.paired_rows import both_predictions, pair_rows
+from tasks.replay import policy_metrics as replayed
+from tasks.scoring.contributions import explain_rows
+from tasks.storage.chunks import spill_chunk
+from tasks.storage.lake import Lake
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import convert_to_onnx, export_candidate
+from tests.support.flights import END, january
+from tests.support.punctuality import CLASSES, classes_use_case
+
+NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+KIND = Multiclass(CLASSES)
+COST = ClassCost(wrong=1, exceptions={"late": {"early": 5, "on_time": 3}, "early": {"early": 0.5}})
+PRICES = np.array([[0.5, 1, 1], [1, 0, 1], [5, 3, 0]])
+THRESHOLD = KIND.choose_threshold([], [], COST)
+INPUTS = {"numeric": ("distance", "departure_hour"), "categorical": ("carrier", "origin")}
+
+
+def some(n: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and probabilities that know something of them."""
+    random = np.random.default_rng(seed)
+    p = random.dirichlet([1, 2, 1], n)
+    return np.array([random.choice(3, p=row) for row in p], dtype=np.float64), p
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    """Also a forest, whose probabilities are thirds: nothing but ties."""
+    case = classes_use_case()
+    forest = Candidate(
+        estimator="sklearn.ensemble.RandomForestClassifier",
+        params={"n_estimators": 3, "max_depth": 2, "n_jobs": 1},
+    )
+    boosting = case.candidates["boosting"].model_copy(
+        update={"params": {"max_iter": 20, "min_samples_leaf": 20, "early_stopping": False}}
+    )
+    changes = {
+        "features": case.features.model_copy(update=INPUTS),
+        "candidates": {**case.candidates, "boosting": boosting, "forest": forest},
+    }
+    return case.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def parts(use_case: UseCase) -> TrainingSplit:
+    """January's flights, with classes that follow from hour, distance and carrier."""
+    rows = january()
+    noise = pl.Series(np.random.default_rng(0).normal(0, 8, rows.height))
+    of_carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * 2.0
+    minutes = 2 * pl.col("departure_hour") + of_carrier - pl.col("distance") / 100 + noise
+    code = (minutes > 15).cast(pl.Int8) + (minutes > 30).cast(pl.Int8)
+    return split_training_rows(use_case, rows.with_columns(arrival=code), END)
+
+
+def test_metrics_are_scikit_learns():
+    y, p = some()
+    found = KIND.evaluate(y, p, THRESHOLD, COST)
+    decided = (p @ PRICES).argmin(axis=1)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(y, p))
+    assert found["brier"] == pytest.approx(metrics.brier_score_loss(y, p, labels=[0, 1, 2]))
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, decided))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(y, decided, average="macro"))
+    areas = metrics.roc_auc_score(y, p, multi_class="ovr")
+    assert found["roc_auc"] == pytest.approx(areas)
+    precision, recall, _, counts = metrics.precision_recall_fscore_support(y, decided)
+    for code, name in enumerate(CLASSES):
+        assert found[f"precision_{name}"] == pytest.approx(precision[code])
+        assert found[f"recall_{name}"] == pytest.approx(recall[code])
+        assert found[f"share_{name}"] == pytest.approx(counts[code] / len(y))
+    sure = p[np.arange(len(y)), decided]
+    assert found["calibration_gap"] == pytest.approx(sure.mean() - (decided == y).mean())
+    assert found["cost"] == pytest.approx(PRICES[y.astype(int), decided].mean())
+    table = calibration_table(decided == y, sure)
+    gaps = (table["predicted"] - table["observed"]).abs()
+    assert found["ece"] == pytest.approx(np.average(gaps, weights=table["rows"]))
+
+
+def test_classes_that_never_come_are_left_out_of_means():
+    p = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+    found = KIND.evaluate([0, 1], p, ClassCost().prices(CLASSES), ClassCost())
+    assert (found["macro_f1"], found["roc_auc"], found["recall_early"]) == (1, 1, 1)
+    assert np.isnan(found["recall_late"])
+    assert found["precision_late"] == 0
+    alone = KIND.evaluate([0, 0], p, ClassCost().prices(CLASSES), ClassCost())
+    assert np.isnan(alone["roc_auc"])
+
+
+def test_the_decision_has_the_least_expected_cost_of_all():
+    _, p = some(300)
+    decided = KIND.decide(p, THRESHOLD)
+    for row, found in zip(p, decided, strict=True):
+        expected = [sum(row[i] * PRICES[i, j] for i in range(3)) for j in range(3)]
+        assert expected[found] == min(expected)
+    assert (KIND.decide(p, ClassCost().prices(CLASSES)) == p.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "accuracy", "cost"])
+def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
+    y, p = some(501)
+    holdout = KIND.evaluate(y, p, THRESHOLD, COST)
+    random = np.random.default_rng(1).dirichlet([1, 1, 1], 40)
+    tries = [KIND.best_constant(metric, holdout), *random, *np.eye(3)]
+    ours, *others = (
+        KIND.evaluate(y, np.tile(at, (501, 1)), THRESHOLD, COST)[metric] for at in tries
+    )
+    assert ours >= max(others) if metric == "accuracy" else ours <= min(others) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("subject", "reference"),
+    [
+        ("log_loss", lambda y, p, w: metrics.log_loss(y, p, sample_weight=w)),
+        ("brier", lambda y, p, w: metrics.brier_score_loss(y, p, sample_weight=w)),
+        ("accuracy", lambda y, p, w: metrics.accuracy_score(y, p.argmax(axis=1), sample_weight=w)),
+        ("cost", lambda y, p, w: metrics.zero_one_loss(y, p.argmax(axis=1), sample_weight=w)),
+    ],
+)
+def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, reference):
+    y, p = some(500)
+    block = assign_blocks(pl.Series([NOON + timedelta(days=i % 20) for i in range(500)]), Gate(), 0)
+    one = Predictions(p, KIND.decide(p, ClassCost().prices(CLASSES)))
+    pair, draws = PairedPredictions(y, block, 20, one, one, KIND), draw_blocks(20, 5, seed=1)
+    theirs = [reference(y, p, draw[block]) for draw in draws]
+    found = block_metric(subject, pair, one, ClassCost())(draws)
+    np.testing.assert_allclose(found, theirs, rtol=1e-6)
+
+
+def test_a_model_too_sure_of_itself_is_shown_to_be_worse_calibrated(use_case):
+    y, p = some()
+    sharp = p**4 / (p**4).sum(axis=1, keepdims=True)
+    times = [NOON + timedelta(days=i % 20) for i in range(len(y))]
+    rows = pl.DataFrame({"arrival": y, "prediction_time": times, "origin": ["JFK"] * len(y)})
+    new, old = (Predictions(v, KIND.decide(v, THRESHOLD)) for v in (sharp, p))
+    found = {of.subject: of for of in compare_models(use_case, rows, new, old)}
+    assert set(found) == {"log_loss", "cost", "calibration", "origin=JFK"}
+    assert {found[name].high < 0 for name in ("log_loss", "calibration")} == {True}
+    assert {of.unit for of in found.values()} == {1.0}
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosting", "forest"])
+def test_a_file_answers_and_decides_like_its_estimator(use_case, parts, name):
+    fitted = fit_candidate(use_case, name, parts)
+    exported = export_candidate(use_case, fitted, parts)
+    assert 0 < exported.parity < use_case.gate.parity
+    assert fitted.validation["roc_auc"] > 0.6
+    np.testing.assert_allclose(exported.threshold, fitted.threshold, atol=1e-3)
+    golden = choose_golden_rows(exported, parts)
+    assert to_prediction_array(golden["answer"]).shape == (64, 3)
+
+
+def test_ties_of_a_forest_are_settled_for_both_runtimes():
+    random = np.random.default_rng(0)
+    thirds = random.multinomial(3, [1 / 3] * 3, 500) / 3
+    prices = ClassCost().prices(CLASSES)
+    theirs = thirds + random.uniform(-1e-7, 1e-7, thirds.shape)
+    assert KIND.count_flipped_decisions(thirds, prices, theirs, prices) > 0
+    clear = KIND.move_threshold_clear(prices, thirds, 1e-6)
+    assert KIND.count_flipped_decisions(thirds, clear, theirs, clear) == 0
+    np.testing.assert_allclose(clear, prices, atol=1e-4)
+    untied = np.eye(3)
+    assert KIND.move_threshold_clear(prices, untied, 1e-6) == prices
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_boostings_neighbours_in_float32_are_told_apart(seed):
+    """As with two classes; here every step has a tree a class."""
+    draw = np.random.default_rng(seed)
+    lower = draw.uniform(1, 100, 40).astype(np.float32)
+    upper = np.nextafter(lower, np.float32(np.inf))
+    matrix = draw.choice(np.concatenate([lower, upper]), (4000, 1))
+    label = np.isin(matrix[:, 0], upper) * draw.integers(0, 3, 4000)
+    fitted = HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=1).fit(matrix, label)
+    session = open_onnx_session(convert_to_onnx(fitted, 1))
+    ours = run_onnx(session, matrix)
+    assert np.abs(ours - fitted.predict_proba(matrix)).max() < 1e-6
+    assert run_onnx(session, matrix[:0]).shape == (0, 3)
+
+
+def test_contributions_add_up_to_the_decided_class(use_case, parts):
+    exported = export_candidate(use_case, fit_candidate(use_case, "boosting", parts), parts)
+    card = build_model_card(use_case, parts, [exported.fitted], exported, {})
+    model = Model(card, open_onnx_session(exported.onnx), 1, choose_golden_rows(exported, parts))
+    rows = parts.holdout.head(40)
+    value = predict(model, rows)
+    decided = KIND.decide(value, card.threshold)
+    assert len(set(decided.tolist())) > 1
+    found = explain_rows(model, rows, 64, 0)
+    base = value[np.arange(40), decided] - found.sum(axis=1)
+    mean = predict(model, model.golden).mean(axis=0)  # each golden row once
+    np.testing.assert_allclose(base, mean[decided], rtol=0, atol=1e-9)
+
+
+def test_a_class_that_was_never_seen_is_named(use_case, parts):
+    rows = pl.concat([parts.train, parts.validation, parts.holdout])
+    late = (pl.col("arrival") == 2) & (pl.col("prediction_time") < parts.validation_start)
+    with pytest.raises(NoRows, match=r"has no row of class late \(label.classes\)\. Ingest more"):
+        split_training_rows(use_case, rows.filter(~late), END)
+    one = replace(parts, train=parts.train.filter(arrival=1))
+    assert KIND.find_missing_classes(one.train["arrival"].to_numpy()) == ("early", "late")
+
+
+def test_names_become_codes_and_a_name_that_is_none_is_told():
+    names = pl.Series("arrival", ["late", None, "early"])
+    assert KIND.encode_labels(names).to_list() == [2, None, 0]
+    stars = Multiclass(("1", "2", "3"))
+    assert stars.encode_labels(pl.Series([3, 1])).to_list() == [2, 0]
+    with pytest.raises(BadConfig, match=r"holds 'delayed', 'gone', which label\.classes does not"):
+        KIND.encode_labels(pl.Series("arrival", ["gone", "late", "delayed"]))
+
+
+def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
+    """Whoever scores a window again finds what he found before."""
+    _, p = some(50)
+    decided = KIND.decide(p, THRESHOLD)
+    rows = pl.DataFrame({"at": [NOON] * 50}).with_columns(
+        to_prediction_column("probability", p), KIND.to_decision_column(decided)
+    )
+    lake, window = Lake(str(tmp_path)), (NOON, NOON + timedelta(days=1))
+    assert lake.replace_window("it", rows, "at", window) == 0
+    assert lake.replace_window("it", rows, "at", window) == 0
+    found = lake.scan("it").collect()
+    np.testing.assert_array_equal(to_prediction_array(found["probability"]), p)
+    np.testing.assert_array_equal(KIND.to_decision_array(found["decision"]), decided)
+    assert to_prediction_array(found["probability"].clear()).shape == (0, 0)
+
+
+def test_parts_of_a_window_hold_lists_too(tmp_path: Path):
+    """As partitions put them aside, and one commit takes them all."""
+    _, p = some(40)
+    days = [NOON + timedelta(days=number) for number in range(3)]
+    whole = pl.DataFrame({"at": days[:2] * 20}).with_columns(to_prediction_column("probability", p))
+    parts = [
+        spill_chunk(span, whole.filter(at=span[0]), f"{tmp_path}/aside") for span in pairwise(days)
+    ]
+    lake = Lake(str(tmp_path))
+    for _ in range(2):
+        assert lake.replace_window("it", parts, "at", (days[0], days[2]), keys=["at"]) == 0
+    assert lake.scan("it").collect().sort("at").equals(whole.sort("at", maintain_order=True))
+
+
+def test_an_answer_with_nan_is_none(use_case):
+    keys = {name: pl.Series(range(3)) for name in use_case.spine.key}
+    given = pl.DataFrame(keys).with_columns(
+        pl.lit(NOON).alias("prediction_time"),
+        to_prediction_column("probability", some(3)[1]),
+        pl.lit("late").alias("decision"),
+        arm=pl.lit("champion"), used=True, model_version=1,
+    )  # fmt: skip
+    broken = [[np.nan, 0.5, 0.5], None, [0.2, 0.3, 0.5]]
+    other = given.with_columns(
+        pl.Series("probability", broken), used=pl.lit(value=False), model_version=2
+    )
+    rows = pair_rows(use_case, pl.concat([given, other]), 1, 2)
+    assert rows.height == 1
+    _, old = both_predictions(use_case, rows)
+    assert (old.value[0].tolist(), old.decision[0]) == (broken[2], 2)
+    assert both_predictions(use_case, rows.clear())[0].value.size == 0
+
+
+def test_a_replay_measures_classes(use_case):
+    y, p = some(600)
+    rows = pl.DataFrame(
+        {"arrival": y, "prediction_time": [NOON + timedelta(days=i % 6) for i in range(600)]}
+    ).with_columns(
+        to_prediction_column("value", p), KIND.to_decision_column(KIND.decide(p, THRESHOLD))
+    )
+    found = replayed.measure_policy(use_case, "it", rows, (NOON, NOON + timedelta(days=9)))
+    numbers = {subject: value for _, _, _, subject, value, *_ in found}
+    holdout = KIND.evaluate(y, p, THRESHOLD, use_case.evaluation.cost)
+    expected = (holdout["log_loss"], holdout["cost"], holdout["calibration_gap"])
+    assert tuple(numbers.values()) == pytest.approx(expected)
+    assert replayed.measure_row_costs(use_case, rows).mean() == pytest.approx(holdout["cost"])
+
+
+def test_prices_are_a_matrix_of_true_and_decided_classes():
+    assert COST.prices(CLASSES) == tuple(map(tuple, PRICES.tolist()))
+    assert problem_type_of(classes_use_case()).classes == CLASSES

@@ -1,0 +1,112 @@
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from configs.errors import Transient
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
+from tasks.ingestion import landing
+from tasks.ingestion.landing import (
+    FileVerdict,
+    LandedFile,
+    discover_files,
+    read_file_records,
+    read_landed_file,
+    record_files,
+)
+from tests.support.landing import land
+
+NOW = datetime(2013, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def flights(home: Path) -> UseCase:
+    return load_use_case("flights")
+
+
+def test_no_landing_folder_is_no_file(flights: UseCase) -> None:
+    assert discover_files(flights) == []
+    assert read_file_records(flights).is_empty()
+
+
+def test_files_come_by_table_and_path_and_unfinished_ones_not_at_all(flights: UseCase) -> None:
+    second, first = land("weather", days=2)[::-1]
+    land("arrivals")
+    first.with_name(".2013-01-09.csv").write_text("unfinished")
+    first.with_name("_temporary.csv").write_text("unfinished")
+    first.with_name("notes.txt").write_text("not a file of the table")
+    found = discover_files(flights)
+    assert [(f.table, f.path) for f in found] == [
+        ("arrivals", "arrivals/2013-01-02.parquet"),
+        ("weather", "weather/2013-01-02.csv"),
+        ("weather", "weather/2013-01-03.csv"),
+    ]
+    assert [f.size for f in found[1:]] == [first.stat().st_size, second.stat().st_size]
+
+
+def test_folders_below_count_as_the_tables(flights: UseCase) -> None:
+    (path,) = land("weather")
+    (path.parent / "jfk").mkdir()
+    path.rename(path.parent / "jfk" / path.name)
+    assert [f.path for f in discover_files(flights)] == ["weather/jfk/2013-01-02.csv"]
+
+
+def test_a_recorded_file_is_not_opened_again(
+    flights: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land("weather")
+    (file,) = discover_files(flights)
+    record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
+    monkeypatch.delattr(landing, "read_landed_bytes")
+    assert discover_files(flights) == []
+
+
+def test_a_touched_file_is_a_copy_of_itself(flights: UseCase) -> None:
+    (path,) = land("weather")
+    (file,) = discover_files(flights)
+    record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
+    os.utime(path, (1, 1))
+    (touched,) = discover_files(flights)
+    assert touched.copy_of == file.path
+    record_files(flights, [FileVerdict(touched, "duplicate")], NOW)
+    assert discover_files(flights) == []
+
+
+def test_a_refused_file_is_found_again_when_asked_until_it_is_accepted(flights: UseCase) -> None:
+    land("weather")
+    (file,) = discover_files(flights)
+    record_files(flights, [FileVerdict(file, "refused", reason="too early")], NOW)
+    assert discover_files(flights) == []
+    assert discover_files(flights, retry_refused=True) == [file]
+    record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
+    assert discover_files(flights, retry_refused=True) == []
+
+
+def test_recording_twice_says_it_once(flights: UseCase) -> None:
+    land("weather", days=2)
+    verdicts = [
+        FileVerdict(file, "accepted", 72, 70, 2, "wind") for file in discover_files(flights)
+    ]
+    first = record_files(flights, verdicts[:1], NOW)
+    assert first == record_files(flights, verdicts[:1], NOW)
+    record_files(flights, verdicts, NOW)
+    files = read_file_records(flights).sort("path")
+    assert files["path"].to_list() == ["weather/2013-01-02.csv", "weather/2013-01-03.csv"]
+    assert files.select("rows", "accepted", "quarantined", "reason").row(0) == (72, 70, 2, "wind")
+
+
+def test_a_file_that_changes_under_the_reader_is_left_for_the_next_run(flights: UseCase) -> None:
+    (path,) = land("weather")
+    (file,) = discover_files(flights)
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(Transient, match=r"weather/2013-01-02.csv changed"):
+        read_landed_file(flights, file)
+
+
+def test_a_landed_file_is_read_in_its_tables_types(flights: UseCase) -> None:
+    land("arrivals")
+    (file,) = discover_files(flights)
+    assert isinstance(file, LandedFile)
+    assert read_landed_file(flights, file).columns == list(flights.tables["arrivals"].columns)

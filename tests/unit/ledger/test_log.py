@@ -1,0 +1,177 @@
+"""The ledger: one order, one entry a key, and what is true now."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from configs.errors import Conflict, NoChampion
+from configs.urls import with_driver
+from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import (
+    find_champion,
+    list_open_episodes,
+    list_unanswered,
+    list_unanswered_alerts,
+    list_undecided_candidates,
+    require_champion,
+)
+from tests.support.ledger_entries import START, entry, numbered
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path) -> str:
+    """The address of an empty database, as the settings hold it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return with_driver(request.getfixturevalue("postgres").database("ledger"), "psycopg")
+
+
+@pytest.fixture
+def book(url) -> Ledger:
+    return Ledger(url)
+
+
+def test_entries_come_back_as_they_were_in_order(book):
+    first = Entry("m", "promoted", "decision:1", START, "gate", 1, {"low": 0.25, "names": ["a"]})
+    written, new = book.record(first)
+    assert new
+    assert (written.seq, written.at, written.evidence) == (1, START, first.evidence)
+    book.record(entry("refused", "decision:2", 2))
+    book.record(entry("promoted", "decision:1", 1, model="other"))
+    assert [(e.model, e.seq) for e in book.entries()] == [("m", 1), ("m", 2), ("other", 1)]
+    assert book.entries("m")[0] == written
+    assert written.recorded == book.entries("m")[0].recorded
+
+
+def test_the_same_key_is_found_and_not_written_again(book):
+    first, new = book.record(entry("alert_raised", "alert:a"))
+    again, newer = book.record(entry("alert_raised", "alert:a", day=3))
+    assert new
+    assert not newer
+    assert again == first
+
+
+def test_of_two_promotions_on_the_same_evidence_one_wins(book):
+    def promote(version: int) -> bool:
+        try:
+            book.record(entry("promoted", f"decision:{version}", version), expected_seq=0)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(promote, range(1, 9))) == 1
+    assert len(book.entries("m")) == 1
+
+
+def test_many_writers_leave_one_order_without_gaps(book):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: book.record(entry("alert_raised", f"alert:{i}")), range(40)))
+    assert [e.seq for e in book.entries("m")] == list(range(1, 41))
+
+
+def test_writers_that_begin_at_once_make_the_table_and_one_order(url):
+    """Eight with connections of their own on an empty database: none is lost, no place is twice."""
+    together = Barrier(8)
+
+    def write(writer: int) -> None:
+        together.wait(60)
+        for number in range(5):
+            Ledger(url).record(entry("alert_raised", f"alert:{writer}:{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    entries = Ledger(url).entries("m")
+    assert [e.seq for e in entries] == list(range(1, 41))
+    assert {e.key for e in entries} == {f"alert:{w}:{i}" for w in range(8) for i in range(5)}
+
+
+def test_a_database_is_prepared_before_anything_is_written(url):
+    for _ in range(2):
+        Ledger(url).prepare()
+    with create_engine(url).connect() as connection:
+        assert inspect(connection).has_table("ledger")
+
+
+def test_what_sqlite_would_let_pass_comes_back_from_both(book):
+    """Long keys, times of other zones, what could not be measured, and every kind of JSON."""
+    there = timezone(timedelta(hours=5, minutes=30))
+    evidence = {"roc_auc": float("nan"), "low": float("-inf"), "in": [float("inf"), 1, None, "ü\n"]}
+    key, at = "alert:" + "x" * 500, datetime(2013, 4, 1, 3, 0, 0, 123456, tzinfo=there)
+    written, _ = book.record(Entry("m", "alert_raised", key, at, "é" * 300, 1, evidence))
+    (read,) = book.entries("m")
+    assert read == written
+    assert (read.key, read.at, read.at.tzinfo) == (key, at, UTC)
+    assert read.evidence == {"roc_auc": None, "low": None, "in": [None, 1, None, "ü\n"]}
+
+
+def test_the_champion_follows_the_promotions():
+    entries = [
+        entry("promoted", "decision:1", 1, day=0),
+        entry("refused", "decision:2", 2, day=3),
+        entry("promoted", "decision:3", 3, day=5),
+    ]
+    assert find_champion(entries).version == 3
+    assert find_champion(entries, START + timedelta(days=4)).version == 1
+    with pytest.raises(NoChampion, match="run train/m first"):
+        require_champion(entries, "m", START - timedelta(days=1))
+
+
+def test_a_rollback_makes_who_reigned_before_champion_again():
+    entries = [
+        entry("promoted", "decision:1", 1, day=0),
+        entry("promoted", "decision:2", 2, day=3),
+        entry("rolled_back", "rollback:2", 1, day=5),
+    ]
+    assert find_champion(entries).version == 1
+    assert find_champion(entries, START + timedelta(days=4)).version == 2
+
+
+@pytest.mark.parametrize(
+    "answer", ["deferred", "approval_asked", "rollout_started", "promoted", "refused"]
+)
+def test_a_candidate_asks_until_something_is_done_about_it(answer):
+    asking = entry("candidate_registered", "candidate:a", 2)
+    other = entry("promoted", "decision:1", 1)
+    assert [e.key for e in list_unanswered(numbered(asking, other))] == ["candidate:a"]
+    assert list_unanswered(numbered(asking, entry(answer, "answer", 2))) == []
+
+
+def test_what_was_done_about_a_version_answers_its_second_alert_too():
+    twice = [entry("candidate_registered", f"candidate:{origin}", 2) for origin in "ab"]
+    done = entry("refused", "decision:2", 2)
+    assert list_unanswered(numbered(twice[0], done, twice[1])) == []
+
+
+@pytest.mark.parametrize("asking", ["step_asked", "approved", "rejected"])
+def test_a_step_is_answered_by_what_comes_after_it_only(asking):
+    before = entry("rollout_started", "rollout:2", 2)
+    asked = entry(asking, "asked", 2)
+    assert [e.key for e in list_unanswered(numbered(before, asked))] == ["asked"]
+    assert list_unanswered(numbered(before, asked, entry("rollout_grown", "rollout:2:1", 2))) == []
+
+
+def test_a_rollback_is_answered_by_the_one_of_the_same_promotion():
+    asked = entry("rollback_asked", "undo:7", 2)
+    other = entry("rolled_back", "rollback:3", 1)
+    assert [e.key for e in list_unanswered(numbered(asked, other))] == ["undo:7"]
+    assert list_unanswered(numbered(asked, entry("rolled_back", "rollback:7", 1))) == []
+
+
+def test_what_is_open_unanswered_and_undecided():
+    entries = [
+        entry("episode_opened", "episode:a"),
+        entry("episode_opened", "episode:b"),
+        entry("episode_closed", "closed:episode:a"),
+        entry("alert_raised", "alert:b"),
+        entry("alert_raised", "alert:c"),
+        entry("candidate_registered", "candidate:alert:b", 4),
+        entry("candidate_registered", "candidate:train:x", 5),
+        entry("refused", "decision:4", 4),
+    ]
+    assert [e.key for e in list_open_episodes(entries)] == ["episode:b"]
+    assert [e.key for e in list_unanswered_alerts(entries)] == ["alert:c"]
+    assert [e.version for e in list_undecided_candidates(entries)] == [5]

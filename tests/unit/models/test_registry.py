@@ -1,0 +1,192 @@
+"""Versions in a real MLflow, on SQLite and PostgreSQL: once per origin, ONNX and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.errors import BadModel
+from tasks.models import registry
+from tasks.models.artifact import ModelArtifact
+from tasks.models.card import ModelCard
+from tasks.models.matrix import build_matrix
+from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.registry import (
+    find_version,
+    open_model,
+    predict,
+    read_champion_alias,
+    set_champion_alias,
+)
+from tasks.reporting.model_card_text import card_markdown, card_summary
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import ExportedModel, export_candidate
+from tasks.training.pipeline import register_candidate
+from tests.support.flights import END, january, quick_use_case
+from tests.support.postgres import Postgres
+from tests.support.state import state as lies_in
+
+USE_CASE = quick_use_case()
+
+
+@dataclass
+class Trained:
+    """A candidate that is ready to be registered."""
+
+    parts: TrainingSplit
+    exported: ExportedModel
+    card: ModelCard
+    golden: pl.DataFrame
+
+    def register(self, origin: str) -> int:
+        return register_candidate(ModelArtifact(self.exported.onnx, self.card, self.golden), origin)
+
+
+@pytest.fixture(scope="module", autouse=True, params=["sqlite", "postgresql"])
+def state(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """One MLflow for this module and kind of database: making one takes seconds."""
+    folder, variables = tmp_path_factory.mktemp("state"), {}
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        variables = {"MAINSPRING_MLFLOW_URI": server.database("mlflow")}
+    with lies_in(folder, variables):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    parts = split_training_rows(USE_CASE, january(), END)
+    fitted = fit_candidate(USE_CASE, "logistic", parts)
+    exported = export_candidate(USE_CASE, fitted, parts)
+    card = build_model_card(
+        USE_CASE, parts, [fitted], exported, {"raw/schedules": 3, "features/tail": 7}
+    )
+    return Trained(parts, exported, card, choose_golden_rows(exported, parts))
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    """Opened models are kept for a process; each test opens the files anew."""
+    registry._open.cache_clear()
+
+
+def files_of(version: int) -> Path:
+    source = connect_mlflow().get_model_version_download_uri(USE_CASE.name, str(version))
+    return Path(source.removeprefix("file://"))
+
+
+def test_a_version_opens_and_answers_as_it_was_exported(trained):
+    version = trained.register("train:2013-01-21")
+    model = open_model(USE_CASE.name, version)
+    assert model.card == trained.card
+    assert model.version == version
+    matrix = build_matrix(trained.parts.holdout, model.card.inputs)
+    theirs = trained.exported.fitted.value(matrix)
+    np.testing.assert_allclose(predict(model, trained.parts.holdout), theirs, rtol=0, atol=1e-6)
+
+
+def test_a_version_brings_what_proves_it_again(trained):
+    model = open_model(USE_CASE.name, trained.register("train:2013-01-21"))
+    assert sha256(model.onnx).hexdigest() == model.card.digest
+    theirs = trained.exported.fitted.value(build_matrix(model.golden, model.card.inputs))
+    np.testing.assert_array_equal(model.golden["fitted"], theirs)
+
+
+def test_what_mlflow_shows(trained):
+    client = connect_mlflow()
+    found = client.get_model_version(USE_CASE.name, str(trained.register("train:shown")))
+    assert found.tags["digest"] == trained.card.digest
+    assert found.tags["trained_until"] == trained.card.trained_until.isoformat()
+    assert trained.card.title in found.description
+    run = client.get_run(found.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["holdout_roc_auc"] == pytest.approx(trained.card.holdout["roc_auc"])
+    assert run.data.params["C"] == "0.1"
+    inputs = {d.dataset.name: d.dataset.digest for d in run.inputs.dataset_inputs}
+    assert inputs == {"raw/schedules": "v3", "features/tail": "v7"}
+    signature = (files_of(int(found.version)) / "MLmodel").read_text()
+    assert "inputs" in signature
+    assert "float32" in signature
+
+
+def test_an_origin_is_registered_once(trained):
+    first = trained.register("alert:episode:drift:2013-02-01")
+    assert trained.register("alert:episode:drift:2013-02-01") == first
+    assert find_version(USE_CASE.name, "alert:episode:drift:2013-02-01") == first
+    assert trained.register("train:another") > first
+
+
+def test_nothing_stored_is_a_pickle(trained):
+    version = trained.register("train:2013-01-21")
+    stored = [path for path in files_of(version).rglob("*") if path.is_file()]
+    assert {p.name for p in stored} >= {"model.onnx", "card.json", "card.md", "golden.parquet"}
+    assert not [p for p in stored if p.suffix in (".pkl", ".pickle", ".joblib", ".npy")]
+    assert not [p for p in stored if p.read_bytes()[:2] in (b"\x80\x04", b"\x80\x05")]
+
+
+def test_a_changed_file_is_refused(trained):
+    version = trained.register("train:tampered")
+    path = files_of(version) / "model.onnx"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(BadModel, match=rf"version {version}: sha256 of model\.onnx"):
+        open_model(USE_CASE.name, version)
+
+
+def test_a_file_and_card_swapped_together_still_break_the_tag(trained):
+    version = trained.register("train:swapped")
+    card = files_of(version) / "extra_files" / "card.json"
+    other = trained.exported.onnx + b"\n"
+    (files_of(version) / "model.onnx").write_bytes(other)
+    card.write_text(card.read_text().replace(trained.card.digest, sha256(other).hexdigest()))
+    with pytest.raises(BadModel, match="its tag says"):
+        open_model(USE_CASE.name, version)
+
+
+def test_a_model_that_answers_differently_is_refused(trained):
+    version = trained.register("train:golden")
+    path = files_of(version) / "extra_files" / "golden.parquet"
+    golden = pl.read_parquet(path)
+    golden.with_columns(pl.col("answer") + 1e-3).write_parquet(path)
+    with pytest.raises(BadModel, match="golden rows differently"):
+        open_model(USE_CASE.name, version)
+
+
+def test_missing_files_and_versions_are_named(trained):
+    version = trained.register("train:missing")
+    (files_of(version) / "model.onnx").unlink()
+    with pytest.raises(BadModel, match=r"model\.onnx is missing"):
+        open_model(USE_CASE.name, version)
+    with pytest.raises(BadModel, match="has no version 999"):
+        open_model(USE_CASE.name, 999)
+
+
+def test_the_alias_follows(trained):
+    first, second = trained.register("train:2013-01-21"), trained.register("train:another")
+    assert read_champion_alias("nobody") is None
+    for version in (first, second):
+        set_champion_alias(USE_CASE.name, version)
+        assert read_champion_alias(USE_CASE.name) == version
+
+
+def test_the_card_reads_well(trained):
+    text = card_markdown(trained.card)
+    assert trained.card.title in text
+    assert "| raw/schedules | 3 |" in text
+    assert trained.card.digest in text
+    assert len(card_summary(trained.card)) < 5000
+    again = ModelCard.model_validate_json(trained.card.model_dump_json())
+    assert again == trained.card
+
+
+def test_a_card_keeps_what_could_not_be_measured(trained):
+    holdout = {**trained.card.holdout, "roc_auc": float("nan")}
+    card = trained.card.model_copy(update={"holdout": holdout})
+    assert np.isnan(ModelCard.model_validate_json(card.model_dump_json()).holdout["roc_auc"])

@@ -1,0 +1,69 @@
+"""A version that a person passes around the gate must still be one that can run."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.errors import BadModel, Terminal
+from tasks.ledger.log import Ledger, open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.models.artifact import ModelArtifact
+from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.registry import register_version
+from tasks.promotion.gate import rolled_back_until
+from tasks.promotion.manual_promotion import promote_manually
+from tasks.promotion.rollback import roll_back_by_hand
+from tasks.training.build_card import build_model_card
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.golden_rows import choose_golden_rows
+from tasks.training.onnx_export import export_candidate
+from tests.support.candidates import NAME, day, record, use_case
+from tests.support.flights import END, january, quick_use_case
+
+
+@pytest.fixture
+def book(home: Path) -> Ledger:
+    return open_ledger()
+
+
+def registered() -> int:
+    case = quick_use_case()
+    parts = split_training_rows(case, january(), END)
+    fitted = fit_candidate(case, "logistic", parts)
+    exported = export_candidate(case, fitted, parts)
+    card, golden = (
+        build_model_card(case, parts, [fitted], exported, {}),
+        choose_golden_rows(exported, parts),
+    )
+    return register_version(ModelArtifact(exported.onnx, card, golden), "train:by-hand")
+
+
+def passed(book: Ledger, version: int, at: int = 3):
+    return promote_manually(book, use_case(), version, day(at), "ada", "the board wants it")
+
+
+def test_it_reigns_bakes_and_can_be_undone_once_and_for_all(book):
+    record(book, "promoted", "decision:7", day(0), 7)
+    version = registered()
+    entry = passed(book, version)
+    assert (entry.what, entry.key, entry.at) == ("promoted", f"hand:{version}", day(3))
+    assert (entry.actor, entry.evidence["reason"]) == ("ada", "the board wants it")
+    assert entry.evidence["champion_version"] == 7
+    assert entry.evidence["bake_until"] == day(31).isoformat()
+    assert passed(book, version, at=9) == entry, "twice is as once"
+    roll_back_by_hand(book, NAME, day(4), "bob", "complaints")
+    assert find_champion(book.entries(NAME)).version == 7
+    with pytest.raises(Terminal, match="was rolled back on 2013-04-05: complaints"):
+        passed(book, version)
+    assert rolled_back_until(book.entries(NAME), entry.evidence["digest"]) == day(4)
+
+
+def test_an_unknown_version_and_one_without_its_file_are_refused(book):
+    with pytest.raises(BadModel, match="flights has no version 5"):
+        passed(book, 5)
+    version = registered()
+    source = connect_mlflow().get_model_version_download_uri(NAME, str(version))
+    Path(source.removeprefix("file://"), "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(BadModel, match="sha256"):
+        passed(book, version)
+    assert book.entries(NAME) == []

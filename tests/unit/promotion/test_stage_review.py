@@ -1,0 +1,303 @@
+"""What a stage of a roll-out has shown, on real flights with answers that are made to order."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.schema.base import SchemaModel
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Ab, BlueGreen, Canary, Shadow
+from configs.schema.training import Slice
+from configs.schema.use_case import UseCase
+from configs.settings import settings
+from tasks.features import retrieval
+from tasks.ledger.log import Entry
+from tasks.promotion.paired_rows import both_predictions, find_paired_rows
+from tasks.promotion.stage_review import StageReview, review_stage
+from tasks.rollout.assignment import assign_arms, rollout_salt
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.rollout.state import find_rollout, plan_rollout
+from tasks.scoring.predictions import write_prediction_table
+from tasks.storage.lake import open_lake
+from tests.support.lake_rows import land
+from tests.support.state import state
+
+START = datetime(2013, 1, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+WEEK, END = 7 * DAY, START + 21 * DAY
+LATER = END + 3 * DAY  # by then every label has come
+THRESHOLD = 0.4
+COLUMNS = ["carrier", "flight", "origin", "flight_date", "prediction_time"]
+
+
+def flights() -> UseCase:
+    """Gates that 200 rows and the resamples of a test can answer."""
+    case = load_use_case("flights")
+    return case.model_copy(
+        update={
+            "gate": case.gate.model_copy(update={"resamples": 1000}),
+            "bake": case.bake.model_copy(update={"min_rows": 200}),
+            "evaluation": case.evaluation.model_copy(update={"slices": (Slice(column="origin"),)}),
+        }
+    )
+
+
+FLIGHTS = flights()
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Three weeks of real flights in the raw tables: spine and labels, and no feature."""
+    with state(tmp_path_factory.mktemp("state")):
+        land(FLIGHTS, START - 20 * DAY, LATER)
+        yield Path(settings().lake)
+
+
+@pytest.fixture(scope="module")
+def truth(raw: Path) -> pl.DataFrame:
+    """Every third flight: keys, whether it was late in the end, and a random number."""
+    rows = retrieval.build_spine(FLIGHTS, START, END, LATER).gather_every(3)
+    late = retrieval.build_labels(FLIGHTS, START, END, LATER).select(*COLUMNS[:4], "late")
+    drawn = pl.Series("noise", np.random.default_rng(0).random(rows.height))
+    return (
+        rows.select(COLUMNS)
+        .join(late, on=COLUMNS[:4], how="left", maintain_order="left")
+        .with_columns(drawn)
+    )
+
+
+@pytest.fixture(autouse=True)
+def nothing_scored(raw: Path) -> None:
+    for table in (PREDICTIONS, SHADOWS):
+        shutil.rmtree(open_lake("flights").uri(table), ignore_errors=True)
+
+
+def able(skill: float, of: int = 0) -> pl.Expr:
+    """Probabilities that know so much about the label; another `of` is another model's noise."""
+    noise = (pl.col("noise") * (97.0 + of)) % 1.0
+    return (0.7 * noise + 0.3 * skill * pl.col("late").fill_null(0)).alias("probability")
+
+
+def story(plan: SchemaModel) -> list[Entry]:
+    case = FLIGHTS.model_copy(update={"rollout": plan})
+    evidence = plan_rollout(case, 1)
+    assert evidence is not None
+    return [
+        Entry("flights", "promoted", "decision:1", START - DAY, "test", 1, seq=1),
+        Entry("flights", "rollout_started", "rollout:2", START, "test", 2, evidence, seq=2),
+    ]
+
+
+def score(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: pl.Expr) -> None:
+    """Champion and challenger answer all rows, as the roll-out casts them."""
+    rolls = find_rollout(entries)
+    assert rolls is not None
+    arm = assign_arms(truth.select(rolls.unit), rollout_salt("flights", 2), rolls.share)
+    frames = [
+        truth.with_columns(
+            probability,
+            arm=pl.lit(role),
+            model_version=pl.lit(version, pl.Int64),
+            mine=arm == role,
+        ).with_columns(decision=pl.col("probability") >= THRESHOLD)
+        for role, version, probability in (("champion", 1, one), ("challenger", 2, two))
+    ]
+    given = pl.concat(frames).drop("late", "noise")
+    for table, mine in ((SHADOWS, ~pl.col("mine")), (PREDICTIONS, pl.col("mine"))):
+        write_prediction_table(FLIGHTS, table, given.filter(mine).drop("mine"), (START, END))
+
+
+def looked(entries: list[Entry], as_of: datetime) -> StageReview:
+    found = review_stage(FLIGHTS, entries, as_of)
+    assert found is not None
+    return found
+
+
+def gates(found: StageReview) -> dict[str, str]:
+    return {line["gate"]: line["verdict"] for line in found.evidence["gates"]}
+
+
+EQUAL = (able(0.6), able(0.6, of=1))
+SHADOW = Shadow(step=WEEK)
+CANARY = Canary(shares=(0.4, 0.8), step=WEEK)
+
+
+def test_without_a_roll_out_there_is_nothing_to_review():
+    assert review_stage(FLIGHTS, [], END) is None
+    assert review_stage(FLIGHTS, story(SHADOW)[:1], END) is None
+
+
+def test_a_shadow_is_looked_at_after_its_step_and_passes_without_harm(truth):
+    entries = story(SHADOW)
+    score(entries, truth, *EQUAL)
+    early = looked(entries, START + 6 * DAY)
+    assert (early.verdict, early.due) == ("wait", False)
+    assert "looked at from 2013-01-09 00:00 on" in early.reason
+    found = looked(entries, START + 9 * DAY)
+    assert (found.version, found.stage, found.verdict, found.due) == (2, 0, "pass", True)
+    assert list(gates(found))[:4] == ["labels", "labelled rows", "roc_auc", "cost"]
+    assert set(gates(found).values()) == {"pass"}
+    assert found.evidence["looks"] == 1
+    assert found.evidence["to"] < (START + WEEK).isoformat()
+
+
+def test_a_shadow_that_is_worse_fails(truth):
+    entries = story(SHADOW)
+    score(entries, truth, able(0.8), able(0.1, of=1))
+    found = looked(entries, START + 9 * DAY)
+    assert found.verdict == "fail"
+    assert gates(found)["roc_auc"] == "fail"
+
+
+def test_without_labels_a_stage_waits_and_after_its_patience_fails(truth):
+    entries = story(Shadow(step=WEEK, patience=15 * DAY))
+    score(entries, truth, *EQUAL)
+    case = FLIGHTS.model_copy(
+        update={"label": FLIGHTS.label.model_copy(update={"min_coverage": 1.0})}
+    )
+    found = review_stage(case, entries, START + 9 * DAY)  # cancelled flights never get a label
+    assert (found.verdict, gates(found)) == ("wait", {"labels": "wait"})
+    over = review_stage(case, entries, START + 15 * DAY)
+    assert (over.verdict, over.due) == ("fail", True)
+    assert over.reason.startswith("not judged within 15d: ")
+
+
+@pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK)])
+@pytest.mark.parametrize("answer", [None, float("nan")])
+def test_rows_that_the_challenger_does_not_answer_are_missed(truth, kind, answer):
+    entries = story(kind)
+    lost = pl.when(pl.col("noise") < 0.4).then(pl.lit(answer, pl.Float64))
+    score(entries, truth, able(0.6), lost.otherwise(able(0.6, of=1)).alias("probability"))
+    found = looked(entries, START + 9 * DAY)
+    assert found.verdict == "wait"
+    assert "answered by both" in found.reason
+
+
+def test_without_any_shadow_a_stage_waits(truth):
+    entries = story(SHADOW)
+    score(entries, truth, *EQUAL)
+    write_prediction_table(FLIGHTS, SHADOWS, truth.clear(), (START, END))
+    found = looked(entries, START + 9 * DAY)
+    assert found.verdict == "wait"
+    assert found.reason.startswith("0 of ")
+
+
+@pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK), Ab()])
+def test_as_long_as_nothing_was_ever_scored_it_waits(kind):
+    found = looked(story(kind), START + 9 * DAY)
+    assert found.verdict == "wait"
+    assert "nothing was ever written" in found.reason
+    assert looked(story(kind), START + 90 * DAY).verdict == "fail"
+
+
+def test_a_canary_is_judged_on_its_own_arm(truth):
+    entries = story(CANARY)
+    in_arm = (
+        pl.lit(assign_arms(truth.select(COLUMNS[:4]), rollout_salt("flights", 2), 0.4))
+        == "challenger"
+    )
+    good, bad = able(0.8), able(0.0, of=1)
+    score(entries, truth, good, pl.when(in_arm).then(good).otherwise(bad).alias("probability"))
+    found = looked(entries, START + 9 * DAY)
+    assert found.verdict == "pass"
+    assert found.evidence["looks"] == 2
+    assert found.evidence["rows"] == pytest.approx(0.4 * truth.height / 3, rel=0.1)
+    score(entries, truth, good, pl.when(in_arm).then(bad).otherwise(good).alias("probability"))
+    assert looked(entries, START + 9 * DAY).verdict == "fail"
+
+
+def test_too_few_rows_in_one_step_are_looked_for_in_the_next(truth):
+    entries = story(Canary(shares=(0.07,), step=WEEK))
+    score(entries, truth, *EQUAL)
+    first = looked(entries, START + 9 * DAY)
+    assert (first.verdict, gates(first)) == ("wait", {"labels": "pass", "labelled rows": "wait"})
+    assert looked(entries, LATER).verdict == "pass"
+
+
+def test_blue_green_asks_only_whether_both_answered_a_whole_step(truth):
+    entries = story(BlueGreen(step=WEEK))
+    broken = (pl.col("prediction_time") < START + DAY) & (pl.col("noise") < 0.01)
+    nan = pl.when(broken).then(pl.lit(float("nan")))
+    score(entries, truth, able(0.8), nan.otherwise(able(0.0, of=1)).alias("probability"))
+    assert looked(entries, START + WEEK).verdict == "wait"
+    found = looked(entries, START + 2 * WEEK)
+    assert (found.verdict, gates(found)) == ("pass", {"readiness": "pass"})
+
+
+def test_a_roll_out_whose_champion_is_no_more_fails(truth):
+    entries = story(SHADOW)
+    entries.append(Entry("flights", "promoted", "hand:3", START + DAY, "test", 3, seq=3))
+    found = looked(entries, START + 2 * DAY)
+    assert (found.verdict, found.due) == ("fail", True)
+    assert "version 1, against which it proved itself, is champion no more" in found.reason
+
+
+def test_an_ab_test_waits_for_its_days_and_then_finds_a_gain_in_cost(truth):
+    entries = story(Ab(share=0.5, rows=100_000))
+    score(entries, truth, able(0.0), able(1.0, of=1))
+    early = looked(entries, START + 9 * DAY)
+    assert (early.verdict, gates(early)) == ("wait", {"labelled rows": "wait"})
+    found = looked(entries, LATER)
+    assert (found.verdict, gates(found)["cost by arm"]) == ("pass", "pass")
+    assert found.evidence["bounds"]["low"] > 0
+    assert found.evidence["cost"]["challenger"] < found.evidence["cost"]["champion"]
+    assert found.evidence["blocks"] == 21
+
+
+def test_an_ab_test_finds_a_loss(truth):
+    entries = story(Ab(share=0.5, rows=100_000))
+    score(entries, truth, able(1.0), able(0.0, of=1))
+    found = looked(entries, LATER)
+    assert (found.verdict, "a loss is shown" in found.reason) == ("fail", True)
+
+
+@pytest.mark.parametrize(("rows", "said"), [(100_000, "wait"), (4000, "fail")])
+def test_an_ab_test_of_equals_ends_at_its_size(truth, rows, said):
+    entries = story(Ab(share=0.5, rows=rows))
+    score(entries, truth, *EQUAL)
+    found = looked(entries, LATER)
+    assert found.verdict == said
+    assert ("no gain shown at the set size" in found.reason) == (said == "fail")
+
+
+def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
+    entries = story(Ab(share=0.5, rows=4000))
+    score(entries, truth, *EQUAL)
+    rule = {"rule": "non_inferiority", "cost_margin": 0.5}
+    case = FLIGHTS.model_copy(update={"gate": FLIGHTS.gate.model_copy(update=rule)})
+    found = review_stage(case, entries, LATER)
+    assert found.verdict == "pass"
+    assert found.evidence["bar"] == pytest.approx(-0.5 * found.evidence["cost"]["champion"])
+
+
+def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
+    entries = story(CANARY)
+    score(entries, truth, *EQUAL)
+    case = FLIGHTS.model_copy(
+        update={
+            "evaluation": FLIGHTS.evaluation.model_copy(
+                update={"slices": (Slice(column="origin"), Slice(column="departure_hour"))}
+            )
+        }
+    )
+    rows = find_paired_rows(case, (2, 1), START, LATER, [START + WEEK]).rows
+    other = find_paired_rows(case, (1, 2), START, LATER, [START + WEEK]).rows
+    assert rows.columns == [
+        *COLUMNS, "arm", "value", "decision", "other_value", "other_decision", "late",
+        "departure_hour",
+    ]  # fmt: skip
+    expected = truth.filter(pl.col("prediction_time") < START + WEEK).drop_nulls("late")
+    assert rows.height == expected.height
+    assert rows["late"].to_list() == expected["late"].to_list()
+    assert rows["prediction_time"].is_sorted()
+    new, old = both_predictions(case, rows)
+    old_again, _ = both_predictions(case, other)
+    assert (old.value == old_again.value).all()
+    assert (new.decision == (new.value >= THRESHOLD)).all()
+    assert set(rows["arm"].unique()) == {"champion", "challenger"}
+    assert find_paired_rows(case, (2, 9), START, LATER, [END]).rows.is_empty()

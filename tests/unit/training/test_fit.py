@@ -1,0 +1,128 @@
+"""The split never mixes times; candidates come from the YAML and are fitted the same each time."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from configs.errors import BadConfig, NoRows
+from configs.schema.training import Candidate, Evaluation, Split
+from configs.schema.use_case import UseCase
+from tasks.evaluation.thresholds import proven_threshold
+from tasks.models.matrix import build_matrix
+from tasks.training.fit import (
+    FittedCandidate,
+    choose_candidate,
+    fit_candidate,
+    split_by_time,
+    split_training_rows,
+)
+from tests.support.flights import END, january, quick_use_case
+
+
+@pytest.fixture
+def use_case() -> UseCase:
+    return quick_use_case()
+
+
+@pytest.fixture
+def frame() -> pl.DataFrame:
+    return january()
+
+
+@given(
+    st.lists(st.integers(-60 * 24 * 40, 60 * 24 * 3), max_size=60),
+    st.integers(1, 20),
+    st.integers(1, 20),
+)
+def test_no_row_is_lost_or_in_a_part_of_another_time(minutes, validation, holdout):
+    times = pl.Series("t", [END + timedelta(minutes=m) for m in minutes], pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame(
+        {"t": times, "row": range(len(minutes))}, schema_overrides={"row": pl.Int64}
+    )
+    split = Split(validation=timedelta(days=validation), holdout=timedelta(days=holdout))
+    parts = split_by_time(frame, "t", split, END)
+    train, between, after = (p["t"] for p in (parts.train, parts.validation, parts.holdout))
+    assert all(t < parts.validation_start for t in train)
+    assert all(parts.validation_start <= t < parts.holdout_start for t in between)
+    assert all(parts.holdout_start <= t < END for t in after)
+    kept = [*parts.train["row"], *parts.validation["row"], *parts.holdout["row"]]
+    assert sorted(kept) == [i for i, m in enumerate(minutes) if m < 0]
+
+
+def test_rows_without_a_label_are_left_out(use_case, frame):
+    some = frame.with_columns(late=pl.when(pl.col("carrier") != "AA").then("late"))
+    parts = split_training_rows(use_case, some, END)
+    assert "AA" not in parts.train["carrier"].to_list()
+
+
+def test_too_few_rows_say_which_part_and_how_many(use_case, frame):
+    with pytest.raises(NoRows, match=r"train span .* has 0 labelled rows"):
+        split_training_rows(use_case, frame.tail(0), END)
+    calm = frame.with_columns(
+        late=pl.when(pl.col("prediction_time") >= END - timedelta(days=4)).then(0).otherwise("late")
+    )
+    with pytest.raises(NoRows, match=r"the holdout span .* with 1 values of 'late'"):
+        split_training_rows(use_case, calm, END)
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_a_candidate_learns_and_is_the_same_each_time(use_case, frame, name):
+    parts = split_training_rows(use_case, frame, END)
+    first, second = (fit_candidate(use_case, name, parts) for _ in range(2))
+    matrix = build_matrix(parts.holdout, first.schema)
+    np.testing.assert_array_equal(first.value(matrix), second.value(matrix))
+    assert first.threshold == second.threshold
+    assert roc_auc_score(parts.holdout["late"], first.value(matrix)) > 0.6
+
+
+def test_the_threshold_is_chosen_by_cost_on_validation_alone(use_case, frame):
+    parts = split_training_rows(use_case, frame, END)
+    fitted = fit_candidate(use_case, "logistic", parts)
+    scores = fitted.value(build_matrix(parts.validation, fitted.schema))
+    cost, truth = use_case.evaluation.cost, parts.validation["late"]
+    assert fitted.threshold == proven_threshold(truth, scores, cost)
+    assert fitted.validation["cost"] < min(1 - truth.mean(), 3 * truth.mean())  # all, or none
+
+
+def test_the_vocabulary_knows_only_the_train_part(use_case, frame):
+    late = frame.with_columns(
+        carrier=pl.when(pl.col("prediction_time") > END - timedelta(days=8))
+        .then(pl.lit("NEW"))
+        .otherwise("carrier")
+    )
+    fitted = fit_candidate(use_case, "logistic", split_training_rows(use_case, late, END))
+    assert fitted.schema.vocabulary["carrier"] == tuple(frame["carrier"].unique().sort())
+
+
+def fitted_with(**validation: float) -> FittedCandidate:
+    return FittedCandidate("x", None, None, None, 0.5, validation, 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("metric", "best"), [("roc_auc", 1), ("brier", 0)])
+def test_the_best_on_validation_is_chosen_in_the_metrics_direction(use_case, metric, best):
+    evaluation = Evaluation(metric=metric, cost=use_case.evaluation.cost)
+    tried = [fitted_with(roc_auc=0.6, brier=0.1), fitted_with(roc_auc=0.7, brier=0.2)]
+    assert (
+        choose_candidate(use_case.model_copy(update={"evaluation": evaluation}), tried)
+        is tried[best]
+    )
+
+
+@pytest.mark.parametrize(
+    ("estimator", "params", "field"),
+    [
+        ("sklearn.linear_model.Logistic", {}, "candidates.mine.estimator"),
+        ("sklearn.nothing.Here", {}, "candidates.mine.estimator"),
+        ("sklearn.linear_model.LogisticRegression", {"depth": 3}, "candidates.mine.params"),
+    ],
+)
+def test_a_wrong_candidate_names_its_field(use_case, frame, estimator, params, field):
+    wrong = Candidate(estimator=estimator, params=params)
+    case = use_case.model_copy(update={"candidates": {"mine": wrong}})
+    with pytest.raises(BadConfig, match=field):
+        fit_candidate(case, "mine", split_training_rows(case, frame, END))
