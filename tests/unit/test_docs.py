@@ -1,0 +1,137 @@
+"""README, docs/ and CONTRIBUTING.md: short sentences, plain words, and names that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from configs.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+LONGEST_SENTENCE, LONGEST_AVERAGE, GLOSSARY_SIZE = 30, 18, 25
+ARCHAIC = re.compile(
+    r"\b(reigns?|no more|puts? (\w+ )?(aside|right)|borne|dear|mends?|told of|is at it|twice is as once"
+    r"|nobody|somebody|everybody|whoever)\b",
+    re.IGNORECASE,
+)
+NO_SETTINGS = {"MAINSPRING_HOME"}  # read by workers, not by configs/settings.py
+
+FOLDERS = "tasks|flows|configs|infra|docs|tests|feature_repo|expectations"
+PATH = re.compile(rf"(?:{FOLDERS})/[\w./*-]*")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"”')\]]*\s+(?=[\"“'(\[`]*[A-Z0-9`])")
+
+
+def blocks(text: str) -> Iterator[tuple[str, Token]]:
+    """Each inline piece of a page, with what it is in: paragraph, heading or cell."""
+    within = ""
+    for token in MARKDOWN.parse(text):
+        if token.type.endswith("_open"):
+            within = token.type.removesuffix("_open")
+        elif token.type == "inline":
+            yield {"td": "cell", "th": "cell"}.get(within, within), token
+
+
+def plain(inline: Token) -> str:
+    """The words of an inline token: link texts, no addresses; inline code counts as one word."""
+    parts = []
+    for child in inline.children or []:
+        if child.type == "code_inline":
+            parts.append("`code`")
+        elif child.type in ("softbreak", "hardbreak"):
+            parts.append(" ")
+        elif child.type == "text":
+            parts.append(child.content)
+    return "".join(parts)
+
+
+def sentences(text: str) -> list[str]:
+    return [part for part in SENTENCE_END.split(text) if count_words(part)]
+
+
+def count_words(sentence: str) -> int:
+    return sum(any(c.isalnum() for c in word) for word in sentence.split())
+
+
+def code(text: str) -> Iterator[str]:
+    """All inline code and code blocks of a page."""
+    for token in MARKDOWN.parse(text):
+        if token.type == "fence":
+            yield token.content
+        for child in token.children or []:
+            if child.type == "code_inline":
+                yield child.content
+
+
+def test_sentences_splits_at_ends_of_sentences_only():
+    assert sentences("AUC +0.034, e.g. here. It ends. `code` goes on: as 3.5 does.") == [
+        "AUC +0.034, e.g. here.",
+        "It ends.",
+        "`code` goes on: as 3.5 does.",
+    ]
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_no_sentence_of_a_page_is_too_long(page: Path):
+    long = [
+        f"{count_words(sentence)} words: {sentence}"
+        for _, inline in blocks(page.read_text())
+        for sentence in sentences(plain(inline))
+        if count_words(sentence) > LONGEST_SENTENCE
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_sentences_of_a_page_are_short_on_average(page: Path):
+    counts = [
+        count_words(sentence)
+        for kind, inline in blocks(page.read_text())
+        if kind == "paragraph"
+        for sentence in sentences(plain(inline))
+    ]
+    assert fmean(counts) <= LONGEST_AVERAGE
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_no_page_has_archaic_idiom(page: Path):
+    assert [match.group() for match in ARCHAIC.finditer(page.read_text())] == []
+
+
+def test_the_glossary_is_short():
+    entries = re.findall(r"^- \*\*", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert 10 <= len(entries) <= GLOSSARY_SIZE
+
+
+@pytest.mark.parametrize("page", [*DOCS, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links_and_paths_of_a_page_exist(page: Path):
+    text = page.read_text()
+    links = {
+        str(child.attrs.get("href") or child.attrs.get("src")).split("#")[0]
+        for _, inline in blocks(text)
+        for child in inline.children or []
+        if child.type in ("link_open", "image")
+    }
+    relative = {link for link in links if link and "://" not in link}
+    named = {span for span in code(text) if PATH.fullmatch(span)}
+    missing = [link for link in relative if not (page.parent / link).exists()]
+    assert missing + [path for path in named if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_commands_targets_and_settings_of_a_page_exist(page: Path):
+    from flows.cli.app import app
+
+    known = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    fields = {f"MAINSPRING_{name.upper()}" for name in Settings.model_fields} | NO_SETTINGS
+    text = "\n".join(code(page.read_text()))
+    assert set(re.findall(r"^(?:\.venv/bin/)?mainspring ([a-z]+)", text, re.MULTILINE)) <= known
+    assert set(re.findall(r"^make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"MAINSPRING_[A-Z_]*[A-Z]", text)) <= fields
