@@ -1,7 +1,7 @@
-"""Suites of visits: ranges that nothing in the sample comes near to leaving.
+"""Data quality rules of visits: one suite per table.
 
-Made from the sample: the bounds lie as far out as the sample is wide. Where you know what cannot
-be, say that in their place.
+The bounds come from the sample, widened by its own range. Replace them with real limits where you
+know what is impossible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from expectations.rules import between, lands, there
 
 
 def enrolments(as_of: datetime) -> list[Expectation]:
-    """The rows of enrolments, as 20190 of them were in the sample."""
+    """Return the rules of enrolments; its sample had 20190 rows."""
     return [
         *lands("begins", 210_000, as_of),
         there("site"),

@@ -1,1 +1,1 @@
-"""The use case visits: its features, its spine and its label."""
+"""The use case visits: features, spine and label."""

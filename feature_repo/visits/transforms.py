@@ -1,8 +1,8 @@
 """Feature tables, spine and label of visits, as polars over the raw tables.
 
-A baseline to begin with: a view gives the newest row of its table, and a row of enrolments is
-predicted as soon as it is known. Every view gives the rows that became known in [start, end), and
-a row uses only what was known at its `created_timestamp`.
+This is a baseline to improve: a prediction uses the newest row of each table, and each row of
+enrolments is predicted as soon as it is known. A view returns the rows that became known
+in [start, end). A row may use only what was known at its `created_timestamp`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,23 @@ from feature_repo.baseline import first, known_in, newest
 
 Raw = Mapping[str, pl.LazyFrame]
 
-KEY = ("person", "begins")
+KEY = (
+    "person",
+    "begins",
+)
 LABEL_AFTER = timedelta(days=364)
 """A label is known no sooner than this after its prediction."""
 
 
 def enrolments(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By person, begins: the newest row of enrolments. Known when `begins` says."""
-    rows = known_in(raw["enrolments"], "begins", "begins", start, end)
+    """Return the feature rows of enrolments; a prediction uses the newest one of its key."""
+    rows = known_in(
+        raw["enrolments"],
+        "begins",
+        "begins",
+        start,
+        end,
+    )
     return rows.select(
         "person",
         "begins",
@@ -49,19 +58,27 @@ def enrolments(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """The rows of enrolments with start <= prediction_time < end, each once."""
-    asked = first(raw["enrolments"], KEY, "begins")
-    asked = asked.with_columns(prediction_time=pl.col("begins"))
-    asked = asked.filter(pl.col("prediction_time") >= start, pl.col("prediction_time") < end)
-    return asked.select("person", "begins", "prediction_time")
+    """Return each row of enrolments once, if start <= prediction_time < end."""
+    rows = first(raw["enrolments"], KEY, "begins")
+    rows = rows.with_columns(prediction_time=pl.col("begins"))
+    rows = rows.filter(pl.col("prediction_time") >= start, pl.col("prediction_time") < end)
+    return rows.select(
+        "person",
+        "begins",
+        "prediction_time",
+    )
 
 
 def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """`visits` of what is predicted in [start, end); the newest row counts."""
+    """Return the labels of the rows predicted in [start, end); the newest label counts."""
     rows = raw["enrolments"].drop_nulls("visits")
-    told = newest(rows, KEY, "begins")
-    told = told.select(*KEY, visits=pl.col("visits").cast(pl.Float64), told="begins")
-    asked = spine(raw, start, end).select(*KEY, "prediction_time")
-    known = pl.max_horizontal("told", pl.col("prediction_time") + LABEL_AFTER)
-    rows = asked.join(told, on=KEY, how="inner").with_columns(label_known_time=known)
+    label = pl.col("visits").cast(pl.Float64)
+    latest = newest(rows, KEY, "begins").select(
+        *KEY,
+        label.alias("visits"),
+        pl.col("begins").alias("label_known_time"),
+    )
+    predicted = spine(raw, start, end).select(*KEY, "prediction_time")
+    known = pl.max_horizontal("label_known_time", pl.col("prediction_time") + LABEL_AFTER)
+    rows = predicted.join(latest, on=KEY, how="inner").with_columns(label_known_time=known)
     return rows.select(*KEY, "prediction_time", "visits", "label_known_time")

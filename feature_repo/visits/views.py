@@ -1,19 +1,22 @@
-"""Feast's side of visits: entities, a source and a view per feature table, one service.
+"""Feast declarations of visits: entities, a view per feature table, and one service.
 
-A view's ttl is how old its newest row may be before it tells nothing: say so where rows age. A
-change of what the model sees is a new service, visits_v2, beside the old one.
+A view's ttl is the greatest age of a row that is still used; FOREVER sets no limit. Replace it
+where rows age. If the model's inputs change, add a service visits_v2 beside this one.
 """
 
 from feast import FeatureService
 
 from feature_repo.declare import FOREVER, integer_key, time_key, view
 
-person_key = integer_key("person")
-begins_key = time_key("begins")
+person_entity = integer_key("person")
+begins_entity = time_key("begins")
 
 enrolments_view = view(
     "enrolments",
-    (person_key, begins_key),
+    (
+        person_entity,
+        begins_entity,
+    ),
     FOREVER,
     numbers=(
         "deductible",
@@ -26,8 +29,22 @@ enrolments_view = view(
         "mental_health",
         "health_index",
     ),
-    counts=("coinsurance", "female", "family_size", "child"),
-    texts=("site", "plan", "health"),
+    counts=(
+        "coinsurance",
+        "female",
+        "family_size",
+        "child",
+    ),
+    texts=(
+        "site",
+        "plan",
+        "health",
+    ),
 )
 
-visits_v1 = FeatureService(name="visits_v1", features=[enrolments_view])
+visits_v1 = FeatureService(
+    name="visits_v1",
+    features=[
+        enrolments_view,
+    ],
+)

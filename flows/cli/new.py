@@ -1,4 +1,4 @@
-"""`mainspring new`: a use case from sample files, by flags or by answering questions."""
+"""Command `mainspring new`: a use case from sample files, by flags or by answers to questions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from configs.errors import BadConfig
@@ -20,137 +21,143 @@ if TYPE_CHECKING:
     from tasks.scaffold.plan import AskQuestion, ScaffoldPlan
 
 
-_OF_A_TABLE = "As table=column"
+_OF_A_TABLE = "As table=column: the column with"
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What the use case shall be called.")],
+    name: Annotated[str, typer.Argument(help="Name of the new use case.")],
     table: Annotated[
         list[str] | None,
-        typer.Option(help="As table=sample files, CSV or Parquet: orders='samples/orders*.csv'."),
+        typer.Option(help="As table=files, CSV or Parquet samples: orders='samples/orders*.csv'."),
     ] = None,
     keys: Annotated[
-        list[str] | None, typer.Option(help="As table=column,column: what names a row.")
+        list[str] | None,
+        typer.Option(help="As table=column,column: the columns that identify a row."),
     ] = None,
     event_time: Annotated[
-        list[str] | None, typer.Option(help=f"{_OF_A_TABLE}: when it happened.")
+        list[str] | None, typer.Option(help=f"{_OF_A_TABLE} the time when it happened.")
     ] = None,
     known_time: Annotated[
-        list[str] | None, typer.Option(help=f"{_OF_A_TABLE}: when you knew it.")
+        list[str] | None, typer.Option(help=f"{_OF_A_TABLE} the time when you knew it.")
     ] = None,
     known_from: Annotated[
         list[str] | None,
-        typer.Option(help="As table=2013-01-31, of a table without times: known since then."),
+        typer.Option(help="As table=2013-01-31: the day that a table without times is known from."),
     ] = None,
     join: Annotated[
         list[str] | None,
-        typer.Option(help="As table=column,column: by what a predicted row finds its rows."),
+        typer.Option(help="As table=column,column: the columns that join it to predicted rows."),
     ] = None,
     predict: Annotated[str, typer.Option(help="The table whose rows are predicted.")] = "",
-    label: Annotated[str, typer.Option(help="What is predicted, as table.column.")] = "",
+    label: Annotated[str, typer.Option(help="The predicted column, as table.column.")] = "",
     kind: Annotated[
         Literal["binary", "regression", "multiclass"] | None,
-        typer.Option(help="Yes or no, a number, or one of several; default: what it looks like."),
+        typer.Option(help="Problem type; the default depends on the label's values."),
     ] = None,
-    positive: Annotated[str, typer.Option(help="The label's value that is the event.")] = "",
+    positive: Annotated[str, typer.Option(help="The label's value that counts as the event.")] = "",
     after: Annotated[
-        str, typer.Option(help="How long after its prediction a label is known, like 30d.")
+        str, typer.Option(help="Time from a prediction until its label is known, like 30d.")
     ] = "",
     schedule: Annotated[
-        Literal["hourly", "daily", "weekly"], typer.Option(help="How often it is scored.")
+        Literal["hourly", "daily", "weekly"], typer.Option(help="How often rows are scored.")
     ] = "daily",
 ) -> None:
-    """Write a use case: YAML, feature module, expectations and test, from sample files.
+    """Create a use case from sample files: YAML, feature module, expectations and test.
 
-    What no flag says is asked, or taken from the samples where nobody can answer. No file is ever
-    overwritten; stopped half-way, it leaves none, or takes away at the next try what it left.
+    In a terminal, the command asks for what no flag gives; elsewhere it uses the proposals from the
+    samples. It never overwrites a file. If it is interrupted, it removes what it wrote, at the
+    latest when it runs again.
     """
     from infra import deployments
     from tasks.scaffold.plan import GivenAnswers
+    from tasks.scaffold.render import render_files
     from tasks.scaffold.resolve import make_plan
-    from tasks.scaffold.write_files import (
-        remove_unfinished,
-        render_files,
-        require_free_names,
-        write_use_case,
-    )
+    from tasks.scaffold.write_files import remove_unfinished, require_free_names, write_use_case
 
     console = Console()
     root = settings().use_cases.resolve().parent
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", name) or keyword.iskeyword(name):
-        raise BadConfig(f"{name!r}: a use case's name is up to 30 small letters, digits and _")
-    remove_unfinished(root, name)  # what was killed half-way
+        raise BadConfig(
+            f"the use case's name {name!r} is invalid. Use up to 30 small letters, digits and _, "
+            "but no Python keyword"
+        )
+    remove_unfinished(root, name)  # files of a process that was killed
     require_free_names(root, name)
-    ask = _asking(console) if sys.stdin.isatty() else _proposed
-    tables = _pairs("--table", table) or _tables(ask)
+    ask = _make_prompt(console) if sys.stdin.isatty() else _use_proposal
+    tables = _parse_pairs("--table", table) or _ask_tables(ask)
     given = GivenAnswers(
-        name=name, tables=tables, keys=_pairs("--keys", keys),
-        event_time=_pairs("--event-time", event_time),
-        known_time=_pairs("--known-time", known_time),
-        known_from=_pairs("--known-from", known_from), join=_pairs("--join", join),
+        name=name, tables=tables, keys=_parse_pairs("--keys", keys),
+        event_time=_parse_pairs("--event-time", event_time),
+        known_time=_parse_pairs("--known-time", known_time),
+        known_from=_parse_pairs("--known-from", known_from), join=_parse_pairs("--join", join),
         predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
     plan = make_plan(given, ask)
     files = render_files(plan)
     with write_use_case(root, name, files):
         deployments.write()
-    _tell(console, plan, list(files), root)
+    _print_result(console, plan, list(files), root)
 
 
-def _tell(console: Console, plan: ScaffoldPlan, files: list[str], root: Path) -> None:
-    """Say what was written, what not, and what to do next."""
-    console.print(_understood(plan))
+def _print_result(console: Console, plan: ScaffoldPlan, files: list[str], root: Path) -> None:
+    """Print the plan, the written files and the next steps."""
+    console.print(_plan_table(plan))
     for path in [*files, "prefect.yaml"]:
         console.print(f"wrote [cyan]{path}[/]")
-    for wrong in all_use_cases().broken.values():
-        console.print("[yellow]another use case, which keeps the deployments that it had:[/]")
-        console.print(str(wrong), markup=False, highlight=False)
-    kept = f"tests/use_cases/{plan.name}"
-    console.print(f"[yellow]{root / kept} holds rows of your sample: look before you commit[/]")
+    for error in all_use_cases().broken.values():
+        console.print("[yellow]another use case is invalid; its deployments were not changed:[/]")
+        console.print(str(error), markup=False, highlight=False)
+    samples = root / "tests" / "use_cases" / plan.name
+    console.print(f"[yellow]{samples} contains rows of your sample: read them before a commit[/]")
     console.print(f"next: [bold]mainspring check {plan.name}[/], then docs/your-own.md")
 
 
-def _understood(plan: ScaffoldPlan) -> Table:
-    """The tables as they were understood."""
-    shown = Table("table", "keys", "happened", "known", "joined by", "inputs", "left out")
+def _plan_table(plan: ScaffoldPlan) -> Table:
+    """Return the plan of each table as a table for the terminal."""
+    columns = ("table", "keys", "event time", "known time", "joined by", "inputs", "left out")
+    shown = Table(*columns)
     for table in plan.tables.values():
-        since = f"from {table.known_from:%Y-%m-%d}" if table.known_from else table.known
-        shown.add_row(
-            table.name, ", ".join(table.keys), "" if table.known_from else table.event, since,
+        known = f"from {table.known_from:%Y-%m-%d}" if table.known_from else table.known
+        cells = (
+            table.name, ", ".join(table.keys), "" if table.known_from else table.event, known,
             ", ".join(table.join), str(len(table.inputs)), ", ".join(table.left_out),
         )  # fmt: skip
+        shown.add_row(*map(escape, cells))
     return shown
 
 
-def _pairs(flag: str, given: list[str] | None) -> dict[str, str]:
-    """What a flag says of each table."""
-    pairs = [each.partition("=") for each in given or []]
+def _parse_pairs(flag: str, values: list[str] | None) -> dict[str, str]:
+    """Return a flag's values by table."""
+    pairs = [value.partition("=") for value in values or []]
     for name, equals, value in pairs:
         if not equals or not value:
-            raise BadConfig(f"{flag} {name}: write it as table=…")
+            raise BadConfig(f"{flag} {name}: the value is incomplete. Write {flag} table=…")
     return {name.strip(): value for name, _, value in pairs}
 
 
-def _tables(ask: AskQuestion) -> dict[str, str]:
-    """The tables that a person names, until no more are named."""
+def _ask_tables(ask: AskQuestion) -> dict[str, str]:
+    """Ask for tables and their files, until no name is given."""
     tables: dict[str, str] = {}
-    while name := ask("--table name=files", "a table (enter: no more)", "" if tables else "rows"):
-        tables[name] = ask(f"--table {name}=…", f"sample files of {name}", f"{name}.csv")
-        if ask is _proposed:
+    question = "Name of a table (empty: no more tables)"
+    while name := ask("--table name=files", question, "" if tables else "rows"):
+        tables[name] = ask(f"--table {name}=…", f"Sample files of {name}", f"{name}.csv")
+        if ask is _use_proposal:
             break
     return tables
 
 
-def _proposed(flag: str, question: str, proposal: str) -> str:
-    """Nobody is there to answer: what the sample proposes."""
+def _use_proposal(flag: str, question: str, proposal: str) -> str:
+    """Answer a question by the proposal, where there is no terminal."""
     if not proposal:
-        raise BadConfig(f"{flag}: {question.rstrip('?')}? Nothing can be proposed; give the flag")
+        raise BadConfig(f"{flag} is missing ({question}), and the sample suggests no value for it")
     return proposal
 
 
-def _asking(console: Console) -> AskQuestion:
+def _make_prompt(console: Console) -> AskQuestion:
+    """Return the function that asks a person in the terminal."""
+
     def ask(_flag: str, question: str, proposal: str) -> str:
         return str(typer.prompt(question, default=proposal, show_default=bool(proposal)))
 
-    console.print("[dim]enter takes what stands in brackets[/]")
+    console.print("[dim]press Enter to take the value in brackets[/]")
     return ask

@@ -1,1 +1,1 @@
-"""`mainspring new`: from sample files and a few answers to a use case that holds at once."""
+"""Scaffolding of `mainspring new`: a complete use case from sample files and a few answers."""

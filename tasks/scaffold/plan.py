@@ -1,8 +1,9 @@
-"""What a new use case will be: what was said of it, and what comes of that and the samples."""
+"""Plan of a new use case: the answers given, and what they and the samples determine."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,11 +15,12 @@ from tasks.scaffold.sample import FEW_VALUES, Sample
 Schedule = Literal["hourly", "daily", "weekly"]
 AskQuestion = Callable[[str, str, str], str]
 """(flag, question, proposal) → answer; the proposal is "" where there is none."""
+_LONGEST_LABEL_NAME = 41
 
 
 @dataclass(frozen=True)
 class GivenAnswers:
-    """What the flags say; those of a table are by its name."""
+    """The values of the command's flags; those of a table are keyed by its name."""
 
     name: str
     tables: Mapping[str, str]
@@ -37,7 +39,7 @@ class GivenAnswers:
 
 @dataclass(frozen=True)
 class InputColumn:
-    """A feature: its name, the column that it is made of, and that one's type."""
+    """A feature: its name, its source column, and that column's type."""
 
     name: str
     column: str
@@ -51,8 +53,9 @@ class InputColumn:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """A table: its sample, keys, times, by which columns its newest row is looked up (`join`),
-    what the model takes of it, and what not, and why.
+    """A table: its sample, keys and times, the features from it, and the columns left out.
+
+    `join` are the columns that look up the newest row. `left_out` gives the reason by column.
     """
 
     sample: Sample
@@ -72,8 +75,10 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """What is predicted: a column of a table, as 1 where it is `positive`, as its number, or as one
-    of `classes`, known `after` the prediction at the earliest.
+    """The label: a column of a table, and how its values are read.
+
+    It is 1 where the column is `positive`, or the column's number, or one of `classes`. It is known
+    `after` the prediction at the earliest.
     """
 
     table: str
@@ -85,8 +90,9 @@ class LabelPlan:
 
     @property
     def name(self) -> str:
-        """The label's name."""
-        return to_name(self.column)
+        """The label's name in the YAML, which allows ASCII letters, digits and _ only."""
+        name = to_name(self.column)[:_LONGEST_LABEL_NAME]
+        return name if name.isascii() else "label"
 
 
 @dataclass(frozen=True)
@@ -101,24 +107,33 @@ class ScaffoldPlan:
 
     @property
     def views(self) -> list[TablePlan]:
-        """The tables that have a view: all that the model takes something of."""
+        """The tables that have a view: all that provide features."""
         return [table for table in self.tables.values() if table.inputs]
 
     @property
-    def asked(self) -> list[str]:
-        """The columns that the spine gives of its table: its keys, and what views are joined by."""
+    def label_column_kind(self) -> ColumnType:
+        """The type of the column that holds the label."""
+        return self.tables[self.label.table].sample.columns[self.label.column]
+
+    @property
+    def spine_columns(self) -> list[str]:
+        """The columns that the spine takes from its table: its keys and the views' join columns."""
         joins = (column for table in self.views for column in table.join)
         return list(dict.fromkeys((*self.subject.keys, *joins)))
 
     @property
     def known_categories(self) -> list[str]:
-        """The spine's columns that are categories themselves."""
-        rows = self.subject.sample.rows
-        texts = (name for name in self.asked if name in self.subject.sample.of("text"))
-        return [name for name in texts if rows[name].n_unique() <= FEW_VALUES]
+        """The spine's columns that are categorical features themselves."""
+        rows, texts = self.subject.sample.rows, self.subject.sample.columns_of("text")
+        return [
+            name
+            for name in self.spine_columns
+            if name in texts and rows[name].n_unique() <= FEW_VALUES
+        ]
 
 
 def to_name(column: str) -> str:
-    """A column's name as a feature's: small letters, digits and underscores."""
-    name = re.sub(r"\W+", "_", column.lower()).strip("_")
+    """Return a column's name as a feature's: small letters, digits and underscores."""
+    words = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", column.lower())).strip("_")
+    name = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in words)
     return name if name[:1].isalpha() else f"x_{name}"

@@ -1,4 +1,4 @@
-"""Sample files of a table that is to land: what columns they have, of which types."""
+"""Sample files of a table: their rows, columns and column types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.ingestion.parsing import cast_column
 from tasks.storage import files
 
 FEW_VALUES = 50
-"""A text of at most so many different values is a category."""
+"""A text column with at most this many different values is a category."""
 _FAMILIES: dict[ColumnType, tuple[type[pl.DataType], ...]] = {
     "text": (pl.String, pl.Categorical, pl.Enum),
     "boolean": (pl.Boolean,),
@@ -24,59 +24,64 @@ _FAMILIES: dict[ColumnType, tuple[type[pl.DataType], ...]] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows of a table's sample files, typed, with the type of each column in the YAML."""
+    """The typed rows of a table's sample files, with the type of each column in the YAML."""
 
     name: str
     suffix: str
-    most: int
-    """Rows of the largest file."""
+    largest_file_rows: int
     rows: pl.DataFrame
     columns: dict[str, ColumnType]
 
-    def of(self, *kinds: ColumnType) -> list[str]:
-        """The columns of some types."""
+    def columns_of(self, *kinds: ColumnType) -> list[str]:
+        """Return the columns of some types."""
         return [name for name, kind in self.columns.items() if kind in kinds]
 
-    def keys(self) -> list[str]:
-        """The first columns that name each row once, as a proposal; none if all do not."""
+    def propose_keys(self) -> list[str]:
+        """Return the first columns that identify each row, or none if no columns do."""
         named: list[str] = []
-        for name in [*self.of("text", "integer"), *self.of("time")]:
+        for name in [*self.columns_of("text", "integer"), *self.columns_of("time")]:
             if self.rows[name].null_count() == 0:
                 named.append(name)
                 if not self.rows.select(named).is_duplicated().any():
-                    return _without_spare(self.rows, named)
+                    return _drop_needless(self.rows, named)
         return []
 
 
 def read_sample(name: str, pattern: str) -> Sample:
-    """The sample files of a table, read alike; BadConfig if there is none, or no row in them."""
+    """Read the sample files of a table.
+
+    Args:
+        name: the table.
+        pattern: a path with wildcards, on a disk or S3; the files have the same format.
+    """
+    flag = f"--table {name}={pattern}"
     paths = files.match_files(pattern)
     if not paths:
-        raise BadConfig(f"--table {name}={pattern}: there is no such file")
+        raise BadConfig(f"{flag}: no such file. Give the path of a sample file")
     suffixes = {PurePosixPath(path).suffix for path in paths}
     if len(suffixes) > 1 or not suffixes <= {".csv", ".parquet"}:
-        raise BadConfig(f"--table {name}={pattern}: the files must all be .csv, or all .parquet")
+        raise BadConfig(f"{flag}: all files must be .csv, or all .parquet")
     frames = [_read(path, name) for path in paths]
-    found = pl.concat(frames, how="diagonal_relaxed")
-    if found.is_empty():
-        raise BadConfig(f"--table {name}={pattern}: the files hold no rows; give some that do")
-    columns = {column: guess_column_type(found[column]) for column in found.columns}
-    rows = found.select(cast_column(found[column], kind) for column, kind in columns.items())
-    most = max(frame.height for frame in frames)
-    return Sample(name, suffixes.pop()[1:], most, rows, columns)
+    raw = pl.concat(frames, how="diagonal_relaxed")
+    if raw.is_empty():
+        raise BadConfig(f"{flag}: the files have no rows. Give files that have some")
+    columns = {column: guess_column_type(raw[column]) for column in raw.columns}
+    rows = raw.select(cast_column(raw[column], kind) for column, kind in columns.items())
+    largest = max(frame.height for frame in frames)
+    return Sample(name, suffixes.pop()[1:], largest, rows, columns)
 
 
 def guess_column_type(column: pl.Series) -> ColumnType:
-    """The narrowest type that holds all values; numbers with leading zeros are text."""
+    """Return the narrowest type that fits all values; numbers with leading zeros are text."""
     if column.dtype == pl.String:
-        return _kind_of_text(column.drop_nulls())
+        return _guess_from_text(column.drop_nulls())
     if column.dtype.is_integer():
         return "integer"
     families = (kind for kind, types in _FAMILIES.items() if column.dtype in types)
     return next(families, "text")
 
 
-def _kind_of_text(values: pl.Series) -> ColumnType:
+def _guess_from_text(values: pl.Series) -> ColumnType:
     if values.is_empty() or values.str.contains(r"^0\d").any():
         return "text"
     for kind in ("integer", "number", "boolean", "time"):
@@ -91,15 +96,15 @@ def _read(path: str, table: str) -> pl.DataFrame:
         if path.endswith(".csv"):
             return pl.read_csv(content, infer_schema=False)
         return pl.read_parquet(content)
-    except pl.exceptions.PolarsError as broken:
-        why = str(broken).splitlines()[0]
-        raise BadConfig(f"--table {table}={path}: not readable: {why}") from broken
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise BadConfig(f"--table {table}={path}: the file is not readable: {reason}") from error
 
 
-def _without_spare(rows: pl.DataFrame, named: list[str]) -> list[str]:
-    """The key without the columns that it does not need."""
-    for name in list(named):
-        fewer = [other for other in named if other != name]
+def _drop_needless(rows: pl.DataFrame, keys: list[str]) -> list[str]:
+    """Return the keys without the columns that are not needed to tell rows apart."""
+    for name in list(keys):
+        fewer = [other for other in keys if other != name]
         if fewer and not rows.select(fewer).is_duplicated().any():
-            named = fewer
-    return named
+            keys = fewer
+    return keys

@@ -1,6 +1,4 @@
-"""How long the spans of a new use case are: from how often its sample predicts, and how late labels
-come.
-"""
+"""Time spans of a new use case: split, gate and retraining window, chosen from its samples."""
 
 from __future__ import annotations
 
@@ -10,20 +8,20 @@ from math import ceil
 
 import polars as pl
 
-from tasks.scaffold.plan import ScaffoldPlan, TablePlan
+from tasks.scaffold.plan import ScaffoldPlan
 
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class TimeSpans:
-    """Days, rows and moments, as the YAML and the test write them.
+    """Days, numbers of rows, and the period of the sample.
 
-    `lag`: how late 19 of 20 labels are known. `start` and `end`: from the first row of the sample
-    to the day after the last label.
+    `label_lag`: the days after which 19 of 20 labels are known. `start` and `end`: the day of the
+    sample's first row, and the day after its last label.
     """
 
-    lag: int
+    label_lag: int
     validation: int
     holdout: int
     window: int
@@ -34,74 +32,67 @@ class TimeSpans:
 
 
 def choose_time_spans(plan: ScaffoldPlan) -> TimeSpans:
-    """A holdout of four weeks or a thousand labelled rows, if that is longer, but no more than an
-    eighth of the sample's span, and a validation of half of that, both in the days whose labels
-    have come; rows as many as the sample promises, at most the usual ones.
+    """Choose the spans from the number of predictions a day and the lag of the labels.
+
+    The labelled part of the holdout is four weeks or 1,000 labelled rows, the longer of both, but
+    at most an eighth of the sample's period. The validation is half of it.
     """
-    asked = _predictions(plan)
-    labelled = asked.filter(pl.col("known").is_not_null())
-    days = _days(asked["asked"].max(), asked["asked"].min())
-    lags = (labelled["known"] - labelled["asked"]).dt.total_seconds() / _DAY.total_seconds()
-    lag = ceil(lags.quantile(0.95) or 0)
-    a_day = max(labelled.height, 1) / days
-    fresh = _between(max(28, ceil(1000 / a_day)), 1, max(days // 8, 1))
+    rows = _predicted_rows(plan)
+    labelled = rows.filter(pl.col("known").is_not_null())
+    days = _count_days(rows["predicted"].min(), rows["predicted"].max())
+    lags = (labelled["known"] - labelled["predicted"]).dt.total_seconds() / _DAY.total_seconds()
+    label_lag = ceil(lags.quantile(0.95) or 0)
+    labels_a_day = max(labelled.height, 1) / days
+    labelled_days = _clamp(max(28, ceil(1000 / labels_a_day)), 1, max(days // 8, 1))
+    times = _sample_times(plan, labelled["known"].max())
     return TimeSpans(
-        lag=lag,
-        validation=_between(fresh // 2, 1, 28),
-        holdout=fresh + lag,
-        window=max(365, days + lag),
-        train_rows=_between(labelled.height // 4, 50, 1000),
-        gate_rows=_between(int(a_day * fresh) // 2, 30, 1000),
-        start=_midnight(_times(plan, "min"), 0),
-        end=_midnight(_last(_times(plan, "max"), labelled["known"].max()), 1),
+        label_lag=label_lag,
+        validation=_clamp(labelled_days // 2, 1, 28),
+        holdout=labelled_days + label_lag,
+        window=max(365, days + label_lag),
+        train_rows=_clamp(labelled.height // 4, 50, 1000),
+        gate_rows=_clamp(int(labels_a_day * labelled_days) // 2, 30, 1000),
+        start=_start_of_day(min(times)),
+        end=_start_of_day(max(times)) + _DAY,
     )
 
 
-def _predictions(plan: ScaffoldPlan) -> pl.DataFrame:
-    """Of each row that is predicted: when it is `asked`, and when its label is `known`."""
+def _predicted_rows(plan: ScaffoldPlan) -> pl.DataFrame:
+    """Return the time of each prediction (`predicted`) and of its label (`known`)."""
     subject, label = plan.subject, plan.label
-    told = plan.tables[label.table]
-    keys = list(subject.keys)
-    asked = subject.sample.rows.group_by(keys).agg(asked=pl.col(subject.known).min())
-    answers = told.sample.rows.drop_nulls(label.column).with_columns(
-        told=pl.lit(told.known_from) if told.known_from else pl.col(told.known)
+    table, keys = plan.tables[label.table], list(subject.keys)
+    predicted = subject.sample.rows.group_by(keys).agg(predicted=pl.col(subject.known).min())
+    labels = table.sample.rows.drop_nulls(label.column).with_columns(
+        newest=pl.lit(table.known_from) if table.known_from else pl.col(table.known)
     )
-    known = pl.max_horizontal("told", pl.col("asked") + label.after)
-    newest = answers.group_by(keys).agg(pl.col("told").max())
-    return asked.join(newest, on=keys, how="left").with_columns(
-        known=pl.when(pl.col("told").is_not_null()).then(known)
+    known = pl.max_horizontal("newest", pl.col("predicted") + label.after)
+    newest = labels.group_by(keys).agg(pl.col("newest").max())
+    return predicted.join(newest, on=keys, how="left").with_columns(
+        known=pl.when(pl.col("newest").is_not_null()).then(known)
     )
 
 
-def _times(plan: ScaffoldPlan, which: str) -> datetime:
-    """The first or the last of all times in the samples."""
-    found = [
-        getattr(table.sample.rows[column], which)()
-        for table in plan.tables.values()
-        for column in _named_times(table)
-    ]
-    found += [table.known_from for table in plan.tables.values() if table.known_from]
-    first: datetime = (min if which == "min" else max)(found)
-    return first
+def _sample_times(plan: ScaffoldPlan, last_label: object) -> list[datetime]:
+    """Return the first and last values of all time columns, and the time of the last label."""
+    times: list[object] = [last_label]
+    for table in plan.tables.values():
+        if table.known_from:
+            times.append(table.known_from)
+        else:
+            columns = (table.sample.rows[name] for name in (table.event, table.known))
+            times += [time for column in columns for time in (column.min(), column.max())]
+    return [time for time in times if isinstance(time, datetime)]
 
 
-def _last(time: datetime, label: object) -> datetime:
-    return max(time, label) if isinstance(label, datetime) else time
+def _start_of_day(time: datetime) -> datetime:
+    return datetime(time.year, time.month, time.day, tzinfo=UTC)
 
 
-def _named_times(table: TablePlan) -> list[str]:
-    return [] if table.known_from else [table.event, table.known]
-
-
-def _midnight(at: datetime, later: int) -> datetime:
-    return datetime(at.year, at.month, at.day, tzinfo=UTC) + later * _DAY
-
-
-def _days(last: object, first: object) -> int:
-    assert isinstance(last, datetime)
+def _count_days(first: object, last: object) -> int:
     assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
     return max((last - first) // _DAY, 1)
 
 
-def _between(number: int, least: int, most: int) -> int:
+def _clamp(number: int, least: int, most: int) -> int:
     return max(least, min(number, most))

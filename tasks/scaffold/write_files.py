@@ -1,4 +1,4 @@
-"""The files of a new use case, written all or not at all."""
+"""Writing the files of a new use case: all of them, or none."""
 
 from __future__ import annotations
 
@@ -11,64 +11,52 @@ from pathlib import Path
 from configs.errors import BadConfig
 from configs.settings import settings
 from infra import fault_injection
-from tasks.scaffold.expectations import write_suites
-from tasks.scaffold.feature_module import write_transforms, write_views
-from tasks.scaffold.plan import ScaffoldPlan
-from tasks.scaffold.test_file import sample_rows_of, write_test_file
-from tasks.scaffold.time_spans import choose_time_spans
-from tasks.scaffold.yaml_file import write_yaml
-
-
-def render_files(plan: ScaffoldPlan) -> dict[str, bytes]:
-    """Every file of a use case, by its path below the project's root."""
-    name, spans = plan.name, choose_time_spans(plan)
-    title = f'"""The use case {name}: its features, its spine and its label."""\n'
-    texts = {
-        f"configs/{name}.yaml": write_yaml(plan, spans),
-        f"feature_repo/{name}/__init__.py": title,
-        f"feature_repo/{name}/transforms.py": write_transforms(plan),
-        f"feature_repo/{name}/views.py": write_views(plan),
-        f"expectations/{name}.py": write_suites(plan),
-        f"tests/use_cases/test_{name}.py": write_test_file(plan, spans),
-    }
-    kept = {f"tests/use_cases/{name}/{file}": rows for file, rows in sample_rows_of(plan).items()}
-    return {path: text.encode() for path, text in texts.items()} | kept
 
 
 def require_free_names(root: Path, name: str) -> None:
-    """BadConfig if a file of a use case of this name is there already."""
-    taken = [
+    """Raise BadConfig if a file of a use case of this name already exists.
+
+    Args:
+        root: the project's root.
+        name: the use case.
+    """
+    existing = [
         path
         for path in (
             f"configs/{name}.yaml", f"feature_repo/{name}/__init__.py",
             f"feature_repo/{name}/transforms.py", f"feature_repo/{name}/views.py",
-            f"expectations/{name}.py", f"tests/use_cases/test_{name}.py",
-            f"tests/use_cases/{name}",
+            f"feature_repo/{name}.py", f"expectations/{name}.py",
+            f"tests/use_cases/test_{name}.py", f"tests/use_cases/{name}",
         )
         if (root / path).exists()
     ]  # fmt: skip
-    if taken:
+    if existing:
         raise BadConfig(
-            f"{', '.join(taken)}: there already, and never overwritten; take another name, or "
-            "remove what is there"
+            f"{', '.join(existing)} already exists and is never overwritten. Choose another name, "
+            "or remove it"
         )
 
 
 @contextmanager
 def write_use_case(root: Path, name: str, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Write the files of a use case below a folder; they are taken back unless the block that
-    follows ends well. A process that is killed leaves a note, by which `take_back` finds them.
+    """Write the files of a use case, and remove them again if the block that follows fails.
 
-    FileExistsError rather than overwriting one.
+    A process that is killed leaves a note, from which `remove_unfinished` knows the files.
+    FileExistsError if a file exists.
+
+    Args:
+        root: the project's root.
+        name: the use case.
+        files: contents by path below the root.
     """
-    if there := [path for path in files if (root / path).exists()]:
-        raise FileExistsError(", ".join(there))
+    if existing := [path for path in files if (root / path).exists()]:
+        raise FileExistsError(", ".join(existing))
     note = _note(name)
-    _put(note, json.dumps({path: _digest(content) for path, content in files.items()}).encode())
+    _write_whole(note, json.dumps({path: _digest(data) for path, data in files.items()}).encode())
     try:
         for path, content in files.items():
             with fault_injection.effect(f"write {path}"):
-                _put(root / path, content)
+                _write_whole(root / path, content)
         yield
     except BaseException:
         remove_unfinished(root, name)
@@ -77,29 +65,34 @@ def write_use_case(root: Path, name: str, files: Mapping[str, bytes]) -> Iterato
 
 
 def remove_unfinished(root: Path, name: str) -> None:
-    """Remove what an unfinished `written` left, but nothing that was changed since."""
+    """Remove what an interrupted `write_use_case` left, except files that were changed since.
+
+    Args:
+        root: the project's root.
+        name: the use case.
+    """
     note = _note(name)
     if not note.exists():
         return
     for path, digest in json.loads(note.read_bytes()).items():
         target = root / path
-        _unfinished(target).unlink(missing_ok=True)
+        _partial(target).unlink(missing_ok=True)
         if target.exists() and _digest(target.read_bytes()) == digest:
             target.unlink()
         if target.parent.name == name:
-            with suppress(OSError):  # not there, or not empty
+            with suppress(OSError):  # does not exist, or is not empty
                 target.parent.rmdir()
     note.unlink()
 
 
-def _put(target: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a file so that it is never seen half written."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _unfinished(target).write_bytes(content)
-    _unfinished(target).replace(target)
+    _partial(target).write_bytes(content)
+    _partial(target).replace(target)
 
 
-def _unfinished(target: Path) -> Path:
+def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.new")
 
 

@@ -189,8 +189,8 @@ def test_a_sample_in_a_bucket_is_the_one_on_a_disk(bucket, tmp_path, suffix):
     here = read_sample("orders", f"{tmp_path}/*.{suffix}")
     there = read_sample("orders", f"s3://{bucket}/samples/*.{suffix}")
     assert there.rows.equals(here.rows)
-    assert (there.columns, there.suffix, there.most) == (here.columns, suffix, 2)
-    with pytest.raises(BadConfig, match="there is no such file"):
+    assert (there.columns, there.suffix, there.largest_file_rows) == (here.columns, suffix, 2)
+    with pytest.raises(BadConfig, match="no such file"):
         read_sample("orders", f"s3://{bucket}/none/*.{suffix}")
     with pytest.raises(BadConfig, match="bucket nobody-made-it not found"):
         read_sample("orders", f"s3://nobody-made-it/*.{suffix}")

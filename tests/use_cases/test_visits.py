@@ -1,4 +1,4 @@
-"""The use case visits holds, and its sample goes all the way to a training set."""
+"""The use case visits: its sample passes every step up to a training set."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ START = datetime(1975, 1, 1, tzinfo=UTC)
 END = datetime(1980, 12, 24, tzinfo=UTC)
 
 
-def test_the_sample_goes_all_the_way_to_a_training_set(home):
+def test_the_sample_passes_every_step_up_to_a_training_set(home):
     trial = Trial("visits", START, END)
     assert trial.refused() == []
     assert trial.quarantined() == {}

@@ -1,4 +1,4 @@
-"""A new use case is settled from samples; what the samples contradict is told with the way out."""
+"""Scaffolding: plans from samples, generated files, and errors that say what to do."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from configs.schema.costs import ClassCost
 from configs.schema.loading import load_use_case
 from configs.settings import ROOT
 from feature_repo.visits.source import write_csv
-from tasks.scaffold.expectations import write_suites
 from tasks.scaffold.plan import GivenAnswers, ScaffoldPlan
+from tasks.scaffold.render import render_files
 from tasks.scaffold.resolve import make_plan
 from tasks.scaffold.sample import guess_column_type
-from tasks.scaffold.test_file import sample_rows_of
-from tasks.scaffold.write_files import render_files, require_free_names, write_use_case
+from tasks.scaffold.sample_rows import encode_sample_rows
+from tasks.scaffold.write_files import require_free_names, write_use_case
 
 ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
 1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon
@@ -62,7 +62,7 @@ def test_what_is_not_said_comes_from_the_samples(folder):
     assert [i.name for i in customers.inputs] == ["region", "score"]
     assert customers.left_out == {"since": "never changes"}
     assert (plan.label.kind, plan.label.positive) == ("binary", "no")
-    assert plan.asked == ["order", "customer"]
+    assert plan.spine_columns == ["order", "customer"]
 
 
 def test_what_is_written_loads_and_overwrites_nothing(folder, home):
@@ -139,7 +139,7 @@ def test_some_texts_are_proposed_as_classes(parcels, home):
         use_case = load_use_case("payment", parcels / "configs")
     assert use_case.label.classes == plan.label.classes
     assert use_case.evaluation.cost == ClassCost(wrong=1)
-    assert b'size=pl.col("size").cast(pl.String)' in files["feature_repo/payment/transforms.py"]
+    assert b'label = pl.col("size").cast(pl.String)' in files["feature_repo/payment/transforms.py"]
 
 
 def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
@@ -160,7 +160,11 @@ def test_one_of_some_texts_may_be_the_event(parcels):
     ("label", "kind", "said"),
     [
         ("size", "regression", "--kind regression: size is text, like ['small']"),
-        ("paid", "multiclass", "--kind multiclass: paid is text with 2 values; it takes texts"),
+        (
+            "paid",
+            "multiclass",
+            "--kind multiclass: paid is text with 2 values. Multiclass needs texts",
+        ),
         ("weight", "multiclass", "--kind multiclass: weight is number with 5 values"),
     ],
 )
@@ -171,13 +175,13 @@ def test_a_kind_that_does_not_fit_is_told_with_the_way_out(parcels, label, kind,
 
 
 def test_the_test_keeps_what_its_predictions_look_up(folder):
-    kept = sample_rows_of(settled(folder))
+    kept = encode_sample_rows(settled(folder))
     assert set(kept) == {"orders.csv", "customers.csv"}
     assert kept["customers.csv"].decode().splitlines()[0] == "customer,since,region,score"
 
 
 def test_suites_are_as_wide_again_as_the_sample(folder):
-    text = write_suites(settled(folder))
+    text = render_files(settled(folder))["expectations/payment.py"].decode()
     assert 'between("amount", 0, 14)' in text
     assert 'there("gift")' in text
     assert 'there("note")' not in text
@@ -187,27 +191,30 @@ def test_suites_are_as_wide_again_as_the_sample(folder):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"tables": {}}, "--table: name at least one"),
-        ({"tables": {"orders": "none*.csv"}}, "there is no such file"),
-        ({"tables": {"spine": "{folder}/orders.csv"}}, "--table spine: a table's name"),
-        ({"keys": {"orders": "number"}}, "no column 'number'; there are: order, customer"),
-        ({"keys": {"orders": "amount"}}, "amount is missing in 1 rows; a key is"),
+        ({"tables": {}}, "--table: none is given"),
+        ({"tables": {"orders": "none*.csv"}}, "no such file"),
+        (
+            {"tables": {"spine": "{folder}/orders.csv"}},
+            "--table spine: the table's name is invalid",
+        ),
+        ({"keys": {"orders": "number"}}, "no column 'number'. Columns: order, customer"),
+        ({"keys": {"orders": "amount"}}, "amount is missing in 1 rows. A key is"),
         ({"event_time": {"orders": "when"}}, "--event-time orders=when: the column is text, like"),
         (
             {"event_time": {"orders": "loaded"}, "known_time": {"orders": "ordered"}},
             None,  # all are announced before they happen: a schedule
         ),
-        ({"known_from": {"customers": "soon"}}, "--known-from customers=soon: no date"),
+        ({"known_from": {"customers": "soon"}}, "--known-from customers=soon: the date is invalid"),
         ({"known_from": {"orders": "2024-01-01"}}, "the table has no time"),
-        ({"predict": "clients"}, "no such table; there are: orders, customers"),
-        ({"label": "orders.payed"}, "--label orders.payed: no such column"),
-        ({"label": "orders.order"}, "it is a key or a time"),
+        ({"predict": "clients"}, "table not found. Tables: orders, customers"),
+        ({"label": "orders.payed"}, "--label orders.payed: column not found"),
+        ({"label": "orders.order"}, "the column is a key or a time"),
         ({"label": "customers.score"}, "customers has no column order"),
         ({"label": ""}, "--label: give it"),
         ({"event_time": {"orders": "none"}}, "the table has no time"),
-        ({"positive": "maybe"}, "--positive maybe: paid never is; it is no, yes"),
+        ({"positive": "maybe"}, "--positive maybe: no value of paid. Values: no, yes"),
         ({"after": "a week"}, "--after a week: "),
-        ({"join": {"customers": "region"}}, "region must be a text or a whole number of orders"),
+        ({"join": {"customers": "region"}}, "region must be a text or a whole number in orders"),
     ],
 )
 def test_a_wrong_answer_is_told_with_the_way_out(folder, flags, said):
@@ -224,7 +231,7 @@ def test_a_wrong_answer_is_told_with_the_way_out(folder, flags, said):
 
 def test_dates_out_of_order_are_told_with_an_example(folder):
     (folder / "orders.csv").write_text(ORDERS.replace("2024-01-03T06", "2023-01-03T06"))
-    with pytest.raises(BadConfig, match=r"it lies before ordered in 1 of 3 rows, like \(datetime"):
+    with pytest.raises(BadConfig, match=r"it is before ordered in 1 of 3 rows, like \(datetime"):
         settled(folder)
 
 
@@ -233,7 +240,7 @@ HEAD = "order,ordered,loaded,size,paid"
 
 def test_a_sample_that_says_nothing_beside_the_label_is_refused(folder):
     (folder / "orders.csv").write_text(f"{HEAD}\n1,2024-01-01,2024-01-01,s,yes\n")
-    said = r"beside keys, times and label no column is left .* \(orders.size never changes\)"
+    said = r"no column can be an input of the model.* \(orders.size never changes\)"
     with pytest.raises(BadConfig, match=said):
         settled(folder, tables={"orders": f"{folder}/orders.csv"}, known_from={}, positive="yes")
 
@@ -247,7 +254,7 @@ def test_a_model_may_take_nothing_but_categories(folder):
 
 def test_a_sample_without_rows_is_refused(folder):
     (folder / "orders.csv").write_text(ORDERS.splitlines()[0])
-    with pytest.raises(BadConfig, match="the files hold no rows"):
+    with pytest.raises(BadConfig, match="the files have no rows"):
         settled(folder)
 
 
