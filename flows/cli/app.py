@@ -1,4 +1,4 @@
-"""The `mainspring` command: what a person may ask of a use case, and the demo."""
+"""The `mainspring` command line: status, decisions, explanations, servers, replay and demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from configs.clock import utc_or_now
 from configs.errors import MainspringError
@@ -21,9 +22,11 @@ from configs.settings import settings
 from flows.cli.new import new
 from flows.cli.replay import replay
 from flows.cli.servers import deploy, deployments, down, up
+from tasks.reporting.formats import format_moment
+from tasks.reporting.terminal import render_text
 
 app = typer.Typer(
-    help="Keeps a tabular model good in production, on its own.",
+    help="Keep tabular models good in production: monitor, retrain, promote, roll back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,24 +34,28 @@ app = typer.Typer(
 )
 
 console = Console()
-Name = Annotated[str, typer.Argument(help="The use case: a file of configs/ without .yaml.")]
-Version = Annotated[int, typer.Argument(help="A version of its model.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
-By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who says so.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-AsOf = Annotated[datetime | None, typer.Option(help="From which moment on, UTC (default: now).")]
+Name = Annotated[
+    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
+]
+Version = Annotated[int, typer.Argument(help="Version of the model.")]
+Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
+By = Annotated[
+    str,
+    typer.Option(default_factory=getpass.getuser, help="Your name, recorded in the ledger."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+AsOf = Annotated[datetime | None, typer.Option(help="When it takes effect, UTC (default: now).")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Register a command that shows Mainspring's own errors as a message and exit code 1."""
+    """Register a command that prints Mainspring's own errors as a sentence, with exit code 1."""
 
     @functools.wraps(function)
     def guarded(*args: object, **kwargs: object) -> None:
         try:
             function(*args, **kwargs)
         except MainspringError as error:
-            console.print(f"[bold red]{type(error).__name__}[/]", end=" ")
-            console.print(str(error), markup=False, highlight=False)
+            console.print(Text.assemble(("Error:", "bold red"), " ", render_text(str(error))))
             raise typer.Exit(1) from error
 
     return app.command()(guarded)
@@ -62,13 +69,14 @@ command(deploy)
 @command
 def check(use_case: Name) -> None:
     """Check a use case without side effects: YAML, suites, Feast, features on real rows."""
-    from tasks.checks.use_case import check_use_case as checks
+    from tasks.checks.use_case import check_use_case
 
+    marks = {"ok": ("✓", "green"), "skipped": ("–", "yellow"), "wrong": ("✗", "red")}
     failed = 0
-    for finding in checks(use_case):
-        mark = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "wrong": "[red]✗[/]"}
-        console.print(mark[finding.verdict], f"[bold]{finding.what}[/]", end=" ")
-        console.print(finding.detail, markup=False, highlight=False)
+    for finding in check_use_case(use_case):
+        subject = render_text(finding.subject, "bold")
+        detail = render_text(finding.detail)
+        console.print(Text.assemble(marks[finding.verdict], " ", subject, " ", detail))
         failed += finding.verdict == "wrong"
     if failed:
         raise typer.Exit(1)
@@ -79,27 +87,27 @@ command(new)
 
 @command
 def status(
-    use_case: Annotated[str | None, typer.Argument(help="One use case (default: all).")] = None,
+    use_case: Annotated[str | None, typer.Argument(help="Use case (default: all).")] = None,
 ) -> None:
-    """Show the champion, the last windows and the open episodes."""
+    """Show the champion, the open episodes and the last monitored windows."""
     from flows.cli.views.ledger import status_view
 
     if use_case:
         console.print(status_view(load_use_case(use_case)))
         return
-    found = all_use_cases()
-    for each in found.sound:
+    use_cases = all_use_cases()
+    for each in use_cases.sound:
         console.print(status_view(each))
-    found.require_all("The others are above.")
+    use_cases.require_all("The other use cases are shown above.")
 
 
 @command
 def history(
     use_case: Name,
     full: Annotated[bool, typer.Option(help="Print each entry's evidence as JSON.")] = False,
-    gates: Annotated[bool, typer.Option(help="Print each decision's table of gates.")] = False,
+    gates: Annotated[bool, typer.Option(help="Print each decision's gate checks.")] = False,
 ) -> None:
-    """Show the ledger: what happened to a model, when, by whom, on what evidence."""
+    """Show a model's ledger: each event with its time and evidence, oldest first."""
     from flows.cli.views.ledger import history_view
 
     console.print(history_view(load_use_case(use_case).name, full=full, gates=gates))
@@ -107,7 +115,7 @@ def history(
 
 @command
 def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsOf = None) -> None:
-    """Make a version champion around the gate; the bake window watches it like any other."""
+    """Promote a version manually, without the gate; the bake window still applies."""
     from tasks.ledger.log import open_ledger
     from tasks.promotion.champion_alias import sync_champion_alias
     from tasks.promotion.manual_promotion import promote_manually
@@ -116,8 +124,8 @@ def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsO
     entry = promote_manually(open_ledger(), case, version, utc_or_now(as_of), by, reason)
     sync_champion_alias(open_ledger(), use_case)
     until = entry.evidence.get("bake_until")
-    watched = f", watched until {until:.16}" if until else ""
-    console.print(f"version {version} is champion from {entry.at:%Y-%m-%d %H:%M} UTC on{watched}")
+    bake = f"; the bake window ends {until:.16}" if until else ""
+    console.print(f"version {version} is champion from {format_moment(entry.at)} UTC on{bake}")
 
 
 @command
@@ -127,10 +135,11 @@ def rollback(
     by: By,
     as_of: AsOf = None,
     further: Annotated[
-        bool, typer.Option("--further", help="Also after a rollback: one champion more back.")
+        bool,
+        typer.Option("--further", help="Go back one more champion, even right after a rollback."),
     ] = False,
 ) -> None:
-    """Bring the champion before back; needs the ledger and the registry, no server and no data."""
+    """Restore the previous champion; needs the ledger and the registry, no server and no data."""
     from tasks.ledger.log import open_ledger
     from tasks.promotion.champion_alias import sync_champion_alias
     from tasks.promotion.rollback import roll_back_by_hand
@@ -139,35 +148,38 @@ def rollback(
     entry = roll_back_by_hand(open_ledger(), name, utc_or_now(as_of), by, reason, further=further)
     version = sync_champion_alias(open_ledger(), name)
     if entry is None:
-        console.print(f"somebody else was faster: version {version} is champion now")
+        console.print(
+            f"another process already changed the champion: version {version} is champion now"
+        )
     else:
-        console.print(f"version {version} reigns again from {entry.at:%Y-%m-%d %H:%M} UTC on")
+        moment = format_moment(entry.at)
+        console.print(f"version {version} is champion again from {moment} UTC on")
 
 
 @command
 def approve(use_case: Name, version: Version, reason: Reason, by: By) -> None:
-    """Let a version in that passed the gate and waits for a person."""
-    _answer(use_case, version, by, reason, yes=True)
+    """Approve a version that passed the gate and waits for approval."""
+    _record_answer(use_case, version, by, reason, approve=True)
 
 
 @command
 def reject(use_case: Name, version: Version, reason: Reason, by: By) -> None:
-    """Refuse a version that passed the gate and waits for a person."""
-    _answer(use_case, version, by, reason, yes=False)
+    """Reject a version that passed the gate and waits for approval."""
+    _record_answer(use_case, version, by, reason, approve=False)
 
 
-def _answer(use_case: str, version: int, by: str, reason: str, *, yes: bool) -> None:
+def _record_answer(use_case: str, version: int, by: str, reason: str, *, approve: bool) -> None:
     from infra import environment
     from tasks.ledger.log import open_ledger
     from tasks.promotion.approval import ApprovalAnswer, record_approval, resume_approval_run
 
     name = load_use_case(use_case).name
-    answer = ApprovalAnswer(approve=yes, by=by, why=reason)
-    entry, mine = record_approval(open_ledger(), name, version, answer, utc_or_now())
-    said = "" if mine else " already"
-    console.print(f"version {version} was {entry.what} by {entry.actor}{said}")
+    answer = ApprovalAnswer(approve=approve, by=by, why=reason)
+    entry, is_new = record_approval(open_ledger(), name, version, answer, utc_or_now())
+    already = "" if is_new else "already "
+    console.print(render_text(f"version {version} was {already}{entry.what} by {entry.actor}"))
     if not (environment.join() and resume_approval_run(entry)):
-        console.print("no run waits for it: the next reconcile goes on from the ledger")
+        console.print("no run waits for the answer: the next reconcile run continues from it")
 
 
 @command
@@ -176,49 +188,50 @@ def explain(
     key: Annotated[
         str,
         typer.Argument(
-            help="Which prediction: the values of spine.keys in order, a/b/2013-07-04, or by name, "
-            "key=a,other=b,… A wrong one is answered with one that exists."
+            help="Key of the prediction: the values of spine.keys in order, like a/b/2013-07-04, "
+            "or by name, like key=a,other=b. If the key is unknown, an existing one is suggested."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Say why a prediction came out as it did: model, inputs and their times, contributions.
+    """Explain one prediction: model, inputs with their times, and contributions.
 
-    A contribution is what an input adds to the answer (in points of probability, of classes that of
-    the decided one, or in the label's unit), against the version's own background rows (Shapley
-    values). The other models' answers to the same row are beside it.
+    A contribution is what an input adds to the prediction (Shapley values against the version's
+    background rows). Its unit is a point of probability, or the label's unit. For multiclass models
+    it concerns the decided class. Predictions of the other versions stand beside it.
     """
     from flows.cli.views.explanation import explanation_view
-    from tasks.scoring.explain import explain_prediction as explanation_of
+    from tasks.scoring.explain import explain_prediction
 
     case = load_use_case(use_case)
-    with console.status("reading the row as it was known"):
-        found = explanation_of(case, key, utc_or_now())
+    with console.status("reading the features as they were known"):
+        explanation = explain_prediction(case, key, utc_or_now())
     if as_json:
-        console.print_json(data=asdict(found), default=str)
+        console.print_json(data=asdict(explanation), default=str)
     else:
-        console.print(explanation_view(found))
+        console.print(explanation_view(explanation))
 
 
 @command
 def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None:
-    """Train a version again from what its card recorded, and compare the answers.
+    """Train a version again from its recorded data and code, and compare the predictions.
 
-    Tables are read at the recorded versions, the code is taken out of git at the recorded
-    revision, and nothing is written or registered. Exit code 1 if the answers differ.
+    Tables are read at the recorded versions, and the code comes from git at the recorded revision.
+    Nothing is written or registered. The exit code is 1 if the predictions differ.
     """
     from flows.cli.views.explanation import reproduction_view
-    from tasks.training.reproduce import as_dict
-    from tasks.training.reproduce import reproduce_version as again
+    from tasks.training.reproduce import as_dict, reproduce_version
 
     case = load_use_case(use_case)
     with console.status("opening the version") as status:
-        found = again(case, version, lambda step: status.update(f"{step} …"))
+        reproduction = reproduce_version(
+            case, version, lambda step: status.update(render_text(f"{step} …"))
+        )
     if as_json:
-        console.print_json(data=as_dict(found))
+        console.print_json(data=as_dict(reproduction))
     else:
-        console.print(reproduction_view(found))
-    if not found.equal:
+        console.print(reproduction_view(reproduction))
+    if not reproduction.equal:
         raise typer.Exit(1)
 
 
@@ -228,17 +241,20 @@ command(deployments)
 @command
 def demo(
     use_case: Annotated[
-        str | None, typer.Argument(help="A use case with a demo section (default: the first one).")
+        str | None, typer.Argument(help="Use case with a demo section (default: the first one).")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Stop early, on a day like 2013-07-01.")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder that the demo may erase.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day, like 2013-07-01.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="State folder of the demo; an earlier demo is erased.")
+    ] = None,
 ) -> None:
-    """Play the whole loop on real data: land, ingest, train, promote, then week after week."""
-    # before Prefect is imported: a terminal wants progress, the UI has every line
+    """Run the whole loop on real data: land, ingest, train and promote, then week after week."""
+    # set before Prefect is imported: a terminal shows progress, and the UI has every log line
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    from flows.cli.demo import play, playable
+    from flows.cli.demo import find_demo_use_case, run_demo
 
-    if not play(console, use_case or playable(), until, state or settings().state / "demo"):
+    name = use_case or find_demo_use_case()
+    if not run_demo(console, name, until, state or settings().state / "demo"):
         raise typer.Exit(1)
 
 

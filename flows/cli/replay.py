@@ -1,4 +1,4 @@
-"""The replay command: policies tried on history, with a progress line for each, and the page."""
+"""The `replay` command: retraining policies on history, with progress bars and a report."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import load_policies
+from tasks.reporting.table import transpose_table
+from tasks.reporting.terminal import render_terminal, render_text
 
 if TYPE_CHECKING:
     from tasks.replay.run import Replay
@@ -26,33 +28,34 @@ Phases = dict[str, float]
 
 
 def replay(
-    use_case: Annotated[str, typer.Argument(help="The use case: a file of configs/.")],
+    use_case: Annotated[
+        str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
+    ],
     more: Annotated[
-        list[str] | None, typer.Argument(help="More policies: what a shell makes of a *.yaml.")
+        list[str] | None,
+        typer.Argument(help="More policies; lets a shell expand --policy *.yaml."),
     ] = None,
     *,
     since: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC).")
+        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC).")
     ],
-    until: Annotated[
-        datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day (UTC).")
-    ],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC).")],
     policy: Annotated[
-        list[str], typer.Option(help="A name of configs/policies, or a file; several times.")
+        list[str], typer.Option(help="Policy: a name in configs/policies, or a file; repeatable.")
     ],
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Policies at once (default: the CPUs).")
+        int | None, typer.Option(min=1, help="Policies that run at once (default: number of CPUs).")
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Erase what an earlier replay left, and begin anew.")
+        bool, typer.Option("--again", help="Erase an earlier replay of the period and start over.")
     ] = False,
 ) -> None:
-    """Replay policies over history, in logical time and with labels arriving when they arrived.
+    """Replay retraining policies over history, each label at the time when it arrived.
 
-    Reads the lake as it is now and writes nowhere else than into a folder of its own. Killed and
-    started again, it goes on where it was, and comes to the same numbers.
+    It reads the lake as it is now, and writes only into its own folder. An interrupted replay
+    continues where it stopped, with the same results.
     """
-    # before Prefect is imported: its server is not asked, and has nothing to say
+    # set before Prefect is imported: a replay uses no server, and has no log lines to show
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
     start, end = (day.replace(tzinfo=UTC) for day in (since, until + timedelta(days=1)))
     if start >= end:
@@ -60,12 +63,12 @@ def replay(
     policies = load_policies([*policy, *(more or [])])
     from tasks.replay.run import prepare_replay
 
-    found = prepare_replay(load_use_case(use_case), start, end, policies, again=again)
-    show(Console(), found, jobs or os.cpu_count() or 1)
+    prepared = prepare_replay(load_use_case(use_case), start, end, policies, again=again)
+    run_replay(Console(), prepared, jobs or os.cpu_count() or 1)
 
 
-def show(console: Console, replay: Replay, at_once: int) -> None:
-    """Play what is left of a replay, then compare, write and print what it came to."""
+def run_replay(console: Console, replay: Replay, at_once: int) -> None:
+    """Run the unfinished policies of a replay, compare all, and write and print the report."""
     from tasks.replay import tables
     from tasks.replay.compare import compare_policies, save_comparison
     from tasks.replay.mlflow_log import log_replay
@@ -74,72 +77,54 @@ def show(console: Console, replay: Replay, at_once: int) -> None:
     from tasks.replay.run import share_features
 
     phases: Phases = {}
-    console.print(f"[bold]{replay.plan.use_case.title}[/]  {tables.describe_period(replay)}")
-    with timed(phases, "features"), console.status("joining the features of the whole period"):
+    title = render_text(replay.plan.use_case.title, "bold")
+    console.print(Text.assemble(title, f"  {tables.describe_period(replay)}"))
+    with measure_phase(phases, "features"), console.status("joining the features of the period"):
         share_features(replay)
-    with timed(phases, "policies"):
-        play(console, replay, at_once)
-    with timed(phases, "comparison"), console.status("comparing the policies"):
-        found, seconds = compare_policies(replay), read_cpu_seconds(replay)
-        numbers = save_comparison(found, replay.folder)
-    with console.status("writing the page, and a run for each policy into MLflow"):
-        page = write_replay_page(replay, found, seconds, phases)
-        log_replay(replay, found, seconds, page)
-    console.print(turned("what each policy came to", tables.outcome_rows(replay, found, seconds)))
-    console.print(table("against each other", tables.difference_rows(found)))
-    for warning in tables.list_warnings(found):
-        console.print(f"[yellow]![/] {warning}")
-    console.print(turned("CPU seconds by kind of work", tables.timing_rows(seconds)))
-    console.print(tables.format_seconds(phases))
-    for name, path in (("page", page), ("picture", page.with_suffix(".png")), ("numbers", numbers)):
-        console.print(f"{name:8} {path}", highlight=False, soft_wrap=True)
+    with measure_phase(phases, "policies"):
+        show_progress(console, replay, at_once)
+    with measure_phase(phases, "comparison"), console.status("comparing the policies"):
+        comparison, seconds = compare_policies(replay), read_cpu_seconds(replay)
+        numbers = save_comparison(comparison, replay.folder)
+    with console.status("writing the report, and an MLflow run for each policy"):
+        page = write_replay_page(replay, comparison, seconds, phases)
+        log_replay(replay, comparison, seconds, page)
+    outcomes = tables.tabulate_outcomes(replay, comparison, seconds)
+    console.print(render_terminal(transpose_table(outcomes)))
+    console.print(render_terminal(tables.tabulate_differences(comparison)))
+    for warning in tables.list_warnings(comparison):
+        console.print(Text.assemble(("!", "yellow"), " ", render_text(warning)))
+    console.print(render_terminal(transpose_table(tables.tabulate_cpu_seconds(seconds))))
+    console.print(tables.describe_phases(phases))
+    for name, path in (("report", page), ("chart", page.with_suffix(".png")), ("numbers", numbers)):
+        console.print(render_text(f"{name:8} {path}"), soft_wrap=True)
 
 
-def play(console: Console, replay: Replay, at_once: int) -> None:
-    """Play all policies, with a line for each."""
+def show_progress(console: Console, replay: Replay, at_once: int) -> None:
+    """Run the unfinished policies, with a progress bar for each."""
     from tasks.replay.run import run_policies
 
     bar = Progress(
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TextColumn("{task.fields[at]}"), console=console,
+        TextColumn("{task.description}", style="bold", markup=False), BarColumn(),
+        MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[at]}"),
+        console=console,
     )  # fmt: skip
     jobs = replay.jobs
     with bar:
-        lines = {name: bar.add_task(name, total=len(of.steps), at="") for name, of in jobs.items()}
+        lines = {
+            name: bar.add_task(name, total=len(job.steps), at="") for name, job in jobs.items()
+        }
 
-        def tell(policy: str, done: int, steps: int) -> None:
+        def report(policy: str, done: int, steps: int) -> None:
             at = jobs[policy].steps[done - 1].at
             bar.update(lines[policy], completed=done, total=steps, at=f"{at:%Y-%m-%d}")
 
-        run_policies(replay, at_once, tell)
+        run_policies(replay, at_once, report)
 
 
 @contextmanager
-def timed(phases: Phases, name: str) -> Iterator[None]:
-    """Keep how many seconds of the clock something took."""
-    began = time.monotonic()
+def measure_phase(phases: Phases, name: str) -> Iterator[None]:
+    """Record the seconds of wall time that the block takes."""
+    start = time.monotonic()
     yield
-    phases[name] = time.monotonic() - began
-
-
-def table(title: str, rows: list[dict[str, str]]) -> Table:
-    """Rows that share their keys, as a terminal shows them."""
-    found = Table(title=title, title_justify="left")
-    for column in rows[0] if rows else ():
-        found.add_column(column, overflow="fold")
-    for row in rows:
-        found.add_row(*row.values())
-    return found
-
-
-def turned(title: str, rows: list[dict[str, str]]) -> Table:
-    """As `table`, with a column for each row: its first value is the column's name."""
-    names = [next(iter(row.values())) for row in rows]
-    subjects = list(rows[0])[1:] if rows else []
-    return table(
-        title,
-        [
-            {"": subject, **{name: row[subject] for name, row in zip(names, rows, strict=True)}}
-            for subject in subjects
-        ],
-    )
+    phases[name] = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""`mainspring up`, `down`, `deploy` and `deployments`: servers, and what they are told."""
+"""The commands `up`, `down`, `deploy` and `deployments`: servers and their deployments."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from configs.schema.loading import all_use_cases
 from configs.settings import settings
+from tasks.reporting.terminal import render_text
 
 _console = Console()
-_MEANWHILE = (
-    "Every other use case is deployed as its file asks. What prefect.yaml has of these is kept, "
-    "and their runs fail with this message: mend the files, then mainspring deployments --write"
+_WITHOUT_INVALID = (
+    "Every valid use case is deployed. The invalid ones keep their deployments in prefect.yaml, "
+    "and their runs fail with this message. Correct the files, then run "
+    "mainspring deployments --write"
 )
 
 
@@ -27,23 +30,23 @@ def up(
 ) -> None:
     """Start the Prefect server, a worker and the MLflow UI, and apply the deployments.
 
-    A use case that does not hold stops no other: it is named, and the exit code is 1.
+    An invalid use case stops no other one. It is named, and the exit code is 1.
     """
     from infra import stack
 
-    _console.print(f"state folder [cyan]{settings().state}[/]")
+    _print("state folder ", (str(settings().state), "cyan"))
     with _console.status("starting the servers (the first time takes a minute)"):
         running = stack.up(schedules=schedules)
     addresses = Table.grid(padding=(0, 2))
     for name, address in running.addresses.items():
-        addresses.add_row(name, f"[link={address}]{address}[/link]")
+        addresses.add_row(name, render_text(address, f"link {address}"))
     _console.print(addresses)
     api = f"PREFECT_API_URL={settings().prefect_url}/api"
-    _console.print(f"for prefect's own commands: [bold]export {api}[/]", soft_wrap=True)
-    _tell_missing(running.missing_blocks)
-    own = f"MAINSPRING_STATE={settings().state}"
-    _console.print(f"stop them with [bold]{own} mainspring down[/]", soft_wrap=True)
-    all_use_cases().require_all(_MEANWHILE)
+    _print("for Prefect's own commands: ", (f"export {api}", "bold"))
+    _print_missing_blocks(running.missing_blocks)
+    state = f"MAINSPRING_STATE={settings().state}"
+    _print("stop them with ", (f"{state} mainspring down", "bold"))
+    all_use_cases().require_all(_WITHOUT_INVALID)
 
 
 def down() -> None:
@@ -51,20 +54,22 @@ def down() -> None:
     from infra import stack
 
     stopped = stack.down()
-    nothing = f"nothing of ours was running for {settings().state}"
-    _console.print("stopped " + ", ".join(stopped) if stopped else nothing, soft_wrap=True)
+    nothing = f"nothing started by mainspring up was running for {settings().state}"
+    _print("stopped " + ", ".join(stopped) if stopped else nothing)
 
 
 def deploy(
-    schedules: Annotated[bool, typer.Option(help="Expect the runs that go by the clock.")] = True,
+    schedules: Annotated[
+        bool, typer.Option(help="Let the deployments run on their schedules.")
+    ] = True,
 ) -> None:
-    """Tell the server of PREFECT_API_URL of the work pool, deployments and automations."""
+    """Apply work pool, deployments and automations to the server at `PREFECT_API_URL`."""
     from infra import deploy
     from tasks.ledger.log import open_ledger
 
-    open_ledger().prepare()  # now it is said if its database is not there
-    _tell_missing(deploy.deploy(schedules=schedules))
-    _console.print(f"deployed to {os.environ['PREFECT_API_URL']}")
+    open_ledger().prepare()  # fails here, and not in the first run, if its database is missing
+    _print_missing_blocks(deploy.deploy(schedules=schedules))
+    _print(f"deployed to {os.environ['PREFECT_API_URL']}")
 
 
 def deployments(
@@ -72,9 +77,9 @@ def deployments(
         bool, typer.Option("--write", help="Write prefect.yaml instead of comparing it.")
     ] = False,
 ) -> None:
-    """Compare prefect.yaml with what the use cases' YAML files ask for, or write it.
+    """Compare prefect.yaml with the use cases' YAML files, or write it.
 
-    A use case that does not hold keeps what is there of it; it is named, and the exit code is 1.
+    An invalid use case keeps its deployments. It is named, and the exit code is 1.
     """
     from infra import deployments as generated
 
@@ -82,13 +87,20 @@ def deployments(
         generated.write()
         _console.print("wrote prefect.yaml")
     elif generated.is_current():
-        _console.print("prefect.yaml is what the use cases ask for")
+        _console.print("prefect.yaml is up to date")
     else:
         _console.print("prefect.yaml is out of date: run mainspring deployments --write")
         raise typer.Exit(1)
-    all_use_cases().require_all(_MEANWHILE)
+    all_use_cases().require_all(_WITHOUT_INVALID)
 
 
-def _tell_missing(blocks: Iterable[str]) -> None:
+def _print_missing_blocks(blocks: Iterable[str]) -> None:
     for block in blocks:
-        _console.print(f"[yellow]no block {block} yet[/]: make it in Prefect, then run this again")
+        missing = (f"block {block} not found", "yellow")
+        _print(missing, ": create it in Prefect, then run this command again")
+
+
+def _print(*parts: str | tuple[str, str]) -> None:
+    """Print texts, each alone or with its style, on one line however long it is."""
+    styled = [(part, "") if isinstance(part, str) else part for part in parts]
+    _console.print(Text.assemble(*(render_text(*part) for part in styled)), soft_wrap=True)

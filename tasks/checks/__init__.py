@@ -1,1 +1,1 @@
-"""Checks of a use case before it runs."""
+"""Checks of a use case before it runs: `mainspring check`."""

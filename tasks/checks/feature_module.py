@@ -1,7 +1,7 @@
-"""What a use case's spine, label and views give on the rows that are in the lake.
+"""Checks of a feature module: spine, label and views on rows of the lake.
 
-They run on the newest days on which anything is predicted. What they give must fit the YAML and
-Feast's objects, and must not know the future.
+The functions run on the newest days that have predictions. Their rows must match the YAML and
+Feast's objects, and must not contain information from the future.
 """
 
 from __future__ import annotations
@@ -28,55 +28,58 @@ Frames = Mapping[str, pl.DataFrame]
 
 
 def check_feature_module(use_case: UseCase) -> Iterator[Finding]:
-    """Run the feature module on the lake, and look at what it gives."""
+    """Run the feature module on the lake, and check the rows that it returns."""
     lake = open_lake(use_case.name)
     missing = [name for name in use_case.tables if not lake.exists(f"raw/{name}")]
     if missing:
         yield Finding("rows", "skipped", f"nothing ingested yet for {', '.join(missing)}")
         return
-    raw, functions = scan_raw_tables(use_case, FOREVER), _functions(use_case)
-    start, end = _newest_days(use_case, functions, raw)
-    frames = {name: _run(name, function(raw, start, end)) for name, function in functions.items()}
-    wrong = [*_columns(use_case, frames), *_feast(use_case, frames)]
-    wrong += [] if wrong else [*_inputs(use_case, frames), *_labels(use_case, frames)]
-    named = {finding.what for finding in wrong}
-    yield from wrong
+    raw, functions = scan_raw_tables(use_case, FOREVER), _load_functions(use_case)
+    start, end = _find_newest_days(use_case, functions, raw)
+    frames = {
+        name: _collect_rows(name, function(raw, start, end)) for name, function in functions.items()
+    }
+    mistakes = [*_check_columns(use_case, frames), *_check_views(use_case, frames)]
+    if not mistakes:
+        mistakes = [*_check_inputs(use_case, frames), *_check_labels(use_case, frames)]
+    yield from mistakes
+    subjects = {finding.subject for finding in mistakes}
     for name, frame in frames.items():
-        if name not in named:
+        if name not in subjects:
             yield Finding(name, "ok", f"{frame.height} rows from {start:%Y-%m-%d} on")
-    if not wrong:
-        yield from _leaks(use_case, functions, raw)
+    if not mistakes:
+        yield from _check_leaks(use_case, functions, raw)
 
 
-def _functions(use_case: UseCase) -> dict[str, FeatureFunction]:
+def _load_functions(use_case: UseCase) -> dict[str, FeatureFunction]:
     module = import_module(use_case.features.module)
-    asked = (use_case.spine.function, use_case.label.function, *use_case.features.views)
-    return {name: getattr(module, name) for name in asked}
+    names = (use_case.spine.function, use_case.label.function, *use_case.features.views)
+    return {name: getattr(module, name) for name in names}
 
 
-def _run(name: str, rows: pl.LazyFrame) -> pl.DataFrame:
+def _collect_rows(name: str, rows: pl.LazyFrame) -> pl.DataFrame:
     try:
         return rows.collect()
-    except pl.exceptions.PolarsError as broken:
-        raise BadConfig(f"{name}() does not run: {str(broken).splitlines()[0]}") from broken
+    except pl.exceptions.PolarsError as error:
+        raise BadConfig(f"{name}() fails: {str(error).splitlines()[0]}") from error
 
 
-def _newest_days(
+def _find_newest_days(
     use_case: UseCase, functions: Mapping[str, FeatureFunction], raw: RawRows
 ) -> tuple[datetime, datetime]:
-    """The last two days on which anything is predicted; BadConfig if nothing ever is."""
-    asked = functions[use_case.spine.function](raw, *_extent(use_case, raw))
-    newest = asked.select(pl.col(use_case.spine.time).max()).collect().item()
+    """Return the last two days that have predictions; raise BadConfig if no day has any."""
+    spine = functions[use_case.spine.function](raw, *_find_extent(use_case, raw))
+    newest = spine.select(pl.col(use_case.spine.time).max()).collect().item()
     if newest is None:
         raise BadConfig(
-            f"{use_case.spine.function}() gives no row for all that was ever ingested: its filters "
-            f"leave nothing, or {use_case.spine.time} is null"
+            f"{use_case.spine.function}() returns no row for all ingested rows. Check whether its "
+            f"filters remove everything, and whether {use_case.spine.time} is null"
         )
     return newest - _SAMPLE, newest + timedelta(microseconds=1)
 
 
-def _extent(use_case: UseCase, raw: RawRows) -> tuple[datetime, datetime]:
-    """From the first to just after the last time of any raw table."""
+def _find_extent(use_case: UseCase, raw: RawRows) -> tuple[datetime, datetime]:
+    """Return the span from the first to just after the last time in any raw table."""
     times = [
         raw[name].select(pl.col(column).min().alias("first"), pl.col(column).max().alias("last"))
         for name, table in use_case.tables.items()
@@ -86,93 +89,92 @@ def _extent(use_case: UseCase, raw: RawRows) -> tuple[datetime, datetime]:
     return first, last + timedelta(microseconds=1)
 
 
-def _columns(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
-    """Keys and times are there, times are times, the spine names each prediction once."""
+def _check_columns(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
+    """Check keys and times: present, of the right type, and one spine row a prediction."""
     spine, label = use_case.spine, use_case.label
-    promised = {
+    required = {
         spine.function: ((spine.time,), spine.key),
         label.function: ((spine.time, label.known_time), (*spine.key, label.column)),
     }
     for name, frame in frames.items():
-        times, others = promised.get(name, ((EVENT, CREATED), ()))
-        lacking = [column for column in (*times, *others) if column not in frame.columns]
-        text = [column for column in times if frame.schema.get(column, _UTC) != _UTC]
-        if lacking:
-            yield Finding(name, "wrong", f"gives no column {', '.join(lacking)}")
-        elif text:
-            said = f"{text[0]} is {frame.schema[text[0]]}, and must be a UTC time: {_UTC}"
-            yield Finding(name, "wrong", said)
+        times, others = required.get(name, ((EVENT, CREATED), ()))
+        missing = [column for column in (*times, *others) if column not in frame.columns]
+        no_times = [column for column in times if frame.schema.get(column, _UTC) != _UTC]
+        if missing:
+            yield Finding(name, "wrong", f"has no column {', '.join(missing)}")
+        elif no_times:
+            kind = frame.schema[no_times[0]]
+            yield Finding(name, "wrong", f"{no_times[0]} is {kind}, and must be a UTC time: {_UTC}")
         elif name == spine.function and frame.select(spine.key).is_duplicated().any():
-            yield Finding(name, "wrong", f"spine.keys name some predictions twice: {spine.key}")
+            yield Finding(name, "wrong", f"has several rows for one key: `spine.keys` {spine.key}")
         elif label.column in frame.columns and name != label.function:
-            yield Finding(name, "wrong", f"holds the label {label.column!r}: leave it out")
+            yield Finding(name, "wrong", f"contains the label {label.column!r}: remove it")
 
 
-def _feast(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
-    """The functions give what views.py declares, and the spine gives every key."""
+def _check_views(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
+    """Check that the functions return what views.py declares, and the spine returns every key."""
     known = frames[use_case.spine.function].columns
     for view in feature_objects(use_case).feature_views:
         declared = [field.name for field in (*view.entity_columns, *view.features)]
-        lacking = [name for name in declared if name not in frames[view.name].columns]
-        unasked = [key for key in view.join_keys if key not in known]
-        if lacking:
-            said = f"views.py declares {', '.join(lacking)}, which {view.name}() does not give"
-            yield Finding(view.name, "wrong", said)
-        elif unasked:
-            said = (
-                f"its key {', '.join(unasked)} is no column of {use_case.spine.function}(): let "
-                "that give it, or key the view by what is known of a prediction"
+        missing = [name for name in declared if name not in frames[view.name].columns]
+        unknown_keys = [key for key in view.join_keys if key not in known]
+        if missing:
+            detail = f"views.py declares {', '.join(missing)}, which {view.name}() does not return"
+            yield Finding(view.name, "wrong", detail)
+        elif unknown_keys:
+            detail = (
+                f"its key {', '.join(unknown_keys)} is no column of {use_case.spine.function}(): "
+                "add it there, or key the view by a column that the spine has"
             )
-            yield Finding(view.name, "wrong", said)
+            yield Finding(view.name, "wrong", detail)
 
 
-def _inputs(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
-    """Each input comes from somewhere, and a numeric one holds numbers."""
-    givers = (use_case.spine.function, *use_case.features.views)
-    given = {name: kind for giver in givers for name, kind in frames[giver].schema.items()}
+def _check_inputs(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
+    """Check that the spine or a view has each input, and that numeric inputs are numbers."""
+    sources = (use_case.spine.function, *use_case.features.views)
+    columns = {name: kind for source in sources for name, kind in frames[source].schema.items()}
     for name in use_case.features.inputs:
-        if name not in given:
-            said = f"{name}: neither the spine nor a view gives it"
-            yield Finding("inputs", "wrong", f"features.numeric, features.categorical: {said}")
+        if name not in columns:
+            detail = f"{name}: neither the spine nor a view has such a column"
+            yield Finding("inputs", "wrong", f"features.numeric, features.categorical: {detail}")
     for name in use_case.features.numeric:
-        kind = given.get(name, pl.Float64())
+        kind = columns.get(name, pl.Float64())
         if not (kind.is_numeric() or kind == pl.Boolean):
-            said = f"features.numeric: {name} holds {kind}; move it to features.categorical"
-            yield Finding("inputs", "wrong", said)
+            detail = f"features.numeric: {name} is {kind}; move it to features.categorical"
+            yield Finding("inputs", "wrong", detail)
 
 
-def _labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
-    """No label is known before it is asked for, and it is of its kind."""
+def _check_labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
+    """Check that labels become known after the prediction, and fit the problem type."""
     label, time = use_case.label, use_case.spine.time
     rows = frames[label.function]
     early = rows.filter(pl.col(label.known_time) < pl.col(time)).height
     mistake = problem_type_of(use_case).find_label_error(rows[label.column].drop_nulls().unique())
     if early:
-        said = (
+        detail = (
             f"{early} of {rows.height} labels are known before their {time}: {label.known_time} "
-            "must say when the answer came, or the prediction comes too late to be one"
+            "must be the time when the label became known, or the prediction must come earlier"
         )
-        yield Finding(label.function, "wrong", said)
+        yield Finding(label.function, "wrong", detail)
     elif mistake:
         yield Finding(label.function, "wrong", f"{label.column} {mistake}")
 
 
-def _leaks(
+def _check_leaks(
     use_case: UseCase, functions: Mapping[str, FeatureFunction], raw: RawRows
 ) -> Iterator[Finding]:
-    found = list(find_leaks(use_case, functions, raw))
-    for leak in found:
-        yield Finding("leak", "wrong", _told(use_case, leak))
-    if not found:
-        said = f"{', '.join(functions)} use nothing before it was known"
-        yield Finding("leak", "ok", said)
+    leaks = list(find_leaks(use_case, functions, raw))
+    for leak in leaks:
+        yield Finding("leak", "wrong", _describe_leak(use_case, leak))
+    if not leaks:
+        detail = f"{', '.join(functions)} use only what was known at the time"
+        yield Finding("leak", "ok", detail)
 
 
-def _told(use_case: UseCase, leak: Leak) -> str:
-    """What a leak is, and the way out."""
+def _describe_leak(use_case: UseCase, leak: Leak) -> str:
     known = ", ".join(f"{name}.{use_case.tables[name].known_time}" for name in leak.tables)
     return (
-        f"{leak.function}() knows the future: {leak.rows} of its rows with {leak.time} before "
-        f"{leak.moment:%Y-%m-%d %H:%M} need raw rows that were known later (by {known}). Make "
-        f"{leak.time} no earlier than that, or leave out what was not known"
+        f"{leak.function}() uses the future: {leak.rows} of its rows with {leak.time} before "
+        f"{leak.moment:%Y-%m-%d %H:%M} need raw rows that became known later (by {known}). Set "
+        f"{leak.time} to that time or later, or use only what was known"
     )

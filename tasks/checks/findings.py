@@ -1,4 +1,4 @@
-"""What a check of a use case finds."""
+"""Findings of the checks of a use case."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ FindingVerdict = Literal["ok", "skipped", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, its verdict, and what was found or how to mend it."""
+    """The result of one check: its subject, its verdict, and the evidence or what to change."""
 
-    what: str
+    subject: str
     verdict: FindingVerdict
     detail: str = ""

@@ -1,7 +1,7 @@
-"""Everything that can be known about a use case without changing anything.
+"""Checks of a whole use case, without side effects.
 
-Steps follow each other as a run would: YAML, suites, candidates, the feature module, Feast's
-objects, and then spine, label and views on the rows that are in the lake.
+The order is that of a run: YAML, suites, candidates, feature module, Feast's objects, landed files,
+and then spine, label and views on the rows in the lake.
 """
 
 from __future__ import annotations
@@ -21,60 +21,60 @@ from tasks.ingestion.landing import discover_files, read_landed_file
 
 
 def check_use_case(name: str) -> Iterator[Finding]:
-    """Check a use case; findings come as they are made. A wrong YAML ends it."""
+    """Check a use case and yield findings one by one; an invalid YAML file ends the check."""
     try:
         use_case = load_use_case(name)
-    except BadConfig as wrong:
-        yield Finding("configuration", "wrong", str(wrong))
+    except BadConfig as error:
+        yield Finding("configuration", "wrong", str(error))
         return
     yield Finding("configuration", "ok", f"configs/{name}.yaml")
-    for what, step in (
-        ("suites", _suites),
-        ("candidates", _candidates),
-        ("feature module", _functions),
-        ("feast", _feast),
-        ("landed files", _landed),
+    for subject, check in (
+        ("suites", _check_suites),
+        ("candidates", _check_candidates),
+        ("feature module", _check_functions),
+        ("feast", _check_feast_objects),
+        ("landed files", _check_landed_files),
         ("rows", check_feature_module),
     ):
-        yield from _guarded(what, step, use_case)
+        yield from _catch_errors(subject, check, use_case)
 
 
-def _guarded(
-    what: str, step: Callable[[UseCase], Iterator[Finding]], use_case: UseCase
+def _catch_errors(
+    subject: str, check: Callable[[UseCase], Iterator[Finding]], use_case: UseCase
 ) -> Iterator[Finding]:
-    """The findings of a step; what it raises is a finding too."""
+    """Yield the findings of a check; an error that it raises becomes a finding too."""
     try:
-        yield from step(use_case)
-    except MainspringError as wrong:
-        yield Finding(what, "wrong", str(wrong))
-    except Exception as broken:  # noqa: BLE001 - whatever a use case's own code raises is its finding
-        yield Finding(what, "wrong", f"{type(broken).__name__}: {broken}")
+        yield from check(use_case)
+    except MainspringError as error:
+        yield Finding(subject, "wrong", str(error))
+    except Exception as error:  # noqa: BLE001 - a use case's own code may raise anything
+        yield Finding(subject, "wrong", f"{type(error).__name__}: {error}")
 
 
-def _module(field: str, path: str) -> ModuleType:
+def _import_module(field: str, path: str) -> ModuleType:
     try:
         return importlib.import_module(path)
-    except ImportError as missing:
-        raise BadConfig(f"{field}: cannot import {path!r}: {missing}") from missing
+    except ImportError as error:
+        raise BadConfig(f"`{field}`: module {path!r} cannot be imported: {error}") from error
 
 
-def _suites(use_case: UseCase) -> Iterator[Finding]:
-    """Each table's suite can be built, counts rows first and names only columns of the table."""
+def _check_suites(use_case: UseCase) -> Iterator[Finding]:
+    """Check that each table's suite loads, counts rows first, and names only existing columns."""
     from tasks.ingestion.validation import load_suite
 
     for name, table in use_case.tables.items():
         suite = load_suite(use_case, name, FOREVER)
         first = type(suite.blocking[0]).__name__ if suite.blocking else "nothing"
         if "RowCount" in first:
-            said = f"{table.suite}: {len(suite.blocking)} block, {len(suite.by_row)} quarantine"
-            yield Finding("suite", "ok", said)
+            counts = f"{len(suite.blocking)} blocking, {len(suite.by_row)} by row"
+            yield Finding("suite", "ok", f"{table.suite}: {counts}")
         else:
-            said = f"{table.suite}: the row count must come first, not {first}"
-            yield Finding("suite", "wrong", said)
+            detail = f"{table.suite}: the row count must come first, not {first}"
+            yield Finding("suite", "wrong", detail)
 
 
-def _candidates(use_case: UseCase) -> Iterator[Finding]:
-    """Each estimator can be imported, takes its parameters and is made for such a label."""
+def _check_candidates(use_case: UseCase) -> Iterator[Finding]:
+    """Check that each estimator can be imported, takes its parameters and fits the label."""
     from tasks.evaluation.problem_types import problem_type_of
     from tasks.models.matrix import InputSchema
     from tasks.training.fit import build_estimator
@@ -89,30 +89,31 @@ def _candidates(use_case: UseCase) -> Iterator[Finding]:
         yield Finding("candidate", "ok", f"{name}: {candidate.estimator}")
 
 
-def _functions(use_case: UseCase) -> Iterator[Finding]:
-    """The feature module has all functions that the YAML names."""
+def _check_functions(use_case: UseCase) -> Iterator[Finding]:
+    """Check that the feature module has every function that the YAML names."""
     features = use_case.features
-    module = _module("features.module", features.module)
-    asked = (use_case.spine.function, use_case.label.function, *features.views)
-    missing = [name for name in asked if not callable(getattr(module, name, None))]
+    module = _import_module("features.module", features.module)
+    names = (use_case.spine.function, use_case.label.function, *features.views)
+    missing = [name for name in names if not callable(getattr(module, name, None))]
     if missing:
         yield Finding("feature module", "wrong", f"{features.module} has no {', '.join(missing)}")
     else:
-        yield Finding("feature module", "ok", f"{features.module}: {', '.join(asked)}")
+        yield Finding("feature module", "ok", f"{features.module}: {', '.join(names)}")
 
 
-def _feast(use_case: UseCase) -> Iterator[Finding]:
-    """Feast's objects are the YAML's, and every view can be too old and knows two times."""
-    repo = feature_objects(use_case)
-    yield Finding("feast", "ok", f"{use_case.features.service}: {len(repo.feature_views)} views")
-    for view in repo.feature_views:
+def _check_feast_objects(use_case: UseCase) -> Iterator[Finding]:
+    """Check that Feast's objects match the YAML, and that each source has two times."""
+    objects = feature_objects(use_case)
+    count = len(objects.feature_views)
+    yield Finding("feast", "ok", f"{use_case.features.service}: {count} views")
+    for view in objects.feature_views:
         if not view.batch_source.created_timestamp_column:
-            said = f"view {view.name}: its source needs a created_timestamp_column"
-            yield Finding("feast", "wrong", said)
+            detail = f"view {view.name}: its source needs a created_timestamp_column"
+            yield Finding("feast", "wrong", detail)
 
 
-def _landed(use_case: UseCase) -> Iterator[Finding]:
-    """The newest landed file of each table that was not taken yet can be read as the YAML says."""
+def _check_landed_files(use_case: UseCase) -> Iterator[Finding]:
+    """Check that each table's newest landed file can be parsed, if it is not ingested yet."""
     newest = {file.table: file for file in discover_files(use_case)}
     if not newest:
         yield Finding("landed files", "skipped", f"nothing new in {settings().landing}")

@@ -17,7 +17,8 @@ from tasks.ingestion.landing import FileVerdict, LandedFile
 from tasks.ingestion.summary import count_by_table, ingest_message
 from tasks.orchestration.events import REFUSED_EVENT, event_resource
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.reporting.markdown import markdown_table
+from tasks.reporting.markdown import render_markdown
+from tasks.reporting.table import build_record_table
 from tasks.storage import files
 
 
@@ -87,7 +88,8 @@ def publish_intake(use_case: UseCase, intake: Intake) -> None:
         get_run_logger().info("nothing new has landed")
         return
     get_run_logger().info(ingest_message(intake.verdicts))
-    text = f"### What landed\n\n{markdown_table(count_by_table(intake.verdicts).to_dicts())}"
+    counts = build_record_table(count_by_table(intake.verdicts).to_dicts())
+    text = f"### Landed files\n\n{render_markdown(counts)}"
     create_markdown_artifact(text, key=f"{use_case.slug}-landed")
     create_link_artifact(
         files.link_to(intake.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",

@@ -17,7 +17,8 @@ from tasks.features import retrieval
 from tasks.models.registry import Model, predict
 from tasks.monitoring.measurements import MEASUREMENT_VERDICTS, count_severities
 from tasks.monitoring.window import read_predicted_rows
-from tasks.reporting.markdown import markdown_table
+from tasks.reporting.markdown import escape_markdown, render_markdown
+from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 
 TABLE_ROWS = 25
 
@@ -81,14 +82,15 @@ def worst_measurements(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def measurements_markdown(title: str, rows: pl.DataFrame) -> str:
-    """The worst numbers as a Markdown table."""
+    """Return the measurements of highest severity in Markdown, with the count of each severity."""
     shown = worst_measurements(rows).head(TABLE_ROWS)
     columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
-    cells = [
-        {name: "" if value is None else value for name, value in row.items()}
+    records = [
+        row | {"verdict": Cell(row["verdict"], SEVERITY_STYLES[row["verdict"]])}
         for row in shown.select(columns).to_dicts()
     ]
-    return f"## {title}\n\n{count_severities(rows)}\n\n{markdown_table(cells)}\n"
+    table = render_markdown(build_record_table(records))
+    return f"## {escape_markdown(title)}\n\n{count_severities(rows)}\n\n{table}\n"
 
 
 def report_title(use_case: UseCase, as_of: datetime) -> str:

@@ -1,4 +1,4 @@
-"""A replay as one HTML file that needs nothing else, with the picture beside it."""
+"""Report of a replay: one self-contained HTML file, with the chart beside it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,61 @@ from tasks.replay import tables
 from tasks.replay.chart import draw_replay_chart
 from tasks.replay.compare import PolicyComparison
 from tasks.replay.run import Replay
+from tasks.replay.tables import CpuSeconds
 from tasks.reporting.html import render_html
-from tasks.reporting.markdown import inline_image, markdown_table
+from tasks.reporting.markdown import escape_markdown, inline_image, render_markdown
 
 
 def write_replay_page(
-    replay: Replay,
-    found: PolicyComparison,
-    spent: Mapping[str, Mapping[str, float]],
-    phases: Mapping[str, float],
+    replay: Replay, comparison: PolicyComparison, spent: CpuSeconds, phases: Mapping[str, float]
 ) -> Path:
-    """Write replay.html and replay.png into the replay's folder; the page."""
-    picture = draw_replay_chart(replay, found, replay.folder / "replay.png")
-    text = _text(replay, found, spent, phases, inline_image(picture.read_bytes()))
+    """Write replay.html and replay.png into the replay's folder; return the page.
+
+    Args:
+        replay: A finished replay.
+        comparison: Its results.
+        spent: CPU seconds of each policy, by kind of work.
+        phases: Seconds of wall time of each phase.
+    """
+    picture = draw_replay_chart(replay, comparison, replay.folder / "replay.png")
+    image = inline_image(picture.read_bytes())
+    text = "\n\n".join(
+        [
+            *_render_head(replay, comparison, spent, image),
+            *_render_details(replay, comparison),
+            f"## CPU time\nCPU seconds by kind of work; {tables.describe_phases(phases)}.",
+            render_markdown(tables.tabulate_cpu_seconds(spent)),
+        ]
+    )
     path = replay.folder / "replay.html"
-    path.write_text(render_html(text, f"{replay.plan.use_case.name}: policies replayed"))
+    path.write_text(render_html(f"{text}\n", f"{replay.plan.use_case.name}: policies replayed"))
     return path
 
 
-def _text(
-    replay: Replay,
-    found: PolicyComparison,
-    spent: Mapping[str, Mapping[str, float]],
-    phases: Mapping[str, float],
-    picture: str,
-) -> str:
-    title = replay.plan.use_case.title
-    weeks = "\n\n".join(
-        f"### {tables.policy_title(subject)}\n"
-        f"{markdown_table(tables.week_rows(found, replay, subject))}"
-        for subject in found.subjects
-    )
-    stories = "\n\n".join(
-        f"### {of.policy}: {of.title}\n{markdown_table(tables.ledger_rows(found, of.policy))}"
-        for of in found.outcomes
-    )
-    beware = "\n".join(f"- {said}" for said in tables.list_warnings(found))
-    return (
-        f"# Policies replayed: {title}\n\n{tables.describe_period(replay)}\n\n"
-        "## What each policy came to\n"
-        f"{markdown_table(tables.outcome_rows(replay, found, spent))}\n\n{beware}\n\n"
-        f"![by week]({picture})\n\n"
-        f"## Policies against each other\n{markdown_table(tables.difference_rows(found))}\n\n"
-        f"## By week\n{weeks}\n\n## What happened\n{stories}\n\n"
-        f"## Where the time went\nCPU seconds by kind of work; {tables.format_seconds(phases)}.\n\n"
-        f"{markdown_table(tables.timing_rows(spent))}\n"
-    )
+def _render_head(
+    replay: Replay, comparison: PolicyComparison, spent: CpuSeconds, image: str
+) -> list[str]:
+    warnings = (f"- {escape_markdown(warning)}" for warning in tables.list_warnings(comparison))
+    outcomes = tables.tabulate_outcomes(replay, comparison, spent)
+    return [
+        f"# Policies replayed: {escape_markdown(replay.plan.use_case.title)}",
+        escape_markdown(tables.describe_period(replay)),
+        f"## Results by policy\n{render_markdown(outcomes)}",
+        "\n".join(warnings),
+        f"![by week]({image})",
+        f"## Differences\n{render_markdown(tables.tabulate_differences(comparison))}",
+    ]
+
+
+def _render_details(replay: Replay, comparison: PolicyComparison) -> list[str]:
+    weeks = [tables.tabulate_weeks(comparison, replay, subject) for subject in comparison.subjects]
+    return [
+        "## By week",
+        *(f"### {escape_markdown(week.title)}\n{render_markdown(week)}" for week in weeks),
+        "## Alerts and decisions",
+        *(
+            f"### {escape_markdown(f'{outcome.policy}: {outcome.title}')}\n"
+            f"{render_markdown(tables.tabulate_decisions(comparison, outcome.policy))}"
+            for outcome in comparison.outcomes
+        ),
+    ]

@@ -31,7 +31,7 @@ a { color: var(--link) }
 
 
 def render_html(text: str, title: str) -> str:
-    """Markdown as one HTML file that needs nothing else."""
+    """Return a self-contained HTML page of Markdown, whose HTML tags are shown as text."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)

@@ -1,26 +1,64 @@
-"""Markdown that people read: tables of rows."""
+"""Tables, images and foreign text as Markdown."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import Any
+import re
+
+from tasks.reporting.formats import neutralise_text
+from tasks.reporting.table import Cell, CellStyle, Column, Table
+
+_STRONG: frozenset[CellStyle] = frozenset({"bad", "warning"})
+_SPECIAL = re.compile(
+    r"[\\`*|~$]"
+    r"|(?<!\w)_|_(?!\w)"  # within a word it is no emphasis, and names stay readable
+    r"|\](?=[(\[:])"  # a bracket alone makes no link
+    r"|^\s*(?:#+|[-+]|\d+[.)]|=+)(?=\s|$)"  # a heading, a list or an underline at the start
+)
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def inline_image(png: bytes) -> str:
-    """An address that holds a PNG itself."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def escape_markdown(text: str) -> str:
+    """Return foreign text that Markdown, and HTML made of it, show exactly as it is, on one line.
+
+    It makes no link, image, tag, code or table cell.
+    """
+    line = " ".join(neutralise_text(text).split("\n"))
+    marked = _SPECIAL.sub(_escape_match, line)
+    return re.sub("[&<>]", lambda match: _ENTITIES[match[0]], marked)
 
 
-def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of rows that share their keys; numbers to four digits."""
-    if not rows:
+def format_code(text: str) -> str:
+    """Return foreign text as inline code; a backtick becomes an apostrophe."""
+    return f"`{neutralise_text(text).replace(chr(10), ' ').replace('`', chr(39))}`"
+
+
+def render_markdown(table: Table) -> str:
+    """Return a table in Markdown, without its title; `(none)` if it has no rows."""
+    if not table.rows:
         return "(none)"
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(v) for v in r.values()] for r in rows)]
+    lines = [
+        [escape_markdown(column.title) for column in table.columns],
+        [_rule(column) for column in table.columns],
+        *([_render_cell(cell) for cell in row] for row in table.rows),
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value == int(value or 0) and abs(value) > 1 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+def inline_image(png: bytes) -> str:
+    """Return an address that holds a PNG itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _rule(column: Column) -> str:
+    return "---:" if column.align == "right" else "---"
+
+
+def _render_cell(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    return f"**{text}**" if cell.style in _STRONG and text.strip() else text
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    found = match[0]
+    return f"{found[:-1]}\\{found[-1]}" if len(found) > 1 else f"\\{found}"

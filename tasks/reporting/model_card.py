@@ -1,7 +1,7 @@
-"""The card's page: what a version is and what became of it, as Markdown and one HTML file.
+"""Model card page: a version and its history, as Markdown and one HTML file.
 
-The page is made from the card and the ledger alone, so it can be made again at any time; it is
-made anew whenever the ledger says something new about the version.
+The page is made from the card and the ledger alone, so it can be made again at any time. It is
+made again whenever the ledger has a new entry about the version.
 """
 
 from __future__ import annotations
@@ -10,17 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configs.settings import settings
-from tasks.ledger.descriptions import (
-    describe_event,
-    describe_evidence,
-    describe_standing,
-    entries_about,
-    gate_rows,
-)
+from tasks.ledger.descriptions import describe_standing, entries_about
 from tasks.ledger.log import Entry
 from tasks.models.card import ModelCard
 from tasks.reporting.html import render_html
-from tasks.reporting.markdown import inline_image, markdown_table
+from tasks.reporting.ledger_tables import tabulate_gates, tabulate_version
+from tasks.reporting.markdown import escape_markdown, inline_image, render_markdown
 from tasks.reporting.model_card_charts import draw_card_charts
 from tasks.reporting.model_card_text import VersionHistory, card_markdown
 from tasks.storage import files
@@ -28,8 +23,9 @@ from tasks.storage import files
 
 @dataclass(frozen=True)
 class CardPage:
-    """The addresses of a card's page, Markdown beside its pictures and HTML that holds them; and
-    its text, Markdown that holds them too.
+    """The addresses of a card's page in Markdown and HTML, and its text in Markdown.
+
+    The Markdown file refers to its pictures; the HTML file and the text contain them.
     """
 
     markdown: str
@@ -37,38 +33,31 @@ class CardPage:
     text: str
 
 
-def version_history(entries: Sequence[Entry], version: int) -> VersionHistory:
-    """What the ledger says of a version: where it stands, its entries, every table of gates."""
+def describe_version_history(entries: Sequence[Entry], version: int) -> VersionHistory:
+    """Return a version's standing, and its entries and gate tables in Markdown."""
     own = entries_about(entries, version)
-    rows = [
-        {"when (UTC)": f"{e.at:%Y-%m-%d %H:%M}", "what": describe_event(e),
-         "why": describe_evidence(e), "by": e.actor}
-        for e in own
-    ]  # fmt: skip
     gates = "\n\n".join(
-        f"### {describe_event(e)}, {e.at:%Y-%m-%d}\n{markdown_table(lines)}"
-        for e in own
-        if (lines := [_mark_verdict(line) for line in gate_rows(e.evidence)])
+        f"### {escape_markdown(table.title)}\n{render_markdown(table)}"
+        for entry in own
+        if (table := tabulate_gates(entry)) is not None
     )
-    told = f"## Story\n{markdown_table(rows)}\n\n## Gates\n{gates or 'No gate was asked yet.'}\n"
-    return VersionHistory(version, describe_standing(entries, version), told)
-
-
-def _mark_verdict(line: dict[str, str]) -> dict[str, str]:
-    """A line of gates whose verdict is seen at a glance."""
-    marks = {"pass": "✓ pass", "fail": "✗ **fail**", "wait": "… **wait**"}
-    return line | {"verdict": marks.get(line["verdict"], line["verdict"])}
+    story = (
+        f"## Story\n{render_markdown(tabulate_version(own))}\n\n"
+        f"## Gates\n{gates or 'No gate decision yet.'}\n"
+    )
+    return VersionHistory(version, describe_standing(entries, version), story)
 
 
 def write_card_page(card: ModelCard, version: int, entries: Sequence[Entry]) -> CardPage:
     """Write reports/<use case>/models/v<version>.md and .html, and the pictures they show."""
     folder = f"{settings().reports}/{card.use_case}/models"
-    pictures, what = draw_card_charts(card, f"{folder}/pictures"), version_history(entries, version)
-    beside = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}
-    inside = {name: inline_image(files.read_file(address)) for name, address in pictures.items()}
-    found = CardPage(f"{folder}/v{version}.md", f"{folder}/v{version}.html",
-                 card_markdown(card, what, inside))  # fmt: skip
-    files.write_file(found.markdown, card_markdown(card, what, beside).encode())
-    html = render_html(found.text, f"{card.use_case} version {version}")
-    files.write_file(found.html, html.encode())
-    return found
+    pictures = draw_card_charts(card, f"{folder}/pictures")
+    history = describe_version_history(entries, version)
+    linked = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}
+    inlined = {name: inline_image(files.read_file(address)) for name, address in pictures.items()}
+    text = card_markdown(card, history, inlined)
+    page = CardPage(f"{folder}/v{version}.md", f"{folder}/v{version}.html", text)
+    files.write_file(page.markdown, card_markdown(card, history, linked).encode())
+    html = render_html(page.text, f"{card.use_case} version {version}")
+    files.write_file(page.html, html.encode())
+    return page

@@ -1,37 +1,43 @@
-"""The model card in words: what a version is, how good, for what, and what it must not be used for.
+"""Model card text in Markdown: purpose, metrics, limits, data and cost.
 
-Every sentence of the limits is derived from the card; nothing is claimed that was not measured.
+Every sentence of the limits is derived from the card: the text claims only what was measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.models.card import ModelCard
 from tasks.models.reference_profile import CategoricalBins, ColumnProfile
-from tasks.reporting.markdown import markdown_table
+from tasks.reporting.formats import (
+    format_count,
+    format_moment,
+    format_number,
+    format_share,
+)
+from tasks.reporting.markdown import escape_markdown, format_code, render_markdown
 from tasks.reporting.problem_type_text import problem_type_text
+from tasks.reporting.table import build_record_table, build_table
 
 _OFTEN_MISSING = 0.05
 _YEAR_DAYS = 365
 
 
 def card_summary(card: ModelCard) -> str:
-    """The head of the card in Markdown: what it is, what it answers, how good it is."""
-    return f"""# {card.title}
+    """Return the head of the card in Markdown: purpose, training data and metrics."""
+    return f"""# {escape_markdown(card.title)}
 
-{_head(card)}
+{_describe_model(card)}
 
-{_metrics(card)}
+{_render_metrics(card)}
 """
 
 
 @dataclass(frozen=True)
 class VersionHistory:
-    """What became of a card's model: its version, where it stands, and its story in Markdown."""
+    """What the ledger says of a version: its number, its standing, and its story in Markdown."""
 
     version: int
     standing: str
@@ -39,195 +45,216 @@ class VersionHistory:
 
 
 def card_markdown(
-    card: ModelCard, became: VersionHistory | None = None, pictures: Mapping[str, str] | None = None
+    card: ModelCard,
+    history: VersionHistory | None = None,
+    pictures: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole card in Markdown; `pictures` are the addresses of `calibration`, `importance` and
-    `drift`.
+    """Return the whole card in Markdown.
+
+    Args:
+        card: The card of a model.
+        history: What the ledger says of the version; None before it is registered.
+        pictures: The addresses of `calibration`, `importance` and `drift`.
     """
-    shown = {name: f"\n![{name}]({address})\n" for name, address in (pictures or {}).items()}
-    standing = f"**{became.standing}**\n\n" if became else ""
-    return f"""# {card.title}
+    images = {name: f"\n![{name}]({address})\n" for name, address in (pictures or {}).items()}
+    standing = f"**{escape_markdown(history.standing)}**\n\n" if history else ""
+    return f"""# {escape_markdown(card.title)}
 
-{standing}{_head(card)}
+{standing}{_describe_model(card)}
 
-## How good it is
-Measured on the holdout with the file that runs.
+## Metrics
+Measured on the holdout with the ONNX file that runs in production.
 
-{_metrics(card)}
+{_render_metrics(card)}
 
-{_sureness(card)}
+{_describe_intervals(card)}
 
-{became.story if became else ""}
+{history.story if history else ""}
 ## Limits
 {list_limits(card)}
 
 ## Calibration on the holdout
-{shown.get("calibration", "")}
-{markdown_table(card.calibration)}
+{images.get("calibration", "")}
+{render_markdown(build_record_table(card.calibration))}
 
-## What it looks at
-{shown.get("importance") or _importance(card)}
+## Importance of the inputs
+{images.get("importance") or _render_importance(card)}
 
 ## Slices of the holdout
-{_slices(card)}
+{_render_slices(card)}
 
-{_thin(card)}
+{_list_thin_slices(card)}
 
 ## Candidates on the validation span
-{markdown_table([{"candidate": name, **metrics} for name, metrics in card.validation.items()])}
+{_render_candidates(card)}
 
 ## Data
-{_windows(card)}
+{_render_data(card)}
 
-## What is normal
+## Reference profile
 The monitor compares each window of {card.reference.window.days} days with this profile of \
-{card.reference.rows:,} rows; beyond its threshold (PSI) a column has drifted. \
-{_own(card)} is the model's own answer.
-{shown.get("drift", "")}
-{markdown_table([_normal(name, column) for name, column in card.reference.columns.items()])}
+{format_count(card.reference.rows)} rows. A column drifts when its PSI exceeds its threshold. \
+{_list_prediction_columns(card)} is the model's own prediction.
+{images.get("drift", "")}
+{_render_reference(card)}
 
 ## Cost to run
-{_footprint(card)}
+{_describe_footprint(card)}
 
 ## To reproduce
-{_reproduction(card, became)}
+{_describe_reproduction(card, history)}
 """
 
 
 def list_limits(card: ModelCard) -> str:
-    """What the model is not made for, as far as its own numbers tell."""
-    return "\n".join(f"- {said}" for said in _limits(card))
+    """Return what the model is not made for, a Markdown list derived from the card's numbers."""
+    return "\n".join(f"- {limit}" for limit in _find_limits(card))
 
 
-def _head(card: ModelCard) -> str:
-    """In two sentences: what it is, and on what it was fitted and measured."""
+def _describe_model(card: ModelCard) -> str:
+    """Describe in two sentences what the model is, and its training and holdout rows."""
     fitted = card.rows["train"] + card.rows["validation"]
     text = problem_type_text(recorded_problem_type(card))
+    rule = text.describe_decision_rule(card.threshold)
     return (
-        f"`{card.algorithm}` (`{card.candidate.estimator}`), {len(card.inputs.inputs)} inputs from "
-        f"feature service `{card.feature_service}`; {text.describe_decision_rule(card.threshold)}. "
-        f"Fitted and selected on {fitted:,} rows of "
+        f"{format_code(card.algorithm)} ({format_code(card.candidate.estimator)}), "
+        f"{len(card.inputs.inputs)} inputs from feature service "
+        f"{format_code(card.feature_service)}; {escape_markdown(rule)}. "
+        f"Fitted and selected on {format_count(fitted)} rows of "
         f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, measured on the holdout up to "
-        f"{card.end:%Y-%m-%d} ({card.rows['holdout']:,} rows, "
-        f"{text.describe_labels(card.holdout)})."
+        f"{card.end:%Y-%m-%d} ({format_count(card.rows['holdout'])} rows, "
+        f"{escape_markdown(text.describe_labels(card.holdout))})."
     )
 
 
-def _limits(card: ModelCard) -> list[str]:
-    said = [
-        f"It answers one question, “{card.title}”, for a row at its prediction time, from what was "
-        "known by then. With inputs of another moment its answers mean nothing.",
-        _span(card),
-        f"It was measured on {(card.end - card.trained_until).days} days. Its numbers and their "
-        "intervals are about these; other times may differ by more.",
+def _find_limits(card: ModelCard) -> list[str]:
+    limits = [
+        f"The model predicts one thing: “{escape_markdown(card.title)}”. It uses what was known at "
+        "the prediction time. Predictions are invalid if inputs are taken at another time.",
+        _describe_span(card),
+        f"It was measured on {(card.end - card.trained_until).days} days. Metrics and intervals "
+        "describe these days; other periods may differ by more.",
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
     if cost:
-        said.append(problem_type_text(recorded_problem_type(card)).describe_costs(cost))
+        limits.append(
+            escape_markdown(problem_type_text(recorded_problem_type(card)).describe_costs(cost))
+        )
     missing = [
-        f"`{name}` ({column.shares[-1]:.0%})"
+        f"{format_code(name)} ({format_share(column.shares[-1])})"
         for name, column in card.reference.columns.items()
         if column.shares[-1] > _OFTEN_MISSING
     ]
     if missing:
-        said.append(f"Often without a value when it was fitted: {', '.join(missing)}.")
-    unseen = [f"`{name}` ({len(known)} known)" for name, known in card.inputs.vocabulary.items()]
-    if unseen:
-        said.append(
-            f"A value that was never seen is guessed at, of {', '.join(unseen)}: no fitted row "
-            "had one."
+        limits.append(f"Often missing in the training data: {', '.join(missing)}.")
+    vocabulary = [
+        f"{format_code(name)} ({len(known)} known)"
+        for name, known in card.inputs.vocabulary.items()
+    ]
+    if vocabulary:
+        limits.append(
+            f"Unseen categories are handled as unknown: {', '.join(vocabulary)}. Their accuracy "
+            "was not measured."
         )
     if card.thin:
-        said.append(
-            f"{len(card.thin)} slices were too small to be measured; how good it is there, nobody "
-            "knows (see the slices)."
+        limits.append(
+            f"{len(card.thin)} slices were too small to be measured, and their quality is unknown "
+            "(see the slices)."
         )
-    said.append("Contributions and importance tell what the model used, not what causes the event.")
-    return said
+    limits.append("Contributions and importance show what the model uses, not what causes events.")
+    return limits
 
 
-def _span(card: ModelCard) -> str:
+def _describe_span(card: ModelCard) -> str:
     days = (card.trained_until - card.start).days
-    span = f"It has seen {days} days, {card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}"
+    span = f"It was trained on {days} days, {card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}"
     if days >= _YEAR_DAYS:
         return f"{span}."
     return f"{span}: less than a year, so not every season."
 
 
-def _metrics(card: ModelCard) -> str:
+def _render_metrics(card: ModelCard) -> str:
     rows = []
     for name in recorded_problem_type(card).card_metrics:
         low, high = card.intervals.get(name, (None, None))
-        between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
-        rows.append({"metric": name, "holdout": card.holdout[name], "interval": between})
-    return markdown_table(rows)
+        interval = (
+            ""
+            if low is None or high is None
+            else f"{format_number(low, 4)} to {format_number(high, 4)}"
+        )
+        rows.append((name, card.holdout[name], interval))
+    return render_markdown(build_table(("metric", "holdout", "interval"), rows))
 
 
-def _sureness(card: ModelCard) -> str:
+def _describe_intervals(card: ModelCard) -> str:
     gate = card.configuration.get("gate", {})
     if not card.intervals or not gate:
-        return "No intervals: the rows lie in too few blocks, or the card is older than they are."
+        return "No intervals: there are too few blocks of rows, or the card predates intervals."
     return (
-        f"Intervals at {gate['confidence']:.0%} confidence, rows resampled by blocks "
+        f"Intervals at {format_share(gate['confidence'])} confidence, rows resampled by blocks "
         f"(gate.block {gate['block'] or 'null'})."
     )
 
 
-def _importance(card: ModelCard) -> str:
-    times, unit = problem_type_text(recorded_problem_type(card)).contribution_unit
-    rows = [
-        {"input": name, f"mean size of its contribution, {unit}": times * value}
-        for name, value in card.importance.items()
-    ]
-    return markdown_table(rows)
+def _render_importance(card: ModelCard) -> str:
+    factor, unit = problem_type_text(recorded_problem_type(card)).contribution_unit
+    rows = [(name, factor * value) for name, value in card.importance.items()]
+    return render_markdown(build_table(("input", f"mean size of its contribution, {unit}"), rows))
 
 
-def _slices(card: ModelCard) -> str:
+def _render_slices(card: ModelCard) -> str:
     names = ("slice", "value", "rows", *recorded_problem_type(card).slice_metrics)
-    return markdown_table([{name: entry[name] for name in names} for entry in card.slices])
+    return render_markdown(
+        build_table(names, [[each[name] for name in names] for each in card.slices])
+    )
 
 
-def _thin(card: ModelCard) -> str:
+def _list_thin_slices(card: ModelCard) -> str:
     if not card.thin:
         return "No slice was too small to be measured."
-    named = (f"{each['slice']} {each['value']} ({each['rows']})" for each in card.thin)
-    return f"Too small to be measured (rows): {', '.join(named)}."
+    names = (f"{each['slice']} {each['value']} ({each['rows']})" for each in card.thin)
+    return f"Too small to be measured (rows): {escape_markdown(', '.join(names))}."
 
 
-def _windows(card: ModelCard) -> str:
+def _render_candidates(card: ModelCard) -> str:
+    rows = [{"candidate": name, **metrics} for name, metrics in card.validation.items()]
+    return render_markdown(build_record_table(rows))
+
+
+def _render_data(card: ModelCard) -> str:
     fitted = card.fitted_until or card.trained_until
     spans = {
         "train": (card.start, fitted),
         "validation": (fitted, card.trained_until),
         "holdout": (card.trained_until, card.end),
     }
-    rows = [
-        {"part": part, "from": f"{a:%Y-%m-%d %H:%M}", "to": f"{b:%Y-%m-%d %H:%M}", "rows": rows}
-        for (part, (a, b)), rows in zip(spans.items(), card.rows.values(), strict=True)
+    parts = [
+        (part, format_moment(start), format_moment(end), rows)
+        for (part, (start, end)), rows in zip(spans.items(), card.rows.values(), strict=True)
     ]
-    versions = [{"table": name, "version": number} for name, number in card.table_versions.items()]
-    return f"{markdown_table(rows)}\n\n{markdown_table(versions)}"
+    spans_table = build_table(("part", "from", "to", "rows"), parts)
+    versions = build_table(("table", "version"), card.table_versions.items())
+    return f"{render_markdown(spans_table)}\n\n{render_markdown(versions)}"
 
 
-def _own(card: ModelCard) -> str:
-    return ", ".join(f"`{name}`" for name in recorded_problem_type(card).score_names)
+def _list_prediction_columns(card: ModelCard) -> str:
+    return ", ".join(format_code(name) for name in recorded_problem_type(card).score_names)
 
 
-def _normal(name: str, column: ColumnProfile) -> dict[str, Any]:
-    """One column of the reference profile: what it holds usually, and from where it has drifted."""
-    return {
-        "column": name,
-        "usual": _usual(column),
-        "missing": f"{column.shares[-1]:.1%}",
-        "threshold": column.threshold,
-    }
+def _render_reference(card: ModelCard) -> str:
+    rows = [
+        (name, _describe_usual(column), format_share(column.shares[-1], 1), column.threshold)
+        for name, column in card.reference.columns.items()
+    ]
+    return render_markdown(build_table(("column", "usual", "missing", "threshold"), rows))
 
 
-def _usual(column: ColumnProfile) -> str:
-    """The middle 80% of a numeric column; the commonest values of a categorical one."""
+def _describe_usual(column: ColumnProfile) -> str:
+    """Describe the middle 80% of a numeric column, or the commonest values of a categorical one."""
     if isinstance(column.bins, CategoricalBins):
         top = column.bins.common[:3]
-        return ", ".join(f"{v} {s:.0%}" for v, s in zip(top, column.shares, strict=False))
+        shares = zip(top, column.shares, strict=False)
+        return ", ".join(f"{value} {format_share(share)}" for value, share in shares)
     edges = column.bins.edges
     if len(edges) < 2:
         return "(always missing)"
@@ -235,22 +262,24 @@ def _usual(column: ColumnProfile) -> str:
     return f"{round(low, 9):.4g} to {high:.4g}"
 
 
-def _footprint(card: ModelCard) -> str:
-    cost = card.footprint
+def _describe_footprint(card: ModelCard) -> str:
+    footprint = card.footprint
     return (
-        f"{cost.bytes:,} bytes; one row {cost.latency_p50_us:.0f} µs (p99 "
-        f"{cost.latency_p99_us:.0f} µs); {cost.rows_per_second:,.0f} rows/s with one thread; peak "
-        f"memory {cost.peak_memory_mib:.0f} MiB of a fresh process. Differs from scikit-learn by "
-        f"at most {card.parity:.1e}, no decision differs."
+        f"{format_count(footprint.bytes)} bytes; one row {footprint.latency_p50_us:.0f} µs (p99 "
+        f"{footprint.latency_p99_us:.0f} µs); {format_count(footprint.rows_per_second)} rows/s "
+        f"with one thread; peak memory {footprint.peak_memory_mib:.0f} MiB in a fresh process. "
+        f"Predictions differ from scikit-learn's by at most {card.parity:.1e}; no decision differs."
     )
 
 
-def _reproduction(card: ModelCard, became: VersionHistory | None) -> str:
-    version = became.version if became else "<version>"
-    made_with = ", ".join(f"{name} {number}" for name, number in card.environment.items())
-    return f"""`mainspring reproduce {card.use_case} {version}` trains it again from the table \
-versions above, code `{card.revision}` and seed {card.seed}, and compares the answers.
+def _describe_reproduction(card: ModelCard, history: VersionHistory | None) -> str:
+    version = history.version if history else "VERSION"
+    packages = ", ".join(f"{name} {number}" for name, number in card.environment.items())
+    inputs = ", ".join(card.inputs.inputs)
+    return f"""{format_code(f"mainspring reproduce {card.use_case} {version}")} trains the version \
+again from the table versions above, code {format_code(card.revision)} and seed {card.seed}. \
+Then it compares the predictions.
 
-- made with: {made_with or "(not recorded)"}
-- inputs: {", ".join(card.inputs.inputs)}
-- ONNX file: sha256 `{card.digest}`"""
+- made with: {escape_markdown(packages or "(not recorded)")}
+- inputs: {escape_markdown(inputs)}
+- ONNX file: sha256 {format_code(card.digest)}"""

@@ -1,4 +1,4 @@
-"""Model cards as artifacts of a Prefect run."""
+"""Model cards as artifacts of Prefect and MLflow runs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tasks.storage import files
 
 
 def publish_model_cards(use_case: UseCase, entry: Entry) -> None:
-    """As `publish_card`, for the versions that an entry is about; its own comes last, on top."""
+    """Publish the cards of the versions that an entry is about, the entry's own version last."""
     for version in reversed(versions_concerned(entry)):
         publish_model_card(use_case, version)
 
 
 def publish_model_card(use_case: UseCase, version: int) -> CardPage:
-    """Make a version's page anew, beside the run in Prefect and with the version's run in MLflow.
+    """Write a version's card page, as an artifact of this Prefect run and of the MLflow run.
 
-    To be called in a flow or a task; called again it replaces what it wrote.
+    Call it in a flow or a task. A second call replaces what the first one wrote.
     """
     card = open_model(use_case.name, version).card
-    found = write_card_page(card, version, open_ledger().entries(use_case.name))
+    card_page = write_card_page(card, version, open_ledger().entries(use_case.name))
     key = f"model-card-{use_case.slug}"
-    create_markdown_artifact(found.text, key=key, description=f"version {version}")
+    create_markdown_artifact(card_page.text, key=key, description=f"version {version}")
     client = connect_mlflow()
     run_id = client.get_model_version(use_case.name, str(version)).run_id
-    page = files.read_file(found.html).decode()
+    html = files.read_file(card_page.html).decode()
     with storage_errors(settings().mlflow_artifacts):
-        client.log_text(run_id, page, f"card/v{version}.html")
-    return found
+        client.log_text(run_id, html, f"card/v{version}.html")
+    return card_page

@@ -242,7 +242,7 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
     version = trained.register("train:other-table", table_versions=newest, environment=other)
     result = CliRunner().invoke(app, ["reproduce", "flights", str(version)])
     assert result.exit_code == 1
-    assert "other answers on 64 golden rows" in result.output
+    assert "different predictions on 64 golden rows" in result.output
     assert "onnx was 0.1 and is" in result.output
     assert f"train {trained.card.rows['train']:,}" in result.output
 

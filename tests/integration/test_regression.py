@@ -220,7 +220,7 @@ def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     result = reproduce.RetrainResult(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same answers" in printed(explanation.reproduction_view(same))
+    assert "the same predictions" in printed(explanation.reproduction_view(same))
     other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3

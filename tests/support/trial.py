@@ -43,7 +43,7 @@ class Trial:
     def wrong(self) -> list[str]:
         """What `mainspring check` has to say against it."""
         found = check_use_case(self.use_case.name)
-        return [f"{f.what}: {f.detail}" for f in found if f.verdict == "wrong"]
+        return [f"{f.subject}: {f.detail}" for f in found if f.verdict == "wrong"]
 
     def training_set(self) -> pl.DataFrame:
         """All labelled rows with their features, as a training run would see them."""

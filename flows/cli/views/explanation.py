@@ -1,15 +1,15 @@
-"""Reproductions and explanations as a terminal shows them."""
+"""Explanations and reproductions of predictions, for a terminal."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tasks.evaluation.problem_types import Threshold, recorded_problem_type
+from tasks.reporting.formats import MISSING, format_count, format_moment, format_number
 from tasks.reporting.problem_type_text import problem_type_text
+from tasks.reporting.table import Cell, Column, Table, build_table
+from tasks.reporting.terminal import render_terminal, render_text
 from tasks.scoring.explain import ExplainedInput, ExplainedPrediction, Explanation
 from tasks.scoring.prediction_keys import format_key
 from tasks.training.reproduce import SAME_PREDICTION, Reproduction
@@ -17,102 +17,136 @@ from tasks.training.reproduce import SAME_PREDICTION, Reproduction
 _BAR = 12  # characters of the longest bar
 
 
-def explanation_view(found: Explanation) -> RenderableType:
-    """The answers, then every input with its times and its contribution as a bar."""
-    unit = problem_type_text(recorded_problem_type(found)).contribution_unit
+def explanation_view(explanation: Explanation) -> RenderableType:
+    """Return the predictions of a row, and every input with its times and contribution."""
+    factor, unit = problem_type_text(recorded_problem_type(explanation)).contribution_unit
     label = (
-        "not known yet" if found.label is None else f"{found.label}, known {_at(found.labelled)}"
+        "not known yet"
+        if explanation.label is None
+        else f"{explanation.label}, known {format_moment(explanation.labelled)}"
     )
-    head = Text.assemble(
-        (f"{found.use_case} {format_key(list(found.key.values()))}", "bold"),
-        f"\npredicted {_at(found.predicted)} UTC, scored as of {_at(found.scored)}; label {label}",
-    )
-    base = f"mean of the background {found.base:.4f}, and contributions in {unit[1]}, together "
-    notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
-    told = Text(f"{base}{found.base + sum(i.contribution for i in found.inputs):.4f}")
-    return Group(head, _answers(found), *notes, _inputs(found.inputs, *unit), told)
-
-
-def _answers(found: Explanation) -> Table:
-    table, kind = Table(), recorded_problem_type(found)
-    text = problem_type_text(kind)
-    for column in ("version", "arm", kind.value_column, "threshold", "decision", ""):
-        table.add_column(column, justify="right" if column[:1] in "vpt" else "left")
-    for answer in (found.answer, *found.others):
-        used = "used" if answer is found.answer else _when(answer)
-        who = f"{answer.version} {answer.algorithm}"
-        said = Text(text.describe_prediction(answer.values, answer.decision))
-        table.add_row(who, answer.arm, f"{answer.value:.4f}", _cut(answer.threshold, 4), said, used)
-    return table
-
-
-def _cut(threshold: Threshold, digits: int) -> str:
-    """From where on a version flags; what else it decides by is no number."""
-    return f"{threshold:.{digits}f}" if isinstance(threshold, float) else "–"
-
-
-def _when(answer: ExplainedPrediction) -> str:
-    return "said beside it" if answer.recorded else "asked now"
-
-
-def _inputs(inputs: tuple[ExplainedInput, ...], times: float, unit: str) -> Table:
-    table = Table()
-    for column in ("input", "value", "from", "happened (UTC)", "known (UTC)", unit, ""):
-        table.add_column(column, justify="right" if column in ("value", unit) else "left")
-    most = max((abs(each.contribution) for each in inputs), default=0) or 1
-    for each in inputs:
-        colour = "red" if each.contribution > 0 else "blue"
-        bar = "█" * round(_BAR * abs(each.contribution) / most)
-        moments = (_at(each.happened), _at(each.known))
-        added = f"{times * each.contribution:+.2f}"
-        table.add_row(each.name, _short(each.value), each.source, *moments, added,
-                      Text(bar, style=colour))  # fmt: skip
-    return table
-
-
-def _at(time: datetime | None) -> str:
-    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def reproduction_view(found: Reproduction) -> RenderableType:
-    """What was recorded beside what came out again, and the verdict."""
-    table = Table(title=f"version {found.version}, trained again", title_justify="left")
-    for column in ("", "recorded", "again", ""):
-        table.add_column(column, overflow="fold")
-    for what, recorded, again, same in _compared(found):
-        table.add_row(what, recorded, again, "[green]equal[/]" if same else "[red]differs[/]")
-    verdict = (
-        f"[green]the same answers[/] on {found.golden} golden rows"
-        if found.equal
-        else f"[bold red]other answers[/] on {found.golden} golden rows"
-    )
-    largest = f", largest difference {found.difference:.2g} (up to {SAME_PREDICTION:g} is equal)"
-    notes = [Text(f"note: {note}", style="yellow") for note in found.notes]
-    return Group(table, *notes, Text.from_markup(verdict + largest))
-
-
-def _compared(found: Reproduction) -> list[tuple[str, str, str, bool]]:
-    """Each thing that is compared: name, as recorded, as it came out again, whether equal."""
-    then, now = (_cut(at, 6) for at in found.threshold)
-    seen, seen_again = (
-        ", ".join(f"{name} {rows:,}" for name, rows in sizes.items()) for sizes in found.rows
-    )
-    flipped = f"{found.flipped} of {found.golden} differ"
-    return [
-        ("labelled rows", seen, seen_again, found.rows[0] == found.rows[1]),
-        (
-            "answers",
-            "",
-            f"differ by up to {found.difference:.2g}",
-            found.difference <= SAME_PREDICTION,
+    key = format_key(list(explanation.key.values()))
+    total = explanation.base + sum(each.contribution for each in explanation.inputs)
+    return Group(
+        render_text(f"{explanation.use_case} {key}", "bold"),
+        render_text(
+            f"predicted {format_moment(explanation.predicted)} UTC, scored as of "
+            f"{format_moment(explanation.scored)}; label {label}"
         ),
-        ("decisions", "", flipped, not found.flipped),
-        ("threshold", then, now, found.same_threshold),
-        ("sha256 of the file", found.digest[0][:16], found.digest[1][:16], found.same_file),
+        render_terminal(tabulate_predictions(explanation)),
+        *_render_notes(explanation.notes),
+        render_terminal(tabulate_inputs(explanation.inputs, factor, unit)),
+        render_text(
+            f"mean of the background {explanation.base:.4f}, plus contributions in {unit}: "
+            f"{total:.4f}"
+        ),
+    )
+
+
+def tabulate_predictions(explanation: Explanation) -> Table:
+    """Return the predictions of every version for one row, the used one first."""
+    problem = recorded_problem_type(explanation)
+    text = problem_type_text(problem)
+    rows = [
+        (
+            f"{prediction.version} {prediction.algorithm}",
+            prediction.arm,
+            format_number(prediction.value, 4),
+            _format_threshold(prediction.threshold, 4),
+            text.describe_prediction(prediction.values, prediction.decision),
+            "used" if prediction is explanation.answer else _describe_origin(prediction),
+        )
+        for prediction in (explanation.answer, *explanation.others)
     ]
+    right = [Column(title, "right") for title in ("version", problem.value_column, "threshold")]
+    return build_table([right[0], "arm", *right[1:], "decision", ""], rows)
+
+
+def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str) -> Table:
+    """Return the inputs of a prediction: value, source, times, and contribution with a bar.
+
+    Args:
+        inputs: The inputs, in the order in which they are shown.
+        factor: The number that turns a contribution into `unit`.
+        unit: The unit of the contributions, the title of their column.
+    """
+    largest = max((abs(each.contribution) for each in inputs), default=0) or 1
+    rows = [
+        (
+            each.name,
+            _format_input(each.value),
+            each.source,
+            each.happened,
+            each.known,
+            format_number(factor * each.contribution, 2, signed=True),
+            Cell(
+                "█" * round(_BAR * abs(each.contribution) / largest),
+                "raises" if each.contribution > 0 else "lowers",
+            ),
+        )
+        for each in inputs
+    ]
+    value, points = Column("value", "right"), Column(unit, "right")
+    titles = ["input", value, "from", "happened (UTC)", "known (UTC)", points, ""]
+    return build_table(titles, rows)
+
+
+def reproduction_view(reproduction: Reproduction) -> RenderableType:
+    """Return the recorded results beside the reproduced ones, and the verdict."""
+    rows = [
+        (name, recorded, again, Cell("equal", "good") if equal else Cell("differs", "bad"))
+        for name, recorded, again, equal in _compare_results(reproduction)
+    ]
+    title = f"version {reproduction.version}, trained again"
+    verdict = (
+        ("the same predictions", "green")
+        if reproduction.equal
+        else ("different predictions", "bold red")
+    )
+    return Group(
+        render_terminal(build_table(("", "recorded", "reproduced", "verdict"), rows, title)),
+        *_render_notes(reproduction.notes),
+        Text.assemble(
+            verdict,
+            f" on {reproduction.golden} golden rows, largest difference "
+            f"{reproduction.difference:.2g} (up to {SAME_PREDICTION:g} is equal)",
+        ),
+    )
+
+
+def _compare_results(reproduction: Reproduction) -> list[tuple[str, str, str, bool]]:
+    """Return each compared result: name, recorded, reproduced, whether they are equal."""
+    threshold, threshold_again = (_format_threshold(each, 6) for each in reproduction.threshold)
+    rows, rows_again = (
+        ", ".join(f"{name} {format_count(count)}" for name, count in counts.items())
+        for counts in reproduction.rows
+    )
+    close = reproduction.difference <= SAME_PREDICTION
+    flipped = f"{reproduction.flipped} of {reproduction.golden} differ"
+    digest, digest_again = (each[:16] for each in reproduction.digest)
+    return [
+        ("labelled rows", rows, rows_again, reproduction.rows[0] == reproduction.rows[1]),
+        ("predictions", "", f"differ by up to {reproduction.difference:.2g}", close),
+        ("decisions", "", flipped, not reproduction.flipped),
+        ("threshold", threshold, threshold_again, reproduction.same_threshold),
+        ("sha256 of the file", digest, digest_again, reproduction.same_file),
+    ]
+
+
+def _render_notes(notes: tuple[str, ...]) -> list[Text]:
+    return [render_text(f"note: {note}", "yellow") for note in notes]
+
+
+def _format_threshold(threshold: Threshold, digits: int) -> str:
+    """Return the threshold of a binary model; other problem types have no single number."""
+    return format_number(threshold, digits) if isinstance(threshold, float) else MISSING
+
+
+def _describe_origin(prediction: ExplainedPrediction) -> str:
+    return "recorded beside it" if prediction.recorded else "computed now"
+
+
+def _format_input(value: object) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

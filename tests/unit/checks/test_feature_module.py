@@ -35,7 +35,7 @@ def changed(monkeypatch, name, change) -> None:
 def test_the_shipped_use_case_holds(flights):
     found = list(check_feature_module(flights))
     assert {finding.verdict for finding in found} == {"ok"}, found
-    assert found[-1].what == "leak"
+    assert found[-1].subject == "leak"
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,27 @@ def test_the_shipped_use_case_holds(flights):
         (
             "weather",
             lambda rows: rows.with_columns(created_timestamp="event_timestamp"),
-            "weather() knows the future: ",
+            "weather() uses the future: ",
         ),
         (
             "planes",
             lambda rows: rows.with_columns(pl.col("event_timestamp").dt.to_string()),
             "event_timestamp is String, and must be a UTC time",
         ),
-        ("planes", lambda rows: rows.with_columns(late=1), "holds the label 'late': leave it out"),
+        ("planes", lambda rows: rows.with_columns(late=1), "contains the label 'late': remove it"),
         ("planes", lambda rows: rows.drop("plane_seats"), "views.py declares plane_seats"),
         ("spine", lambda rows: rows.drop("tailnum"), "its key tailnum is no column of spine()"),
-        ("labels", lambda rows: rows.drop("flight"), "gives no column flight"),
-        ("spine", lambda rows: pl.concat([rows, rows]), "name some predictions twice"),
+        ("labels", lambda rows: rows.drop("flight"), "has no column flight"),
+        ("spine", lambda rows: pl.concat([rows, rows]), "has several rows for one key"),
         (
             "spine",
             lambda rows: rows.drop("weekday"),
-            "weekday: neither the spine nor a view gives it",
+            "weekday: neither the spine nor a view has such a column",
         ),
         (
             "spine",
             lambda rows: rows.with_columns(pl.col("distance").cast(pl.String)),
-            "features.numeric: distance holds String; move it to features.categorical",
+            "features.numeric: distance is String; move it to features.categorical",
         ),
         (
             "labels",
@@ -86,11 +86,11 @@ def test_what_does_not_hold_is_named_with_the_way_out(flights, monkeypatch, name
 
 def test_a_function_that_does_not_run_is_named(flights, monkeypatch):
     changed(monkeypatch, "spine", lambda rows: rows.drop("flight"))
-    with pytest.raises(BadConfig, match=r"labels\(\) does not run: .*flight"):
+    with pytest.raises(BadConfig, match=r"labels\(\) fails: .*flight"):
         list(check_feature_module(flights))
 
 
 def test_a_spine_that_gives_nothing_is_no_success(flights, monkeypatch):
     changed(monkeypatch, "spine", lambda rows: rows.filter(False))
-    with pytest.raises(BadConfig, match=r"spine\(\) gives no row for all that was ever ingested"):
+    with pytest.raises(BadConfig, match=r"spine\(\) returns no row for all ingested rows"):
         list(check_feature_module(flights))

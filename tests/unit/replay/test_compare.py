@@ -119,9 +119,10 @@ def test_pairs_are_compared_and_only_what_is_shown_is_said(replay: Replay) -> No
     found = compare_policies(replay)
     assert set(found.differences) == {("sharp", "twin"), ("sharp", "blunt"), ("twin", "blunt")}
     said = {
-        (row["policies"], row["subject"]): row["verdict"] for row in tables.difference_rows(found)
+        (row["policies"], row["subject"]): row["verdict"]
+        for row in tables.tabulate_differences(found).records()
     }
-    assert said["sharp against twin", "ROC AUC"] == "the same answers"
+    assert said["sharp against twin", "ROC AUC"] == "the same predictions"
     assert said["twin against blunt", "ROC AUC"] == "twin is better"
     (auc, *_) = found.differences["sharp", "blunt"]
     assert auc.confidence == pytest.approx(1 - 0.05 / 3)
@@ -133,8 +134,11 @@ def test_policies_with_the_same_answers_are_drawn_as_one(replay: Replay) -> None
 
 def test_the_best_of_many_is_said_to_be_picked_afterwards(replay: Replay) -> None:
     said = " ".join(tables.list_warnings(compare_policies(replay)))
-    assert "sharp has the least cost of 4 policies, and was picked after they were all" in said
-    assert "Every interval of a difference is at 98.3%, so that all 3 pairs" in said
+    assert (
+        "sharp has the lowest cost of 4 policies. It was selected after all results were known"
+        in said
+    )
+    assert "Every interval of a difference has 98.3% confidence, so that all 3 pairs" in said
 
 
 def test_the_numbers_are_the_same_bytes_again(replay: Replay) -> None:
@@ -150,13 +154,14 @@ def test_the_page_holds_everything_and_needs_nothing(replay: Replay) -> None:
     html = path.read_text()
     assert "data:image/png;base64," in html
     assert "The blunt one" in html
-    assert "asked for more, but the lake" in html
+    assert "shorter than requested: the lake" in html
     assert "http" not in html.split("<body>")[1]
     assert path.with_suffix(".png").stat().st_size > 20_000
 
 
 def test_compute_is_money_by_the_rate_of_the_settings(replay: Replay) -> None:
-    row, *_, mute = tables.outcome_rows(replay, compare_policies(replay), read_cpu_seconds(replay))
+    comparison, seconds = compare_policies(replay), read_cpu_seconds(replay)
+    row, *_, mute = tables.tabulate_outcomes(replay, comparison, seconds).records()
     assert list(mute) == list(row)
     assert (mute["policy"], mute["ROC AUC"], mute["regret"]) == ("mute", "–", "inf")
     assert (row["CPU s"], row["money"]) == ("36", "0.0005")

@@ -88,9 +88,9 @@ def test_markdown_stands_beside_its_pictures_which_are_drawn_once(home, card, en
     pictures = sorted((Path(first.markdown).parent / "pictures").iterdir())
     assert [f"(pictures/{path.name})" in shown for path in pictures] == [True] * 3
     times = [path.stat().st_mtime_ns for path in pictures]
-    assert "No gate was asked yet" in shown
+    assert "No gate decision yet" in shown
     again = write_card_page(card, 2, entries)
-    assert "No gate was asked yet" not in Path(again.markdown).read_text()
+    assert "No gate decision yet" not in Path(again.markdown).read_text()
     assert [path.stat().st_mtime_ns for path in pictures] == times
 
 

@@ -73,8 +73,8 @@ def test_a_rollback_by_hand_needs_no_server_and_keeps_the_reason(home):
         )
     words = ("rollback", "flights", "--reason", "complaints", "--as-of", "2013-04-09")
     code, said = run(*words)
-    assert (code, said) == (0, "version 1 reigns again from 2013-04-09 00:00 UTC on\n")
-    assert run(*words) == (code, said), "twice is as once"
+    assert (code, said) == (0, "version 1 is champion again from 2013-04-09 00:00 UTC on\n")
+    assert run(*words) == (code, said), "a rollback is idempotent"
     assert read_champion_alias("flights") == 1
     assert "complaints" in run("history", "flights")[1]
 
@@ -87,8 +87,38 @@ def test_an_answer_by_the_command_waits_for_reconcile_if_no_server_answers(home,
     code, said = run("approve", "flights", "2", "--reason", "looks right", "--by", "ada")
     assert code == 0
     assert "version 2 was approved by ada" in said
-    assert "the next reconcile goes on" in said
-    assert "was approved by ada already" in run("reject", "flights", "2", "--reason", "no")[1]
+    assert "the next reconcile run continues" in said
+    assert "was already approved by ada" in run("reject", "flights", "2", "--reason", "no")[1]
+
+
+HOSTILE = "eve[/] \x1b[2J\x1b[31m ![](http://x/y) </script><script>"
+
+
+def test_names_and_reasons_of_any_text_are_shown_as_they_are(home, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("MAINSPRING_PREFECT_PORT", "9")
+    settings.cache_clear()
+    open_ledger().record(Entry("flights", "approval_asked", "approval_asked:2", START, "test", 2))
+    code, said = run("approve", "flights", "2", "--reason", HOSTILE, "--by", HOSTILE)
+    assert code == 0
+    assert "by eve[/] ␛[2J␛[31m" in said
+    open_ledger().record(
+        Entry("flights", "episode_opened", "episode:a", START, "x", 1, {"message": HOSTILE})
+    )
+    for words in (("history",), ("history", "--full"), ("history", "--gates"), ("status",)):
+        code, said = run(words[0], "flights", *words[1:])
+        assert code == 0, said
+        assert "\x1b" not in said
+    assert "eve[/]" in run("history", "flights")[1]
+
+
+def test_an_error_is_a_sentence_without_the_name_of_its_class(home):
+    code, said = run("check", "flights[/]")
+    assert code == 1
+    code, said = run("reproduce", "flights", "9")
+    assert code == 1
+    assert said.startswith("Error: ")
+    assert "BadModel" not in said
 
 
 def test_status_before_anything_happened(home):

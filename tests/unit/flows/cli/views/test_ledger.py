@@ -50,7 +50,7 @@ def test_weekly_numbers_are_one_row_a_window(home):
 def test_status_names_champion_and_open_episodes(home):
     monitored(3)
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
-    assert "all is well" in told(status_view(FLIGHTS))
+    assert "no open episode" in told(status_view(FLIGHTS))
     evidence = {"message": "roc_auc_5w is 0.65, reference 0.73, limit 0.67"}
     open_ledger().record(
         Entry("flights", "episode_opened", "episode:a", START, "monitor", 1, evidence)
@@ -66,8 +66,8 @@ def test_status_names_what_still_proves_itself(home):
     plan = plan_rollout(FLIGHTS, 1)
     open_ledger().record(Entry("flights", "rollout_started", "rollout:2", START, "gate", 2, plan))
     said = told(status_view(FLIGHTS))
-    assert "rolls out (canary): version 2, stage 1 of 2, 10%" in said
-    assert "compared with the champion before until 2013-04-29" in said
+    assert "rollout (canary): version 2, stage 1 of 2, 10%" in said
+    assert "compared with the previous champion until 2013-04-29" in said
 
 
 def test_history_shows_each_decisions_gates_on_demand(home):
