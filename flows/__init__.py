@@ -1,1 +1,1 @@
-"""What runs, in which order, with which retries. One flow a file, and no logic."""
+"""Prefect flows: one a file, which call tasks in order and contain no logic."""

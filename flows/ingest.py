@@ -1,7 +1,7 @@
-"""ingest: what has landed and was never taken goes into the lake, and the features follow.
+"""Ingest flow: validate landed files, commit their rows to the lake, and refresh the features.
 
 landed files ► suites ──► quarantine ─► raw ──► files ──► features
-                    └──► refused: event, error, table; the other files go on
+                    └──► refused: event, log, table; the other files are committed
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tasks.ingestion.summary import ingest_message
 
 @flow(name="ingest", flow_run_name="ingest-{use_case}")
 def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = False) -> State[str]:
-    """Take what has landed and bring the features up to `as_of`; the run's message counts it.
+    """Ingest the landed files, and refresh the features up to `as_of`.
 
-    `retry_refused` looks again at files that were refused. Running it again commits nothing.
+    With `retry_refused`, refused files are validated again. The flow is idempotent.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
     intake = validate_files(case, discover_files(case, retry_refused), at)
@@ -40,5 +40,5 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
     publish_intake(case, intake)
     if len(versions) == len(case.tables):  # a view may read any of them
         refresh_features(case, at)
-    said = ingest_message(intake.verdicts)
-    return Completed(message=said, data=said)
+    message = ingest_message(intake.verdicts)
+    return Completed(message=message, data=message)

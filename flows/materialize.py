@@ -1,6 +1,6 @@
-"""materialize: the newest features that are known go to the online store; stale ones are told of.
+"""Materialize flow: publish the newest features online, and report stale views.
 
-feature tables ──► online store ──► how old is each view?
+feature tables ──► online store ──► age of each view
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.features.prefect_tasks import publish_features
 
 @flow(name="materialize", flow_run_name="materialize-{use_case}")
 def materialize(use_case: str, as_of: datetime | None = None) -> State[None]:
-    """Publish what was known by `as_of`; the online store never goes back in time."""
+    """Publish the features known at `as_of`; an older row never replaces a newer one."""
     ages = publish_features(load_use_case(use_case), utc_or_now(as_of))
     stale = ages.filter("stale")["view"].to_list()
     return Completed(message=f"{ages.height} views, stale: {', '.join(stale) or 'none'}")

@@ -1,6 +1,6 @@
-"""monitor: is the champion still good, also against the one before, and are its data whole?
+"""Monitor flow: measure performance, drift and data quality, and request what follows.
 
-window, bake ► numbers with verdicts ► monitoring table ► episodes ► asks ► what people see
+window, bake ► measurements ► monitoring table ► episodes and alerts ► requests ► artifacts
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from tasks.storage.lake import open_lake
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")
 def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> State[None]:
-    """Watch [as_of − monitor.window, as_of), and ask for what it shows to be due: retraining, a
-    rollback of a champion that is worse than the one before, the next step of a candidate.
+    """Monitor the window [as_of - monitor.window, as_of), and request what is due.
 
-    `report` also draws the picture and writes Evidently's HTML, which takes seconds. Running it
-    again changes no row of the monitoring table and no entry of the ledger.
+    Requests are a retraining, a rollback to the previous champion, or a candidate's next step. With
+    `report`, it also draws the chart and writes Evidently's HTML, which takes seconds. The flow is
+    idempotent.
     """
     case, now = load_use_case(use_case), utc_or_now(as_of)
     lake, book = open_lake(use_case), open_ledger()
@@ -44,13 +44,13 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     window = load_window(case, book.entries(use_case), now)
     if window is None:
         request_due_steps(case, now)
-        return Completed(message="nothing to watch: there is no champion yet")
-    baked = evaluate_bake(case, now)
-    rows = add_bake_measurements(case, measure_window(window), baked, now)
+        return Completed(message="nothing monitored: there is no champion yet")
+    bake = evaluate_bake(case, now)
+    rows = add_bake_measurements(case, measure_window(window), bake, now)
 
     save_measurements(lake, rows, now)
     raise_alerts(book, case, rows, now)
-    request_rollback(case, baked, now)
+    request_rollback(case, bake, now)
     request_due_steps(case, now)
 
     publish_measurements(case, rows, now)

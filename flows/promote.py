@@ -1,6 +1,6 @@
-"""promote: a candidate goes one step further, from what the ledger says of it.
+"""Promote flow: decide on a candidate's next step, from its state in the ledger.
 
-gate, or what its roll-out has shown ► a person, if asked ► step into the ledger ► alias ► told of
+gate or rollout review ► approval, if required ► ledger entry ► MLflow alias ► notifications
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tasks.promotion.prefect_tasks import (
 
 @flow(name="promote", flow_run_name="promote-{use_case}-{version}")
 def promote(use_case: str, version: int, as_of: datetime | None = None) -> State[None]:
-    """Take a version one step further as of `as_of`, by default when it was last asked about.
+    """Advance a version by one step as of `as_of`, by default the time of its last request.
 
-    Where a person must approve, the run suspends itself and starts again with the answer.
+    Where approval is required, the run suspends itself and resumes with the answer.
     """
     case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
     entry = advance_candidate(case, version, at)

@@ -1,6 +1,6 @@
-"""reconcile: what the loop waits for is asked for again, and MLflow's alias is put right.
+"""Reconcile flow: resend unprocessed requests, and sync MLflow's alias with the ledger.
 
-ledger ► whatever asks for something and no run is at ► its event, again
+ledger ► requests that no run has processed ► their events, again ► MLflow alias
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from tasks.promotion.prefect_tasks import resend_requests, sync_champion_alias
 
 @flow(name="reconcile", flow_run_name="reconcile-{use_case}")
 def reconcile(use_case: str, as_of: datetime | None = None) -> State[None]:
-    """Bring a use case's loop back on its way; does nothing when it is.
+    """Resend the overdue requests of a use case; without any, nothing changes.
 
-    `as_of` is the moment at which runs are looked at: real time, since runs happen in it.
+    `as_of` is compared with the times of Prefect runs, so it must be real time.
     """
     case = load_use_case(use_case)
-    asked = resend_requests(case, utc_or_now(as_of))
+    resent = resend_requests(case, utc_or_now(as_of))
     champion = sync_champion_alias(case)
     send_due_notifications(case)
-    said = ", ".join(entry.key for entry in asked) or "nothing"
-    return Completed(message=f"asked again for {said}; champion is version {champion}")
+    keys = ", ".join(entry.key for entry in resent) or "nothing"
+    return Completed(message=f"resent {keys}; champion is version {champion}")

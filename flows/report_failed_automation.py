@@ -1,4 +1,4 @@
-"""Tell of an automation that could not act: without it, its run is just not there."""
+"""Report flow of failed automations: otherwise nothing shows that their runs never started."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from tasks.reporting.markdown import escape_markdown
+
 
 @flow(name="report_failed_automation", flow_run_name="{automation}")
 def report_failed_automation(automation: str, reason: str) -> State[None]:
-    """End as a failed run that names the automation and the reason, and keep both as an artifact.
+    """Fail with the automation's name and the reason, and publish both as an artifact.
 
-    What the automation was to start is not lost: the ledger knows what is unanswered, and the
-    next reconcile asks again.
+    No request is lost: the next reconcile run resends what is unprocessed in the ledger.
     """
-    message = f"The automation “{automation}” could not act: {reason}"
+    message = f"The automation “{automation}” failed: {reason}"
     create_markdown_artifact(
-        key="failed-automation", markdown=message, description="failed automations"
+        key="failed-automation", markdown=escape_markdown(message), description="failed automations"
     )
     return Failed(message=message)

@@ -1,6 +1,6 @@
-"""retrain: an alert gets its answer, one candidate, however often and by whomever it is asked.
+"""Retrain flow: train one candidate for an alert, however often it is requested.
 
-claim the alert ► train as the train flow does ► candidate recorded and told of
+claim of the alert ► the train flow's sequence ► candidate in the ledger ► request for a decision
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from tasks.training.prefect_tasks import claim_retrain, record_candidate, reques
 
 @flow(name="retrain", flow_run_name="retrain-{use_case}")
 def retrain(use_case: str, alert: str, as_of: datetime | None = None) -> State[None]:
-    """Answer an alert (its key in the ledger) as of `as_of`, by default when it was raised.
+    """Train a candidate for an alert as of `as_of`, by default the time of the alert.
 
-    An alert that was answered, or that somebody else is at, is left alone.
+    Nothing is trained if the alert already has a candidate, or another run is training one.
+
+    Args:
+        use_case: The use case of the alert.
+        alert: The alert's key in the ledger.
+        as_of: The moment at which the training happens.
     """
     case = load_use_case(use_case)
     claim = claim_retrain(case, alert)
     at = utc_or_now(as_of or claim.alert.at)
     if claim.verdict == "train":
         version = make_candidate(use_case, at, origin=alert)
-        return Completed(message=f"version {version} answers {alert}")
+        return Completed(message=f"version {version} trained for {alert}")
     if claim.verdict == "covered" and claim.version is not None:
         request_decision(record_candidate(case, claim.version, alert, at))
     return Completed(message=f"nothing to train: {claim.reason}")

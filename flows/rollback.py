@@ -1,6 +1,6 @@
-"""rollback: a promotion that was shown to be wrong is undone, and the champion before is back.
+"""Rollback flow: undo a promotion and restore the previous champion.
 
-rollback into the ledger ► alias follows ► told of
+rollback in the ledger ► MLflow alias ► notifications
 """
 
 from __future__ import annotations
@@ -19,15 +19,22 @@ from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}-{promotion}")
 def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> State[None]:
-    """Undo a promotion (its key in the ledger) from `as_of` on; a second time changes nothing.
+    """Undo a promotion from `as_of` on; the flow is idempotent.
 
-    It needs the ledger and the registry. The next batch is scored by the champion before.
+    It needs the ledger and the registry. The previous champion scores the next batch.
+
+    Args:
+        use_case: The use case of the promotion.
+        promotion: The promotion's key in the ledger.
+        as_of: The moment from which the previous champion is champion again.
     """
     case = load_use_case(use_case)
     entry = roll_back_as_asked(case, promotion, utc_or_now(as_of))
     version = sync_champion_alias(case)
     if entry is None:
-        return Completed(message=f"{promotion} made no champion any more; it is version {version}")
+        return Completed(
+            message=f"{promotion} is not the current promotion: champion is version {version}"
+        )
     publish_step(case, entry)
     send_due_notifications(case)
-    return Completed(message=f"version {version} reigns again: {entry.evidence['reason']}")
+    return Completed(message=f"version {version} is champion again: {entry.evidence['reason']}")

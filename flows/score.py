@@ -1,7 +1,7 @@
-"""score: the rows of a window are answered by every version of the cast of their time.
+"""Score flow: score a window with every model version active at each prediction time.
 
-who answers when ─► partitions ─► each: spine ► features ► ONNX, all versions of a cast, reasons
-                                    └──► shadows ──► predictions ──► contributions, if asked for
+routes ─► partitions ─► each: spine ► features ► ONNX, all versions of the route
+                          └──► shadows ──► predictions ──► contributions, if configured
 """
 
 from __future__ import annotations
@@ -29,23 +29,27 @@ from tasks.scoring.prefect_tasks import (
 
 @flow(name="score", flow_run_name="score-{use_case}")
 def score(use_case: str, as_of: datetime | None = None, window: str | None = None) -> State[int]:
-    """Score what is predicted in [as_of - window, as_of); window like 7d, default: the YAML's.
+    """Score the rows with a prediction time in [as_of - window, as_of); return their number.
 
-    Returns the number of rows; 0 as long as there is no champion. Scoring a window again changes
-    nothing.
+    Without a champion it is 0. The flow is idempotent.
+
+    Args:
+        use_case: The use case to score.
+        as_of: The end of the window; None for now.
+        window: A duration like 7d; None for the one in the YAML.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
     start, end = scoring_window(case, at, window)
     partitions = find_partitions(case, (start, end), at)
     if not partitions:
         return Completed(message="nothing scored: there is no champion yet", data=0)
-    answered = (partitions[0].start, end)
-    folder = choose_spill_folder(case, answered, partitions)
+    span = (partitions[0].start, end)
+    folder = choose_spill_folder(case, span, partitions)
     scored = map_parallel(score_partition, partitions, use_case=case, as_of=at, folder=folder)
-    write_shadows(case, scored, answered)
-    rows = write_predictions(case, scored, answered)
+    write_shadows(case, scored, span)
+    rows = write_predictions(case, scored, span)
     if case.explanations.flagged:
-        write_contributions(case, scored, answered)
+        write_contributions(case, scored, span)
     if folder:
         remove_spill(folder)
     return Completed(message=f"{rows} rows scored", data=rows)

@@ -1,4 +1,4 @@
-"""train: a candidate is made from the retrain window and waits for the decision.
+"""Train flow: train and register a candidate, and request its decision.
 
 training set ► split by time ► fit each ► best on validation ► ONNX ► measure ► register
 """
@@ -23,7 +23,7 @@ from tasks.training.prefect_tasks import (
 
 @flow(name="train", flow_run_name="train-{use_case}")
 def train(use_case: str, as_of: datetime | None = None) -> int:
-    """Train on [as_of - retrain.window, as_of), register one candidate a day; its version."""
+    """Train on [as_of - retrain.window, as_of); return the version, registered once a day."""
     at = utc_or_now(as_of)
     return make_candidate(use_case, at, origin=f"train:{at:%Y-%m-%d}")
 

@@ -1,6 +1,6 @@
-"""watch: has everybody been heard of in time?
+"""Watch flow: check that data, labels, predictions and monitoring runs arrive on time.
 
-newest row, label, prediction and monitored window ► silences opened and closed ► people are told
+newest row, label, prediction and monitored window ► freshness episodes ► notifications
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tasks.monitoring.prefect_tasks import check_freshness, send_due_notificatio
 
 @flow(name="watch", flow_run_name="watch-{use_case}")
 def watch(use_case: str, as_of: datetime | None = None) -> State[None]:
-    """Compare what was last heard of each with its deadline; running it again changes nothing."""
+    """Compare the newest time of each with its deadline; the flow is idempotent."""
     case = load_use_case(use_case)
-    silent = check_freshness(open_ledger(), case, utc_or_now(as_of))
+    overdue = check_freshness(open_ledger(), case, utc_or_now(as_of))
     send_due_notifications(case)
-    said = "; ".join(entry.evidence["message"] for entry in silent) or "nobody is silent"
-    return Completed(message=said)
+    messages = (entry.evidence["message"] for entry in overdue)
+    return Completed(message="; ".join(messages) or "nothing is overdue")

@@ -111,7 +111,7 @@ def tabulate_cpu_seconds(spent: CpuSeconds) -> Table:
         )
         for policy, seconds in spent.items()
     ]
-    columns = ["policy", *(Column(kind, "right") for kind in (*kinds, "CPU s"))]
+    columns: list[str | Column] = ["policy", *(Column(kind, "right") for kind in (*kinds, "CPU s"))]
     return build_table(columns, rows, "CPU seconds by kind of work")
 
 

@@ -102,7 +102,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
 
 
 def test_while_all_comes_nobody_is_told_anything(case: UseCase, webhook: Webhook) -> None:
-    assert _watch(END) == "nobody is silent"
+    assert _watch(END) == "nothing is overdue"
     assert webhook.got == []
 
 

@@ -87,7 +87,15 @@ def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str
         for each in inputs
     ]
     value, points = Column("value", "right"), Column(unit, "right")
-    titles = ["input", value, "from", "happened (UTC)", "known (UTC)", points, ""]
+    titles: list[str | Column] = [
+        "input",
+        value,
+        "from",
+        "happened (UTC)",
+        "known (UTC)",
+        points,
+        "",
+    ]
     return build_table(titles, rows)
 
 

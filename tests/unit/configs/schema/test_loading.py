@@ -10,7 +10,7 @@ from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import ROOT, settings
 from flows.cli.app import app
-from flows.cli.demo import playable
+from flows.cli.demo import find_demo_use_case
 from flows.watch import watch
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import open_lake
@@ -84,7 +84,7 @@ def test_whatever_a_file_holds_is_the_mistake_of_that_one(three, content):
 
 
 def test_the_demo_plays_one_that_holds(three):
-    assert playable() == "flights"
+    assert find_demo_use_case() == "flights"
 
 
 def test_each_has_its_own_rows_in_ledger_and_lake(three):

@@ -8,7 +8,8 @@ import pytest
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.settings import settings
-from flows.cli.demo import MARK, _require_new, _start_over, loop_closed, weeks
+from flows.cli.demo import is_loop_closed
+from flows.cli.demo_state import MARK, list_weeks, require_empty_state, reset_state
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import open_lake
 from tests.support.day_rows import days
@@ -18,7 +19,7 @@ FLIGHTS = load_use_case("flights")
 
 
 def test_the_year_goes_on_in_whole_weeks():
-    steps = list(weeks(FLIGHTS.demo, date(2014, 1, 1)))
+    steps = list(list_weeks(FLIGHTS.demo, date(2014, 1, 1)))
     assert len(steps) == 39
     assert steps[0].as_of == datetime(2013, 4, 8, tzinfo=UTC)
     assert all(one.end == other.start for one, other in pairwise(steps))
@@ -29,27 +30,27 @@ def test_a_folder_that_no_demo_made_is_not_erased(home):
     precious = home / "precious"
     precious.touch()
     with pytest.raises(BadConfig, match="was not made by a demo"):
-        _start_over(home)
+        reset_state(home)
     assert precious.exists()
 
 
 def test_a_demo_erases_what_the_last_one_left(home):
     state = home / "demo"
-    _start_over(state)
+    reset_state(state)
     (state / "ledger.db").touch()
-    _start_over(state)
+    reset_state(state)
     assert [path.name for path in state.iterdir()] == [MARK]
 
 
 def test_a_demo_does_not_play_into_what_is_there(home, monkeypatch):
-    _require_new(FLIGHTS)
+    require_empty_state(FLIGHTS)
     lake = str(home / "elsewhere")
     monkeypatch.setenv("MAINSPRING_LAKE", lake)
     settings.cache_clear()
     open_lake("flights").append_once("raw/weather", {"one": days(0, 1)})
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "test", 1))
-    with pytest.raises(BadConfig, match="MAINSPRING_LAKE, MAINSPRING_LEDGER_URL: something"):
-        _require_new(FLIGHTS)
+    with pytest.raises(BadConfig, match="MAINSPRING_LAKE, MAINSPRING_LEDGER_URL: flights already"):
+        require_empty_state(FLIGHTS)
 
 
 def test_the_loop_is_closed_when_an_alert_led_to_a_decision(home):
@@ -58,9 +59,9 @@ def test_the_loop_is_closed_when_an_alert_led_to_a_decision(home):
 
     record("candidate_registered", "candidate:train:2013-04-01", 1)
     record("promoted", "decision:1", 1)
-    assert not loop_closed(FLIGHTS)
+    assert not is_loop_closed(FLIGHTS)
     record("alert_raised", "alert:x")
     record("candidate_registered", "candidate:alert:x", 2)
-    assert not loop_closed(FLIGHTS)
+    assert not is_loop_closed(FLIGHTS)
     record("refused", "decision:2", 2)
-    assert loop_closed(FLIGHTS)
+    assert is_loop_closed(FLIGHTS)
