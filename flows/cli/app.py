@@ -90,14 +90,14 @@ def status(
     use_case: Annotated[str | None, typer.Argument(help="Use case (default: all).")] = None,
 ) -> None:
     """Show the champion, the open episodes and the last monitored windows."""
-    from flows.cli.views.ledger import status_view
+    from flows.cli.views.ledger import render_status
 
     if use_case:
-        console.print(status_view(load_use_case(use_case)))
+        console.print(render_status(load_use_case(use_case)))
         return
     use_cases = all_use_cases()
     for each in use_cases.sound:
-        console.print(status_view(each))
+        console.print(render_status(each))
     use_cases.require_all("The other use cases are shown above.")
 
 
@@ -108,9 +108,9 @@ def history(
     gates: Annotated[bool, typer.Option(help="Print each decision's gate checks.")] = False,
 ) -> None:
     """Show a model's ledger: each event with its time and evidence, oldest first."""
-    from flows.cli.views.ledger import history_view
+    from flows.cli.views.ledger import render_history
 
-    console.print(history_view(load_use_case(use_case).name, full=full, gates=gates))
+    console.print(render_history(load_use_case(use_case).name, full=full, gates=gates))
 
 
 @command
@@ -200,7 +200,7 @@ def explain(
     background rows). Its unit is a point of probability, or the label's unit. For multiclass models
     it concerns the decided class. Predictions of the other versions stand beside it.
     """
-    from flows.cli.views.explanation import explanation_view
+    from flows.cli.views.explanation import render_explanation
     from tasks.scoring.explain import explain_prediction
 
     case = load_use_case(use_case)
@@ -209,7 +209,7 @@ def explain(
     if as_json:
         console.print_json(data=asdict(explanation), default=str)
     else:
-        console.print(explanation_view(explanation))
+        console.print(render_explanation(explanation))
 
 
 @command
@@ -219,7 +219,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
     Tables are read at the recorded versions, and the code comes from git at the recorded revision.
     Nothing is written or registered. The exit code is 1 if the predictions differ.
     """
-    from flows.cli.views.explanation import reproduction_view
+    from flows.cli.views.explanation import render_reproduction
     from tasks.training.reproduce import as_dict, reproduce_version
 
     case = load_use_case(use_case)
@@ -230,7 +230,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
     if as_json:
         console.print_json(data=as_dict(reproduction))
     else:
-        console.print(reproduction_view(reproduction))
+        console.print(render_reproduction(reproduction))
     if not reproduction.equal:
         raise typer.Exit(1)
 

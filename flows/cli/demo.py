@@ -23,7 +23,7 @@ from configs.schema.use_case import Demo, UseCase
 from configs.settings import ROOT, Settings, settings
 from flows.cli.demo_state import DemoWeek, land_week, require_empty_state, reset_state
 from flows.cli.demo_steps import DECISIONS, run_steps
-from flows.cli.views.ledger import history_view
+from flows.cli.views.ledger import render_history
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.history_chart import draw_year_chart
 from tasks.monitoring.prefect_tasks import publish_image
@@ -90,7 +90,7 @@ def _prepare_first_week(use_case: UseCase, demo: Demo) -> None:
 def _show_results(console: Console, use_case: UseCase, seconds: float, usual: Settings) -> bool:
     """Print history, chart and addresses; return whether the loop closed."""
     chart = publish_demo_chart(use_case.name).removeprefix(f"{ROOT}/")
-    console.print(history_view(use_case.name))
+    console.print(render_history(use_case.name))
     closed = is_loop_closed(use_case)
     verdict = (
         ("the loop closed", "bold green") if closed else ("the loop did not close", "bold red")

@@ -11,7 +11,7 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import METRIC_NAMES
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.log import Entry, open_ledger
-from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, short_dates, tidy_axes, to_png
+from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, format_date_axis, tidy_axes, to_png
 from tasks.reporting.ledger_marks import mark_ledger
 from tasks.storage.lake import open_lake
 
@@ -67,7 +67,7 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
         axes.fill_between(
             times, edge, end, step="pre", color=SEVERITY_COLOURS["page"], alpha=0.09, lw=0
         )
-    short_dates(axes)
+    format_date_axis(axes)
     tidy_axes(axes, f"{metric.replace('_', ' ')}, last {length}")
     axes.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
 
@@ -140,7 +140,7 @@ def draw_year_chart(use_case: UseCase) -> bytes:
         _draw_metric(axes, weeks, metric)
         first = entries[0].at if entries else None
         mark_ledger(axes, entries, first, named=axes is panels[0])
-        short_dates(axes)
+        format_date_axis(axes)
         tidy_axes(axes, "")
         title = METRIC_NAMES[metric] + (" per prediction" if metric == "cost" else "")
         axes.set_ylabel(f"{title}, by week")

@@ -1,11 +1,11 @@
-"""Policies tried on history: the loop of production in logical time, without a server.
+"""Replay of retraining policies on history: the production loop in logical time, without a server.
 
-plan.py             what is replayed: use case, period, pinned lake, steps of each policy
-shared_training.py  what all policies share: rows joined once, trainings done once
-simulate.py         the steps of the flows, by the same plain functions
+plan.py             use case, period, pinned lake, and the steps of each policy
+shared_training.py  features joined once and trainings done once for all policies
+simulate.py         the steps of the flows, with the same functions
 policy_worker.py    one policy in its own process: python -m tasks.replay.policy_worker FOLDER
-progress.py         CPU seconds spent and steps done by that process
+progress.py         steps done and CPU seconds spent by that process
 run.py              the whole replay, from the command's arguments to finished policies
-policy_results.py   what a policy leaves; policy_metrics.py and compare.py measure it
-tables.py, chart.py, report.py, mlflow_log.py   for people: text, PNG, HTML, MLflow
+policy_results.py   results of a policy; policy_metrics.py and compare.py measure them
+tables.py, chart.py, report.py, mlflow_log.py   outputs: tables, PNG, HTML, MLflow
 """

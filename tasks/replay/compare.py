@@ -1,7 +1,7 @@
-"""What the policies came to on the same labelled rows: by week, as a whole, against each other.
+"""Comparison of policies on the same labelled rows: by week, over the period, and in pairs.
 
-Everything here follows from the predictions, ledgers and labels that a replay keeps, so it comes
-out the same each time; what it cost to compute is told apart (left.spent).
+All results follow from the predictions, ledgers and labels of a replay, so they are reproducible.
+Compute time is not, and is read separately (policy_results.read_cpu_seconds).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class PolicyOutcome:
-    """What one policy came to over the whole period.
+    """The result of one policy over the whole period.
 
     `counts`: alerts, and retrains, promotions, refusals and rollbacks after the first champion.
-    `scored`: answers, in shadow too. `regret`: cost beyond that of the policy of least cost, in
-    total; `best`: in which share of the resampled periods it has the least cost itself.
+    `scored`: predictions, shadows included. `regret`: total cost beyond that of the cheapest
+    policy. `best`: share of the resampled periods in which it is the cheapest.
     """
 
     policy: str
@@ -60,9 +60,11 @@ class PolicyOutcome:
 
 @dataclass(frozen=True)
 class PolicyComparison:
-    """A replay's numbers. `numbers`: NUMBER of every week and of the whole period; `regrets`: what
-    a policy cost beyond the best one up to the end of each week (policy, end, regret);
-    `differences` of each pair of policies, the first as challenger.
+    """The results of a replay.
+
+    `numbers`: metrics of every week and of the whole period (NUMBER_SCHEMA). `regrets`: cumulative
+    cost beyond the best policy at the end of each week (policy, end, regret). `differences`: those
+    of each pair of policies, the first as challenger.
     """
 
     numbers: pl.DataFrame
@@ -73,95 +75,102 @@ class PolicyComparison:
 
     @property
     def subjects(self) -> list[str]:
-        """What was measured, in its order."""
+        """The measured subjects, in order."""
         return self.numbers["subject"].unique(maintain_order=True).to_list()
 
     @property
     def distinct(self) -> dict[str, list[str]]:
-        """The first of all policies that gave the same answers, and its name with theirs."""
-        found: dict[str, list[str]] = {}
-        answered = self.numbers["policy"].unique(maintain_order=True)
-        for policy in answered:
-            like = (p for p in found if all(map(are_same_decisions, self.differences[p, policy])))
-            found.setdefault(next(like, policy), []).append(policy)
-        return found
+        """Groups of policies with the same predictions, by the first policy of each group."""
+        groups: dict[str, list[str]] = {}
+        for policy in self.numbers["policy"].unique(maintain_order=True):
+            equal = (
+                first
+                for first in groups
+                if all(map(are_same_decisions, self.differences[first, policy]))
+            )
+            groups.setdefault(next(equal, policy), []).append(policy)
+        return groups
 
     @property
     def best(self) -> PolicyOutcome:
-        """The policy of least cost; of equal ones the first."""
+        """The policy of lowest cost; the first one of several."""
         return min(self.outcomes, key=lambda outcome: outcome.regret)
 
 
 def compare_policies(replay: Replay) -> PolicyComparison:
-    """All numbers of a finished replay."""
+    """Measure and compare the policies of a finished replay."""
     plan, use_case = replay.plan, replay.plan.use_case
-    answered = keep_common_rows(
+    predictions = keep_common_rows(
         use_case, {name: read_judged_predictions(replay, name) for name in replay.jobs}
     )
     length = use_case.monitor.window
     weeks = [(end - length, end) for end in window_ends(plan.start, plan.end, length)]
-    found = [
+    numbers = [
         number
-        for name, rows in answered.items()
+        for name, rows in predictions.items()
         for span in [*weeks, (plan.start, plan.end)]
         for number in measure_policy(use_case, name, rows, span)
     ]
-    charged = {name: measure_row_costs(use_case, rows) for name, rows in answered.items()}
+    costs = {name: measure_row_costs(use_case, rows) for name, rows in predictions.items()}
     entries = {name: read_policy_ledger(replay, name) for name in replay.jobs}
     return PolicyComparison(
-        numbers=pl.DataFrame(found, schema=NUMBER_SCHEMA, orient="row"),
-        regrets=_regrets(use_case, answered, charged, weeks),
-        outcomes=tuple(_outcomes(replay, answered, charged, entries)),
-        differences=measure_differences(use_case, answered),
+        numbers=pl.DataFrame(numbers, schema=NUMBER_SCHEMA, orient="row"),
+        regrets=_measure_regrets(use_case, predictions, costs, weeks),
+        outcomes=tuple(_summarise_policies(replay, predictions, costs, entries)),
+        differences=measure_differences(use_case, predictions),
         entries=entries,
     )
 
 
 def measure_differences(
-    use_case: UseCase, answered: Mapping[str, pl.DataFrame]
+    use_case: UseCase, predictions: Mapping[str, pl.DataFrame]
 ) -> dict[tuple[str, str], tuple[Difference, ...]]:
-    """Each pair of policies, days drawn together; all pairs share one error rate."""
-    pairs = list(combinations(answered, 2))
-    found = {}
+    """Compare each pair of policies on resampled blocks; all pairs share one error rate."""
+    pairs = list(combinations(predictions, 2))
+    differences = {}
     for one, other in pairs:
-        new, old = (read_predictions(use_case, answered[name]) for name in (one, other))
-        of = compare_models(use_case, answered[one], new, old, looks=len(pairs), sliced=False)
-        found[one, other] = tuple(of)
-    return found
+        new, old = (read_predictions(use_case, predictions[name]) for name in (one, other))
+        rows = predictions[one]
+        compared = compare_models(use_case, rows, new, old, looks=len(pairs), sliced=False)
+        differences[one, other] = tuple(compared)
+    return differences
 
 
-def read_weekly(found: PolicyComparison, plan: ReplayPlan, subject: str) -> pl.DataFrame:
-    """The numbers of a subject by week, without those of the whole period."""
+def read_weekly(comparison: PolicyComparison, plan: ReplayPlan, subject: str) -> pl.DataFrame:
+    """Return the numbers of a subject by week, without those of the whole period."""
     whole = (pl.col("start") == plan.start) & (pl.col("end") == plan.end)
-    return found.numbers.filter(pl.col("subject") == subject, ~whole)
+    return comparison.numbers.filter(pl.col("subject") == subject, ~whole)
 
 
-def are_same_decisions(found: Difference) -> bool:
-    """Whether two policies gave the same answers, as far as a subject tells."""
-    return found.improvement == found.low == found.high == 0
+def are_same_decisions(difference: Difference) -> bool:
+    """Return whether two policies do not differ in a subject, in no resampled period."""
+    return difference.improvement == difference.low == difference.high == 0
 
 
-def save_comparison(found: PolicyComparison, folder: Path) -> Path:
-    """Write the numbers as Parquet; the file."""
+def save_comparison(comparison: PolicyComparison, folder: Path) -> Path:
+    """Write the numbers as Parquet; return the file."""
     path = folder / "numbers.parquet"
-    found.numbers.write_parquet(path)
+    comparison.numbers.write_parquet(path)
     return path
 
 
-def _outcomes(
+def _summarise_policies(
     replay: Replay,
-    answered: Mapping[str, pl.DataFrame],
-    charged: Mapping[str, Floats],
+    predictions: Mapping[str, pl.DataFrame],
+    costs: Mapping[str, Floats],
     entries: Mapping[str, Sequence[Entry]],
 ) -> Iterator[PolicyOutcome]:
-    totals = {name: float(cost.sum()) for name, cost in charged.items()}
+    totals = {name: float(cost.sum()) for name, cost in costs.items()}
     least = min(totals.values(), default=0.0)
-    shares = _best_shares(replay.plan.use_case, answered, charged)
+    shares = _measure_best_shares(replay.plan.use_case, predictions, costs)
     for name, job in replay.jobs.items():
         counts = {
             what: sum(e.what == kind for e in entries[name]) for what, kind in _COUNTED.items()
         }
-        for what in ("retrains", "promotions"):  # the first champion is no retraining
+        for what in (
+            "retrains",
+            "promotions",
+        ):  # the first training and promotion are no retraining
             counts[what] = max(counts[what] - 1, 0)
         regret, share = totals.get(name, float("inf")) - least, shares.get(name, 0.0)
         yield PolicyOutcome(
@@ -169,31 +178,31 @@ def _outcomes(
         )
 
 
-def _best_shares(
-    use_case: UseCase, answered: Mapping[str, pl.DataFrame], charged: Mapping[str, Floats]
+def _measure_best_shares(
+    use_case: UseCase, predictions: Mapping[str, pl.DataFrame], costs: Mapping[str, Floats]
 ) -> dict[str, float]:
-    """In which share of the resampled periods each policy has the least cost; ties are shared."""
-    if not charged:
+    """Return the share of resampled periods in which each policy is cheapest; ties are split."""
+    if not costs:
         return {}
-    pair = pair_with_itself(use_case, next(iter(answered.values())))
+    pair = pair_with_itself(use_case, next(iter(predictions.values())))
     draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
-    found = np.stack([block_mean(pair, cost)(draws) for cost in charged.values()])
-    best = np.isclose(found, found.min(axis=0), rtol=1e-12, atol=0)
+    means = np.stack([block_mean(pair, cost)(draws) for cost in costs.values()])
+    best = np.isclose(means, means.min(axis=0), rtol=1e-12, atol=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
-    return dict(zip(charged, shares.tolist(), strict=True))
+    return dict(zip(costs, shares.tolist(), strict=True))
 
 
-def _regrets(
+def _measure_regrets(
     use_case: UseCase,
-    answered: Mapping[str, pl.DataFrame],
-    charged: Mapping[str, Floats],
+    predictions: Mapping[str, pl.DataFrame],
+    costs: Mapping[str, Floats],
     weeks: Sequence[PolicySpan],
 ) -> pl.DataFrame:
-    """What each policy cost beyond the best one, summed up to the end of each week."""
-    best = min(charged, key=lambda name: float(charged[name].sum()), default="")
+    """Return each policy's cumulative cost beyond the best one, at the end of each week."""
+    best = min(costs, key=lambda name: float(costs[name].sum()), default="")
     rows = []
-    for name, frame in answered.items():
-        beyond, times = charged[name] - charged[best], frame[use_case.spine.time]
+    for name, frame in predictions.items():
+        beyond, times = costs[name] - costs[best], frame[use_case.spine.time]
         rows += [(name, end, float(beyond[(times < end).to_numpy()].sum())) for _, end in weeks]
     schema = {"policy": pl.String(), "end": pl.Datetime("us", "UTC"), "regret": pl.Float64()}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,4 +1,4 @@
-"""A replay in MLflow: a run for each policy, in the experiment of the use case."""
+"""MLflow runs of a replay: one for each policy, in the use case's experiment."""
 
 from __future__ import annotations
 
@@ -20,54 +20,63 @@ _TAG = "mainspring.replay"
 
 
 def log_replay(
-    replay: Replay, found: PolicyComparison, spent: Mapping[str, Mapping[str, float]], page: Path
+    replay: Replay,
+    comparison: PolicyComparison,
+    spent: Mapping[str, Mapping[str, float]],
+    page: Path,
 ) -> list[str]:
-    """Log every policy as a run with its numbers by week and the page; the ids of the runs.
+    """Log every policy as a run, with its weekly numbers and the report; return the run ids.
 
-    A policy of a replay has one run: replayed again, it is logged anew and the old one goes.
+    A policy of a replay has one run: logging it again deletes the earlier run.
+
+    Args:
+        replay: A finished replay.
+        comparison: Its results.
+        spent: CPU seconds of each policy, by kind of work.
+        page: The HTML report.
     """
     client = connect_mlflow()
     experiment = find_experiment(client, replay.plan.use_case.name)
     period = f"{replay.plan.start:%Y-%m-%d} {replay.plan.end:%Y-%m-%d}"
     ids = []
-    for of in found.outcomes:
-        name = f"{period} {of.policy}"
+    for outcome in comparison.outcomes:
+        name = f"{period} {outcome.policy}"
         for old in client.search_runs([experiment], f"tags.`{_TAG}` = '{name}'"):
             client.delete_run(old.info.run_id)
-        run = client.create_run(experiment, run_name=f"replay {of.policy}", tags={_TAG: name})
-        _log(client, run.info.run_id, replay, found, of, spent[of.policy])
+        run = client.create_run(experiment, run_name=f"replay {outcome.policy}", tags={_TAG: name})
+        _log_policy(client, run.info.run_id, replay, comparison, outcome, spent[outcome.policy])
         client.log_artifact(run.info.run_id, str(page))
         client.set_terminated(run.info.run_id)
         ids.append(str(run.info.run_id))
     return ids
 
 
-def _log(
+def _log_policy(
     client: MlflowClient,
     run_id: str,
     replay: Replay,
-    found: PolicyComparison,
-    of: PolicyOutcome,
+    comparison: PolicyComparison,
+    outcome: PolicyOutcome,
     spent: Mapping[str, float],
 ) -> None:
     from mlflow.entities import Metric, Param
 
-    plan, policy = replay.plan, replay.jobs[of.policy].policy
-    own = found.numbers.filter(pl.col("policy") == of.policy).drop_nulls("value")
-    metrics = [_metric(plan.start, plan.end, row) for row in own.to_dicts()]
+    plan, policy = replay.plan, replay.jobs[outcome.policy].policy
+    own = comparison.numbers.filter(pl.col("policy") == outcome.policy).drop_nulls("value")
+    metrics = [_build_metric(plan.start, plan.end, row) for row in own.to_dicts()]
     whole: dict[str, float] = {
-        **of.counts, "scored": of.scored, "regret": of.regret, "best_share": of.best,
-        "cpu_seconds": sum(spent.values()),
+        **outcome.counts, "scored": outcome.scored, "regret": outcome.regret,
+        "best_share": outcome.best, "cpu_seconds": sum(spent.values()),
     }  # fmt: skip
     at = int(plan.end.timestamp() * 1000)
     metrics += [Metric(name, value, at, 0) for name, value in whole.items()]
-    said = {"start": plan.start.isoformat(), "end": plan.end.isoformat(),
+    params = {"start": plan.start.isoformat(), "end": plan.end.isoformat(),
             **policy.model_dump(mode="json")}  # fmt: skip
-    client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in said.items()])
+    client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
 
 
-def _metric(start: Any, end: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """A number of the whole period, or a week's, by the week's end."""
+def _build_metric(start: Any, end: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return a number of the whole period or of a week, at its end, as an MLflow metric."""
     from mlflow.entities import Metric
 
     weekly = (row["start"], row["end"]) != (start, end)

@@ -1,8 +1,8 @@
-"""What is replayed: use case, period and lake, fixed when it begins, and each policy's steps.
+"""Plan of a replay: use case, period and pinned lake, and the steps of each policy.
 
-A replay is a folder. What it reads is the real lake, pinned at the versions that it had; what it
-writes, ledger, models, predictions and numbers, is below the folder, a state of its own for each
-policy. So it can be started again at any time, and comes to the same numbers.
+A replay is a folder. It reads the real lake at pinned table versions. It writes ledgers, models,
+predictions and numbers below the folder, with a separate state for each policy. So it can be
+interrupted and continued at any time, with the same results.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from tasks.storage.lake import Lake, open_lake
 
 StepKind = Literal["score", "monitor", "train", "answer"]
 _ORDER: dict[StepKind, int] = {"score": 0, "monitor": 1, "train": 2, "answer": 3}
-# One thread a process: sums come out the same each time, and policies run beside each other.
+# One thread a process: sums are reproducible, and policies run in parallel.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 class ReplayStep(SchemaModel):
-    """What is done at a moment of logical time."""
+    """A kind of work at a moment of logical time."""
 
     at: datetime
     do: StepKind
 
 
 class PolicyJob(SchemaModel):
-    """All that the process of one policy needs to know."""
+    """The input of one policy's process."""
 
     policy: RetrainingPolicy
     use_case: UseCase
@@ -49,12 +49,12 @@ class PolicyJob(SchemaModel):
 
     @property
     def trainings(self) -> int:
-        """How many trainings are certain beforehand."""
+        """The number of scheduled trainings."""
         return sum(step.do == "train" for step in self.steps)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The job of a policy's folder."""
+        """Read the job of a policy's folder."""
         return cls.model_validate_json((folder / "job.json").read_bytes())
 
     def keep(self, folder: Path) -> None:
@@ -64,8 +64,9 @@ class PolicyJob(SchemaModel):
 
 
 class ReplayPlan(SchemaModel):
-    """A replay of [start, end) on a pinned lake, whose feature tables reach to `known_until`;
-    `asked` is the end that was asked for.
+    """A replay of [start, end) on a pinned lake, whose feature tables end at `known_until`.
+
+    `asked` is the requested end.
     """
 
     use_case: UseCase
@@ -78,16 +79,21 @@ class ReplayPlan(SchemaModel):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The plan that a folder was begun with; None if it was not."""
+        """Read the plan of a replay's folder; return None if there is none."""
         path = folder / "plan.json"
         return cls.model_validate_json(path.read_bytes()) if path.exists() else None
 
     def keep(self, folder: Path) -> None:
-        """Begin a folder with this plan."""
+        """Write the plan into a replay's folder."""
         write_atomically(folder / "plan.json", self.model_dump_json(by_alias=True))
 
     def environment(self, folder: Path, state: Path) -> dict[str, str]:
-        """Of a process of the replay: the lake pinned, everything else in `state`, one thread."""
+        """Return the variables of a policy's process: pinned lake, its own state, one thread.
+
+        Args:
+            folder: The folder of the replay.
+            state: The state folder of the policy.
+        """
         prefix = f"{self.use_case.name}/"
         return {
             **{n: value for n, value in os.environ.items() if not n.startswith("MAINSPRING_")},
@@ -101,10 +107,16 @@ class ReplayPlan(SchemaModel):
 
 
 def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> ReplayPlan:
-    """The plan of a folder: the one that it was begun with, or a new one on the lake as it is now.
+    """Return the plan of a replay's folder, or write a new one for the lake as it is now.
 
-    The end is the one asked for, or that of the feature tables if they do not reach so far.
-    BadConfig if the folder holds a replay of something else; NoRows if there is nothing to read.
+    Raises BadConfig if the folder has a replay of another use case or lake, and NoRows if the
+    features do not reach the period.
+
+    Args:
+        folder: The folder of the replay.
+        use_case: What is replayed.
+        start: The start of the period.
+        asked: The requested end; the replay ends earlier if the feature tables do.
     """
     place = files.to_absolute(settings().lake)
     known = ReplayPlan.read(folder)
@@ -112,17 +124,17 @@ def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: dateti
         wanted = (use_case, start, asked, place)
         if (known.use_case, known.start, known.asked, known.pinned_lake) != wanted:
             raise BadConfig(
-                f"{folder} holds a replay of another {use_case.name}.yaml or lake, half or whole: "
-                "begin it anew with --again"
+                f"{folder} already has a replay with another {use_case.name}.yaml or lake. Erase "
+                "it and start over with --again"
             )
         return known
     pinned = read_table_versions(use_case)
-    known_until = _known_until(use_case, pinned)
+    known_until = _find_feature_end(use_case, pinned)
     end = min(asked, known_until)
     if start >= end:
         raise NoRows(
             f"{use_case.name}: nothing to replay from {start:%Y-%m-%d} to {end:%Y-%m-%d}, where "
-            "the feature tables end: ingest more, or choose another --from and --to"
+            "the feature tables end. Ingest more, or choose another --from and --to"
         )
     plan = ReplayPlan(
         use_case=use_case, start=start, end=end, asked=asked, known_until=known_until,
@@ -133,45 +145,53 @@ def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: dateti
 
 
 def plan_policy(plan: ReplayPlan, policy: RetrainingPolicy, folder: Path) -> PolicyJob:
-    """What a policy does in a replay whose folder is `folder`."""
+    """Return the job of a policy in the replay of `folder`."""
     use_case = apply_policy(policy, plan.use_case)
     cron = policy.schedule_for(plan.use_case)
     trainings = [] if cron is None else list_schedule_times(cron, plan.start, plan.end)
-    found = list_steps(use_case, plan.start, plan.end, trainings)
-    return PolicyJob(policy=policy, use_case=use_case, steps=found, trained=folder / "trained")
+    steps = list_steps(use_case, plan.start, plan.end, trainings)
+    return PolicyJob(policy=policy, use_case=use_case, steps=steps, trained=folder / "trained")
 
 
 def list_steps(
     use_case: UseCase, start: datetime, end: datetime, trainings: Sequence[datetime]
 ) -> tuple[ReplayStep, ...]:
-    """The first training, then every score window and every monitor window that is over, and the
-    trainings of a schedule; after whatever may ask for something, its answer.
+    """List the steps of a replay in order.
+
+    They are the first training, then all score windows, complete monitor windows and scheduled
+    trainings. Every step that may request something is followed by one that answers requests.
+
+    Args:
+        use_case: What is replayed.
+        start: The start of the replay, and the moment of the first training.
+        end: The end of the replay.
+        trainings: The moments of scheduled trainings.
     """
-    found: list[tuple[datetime, StepKind]] = [(at, "train") for at in trainings]
-    found += [(at, "score") for at in window_ends(start, end, use_case.schedules.score_window)]
-    if not found or max(at for at, _ in found) < end:
-        found.append((end, "score"))
-    found += [(at, "monitor") for at in window_ends(start, end, use_case.monitor.window)]
-    ordered = [(start, "train"), *sorted(found, key=lambda each: (each[0], _ORDER[each[1]]))]
-    return tuple(step for at, do in ordered for step in _answered(at, do))
+    work: list[tuple[datetime, StepKind]] = [(at, "train") for at in trainings]
+    work += [(at, "score") for at in window_ends(start, end, use_case.schedules.score_window)]
+    if not work or max(at for at, _ in work) < end:
+        work.append((end, "score"))
+    work += [(at, "monitor") for at in window_ends(start, end, use_case.monitor.window)]
+    ordered = [(start, "train"), *sorted(work, key=lambda each: (each[0], _ORDER[each[1]]))]
+    return tuple(step for at, do in ordered for step in _add_answer(at, do))
 
 
-def _answered(at: datetime, do: StepKind) -> Iterator[ReplayStep]:
+def _add_answer(at: datetime, do: StepKind) -> Iterator[ReplayStep]:
     yield ReplayStep(at=at, do=do)
     if do != "score":
         yield ReplayStep(at=at, do="answer")
 
 
 def window_ends(start: datetime, end: datetime, length: timedelta) -> list[datetime]:
-    """The ends of the windows of a length that follow each other from `start`, up to `end`."""
+    """Return the ends of consecutive windows of a length, from `start` up to `end`."""
     return [start + k * length for k in range(1, (end - start) // length + 1)]
 
 
-def _known_until(use_case: UseCase, pinned: dict[str, int]) -> datetime:
-    """Up to when every feature table is built, at its pinned version."""
+def _find_feature_end(use_case: UseCase, pinned: dict[str, int]) -> datetime:
+    """Return the moment up to which every feature table is built, at its pinned version."""
     root = open_lake(use_case.name).root
     lake = Lake(root, root, pinned)
     notes = [lake.note(f"features/{view}") for view in use_case.features.views]
     if not all(notes):
-        raise NoRows(f"{root}/features: not every table was built yet; run ingest first")
+        raise NoRows(f"{root}/features: some tables are not built yet; run ingest first")
     return min(utc_or_now(datetime.fromisoformat(note["built_to"])) for note in notes)

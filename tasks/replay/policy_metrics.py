@@ -1,4 +1,4 @@
-"""One policy's answers measured, by window and as a whole, and what its decisions cost."""
+"""Metrics and costs of one policy's predictions, by window and over the whole period."""
 
 from __future__ import annotations
 
@@ -36,8 +36,16 @@ NUMBER_SCHEMA = {
 def measure_policy(
     use_case: UseCase, policy: str, rows: pl.DataFrame, span: PolicySpan
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of NUMBER for one window: gate.metric, cost a row, and calibration, the mean predicted
-    minus the observed; without an interval where there are too few blocks.
+    """Yield the rows of NUMBER_SCHEMA for one window, each with a bootstrap interval.
+
+    Subjects are gate.metric, cost a row, and calibration: mean predicted minus observed. The
+    interval is missing where there are too few blocks.
+
+    Args:
+        use_case: What is replayed.
+        policy: The policy's name.
+        rows: Its predictions with labels.
+        span: Start and end of the window.
     """
     start, end = span
     time = pl.col(use_case.spine.time)
@@ -47,29 +55,31 @@ def measure_policy(
     pair = pair_with_itself(use_case, inside)
     draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
     for subject in dict.fromkeys((use_case.gate.metric, "cost", CALIBRATION)):
-        of = _measure(use_case, subject, pair)
-        value = float(of(np.ones((1, pair.drawn)))[0])
-        sure = pair.blocks >= MIN_BLOCKS and not np.isnan(value)
+        metric = _choose_metric(use_case, subject, pair)
+        value = float(metric(np.ones((1, pair.drawn)))[0])
+        enough = pair.blocks >= MIN_BLOCKS and not np.isnan(value)
         error = 1 - use_case.gate.confidence
-        low, high = bootstrap_interval(of(draws), pair.blocks, error) if sure else (None, None)
+        low, high = (
+            bootstrap_interval(metric(draws), pair.blocks, error) if enough else (None, None)
+        )
         shown = None if np.isnan(value) else value
         yield policy, start, end, subject, shown, low, high, inside.height, pair.blocks
 
 
 def measure_row_costs(use_case: UseCase, rows: pl.DataFrame) -> Floats:
-    """The business cost of each row (rows,)."""
+    """Return the business cost of each row (rows,)."""
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
     decision = read_predictions(use_case, rows).decision
     return problem_type_of(use_case).measure_costs(label, decision, use_case.evaluation.cost)
 
 
 def pair_with_itself(use_case: UseCase, rows: pl.DataFrame) -> PairedPredictions:
-    """The rows as a pair of a policy with itself, to draw blocks of."""
-    given = read_predictions(use_case, rows)
-    return pair_predictions(use_case, rows, given, given)
+    """Return the rows as a pair of a policy with itself, so that blocks can be drawn."""
+    predictions = read_predictions(use_case, rows)
+    return pair_predictions(use_case, rows, predictions, predictions)
 
 
-def _measure(use_case: UseCase, subject: str, pair: PairedPredictions) -> BlockMetric:
+def _choose_metric(use_case: UseCase, subject: str, pair: PairedPredictions) -> BlockMetric:
     if subject == CALIBRATION:  # with its sign: too high or too low
         return block_mean(pair, calibration_gaps(pair, pair.challenger))
     return block_metric(subject, pair, pair.challenger, use_case.evaluation.cost)

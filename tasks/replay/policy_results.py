@@ -1,4 +1,4 @@
-"""What a policy's process leaves: its answers, its ledger, and what it spent."""
+"""Results of a policy's process: its predictions, ledger and CPU seconds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from tasks.storage.lake import Lake
 
 
 def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
-    """The answers that a policy used, of the rows whose label is known: spine keys, prediction
-    time, value, decision and label, in order of time.
+    """Read a policy's used predictions for the rows whose label is known, in order of time.
+
+    Columns are spine keys, prediction time, value, decision and label.
     """
     use_case = replay.plan.use_case
     keys, time = list(use_case.spine.key), use_case.spine.time
     truth = pl.read_parquet(replay.folder / TRUTH_FILE).select(*keys, use_case.label.column)
-    lake = _lake_of(replay, policy)
+    lake = _open_policy_lake(replay, policy)
     if not lake.exists(PREDICTIONS):
         return truth.clear()
     value = pl.col(problem_type_of(use_case).value_column).alias("value")
@@ -32,41 +33,41 @@ def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
 
 
 def keep_common_rows(
-    use_case: UseCase, answered: Mapping[str, pl.DataFrame]
+    use_case: UseCase, predictions: Mapping[str, pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
-    """The rows that all policies answered; those that never answered one are left out."""
+    """Return the rows that all policies predicted, without policies that predicted none."""
     keys = list(use_case.spine.key)
-    some = {name: rows for name, rows in answered.items() if rows.height}
-    found = dict(some)
-    for other in some.values():
-        found = {
+    nonempty = {name: rows for name, rows in predictions.items() if rows.height}
+    common = dict(nonempty)
+    for other in nonempty.values():
+        common = {
             name: rows.join(other, on=keys, how="semi", maintain_order="left")
-            for name, rows in found.items()
+            for name, rows in common.items()
         }
-    return found
+    return common
 
 
 def read_policy_ledger(replay: Replay, policy: str) -> tuple[Entry, ...]:
-    """What happened under a policy."""
+    """Read the ledger of a policy."""
     path = replay.place_of(policy) / "state" / "ledger.db"
     return tuple(Ledger(f"sqlite:///{path}").entries(replay.plan.use_case.name))
 
 
 def count_scored(replay: Replay, policy: str) -> int:
-    """Answers that were given, used or not."""
-    lake = _lake_of(replay, policy)
+    """Count a policy's predictions, shadows included."""
+    lake = _open_policy_lake(replay, policy)
     tables = (table for table in (PREDICTIONS, SHADOWS) if lake.exists(table))
     return sum(lake.scan(table).select(pl.len()).collect().item() for table in tables)
 
 
 def read_cpu_seconds(replay: Replay) -> dict[str, dict[str, float]]:
-    """CPU seconds of each policy, by kind of work."""
-    found = {}
+    """Read the CPU seconds of each policy, by kind of work."""
+    seconds = {}
     for name in replay.jobs:
         progress = json.loads((replay.place_of(name) / "progress.json").read_text())
-        found[name] = progress["seconds"]
-    return found
+        seconds[name] = progress["seconds"]
+    return seconds
 
 
-def _lake_of(replay: Replay, policy: str) -> Lake:
+def _open_policy_lake(replay: Replay, policy: str) -> Lake:
     return Lake(str(replay.place_of(policy) / "state" / "lake" / replay.plan.use_case.name))

@@ -1,8 +1,8 @@
-"""One policy, step by step, in a process of its own: python -m tasks.replay.policy_worker FOLDER.
+"""Process of one policy: python -m tasks.replay.policy_worker FOLDER.
 
-The environment pins the lake and puts everything else below the folder (plan.py). Each step is as
-idempotent as the flow that it stands for, and is counted when it is done: killed anywhere and
-started again, the process goes on from there and comes to the same end.
+Environment variables pin the lake and place everything else below the folder (plan.py). Each step
+is as idempotent as its flow, and is counted when it is done. So a killed process can be started
+again: it continues from there, with the same results.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from tasks.replay.progress import ProgressMeter
 
 
 def run_policy(folder: Path) -> None:
-    """All steps of the folder's job that are not done yet."""
+    """Run the steps of the folder's job that are not done yet."""
     job = PolicyJob.read(folder)
-    with hold_file_lock(folder / "lock"):  # a process whose parent was killed may still be at it
+    with hold_file_lock(folder / "lock"):  # a process whose parent was killed may still run
         meter = ProgressMeter(folder)
         for step in job.steps[meter.done :]:
             with meter.of(step.do):
                 run_step(job, step, meter)
             meter.step_done()
-            print(meter.done, flush=True)  # fails, and ends this, once nobody reads it
+            print(meter.done, flush=True)  # fails and ends this process when its parent is gone
 
 
 def run_step(job: PolicyJob, step: ReplayStep, meter: ProgressMeter) -> None:
-    """Do one step; what is trained on the way is counted as training."""
+    """Run one step; trainings in it are counted as training."""
 
-    def made(use_case: UseCase, as_of: datetime) -> shared_training.TrainedFiles:
+    def train(use_case: UseCase, as_of: datetime) -> shared_training.TrainedFiles:
         with meter.of("train"):
-            found, again = shared_training.train_once(job.trained, use_case, as_of)
-        if again:
-            meter.add("train", found.seconds)
-        return found
+            trained, is_reused = shared_training.train_once(job.trained, use_case, as_of)
+        if is_reused:
+            meter.add("train", trained.seconds)
+        return trained
 
     if step.do == "score":
         simulate.simulate_score(job.use_case, step.at)
     elif step.do == "monitor":
         simulate.simulate_monitor(job.use_case, step.at)
     elif step.do == "train":
-        simulate.simulate_scheduled_train(job.use_case, step.at, made)
+        simulate.simulate_scheduled_train(job.use_case, step.at, train)
     else:
-        simulate.answer_requests(job.use_case, made)
+        simulate.answer_requests(job.use_case, train)
 
 
 if __name__ == "__main__":

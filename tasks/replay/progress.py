@@ -1,4 +1,4 @@
-"""What a policy's process spent on what, and how far it is: one small file, replaced as a whole."""
+"""Progress of a policy's process: steps done, and CPU seconds by kind of work, in one file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NAME = "progress.json"
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process, and of those that it started and that have ended."""
+    """Return the CPU seconds of this process and of its ended child processes."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 class ProgressMeter:
-    """The steps done, and the CPU seconds spent by kind of work, of one policy.
+    """Counts the steps and CPU seconds of one policy.
 
-    It goes on from what an earlier process left in `folder`. What a killed process spent since its
-    last step is not known.
+    It continues from the file of an earlier process in `folder`. Seconds that a killed process
+    spent after its last step are not counted.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +36,7 @@ class ProgressMeter:
 
     @contextmanager
     def of(self, kind: str) -> Iterator[None]:
-        """Count what is spent inside as this kind, and not as that of an outer one."""
+        """Count CPU seconds inside the block as this kind, and not as an outer block's kind."""
         outer = self._turn(kind)
         try:
             yield
@@ -44,11 +44,11 @@ class ProgressMeter:
             self._turn(outer)
 
     def add(self, kind: str, seconds: float) -> None:
-        """Count what another process spent on behalf of this policy."""
+        """Add seconds that another process spent for this policy."""
         self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
 
     def step_done(self) -> None:
-        """Keep that one step more is done."""
+        """Record that one more step is done."""
         self._turn(self._kind)
         self.done += 1
         content = json.dumps({"done": self.done, "seconds": self.seconds})

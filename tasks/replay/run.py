@@ -1,4 +1,4 @@
-"""A replay from the command's words to the finished policies, each in a process of its own."""
+"""Run of a replay: from the command's arguments to finished policies, one process each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tasks.replay.shared_training import TRUTH_FILE
 from tasks.replay.subprocesses import run_module, run_policy_process
 
 ReportProgress = Callable[[str, int, int], None]  # a policy, its steps done, all its steps
-_LOOK = 0.5  # seconds between looks at how far the policies are
+_POLL = 0.5  # seconds between reads of the policies' progress
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Replay:
     jobs: dict[str, PolicyJob]
 
     def place_of(self, policy: str) -> Path:
-        """The folder of a policy: its job, its progress, and the state that it leaves."""
+        """Return the folder of a policy: its job, progress and state."""
         return self.folder / "policies" / policy
 
 
 def replay_folder(use_case: UseCase, start: datetime, end: datetime) -> Path:
-    """Where a replay of [start, end) is kept."""
+    """Return the folder of a replay of [start, end)."""
     period = f"{start:%Y-%m-%d}_{end:%Y-%m-%d}"
     return settings().state / "replays" / use_case.name / period
 
@@ -54,71 +54,82 @@ def prepare_replay(
     *,
     again: bool = False,
 ) -> Replay:
-    """Begin a replay, or find the one that was begun; `again` erases that one first.
+    """Start a replay, or continue an earlier one of the same period.
 
-    BadConfig if a policy is not the one that its folder was begun with.
+    Raises BadConfig if a policy differs from the one in its folder.
+
+    Args:
+        use_case: What is replayed.
+        start: The start of the period.
+        end: The end of the period, exclusive.
+        policies: The policies to compare.
+        again: Whether to erase an earlier replay first.
     """
     folder = replay_folder(use_case, start, end)
     if again:
-        _erase(folder)
+        _erase_replay(folder)
     plan = begin_replay(folder, use_case, start, end)
-    found = Replay(folder, plan, {p.name: plan_policy(plan, p, folder) for p in policies})
-    for name, job in found.jobs.items():
-        place = found.place_of(name)
+    replay = Replay(folder, plan, {p.name: plan_policy(plan, p, folder) for p in policies})
+    for name, job in replay.jobs.items():
+        place = replay.place_of(name)
         if (place / "job.json").exists() and PolicyJob.read(place) != job:
             raise BadConfig(
-                f"policy {name} is not the one that {place} was begun with: begin it anew with "
-                "--again, or give it another name"
+                f"policy {name} differs from the one in {place}. Start over with --again, or give "
+                "the policy another name"
             )
         job.keep(place)
-    return found
+    return replay
 
 
 def share_features(replay: Replay) -> None:
-    """Join the rows of the whole period once, and keep its labels, unless that was done before."""
+    """Join the features of the whole period and keep its labels, unless that is already done."""
     if not (replay.folder / TRUTH_FILE).exists():
         run_module("tasks.replay.shared_training", replay.folder, replay.plan, replay.folder)
 
 
-def run_policies(replay: Replay, at_once: int, tell: ReportProgress) -> None:
-    """Play what is left of every policy, `at_once` at a time or as many as Dask's workers have
-    threads; `tell` is told how far each is.
+def run_policies(replay: Replay, at_once: int, report: ReportProgress) -> None:
+    """Run the unfinished policies, those with most trainings first.
 
-    Those that train most begin first: they take longest. Terminal says what went wrong with the
-    first one that failed; the others are played to their end. Transient if all workers are gone.
+    Raises Terminal with the error of the first failed policy, after all others have finished, and
+    Transient if no Dask worker is left.
+
+    Args:
+        replay: The replay.
+        at_once: How many policies run in parallel; with Dask, the workers' threads decide.
+        report: Called with a policy, its finished steps and all its steps.
     """
     longest_first = sorted(replay.jobs, key=lambda name: -replay.jobs[name].trainings)
-    left = [replay.place_of(name) for name in longest_first if not _over(replay, name)]
-    play = partial(run_policy_process, plan=replay.plan, folder=replay.folder)
-    with _followed(replay, tell):
+    unfinished = [replay.place_of(name) for name in longest_first if not _is_finished(replay, name)]
+    run_policy = partial(run_policy_process, plan=replay.plan, folder=replay.folder)
+    with _follow_progress(replay, report):
         if settings().engine == "local":
             with ThreadPoolExecutor(at_once) as pool:
-                ended = list(pool.map(play, left))
+                errors = list(pool.map(run_policy, unfinished))
         else:
-            ended = map_parallel(play, left)
-    for wrong in filter(None, ended):
-        raise wrong
+            errors = map_parallel(run_policy, unfinished)
+    for error in filter(None, errors):
+        raise error
 
 
-def _over(replay: Replay, policy: str) -> bool:
+def _is_finished(replay: Replay, policy: str) -> bool:
     return ProgressMeter(replay.place_of(policy)).done == len(replay.jobs[policy].steps)
 
 
 @contextmanager
-def _followed(replay: Replay, tell: ReportProgress) -> Iterator[None]:
-    """Look into the policies' folders how far they are, whoever plays them."""
-    over, told = Event(), dict.fromkeys(replay.jobs, 0)
+def _follow_progress(replay: Replay, report: ReportProgress) -> Iterator[None]:
+    """Report the progress in the policies' folders, in whichever process they run."""
+    over, reported = Event(), dict.fromkeys(replay.jobs, 0)
 
-    def look() -> None:
-        for policy, before in told.items():
+    def read_progress() -> None:
+        for policy, before in reported.items():
             if (done := ProgressMeter(replay.place_of(policy)).done) > before:
-                told[policy] = done
-                tell(policy, done, len(replay.jobs[policy].steps))
+                reported[policy] = done
+                report(policy, done, len(replay.jobs[policy].steps))
 
     def follow() -> None:
-        while not over.wait(_LOOK):
-            look()
-        look()
+        while not over.wait(_POLL):
+            read_progress()
+        read_progress()
 
     with ThreadPoolExecutor(1) as one:
         following = one.submit(follow)
@@ -129,8 +140,8 @@ def _followed(replay: Replay, tell: ReportProgress) -> Iterator[None]:
     following.result()
 
 
-def _erase(folder: Path) -> None:
-    """Remove a replay; who was left behind and still plays a policy of it ends its step first."""
+def _erase_replay(folder: Path) -> None:
+    """Erase a replay, after a process left over from it has finished its step."""
     with ExitStack() as held:
         for lock in folder.glob("policies/*/lock"):
             held.enter_context(hold_file_lock(lock))

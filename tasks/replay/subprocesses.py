@@ -1,8 +1,8 @@
-"""The processes of a replay, each on a folder of its own, started here or by a Dask worker alike.
+"""Processes of a replay, each on its own folder, started here or by a Dask worker.
 
-A worker starts what this machine would start, on the same folder: nothing is shared by policies
-that one worker plays, and how far each is, what to go on from and its log are where they always
-are. So the workers must find the folder under the same path.
+A worker starts the same process on the same folder as this machine would. So policies on one worker
+share nothing, and progress and logs have the same place. The workers must reach the folder under
+the same path.
 """
 
 from __future__ import annotations
@@ -20,27 +20,38 @@ _LAST_LINES = 12
 
 
 def run_policy_process(place: Path, plan: ReplayPlan, folder: Path) -> Terminal | None:
-    """Play what is left of the policy whose folder is `place`; what went wrong, if something did,
-    for the others are to be played to their end.
+    """Run the unfinished steps of a policy; return an error, so that other policies continue.
+
+    Args:
+        place: The folder of the policy.
+        plan: The plan of the replay.
+        folder: The folder of the replay.
     """
     if not (place / "job.json").exists():
         return BadConfig(
-            f"MAINSPRING_STATE: {socket.gethostname()} does not find {place}; a replay by other "
-            "machines needs a state folder that they all reach under the same path"
+            f"{place} not found on {socket.gethostname()}. A replay on several machines needs a "
+            "`MAINSPRING_STATE` that all of them reach under the same path"
         )
     try:
         run_module("tasks.replay.policy_worker", place, plan, folder)
-    except Terminal as wrong:
-        return wrong
+    except Terminal as error:
+        return error
     return None
 
 
 def run_module(module: str, place: Path, plan: ReplayPlan, folder: Path) -> None:
-    """A process of the replay in `folder` on a place in it; Terminal with the end of its log if it
-    fails. It is killed when nobody waits for it any more.
+    """Run a module in a process of the replay; raise Terminal with the end of its log if it fails.
+
+    The process is killed when the caller's task is cancelled.
+
+    Args:
+        module: The module, run with `python -m`.
+        place: The folder that it works in, its only argument.
+        plan: The plan of the replay.
+        folder: The folder of the replay.
     """
     with (place / "log").open("a+") as log:
-        started = log.tell()
+        log_start = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(place)],
             env=plan.environment(folder, place / "state"),
@@ -49,24 +60,24 @@ def run_module(module: str, place: Path, plan: ReplayPlan, folder: Path) -> None
         try:
             with process as running:
                 for _ in running.stdout or ():  # a line a step
-                    if not _awaited():
+                    if not _is_awaited():
                         process.kill()
         finally:
             process.kill()
-        log.seek(started)
+        log.seek(log_start)
         if process.returncode:
-            said = "".join(log.readlines()[-_LAST_LINES:]).strip()
-            raise Terminal(f"{place.name} stopped; all of it is in {place / 'log'}:\n{said}")
+            lines = "".join(log.readlines()[-_LAST_LINES:]).strip()
+            raise Terminal(f"{place.name} failed. The whole log is in {place / 'log'}:\n{lines}")
 
 
-def _awaited() -> bool:
-    """Whether who asked is still there; a worker does not end by itself what it has begun."""
+def _is_awaited() -> bool:
+    """Return whether the task was not cancelled; Dask does not stop a running task by itself."""
     if settings().engine == "local":
         return True
     from distributed import get_worker
 
     try:
         worker = get_worker()
-    except ValueError:  # what is asked for is a single policy, and played here
+    except ValueError:  # outside a worker: a single policy runs here
         return True
     return bool(worker.state.tasks[worker.get_current_task()].state != "cancelled")

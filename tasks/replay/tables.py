@@ -31,7 +31,7 @@ _HOUR = 3600.0
 _SHOWN_EVENTS: tuple[EntryKind, ...] = ("alert_raised", "promoted", "refused", "rolled_back")
 
 
-def policy_title(subject: str) -> str:
+def name_subject(subject: str) -> str:
     """Return the displayed name of a measured subject."""
     return _NAMES.get(subject, subject)
 
@@ -66,7 +66,7 @@ def tabulate_weeks(comparison: PolicyComparison, replay: Replay, subject: str) -
         rows.setdefault(week, {"week from": week})[row["policy"]] = _format_estimate(row)
     policies = list(dict.fromkeys(name for row in rows.values() for name in row))
     records = [{name: row.get(name) for name in policies} for row in rows.values()]
-    return build_record_table(records, policy_title(subject))
+    return build_record_table(records, name_subject(subject))
 
 
 def tabulate_differences(comparison: PolicyComparison) -> Table:
@@ -74,7 +74,7 @@ def tabulate_differences(comparison: PolicyComparison) -> Table:
     rows = [
         (
             f"{first} against {second}",
-            policy_title(difference.subject),
+            name_subject(difference.subject),
             _format_improvement(difference),
             describe_verdict(first, second, difference),
         )
@@ -176,7 +176,7 @@ def _outcome_record(
     whole = {row["subject"]: _format_estimate(row) for row in own.to_dicts()}
     return {
         "policy": outcome.policy,
-        **{policy_title(subject): whole.get(subject, MISSING) for subject in comparison.subjects},
+        **{name_subject(subject): whole.get(subject, MISSING) for subject in comparison.subjects},
         "regret": format_count(outcome.regret),
         "best in": format_share(outcome.best),
         **{name: str(count) for name, count in outcome.counts.items()},

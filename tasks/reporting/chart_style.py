@@ -1,6 +1,4 @@
-"""How every picture looks, and what the ledger says drawn into it: lines for what happened,
-bands for roll-outs and bake windows.
-"""
+"""Style of every chart: colours, axes, dates, and PNG output."""
 
 from __future__ import annotations
 
@@ -19,23 +17,23 @@ SEVERITY_COLOURS = {
 
 
 def to_png(figure: Figure, dpi: int) -> bytes:
-    """A figure as a file."""
+    """Return a figure as a PNG file."""
     out = BytesIO()
     figure.savefig(out, format="png", dpi=dpi)
     return out.getvalue()
 
 
-def short_dates(axes: Axes) -> None:
-    """Few and short dates below a panel."""
+def format_date_axis(axes: Axes) -> None:
+    """Put few and short dates below a panel."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    places = AutoDateLocator(minticks=3, maxticks=8)
-    axes.xaxis.set_major_locator(places)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def tidy_axes(axes: Axes, title: str) -> None:
-    """A small title, a faint grid and no box: how every panel looks."""
+    """Give a panel its title, a faint grid, and no box."""
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.grid(axis="both", alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)

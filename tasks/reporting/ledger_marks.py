@@ -1,4 +1,4 @@
-"""Alerts, decisions, rollouts and bake windows of the ledger, drawn into a chart."""
+"""Ledger marks in a chart: lines for alerts and decisions, bands for rollouts and bake windows."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ LEDGER_MARKS = {
     "rolled_back": ("#7b1fa2", "-.", "back to v{}"),
 }
 
-BAND_COLOURS = {"roll-out": "#f2c14e", "bake": "#7fb7be"}
+BAND_COLOURS = {"rollout": "#f2c14e", "bake": "#7fb7be"}
 
 
 @dataclass(frozen=True)
 class LedgerBand:
-    """A span of time in which a version proved itself, and what it is called in a picture."""
+    """The span of a version's rollout stage or bake window, and its name in a chart."""
 
-    kind: Literal["roll-out", "bake"]
+    kind: Literal["rollout", "bake"]
     version: int
     start: datetime
     end: datetime
     name: str
 
 
-def ledger_bands(entries: Sequence[Entry], until: datetime) -> list[LedgerBand]:
-    """The roll-outs (a band a stage) and bake windows of a ledger; what still runs ends `until`."""
-    return [band for e in entries if (band := _band(e, entries, until)) and band.start < band.end]
+def find_ledger_bands(entries: Sequence[Entry], until: datetime) -> list[LedgerBand]:
+    """Return a band for each rollout stage and bake window; one that still runs ends at `until`."""
+    return [
+        band for e in entries if (band := _build_band(e, entries, until)) and band.start < band.end
+    ]
 
 
-def _band(entry: Entry, entries: Sequence[Entry], until: datetime) -> LedgerBand | None:
+def _build_band(entry: Entry, entries: Sequence[Entry], until: datetime) -> LedgerBand | None:
     version, later = entry.version, [e for e in entries if e.seq > entry.seq]
     if version is None:
         return None
@@ -49,10 +51,10 @@ def _band(entry: Entry, entries: Sequence[Entry], until: datetime) -> LedgerBand
         end = next((e.at for e in later if e.version == version and e.what in ends), until)
         share = entry.evidence.get("share") or 0
         name = f"v{version} at {share:.0%}" if share else f"v{version} in shadow"
-        return LedgerBand("roll-out", version, entry.at, end, name)
-    if entry.what == "promoted" and (baked := entry.evidence.get("bake_until")):
-        crowned = (e.at for e in later if e.what in ("promoted", "rolled_back"))
-        end = min(datetime.fromisoformat(baked), next(crowned, until), until)
+        return LedgerBand("rollout", version, entry.at, end, name)
+    if entry.what == "promoted" and (bake_until := entry.evidence.get("bake_until")):
+        successors = (e.at for e in later if e.what in ("promoted", "rolled_back"))
+        end = min(datetime.fromisoformat(bake_until), next(successors, until), until)
         return LedgerBand("bake", version, entry.at, end, f"v{version} bakes")
     return None
 
@@ -60,20 +62,25 @@ def _band(entry: Entry, entries: Sequence[Entry], until: datetime) -> LedgerBand
 def mark_ledger(
     axes: Axes, entries: Sequence[Entry], since: datetime | None, *, named: bool
 ) -> None:
-    """What the ledger says, since a moment: lines for alerts, decisions and rollbacks, and bands
-    for roll-outs and bake windows, up to the axes' end.
+    """Draw the ledger's entries since a moment: lines for alerts and decisions, bands for spans.
+
+    Args:
+        axes: A panel with dates on its x axis.
+        entries: The ledger.
+        since: The first moment to mark; None marks nothing.
+        named: Whether the marks have names.
     """
     from matplotlib.dates import num2date
 
     recent = [e for e in entries if since is not None and e.at >= since]
     edge = num2date(axes.get_xlim()[1])
-    for band in ledger_bands(recent, edge):
-        _shade(axes, band, named=named)
+    for band in find_ledger_bands(recent, edge):
+        _draw_band(axes, band, named=named)
     for entry in (e for e in recent if e.what in LEDGER_MARKS):
-        _line(axes, entry, named=named)
+        _draw_line(axes, entry, named=named)
 
 
-def _shade(axes: Axes, band: LedgerBand, *, named: bool) -> None:
+def _draw_band(axes: Axes, band: LedgerBand, *, named: bool) -> None:
     span: Any = (band.start, band.end)
     axes.axvspan(*span, color=BAND_COLOURS[band.kind], alpha=0.3, lw=0, zorder=0)
     if named:
@@ -86,12 +93,12 @@ def _shade(axes: Axes, band: LedgerBand, *, named: bool) -> None:
         )  # fmt: skip
 
 
-def _line(axes: Axes, entry: Entry, *, named: bool) -> None:
+def _draw_line(axes: Axes, entry: Entry, *, named: bool) -> None:
     colour, dashes, name = LEDGER_MARKS[entry.what]
     at: Any = entry.at
     axes.axvline(at, color=colour, linestyle=dashes, linewidth=1.1, alpha=0.8, zorder=2)
     if named:
         height = 1.02 if entry.what == "alert_raised" else 1.09
         place = axes.get_xaxis_transform()
-        said = name.format(entry.version)
-        axes.text(at, height, said, color=colour, fontsize=8, ha="center", transform=place)
+        text = name.format(entry.version)
+        axes.text(at, height, text, color=colour, fontsize=8, ha="center", transform=place)

@@ -17,7 +17,7 @@ from tasks.reporting.html import render_html
 from tasks.reporting.ledger_tables import tabulate_gates, tabulate_version
 from tasks.reporting.markdown import escape_markdown, inline_image, render_markdown
 from tasks.reporting.model_card_charts import draw_card_charts
-from tasks.reporting.model_card_text import VersionHistory, card_markdown
+from tasks.reporting.model_card_text import VersionHistory, render_card
 from tasks.storage import files
 
 
@@ -55,9 +55,9 @@ def write_card_page(card: ModelCard, version: int, entries: Sequence[Entry]) -> 
     history = describe_version_history(entries, version)
     linked = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}
     inlined = {name: inline_image(files.read_file(address)) for name, address in pictures.items()}
-    text = card_markdown(card, history, inlined)
+    text = render_card(card, history, inlined)
     page = CardPage(f"{folder}/v{version}.md", f"{folder}/v{version}.html", text)
-    files.write_file(page.markdown, card_markdown(card, history, linked).encode())
+    files.write_file(page.markdown, render_card(card, history, linked).encode())
     html = render_html(page.text, f"{card.use_case} version {version}")
     files.write_file(page.html, html.encode())
     return page

@@ -1,4 +1,4 @@
-"""The model card's pictures, drawn from the card alone: calibration, importance, drift profile."""
+"""Charts of a model card: calibration, importance and drift thresholds, from the card alone."""
 
 from __future__ import annotations
 
@@ -20,34 +20,39 @@ _BARS = 30
 
 
 def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
-    """The addresses of the card's pictures (PNG) by name, drawn unless they are there for the same
-    file.
-    """
-    from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a picture
+    """Draw the card's charts as PNG; return their addresses by name.
 
-    painters: dict[str, Callable[[Axes, ModelCard], None]] = {"calibration": _calibration}
+    A chart that exists for the same ONNX file is not drawn again.
+
+    Args:
+        card: The card of a model.
+        folder: Address of the folder to write to.
+    """
+    from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a chart
+
+    painters: dict[str, Callable[[Axes, ModelCard], None]] = {"calibration": _draw_calibration}
     if card.importance:
-        painters["importance"] = _importance
-    painters["drift"] = _drift
-    found = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
-    for name, address in found.items():
+        painters["importance"] = _draw_importance
+    painters["drift"] = _draw_drift
+    addresses = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
+    for name, address in addresses.items():
         if not files.file_exists(address):
-            height = _height(name, card)
+            height = _find_height(name, card)
             figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
             left = 0.11 if name == "calibration" else 0.27
             figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
             painters[name](figure.add_subplot(), card)
             files.write_file(address, to_png(figure, dpi=100))
-    return found
+    return addresses
 
 
-def _height(name: str, card: ModelCard) -> float:
+def _find_height(name: str, card: ModelCard) -> float:
     bars = {"importance": len(card.importance), "drift": len(card.reference.columns)}
     return 4.6 if name not in bars else 1.0 + 0.2 * min(bars[name], _BARS)
 
 
-def _calibration(axes: Axes, card: ModelCard) -> None:
-    """Observed against predicted in bins of equally many rows; on the diagonal it is honest."""
+def _draw_calibration(axes: Axes, card: ModelCard) -> None:
+    """Draw observed against predicted means; a calibrated model lies on the diagonal."""
     predicted = [part["predicted"] for part in card.calibration]
     observed = [part["observed"] for part in card.calibration]
     low = min(1.05 * min(*predicted, *observed), 0.0)
@@ -56,7 +61,7 @@ def _calibration(axes: Axes, card: ModelCard) -> None:
     axes.plot(predicted, observed, "o-", color=BLUE, markersize=5)
     if isinstance(card.threshold, float):
         axes.axvline(card.threshold, color=SEVERITY_COLOURS["page"], linewidth=1, linestyle=":")
-        axes.text(card.threshold, 0.98 * top, " flagged from here on",
+        axes.text(card.threshold, 0.98 * top, " flagged above",
                   color=SEVERITY_COLOURS["page"], fontsize=8, va="top")  # fmt: skip
     axes.set(xlim=(low, top), ylim=(low, top))
     names = problem_type_text(recorded_problem_type(card)).calibration_axes
@@ -65,8 +70,8 @@ def _calibration(axes: Axes, card: ModelCard) -> None:
     tidy_axes(axes, f"calibration on the holdout, {len(predicted)} bins of equally many rows")
 
 
-def _importance(axes: Axes, card: ModelCard) -> None:
-    """Mean size of each input's contribution, in points of probability or the label's unit."""
+def _draw_importance(axes: Axes, card: ModelCard) -> None:
+    """Draw the mean size of each input's contribution, in points or the label's unit."""
     times, unit = problem_type_text(recorded_problem_type(card)).contribution_unit
     shown = list(card.importance.items())[:_BARS][::-1]
     axes.barh([name for name, _ in shown], [times * value for _, value in shown], color=BLUE)
@@ -75,8 +80,8 @@ def _importance(axes: Axes, card: ModelCard) -> None:
     tidy_axes(axes, f"mean size of an input's contribution, {unit}")
 
 
-def _drift(axes: Axes, card: ModelCard) -> None:
-    """From which PSI on each column has drifted: bars up to there are what is normal."""
+def _draw_drift(axes: Axes, card: ModelCard) -> None:
+    """Draw each column's PSI threshold: a column drifts beyond it."""
     columns = sorted(card.reference.columns.items(), key=lambda item: item[1].threshold)[-_BARS:]
     axes.barh(
         [n for n, _ in columns], [c.threshold for _, c in columns], color=SEVERITY_COLOURS["ok"]
@@ -84,4 +89,4 @@ def _drift(axes: Axes, card: ModelCard) -> None:
     axes.set_xscale("log")
     axes.tick_params(axis="y", length=0)
     axes.margins(y=0.01)
-    tidy_axes(axes, "drift that is normal (PSI up to a column's threshold, log scale)")
+    tidy_axes(axes, "drift thresholds (PSI, log scale)")

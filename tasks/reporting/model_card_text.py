@@ -25,7 +25,7 @@ _OFTEN_MISSING = 0.05
 _YEAR_DAYS = 365
 
 
-def card_summary(card: ModelCard) -> str:
+def render_card_summary(card: ModelCard) -> str:
     """Return the head of the card in Markdown: purpose, training data and metrics."""
     return f"""# {escape_markdown(card.title)}
 
@@ -44,7 +44,7 @@ class VersionHistory:
     story: str
 
 
-def card_markdown(
+def render_card(
     card: ModelCard,
     history: VersionHistory | None = None,
     pictures: Mapping[str, str] | None = None,

@@ -14,7 +14,7 @@ from tasks.features import raw_tables, retrieval
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.registry import register_version
-from tasks.reporting.model_card_text import card_markdown, card_summary
+from tasks.reporting.model_card_text import render_card, render_card_summary
 from tasks.training import build_card, fit, onnx_export
 from tasks.training.fit import FittedCandidate, TrainingSplit, choose_candidate
 from tasks.training.golden_rows import choose_golden_rows
@@ -103,4 +103,6 @@ def fit_best_candidate(
 def register_candidate(artifact: ModelArtifact, origin: str) -> int:
     """Register a trained model with the texts that people read in MLflow; return its version."""
     card = artifact.card
-    return register_version(artifact, origin, card_summary(card), {"card.md": card_markdown(card)})
+    return register_version(
+        artifact, origin, render_card_summary(card), {"card.md": render_card(card)}
+    )

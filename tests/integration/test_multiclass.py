@@ -25,7 +25,7 @@ from tasks.promotion import bake
 from tasks.promotion.ab_test import read_arm_costs
 from tasks.promotion.gate import decide_promotion
 from tasks.reporting.model_card import write_card_page
-from tasks.reporting.model_card_text import card_markdown
+from tasks.reporting.model_card_text import render_card
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring import contributions
@@ -113,7 +113,7 @@ def test_its_page_speaks_of_classes(parts):
     assert "a wrong class as 1, but early for late as 5, on_time for late as 3" in text
     assert "| recall_late |" in text
     assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text
-    assert "points" in card_markdown(model(2).card)
+    assert "points" in render_card(model(2).card)
 
 
 def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
@@ -253,7 +253,7 @@ def test_a_prediction_is_explained_by_its_decided_class(use_case):
     assert total == pytest.approx(found.answer.value, rel=1e-6)
     assert found.label in CLASSES
     assert not found.notes
-    said = printed(explanation.explanation_view(found))
+    said = printed(explanation.render_explanation(found))
     assert f"{row['decision']} (early 0." in said
     assert f"label {found.label}, known" in said
     assert json.dumps(asdict(found), default=str)
@@ -267,7 +267,7 @@ def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     assert reproduce.RetrainResult.model_validate_json(result.model_dump_json()) == result
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same predictions" in printed(explanation.reproduction_view(same))
+    assert "the same predictions" in printed(explanation.render_reproduction(same))
     other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3

@@ -23,7 +23,7 @@ from tasks.promotion import bake
 from tasks.promotion.ab_test import read_arm_costs
 from tasks.promotion.gate import decide_promotion
 from tasks.reporting.model_card import write_card_page
-from tasks.reporting.model_card_text import card_markdown
+from tasks.reporting.model_card_text import render_card
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring.explain import explain_prediction
@@ -102,7 +102,7 @@ def test_its_page_speaks_of_numbers(parts):
     text = Path(page.markdown).read_text()
     assert "predicts a number" in text
     assert "a unit too little as 1.5" in text
-    assert "mean size of its contribution, label's unit" in card_markdown(model(2).card)
+    assert "mean size of its contribution, label's unit" in render_card(model(2).card)
     assert "probability" not in text
     assert "| rmse | mae |" in text
 
@@ -211,7 +211,7 @@ def test_a_prediction_is_explained_in_minutes(use_case):
     assert total == pytest.approx(row["prediction"], rel=1e-6)
     assert isinstance(found.label, float)
     assert not found.notes
-    assert "label's unit" in printed(explanation.explanation_view(found))
+    assert "label's unit" in printed(explanation.render_explanation(found))
     assert json.dumps(asdict(found), default=str)
 
 
@@ -220,7 +220,7 @@ def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
     result = reproduce.RetrainResult(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same predictions" in printed(explanation.reproduction_view(same))
+    assert "the same predictions" in printed(explanation.render_reproduction(same))
     other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3

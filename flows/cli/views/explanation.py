@@ -17,7 +17,7 @@ from tasks.training.reproduce import SAME_PREDICTION, Reproduction
 _BAR = 12  # characters of the longest bar
 
 
-def explanation_view(explanation: Explanation) -> RenderableType:
+def render_explanation(explanation: Explanation) -> RenderableType:
     """Return the predictions of a row, and every input with its times and contribution."""
     factor, unit = problem_type_text(recorded_problem_type(explanation)).contribution_unit
     label = (
@@ -99,7 +99,7 @@ def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str
     return build_table(titles, rows)
 
 
-def reproduction_view(reproduction: Reproduction) -> RenderableType:
+def render_reproduction(reproduction: Reproduction) -> RenderableType:
     """Return the recorded results beside the reproduced ones, and the verdict."""
     rows = [
         (name, recorded, again, Cell("equal", "good") if equal else Cell("differs", "bad"))

@@ -24,7 +24,7 @@ INTERNAL_EVENTS = ("step_asked", "notified")  # shown in the full history only
 WINDOWS_SHOWN = 6
 
 
-def status_view(use_case: UseCase) -> RenderableType:
+def render_status(use_case: UseCase) -> RenderableType:
     """Return a use case's champion, open episodes and last monitored windows."""
     entries = open_ledger().entries(use_case.name)
     head = render_text(f"{use_case.name}: {use_case.title}", "bold")
@@ -44,7 +44,7 @@ def status_view(use_case: UseCase) -> RenderableType:
     return Group(*lines, render_terminal(tabulate_windows(windows)))
 
 
-def history_view(model: str, *, full: bool = False, gates: bool = False) -> RenderableType:
+def render_history(model: str, *, full: bool = False, gates: bool = False) -> RenderableType:
     """Return the ledger of a model, an entry a row.
 
     Args:

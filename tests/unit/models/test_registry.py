@@ -22,7 +22,7 @@ from tasks.models.registry import (
     read_champion_alias,
     set_champion_alias,
 )
-from tasks.reporting.model_card_text import card_markdown, card_summary
+from tasks.reporting.model_card_text import render_card, render_card_summary
 from tasks.training.build_card import build_model_card
 from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
@@ -177,11 +177,11 @@ def test_the_alias_follows(trained):
 
 
 def test_the_card_reads_well(trained):
-    text = card_markdown(trained.card)
+    text = render_card(trained.card)
     assert trained.card.title in text
     assert "| raw/schedules | 3 |" in text
     assert trained.card.digest in text
-    assert len(card_summary(trained.card)) < 5000
+    assert len(render_card_summary(trained.card)) < 5000
     again = ModelCard.model_validate_json(trained.card.model_dump_json())
     assert again == trained.card
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tasks.reporting.ledger_marks import ledger_bands
+from tasks.reporting.ledger_marks import find_ledger_bands
 from tests.support.ledger_entries import START, entry, numbered
 
 UNTIL = START + timedelta(days=60)
@@ -14,7 +14,7 @@ def said(entry, **evidence):
 
 
 def days(entries):
-    found = ledger_bands(numbered(*entries), UNTIL)
+    found = find_ledger_bands(numbered(*entries), UNTIL)
     return [(b.name, (b.start - START).days, (b.end - START).days) for b in found]
 
 

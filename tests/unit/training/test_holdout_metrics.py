@@ -12,7 +12,7 @@ from tasks.evaluation.problem_types import problem_type_of
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.reporting.model_card_text import card_markdown, list_limits
+from tasks.reporting.model_card_text import list_limits, render_card
 from tasks.training import holdout_metrics
 from tasks.training.build_card import build_model_card
 from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
@@ -86,7 +86,7 @@ def test_a_card_of_before_still_opens_and_reads(card):
         del old[name]
     opened = ModelCard.model_validate(old)
     assert opened.importance == {}
-    assert "No intervals" in card_markdown(opened)
+    assert "No intervals" in render_card(opened)
 
 
 def test_limits_come_from_the_numbers(card):
