@@ -11,6 +11,7 @@ from pathlib import Path
 from configs.errors import BadConfig
 from configs.settings import settings
 from infra import fault_injection
+from infra.storage.atomic import remove_unfinished_writes, write_atomically
 
 
 def require_free_names(root: Path, name: str) -> None:
@@ -52,11 +53,11 @@ def write_use_case(root: Path, name: str, files: Mapping[str, bytes]) -> Iterato
     if existing := [path for path in files if (root / path).exists()]:
         raise FileExistsError(", ".join(existing))
     note = _note(name)
-    _write_whole(note, json.dumps({path: _digest(data) for path, data in files.items()}).encode())
+    write_atomically(note, json.dumps({path: _digest(data) for path, data in files.items()}))
     try:
         for path, content in files.items():
             with fault_injection.effect(f"write {path}"):
-                _write_whole(root / path, content)
+                write_atomically(root / path, content)
         yield
     except BaseException:
         remove_unfinished(root, name)
@@ -76,24 +77,13 @@ def remove_unfinished(root: Path, name: str) -> None:
         return
     for path, digest in json.loads(note.read_bytes()).items():
         target = root / path
-        _partial(target).unlink(missing_ok=True)
+        remove_unfinished_writes(target)
         if target.exists() and _digest(target.read_bytes()) == digest:
             target.unlink()
         if target.parent.name == name:
             with suppress(OSError):  # does not exist, or is not empty
                 target.parent.rmdir()
     note.unlink()
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that it is never seen half written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _partial(target).write_bytes(content)
-    _partial(target).replace(target)
-
-
-def _partial(target: Path) -> Path:
-    return target.with_name(f".{target.name}.new")
 
 
 def _note(name: str) -> Path:
