@@ -1,7 +1,7 @@
-"""What landed rows must hold: one module a use case, its suites built in code.
+"""Validation rules for landed rows: one module for each use case, with suites built in code.
 
-A suite is a function of `as_of` that returns Great Expectations' own expectations, the row count
-first. What holds for a file as a whole (row count, newest time, a mean) refuses the file; what
-holds for each row sends the rows that break it to quarantine. That keys and times are there, and
-that a file has one row a key and known time, follows from the YAML and needs no saying.
+A suite is a function of `as_of` that returns expectations of Great Expectations, the row count
+first. A broken rule for the whole file (row count, newest time, a mean) refuses the file. A broken
+rule for single rows sends these rows to quarantine. The YAML already requires keys and times, and
+one row for each key and known time in a file.
 """

@@ -1,7 +1,7 @@
-"""Suites of the flights: ranges that no real flight, weather or aircraft of 2013 leaves.
+"""Suites of the flights: ranges that hold for all flights, weather and aircraft of 2013.
 
-They let in what is new (another carrier, another destination), because life brings that and
-drift watches it; they stop what cannot be.
+New categories (a carrier, a destination) are accepted, since they are normal and drift monitors
+them. Impossible values are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MOST_FLIGHTS_A_FILE = 20_000
 
 
 def schedules(as_of: datetime) -> list[Expectation]:
-    """The flights of a day as published on the day before."""
+    """Return the suite of a day's flights, as published on the day before."""
     return [
         *lands("published", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
@@ -34,7 +34,7 @@ def schedules(as_of: datetime) -> list[Expectation]:
 
 
 def departures(as_of: datetime) -> list[Expectation]:
-    """Flights that have left, with the delay in minutes."""
+    """Return the suite of departed flights, with the delay in minutes."""
     return [
         *lands("reported", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
@@ -45,7 +45,7 @@ def departures(as_of: datetime) -> list[Expectation]:
 
 
 def arrivals(as_of: datetime) -> list[Expectation]:
-    """Flights that have landed, with the delay in minutes."""
+    """Return the suite of landed flights, with the delay in minutes."""
     return [
         *lands("reported", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
@@ -57,7 +57,7 @@ def arrivals(as_of: datetime) -> list[Expectation]:
 
 
 def weather(as_of: datetime) -> list[Expectation]:
-    """Hourly observations: °F, %, degrees, mph, inches, millibars and miles."""
+    """Return the suite of hourly weather: °F, %, degrees, mph, inches, millibars and miles."""
     return [
         *lands("reported", 1000, as_of),
         _from_new_york(),
@@ -75,7 +75,7 @@ def weather(as_of: datetime) -> list[Expectation]:
 
 
 def planes(as_of: datetime) -> list[Expectation]:
-    """The aircraft register."""
+    """Return the suite of the aircraft register."""
     return [
         *lands("published", 100_000, as_of),
         between("year", 1903, as_of.year + 1),

@@ -1,4 +1,4 @@
-"""The rules that most suites are made of, by short names."""
+"""Common validation rules with short names."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from great_expectations.expectations import (
 
 
 def some_rows(most: int) -> Expectation:
-    """A file holds some rows, and not a flood."""
+    """Require between 1 and `most` rows in a file."""
     return ExpectTableRowCountToBeBetween(min_value=1, max_value=most)
 
 
 def lands(known: str, most: int, as_of: datetime) -> list[Expectation]:
-    """What a file as a whole must hold: some rows, not a flood, and nothing from the future."""
+    """Require of a file between 1 and `most` rows, and no row from the future."""
     return [some_rows(most), ExpectColumnMaxToBeBetween(column=known, max_value=as_of)]
 
 
 def there(column: str) -> Expectation:
-    """No value is missing."""
+    """Require that no value is missing."""
     return ExpectColumnValuesToNotBeNull(column=column)
 
 
 def between(column: str, least: float, most: float) -> Expectation:
-    """Every value lies within bounds, both included."""
+    """Require every value to be within bounds, inclusive."""
     return ExpectColumnValuesToBeBetween(column=column, min_value=least, max_value=most)
 
 
 def later(column: str, than: str) -> Expectation:
-    """Every time is later than another one of its row."""
+    """Require every time to be later than another time of its row."""
     return ExpectColumnPairValuesAToBeGreaterThanB(column_A=column, column_B=than)
 
 
 def one_of(column: str, values: list[str]) -> Expectation:
-    """Every value is one of these."""
+    """Require every value to be one of `values`."""
     return ExpectColumnValuesToBeInSet(column=column, value_set=values)

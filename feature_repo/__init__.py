@@ -1,1 +1,1 @@
-"""Feast: the ASOF offline store, and per use case its transforms, views and service."""
+"""Feast's ASOF offline store, and the transforms, views and service of each use case."""

@@ -1,7 +1,7 @@
-"""Feast's offline store on polars: historical features by ASOF join, straight from Delta tables.
+"""Feast's offline store on polars: historical features by ASOF join from Delta tables.
 
-Feast's own local stores lose rows or are quadratic per key. This one always joins in both times
-(event and created, see point_in_time.py), whether Feast asks for it or not, and returns exactly
+Feast's own local stores lose rows or are quadratic per key. This store always joins on both times
+(event and created, see point_in_time.py), even if Feast does not request it. It returns exactly
 the rows of the entity frame, in their order. feature_store.yaml names it by module path.
 """
 
@@ -26,15 +26,15 @@ from feature_repo.point_in_time import FeatureTable, join, latest
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
-    """The part `offline_store` of feature_store.yaml."""
+    """Section `offline_store` of feature_store.yaml."""
 
     type: Literal["feature_repo.asof.AsofOfflineStore"] = "feature_repo.asof.AsofOfflineStore"
     lake: str
-    """Folder or s3:// address that holds the tables, a folder per project."""
+    """Folder or s3:// address of the tables, one folder for each project."""
     pinned_lake: str = Field(default_factory=lambda: settings().pinned_lake)
     """The lake that pinned tables are read from."""
     pinned: dict[str, int] = Field(default_factory=lambda: settings().pinned)
-    """Tables, as <project>/<table>, that are read at a fixed version."""
+    """Fixed versions of tables, by <project>/<table>."""
     window_days: int = 366
     """Days of entity rows that are joined at a time; memory grows with it."""
     window_rows: int = 500_000
@@ -42,7 +42,7 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
 
 
 class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
-    """What Feast hands out before anything is read; `to_arrow` and `to_df` do the work."""
+    """Lazy result of a retrieval; `to_arrow` and `to_df` read the tables."""
 
     def __init__(
         self,
@@ -65,17 +65,17 @@ class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
 
     @property
     def full_feature_names(self) -> bool:
-        """Whether features carry their view's name."""
+        """Return whether feature names include their view's name."""
         return self._full_feature_names
 
     @property
     def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Views that Feast computes on the result."""
+        """Return the views that Feast computes on the result."""
         return self._on_demand
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
-        """What was asked for."""
+        """Return the requested features and keys."""
         return self._metadata
 
 
@@ -95,9 +95,10 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         full_feature_names: bool = False,
         **_always_by_created: Any,  # noqa: ANN401
     ) -> AsofRetrievalJob:
-        """The entity rows with, of each feature, the value known at their time (UTC).
+        """Return the entity rows with the values of all features known at their time (UTC).
 
-        TypeError unless the entity frame is a pandas one. Reads nothing before it is asked to.
+        Tables are read when the job is collected. Raises TypeError if the entity frame is not a
+        pandas frame.
         """
         if not isinstance(entity_df, pd.DataFrame):
             raise TypeError(f"entity_df must be a pandas frame, not {type(entity_df).__name__}")
@@ -128,8 +129,9 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         start_date: datetime,
         end_date: datetime,
     ) -> AsofRetrievalJob:
-        """The newest row of each key that happened in [start_date, end_date] and was known by its
-        end: what `materialize` publishes.
+        """Return each key's newest row in [start_date, end_date] that was known by its end.
+
+        `materialize` publishes these rows.
         """
         names = [*join_key_columns, *feature_name_columns, timestamp_field]
         names += [created_timestamp_column] if created_timestamp_column else []
@@ -148,7 +150,7 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> AsofRetrievalJob:
-        """All rows that happened in [start_date, end_date] and were known by its end."""
+        """Return all rows in [start_date, end_date] that were known by its end."""
         names = [*join_key_columns, *feature_name_columns, timestamp_field]
         names += [created_timestamp_column] if created_timestamp_column else []
         start = None if start_date is None else _utc(start_date)
@@ -160,7 +162,7 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
 def _table(
     config: RepoConfig, view: FeatureView, refs: Sequence[str], full_names: bool
 ) -> FeatureTable:
-    """A feature view's table with the features that are asked of it."""
+    """Return a feature view's table with the requested features."""
     asked = view.projection.name_to_use()
     features = [ref.split(":", 1)[1] for ref in refs if ref.split(":", 1)[0] == asked]
     source = view.batch_source
@@ -175,7 +177,7 @@ def _table(
 
 
 def _bare(config: RepoConfig, source: DeltaSource, keys: Sequence[str]) -> FeatureTable:
-    """A source's table as it is, without entity rows to join it to."""
+    """Return a source's table without entity rows to join."""
     return FeatureTable(
         rows=source.scan(config),
         keys={key: key for key in keys},
@@ -186,7 +188,7 @@ def _bare(config: RepoConfig, source: DeltaSource, keys: Sequence[str]) -> Featu
 
 
 def _as_utc(entities: pl.DataFrame, time: str) -> pl.Series:
-    """The entity rows' time as microseconds in UTC; a naive one is read as UTC."""
+    """Return the entity rows' time as microseconds in UTC; a naive time is read as UTC."""
     column = entities[time]
     if column.dtype == pl.Datetime and column.dtype.time_zone is None:  # type: ignore[attr-defined]
         column = column.dt.replace_time_zone("UTC")

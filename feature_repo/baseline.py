@@ -1,6 +1,6 @@
-"""What the first version of a use case's features is made of: the newest row of each table.
+"""Baseline features of a new use case: the newest row of each table.
 
-Good enough to begin with, and never wrong in time: a row counts from when it was known.
+They are point-in-time correct: a row counts from when it was known.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import polars as pl
 def known_in(
     rows: pl.LazyFrame, event: str, known: str, start: datetime, end: datetime
 ) -> pl.LazyFrame:
-    """The rows known in [start, end), with the two times of a feature row.
+    """Return the rows known in [start, end), with the two times of a feature row.
 
-    What is announced (known before it happens) is true from when it was known.
+    A row that is known before it happens counts from when it was known.
     """
     created = pl.col(known)
     return rows.filter(created >= start, created < end).with_columns(
@@ -25,16 +25,16 @@ def known_in(
 
 
 def days_since(column: str) -> pl.Expr:
-    """Days from a date to the row's own event, as a number; negative before it."""
+    """Return the days from a date to the row's own event; negative before it."""
     span = pl.col("event_timestamp") - pl.col(column)
     return span.dt.total_seconds() / 86_400
 
 
 def first(rows: pl.LazyFrame, keys: Sequence[str], known: str) -> pl.LazyFrame:
-    """Each key's row that was known first."""
+    """Return the row of each key that was known first."""
     return rows.sort(known, maintain_order=True).unique(keys, keep="first", maintain_order=True)
 
 
 def newest(rows: pl.LazyFrame, keys: Sequence[str], known: str) -> pl.LazyFrame:
-    """Each key's row that was known last."""
+    """Return the row of each key that was known last."""
     return rows.sort(known, maintain_order=True).unique(keys, keep="last", maintain_order=True)

@@ -1,4 +1,4 @@
-"""How a use case declares its entities and views to Feast."""
+"""Builders of Feast entities and views for a use case."""
 
 from datetime import timedelta
 
@@ -8,21 +8,21 @@ from feast.types import Bool, Float64, Int64, String, from_value_type
 from feature_repo.delta import DeltaSource
 
 FOREVER = timedelta(0)
-"""A ttl: a row of the view is never too old."""
+"""A ttl without limit: a row of the view never expires."""
 
 
 def text_key(name: str, description: str = "") -> Entity:
-    """An entity that is named by a text."""
+    """Return an entity whose key is a text."""
     return Entity(name=name, value_type=ValueType.STRING, description=description)
 
 
 def integer_key(name: str, description: str = "") -> Entity:
-    """An entity that is named by a whole number."""
+    """Return an entity whose key is an integer."""
     return Entity(name=name, value_type=ValueType.INT64, description=description)
 
 
 def time_key(name: str, description: str = "") -> Entity:
-    """An entity that is named by a time, mostly beside another key."""
+    """Return an entity whose key is a time, usually beside another key."""
     return Entity(name=name, value_type=ValueType.UNIX_TIMESTAMP, description=description)
 
 
@@ -36,9 +36,16 @@ def view(
     texts: tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
 ) -> FeatureView:
-    """The view of the feature table `features/<name>`.
+    """Return the view of the feature table `features/<name>`.
 
-    Its ttl is how old the newest row may be before it tells nothing (FOREVER: never too old).
+    Args:
+        name: name of view and table.
+        keys: entities that identify a row.
+        ttl: age at which the newest row expires (FOREVER: never).
+        numbers: float columns.
+        counts: integer columns.
+        texts: text columns.
+        flags: boolean columns.
     """
     kinds = {Float64: numbers, Int64: counts, String: texts, Bool: flags}
     return FeatureView(

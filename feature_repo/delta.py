@@ -1,4 +1,4 @@
-"""A Feast data source on a Delta table of the lake, on a local path or under s3:// alike."""
+"""Feast data source on a Delta table of the lake, in a folder or on S3."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _VALUE_TYPES = {
 
 
 class DeltaSource(DataSource):  # type: ignore[misc]
-    """The Delta table `<lake>/<project>/<table>`, the lake being the offline store's.
+    """The Delta table `<lake>/<project>/<table>` in the lake of the offline store.
 
-    The registry holds no address: a lake that moves needs no new `apply`. Every source has a
-    created timestamp, since without one nobody could tell what was known when.
+    The registry holds no address, so a lake that moves needs no new `apply`. Every source has a
+    created timestamp, which says when a row was known.
     """
 
     def __init__(self, *, name: str, table: str, **others: Any) -> None:  # noqa: ANN401
@@ -41,9 +41,9 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         self.table_in_lake = table
 
     def scan(self, config: RepoConfig) -> pl.LazyFrame:
-        """The table's rows, lazily, at its pinned version or the newest.
+        """Return the table's rows, lazily, at its pinned or newest version.
 
-        FileNotFoundError if nothing was ever written to it.
+        Raises FileNotFoundError if the table does not exist.
         """
         name, store = f"{config.project}/{self.table_in_lake}", config.offline_store
         version = store.pinned.get(name)
@@ -52,8 +52,8 @@ class DeltaSource(DataSource):  # type: ignore[misc]
             with storage_errors(address):
                 table = DeltaTable(address, version, storage_options=delta_options(address))
         except TableNotFoundError as missing:
-            said = f"{address}: no Delta table; refresh the features first"
-            raise FileNotFoundError(said) from missing
+            message = f"{address}: Delta table not found; refresh the features first"
+            raise FileNotFoundError(message) from missing
         at = table.version()
         return pl.scan_delta(table, version=at, storage_options=polars_options(address))
 
@@ -68,7 +68,7 @@ class DeltaSource(DataSource):  # type: ignore[misc]
 
     @staticmethod
     def from_proto(data_source: Any) -> DeltaSource:  # noqa: ANN401
-        """Read it back from the registry."""
+        """Return the source that the registry stores."""
         return DeltaSource(
             name=data_source.name,
             table=json.loads(data_source.custom_options.configuration)["table"],
@@ -96,21 +96,21 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         )
 
     def validate(self, config: RepoConfig) -> None:
-        """Nothing to hold against a table that may be written later."""
+        """Accept every table, since it may be written later."""
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
-        """Column names and polars types."""
+        """Return column names and polars types."""
         return [(name, str(kind)) for name, kind in self.scan(config).collect_schema().items()]
 
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
-        """From a polars type to Feast's; every time is a Unix timestamp."""
+        """Return the mapping from polars types to Feast types; every time is a Unix timestamp."""
         return lambda kind: _VALUE_TYPES.get(kind, ValueType.UNIX_TIMESTAMP)
 
     def get_table_query_string(self) -> str:
-        """The table below the lake."""
+        """Return the table's path below the lake."""
         return self.table_in_lake
 
     def source_type(self) -> Any:  # noqa: ANN401
-        """A source of our own."""
+        """Return the protobuf type of a custom source."""
         return DataSourceProto.CUSTOM_SOURCE

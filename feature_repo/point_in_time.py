@@ -1,10 +1,10 @@
-"""The point-in-time join: for each entity row, what was known by its time, and no more.
+"""Point-in-time join: for each entity row, the features known by its time.
 
-A feature row has two times: when it happened (event) and when we knew it (created). At a time t
-the right row of a key is, of those with event <= t and created <= t, the one with the latest
-(event, created). That is an ASOF join on known = max(event, created), once the rows are dropped
-that do not set a record in (event, created): when they became known, better was known already.
-A time to live is applied afterwards, which is exact: if the latest row has expired, all have.
+A feature row has two times: when it happened (event) and when it was known (created). At a time t
+the correct row of a key has event <= t, created <= t, and the latest (event, created). This is an
+ASOF join on known = max(event, created) over records. A record is a row that had the latest
+(event, created) of its key when it became known; all other rows are dropped. The time to live is
+applied afterwards, which is exact: if the latest row has expired, all have.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import polars as pl
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Feature rows and how they are joined. `keys` maps their key columns to those of the entity
-    rows, `features` maps columns to the names that they get; no `ttl` means never expired.
+    """Feature rows and the mapping to entity rows.
+
+    `keys` maps key columns to those of the entity rows, `features` maps columns to output names.
+    Without a `ttl`, rows never expire.
     """
 
     rows: pl.LazyFrame
@@ -30,7 +32,7 @@ class FeatureTable:
     ttl: timedelta | None = None
 
     def known(self, start: datetime | None, end: datetime) -> pl.LazyFrame:
-        """The rows with start <= event that were known by `end`, both borders included."""
+        """Return the rows with start <= event that were known by `end`, inclusive."""
         seen = (pl.col(self.event) <= end) & (pl.col(self.created) <= end)
         if start is not None:
             seen &= pl.col(self.event) >= start
@@ -44,33 +46,39 @@ def join(
     window: timedelta = timedelta(days=366),
     rows: int = 500_000,
 ) -> pl.DataFrame:
-    """Add the features to the entity rows: all rows, in their order, null where nothing is known.
+    """Add the features to all entity rows, in their order; unknown values are null.
 
-    At most `rows` rows of a `window` of time are joined together, and read only the feature rows
-    that can matter to them: memory grows with these, not with the entity rows. Of feature rows with
-    the same key and times the last one of the table counts. ValueError if a time is null or a
-    feature's name is taken already.
+    Memory grows with `rows` and `window`, not with the number of entity rows. Of feature rows with
+    equal key and times, the last one in the table counts. Raises ValueError if a time is null, or
+    if a feature has the name of another column.
+
+    Args:
+        entities: rows with the keys of all tables.
+        time: column of the prediction time (UTC).
+        tables: feature tables to join.
+        window: span of time that is joined at once.
+        rows: number of entity rows that are joined at once.
     """
-    taken = [*entities.columns, *(name for t in tables for name in t.features.values())]
-    twice = sorted({name for name in taken if taken.count(name) > 1})
-    if twice:
-        raise ValueError(f"these names are both columns and features: {', '.join(twice)}")
+    names = [*entities.columns, *(name for t in tables for name in t.features.values())]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise ValueError(f"these names are both columns and features: {', '.join(duplicates)}")
     if entities[time].null_count():
         raise ValueError(f"{time}: {entities[time].null_count()} entity rows have no time")
     ordered = in_order(entities.with_row_index("_row"), time)
-    found = [_join_window(part, time, tables) for part in _windows(ordered, time, window, rows)]
-    if not found:
-        found = [_join_all(ordered, time, [(table, table.rows) for table in tables])]
-    return in_order(pl.concat(found), "_row").drop("_row")
+    joined = [_join_window(part, time, tables) for part in _windows(ordered, time, window, rows)]
+    if not joined:
+        joined = [_join_all(ordered, time, [(table, table.rows) for table in tables])]
+    return in_order(pl.concat(joined), "_row").drop("_row")
 
 
 def in_order(rows: pl.DataFrame, column: str) -> pl.DataFrame:
-    """The rows sorted by a column, and not touched where they are."""
+    """Return the rows sorted by a column; sorted rows are not copied."""
     return rows if rows[column].is_sorted() else rows.sort(column)
 
 
 def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:
-    """The newest row of each key with start <= event, of those that were known by `end`."""
+    """Return each key's newest row with start <= event that was known by `end`."""
     known = table.known(start, end).sort(table.event, table.created, maintain_order=True)
     return known.unique(list(table.keys), keep="last", maintain_order=True)
 
@@ -78,7 +86,7 @@ def latest(table: FeatureTable, start: datetime, end: datetime) -> pl.LazyFrame:
 def _windows(
     ordered: pl.DataFrame, time: str, window: timedelta, rows: int
 ) -> Iterator[pl.DataFrame]:
-    """Cut rows that are in order of time into spans of at most `window`, and `rows` rows."""
+    """Split rows sorted by time into spans of at most `window` and `rows` rows."""
     if ordered.is_empty():
         return
     since = (pl.col(time) - pl.col(time).first()).dt.total_microseconds()
@@ -96,7 +104,7 @@ def _join_window(entities: pl.DataFrame, time: str, tables: Sequence[FeatureTabl
 def _join_all(
     entities: pl.DataFrame, time: str, tables: Sequence[tuple[FeatureTable, pl.LazyFrame]]
 ) -> pl.DataFrame:
-    """Each table's features beside the rows; the tables are joined at the same time."""
+    """Add each table's features to the rows; all tables are joined in parallel."""
     features = pl.collect_all([_join_one(entities, time, *table) for table in tables])
     return pl.concat([entities, *features], how="horizontal")
 
@@ -104,7 +112,10 @@ def _join_all(
 def _join_one(
     entities: pl.DataFrame, time: str, table: FeatureTable, rows: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """The features of one table by ASOF on its records; `entities` are in order of time."""
+    """Return the features of one table by ASOF join on its records.
+
+    `entities` are sorted by time.
+    """
     types = rows.collect_schema()
     by = {f"_key{i}": (key, name) for i, (key, name) in enumerate(table.keys.items())}
     asked = entities.lazy().select(
@@ -132,11 +143,11 @@ def _join_one(
 
 
 def _records(rows: pl.LazyFrame, table: FeatureTable) -> pl.LazyFrame:
-    """The rows that were the best known one of their key when they became known, by `_known`.
+    """Return the records of each key, sorted by `_known`.
 
-    Of two rows with the same event the one known later was created later, or is sorted later: so
-    a record in event is a record in (event, created). Where both times only ever grow, as they do
-    without corrections, each row is one, and nothing more need be sorted.
+    Of two rows with the same event, the one known later was created later or is sorted later. So a
+    record in event is a record in (event, created). Without corrections both times only grow: then
+    each row is a record, and no further sort is needed.
     """
     known = rows.with_columns(_known=pl.max_horizontal(table.event, table.created))
     ordered = known.sort("_known", maintain_order=True).collect()

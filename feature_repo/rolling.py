@@ -1,9 +1,9 @@
 """Sums over moving windows at regular moments, from rows that may be corrected later.
 
-A row counts while it is known, not yet corrected and inside the window: one span of time. What
-holds at a moment is the sum over the open spans, which is a running total of what the spans
-bring when they open and take away when they close. So a year costs two sorts and an ASOF join,
-not a range join. Values are integers, so that the running totals are exact.
+A row counts while it is known, not yet corrected and inside the window: one span of time. The sum
+at a moment covers the open spans. It is a running total: a span adds its value when it opens and
+subtracts it when it closes. So a year costs two sorts and an ASOF join, not a range join. Values
+are integers, so the running totals are exact.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) -> pl.LazyFrame:
-    """Add from when to when each row is the truth about its `keys`.
+    """Add the span in which each row is the current one of its `keys`.
 
-    `since`: when it happened and was known; `until`: when the next row of the same keys was, null
-    for the newest one.
+    `since` is when it had happened and was known. `until` is `since` of the next row of the same
+    keys, and null for the newest row.
     """
     since = pl.max_horizontal(event, known).alias("since")
     ordered = rows.with_columns(since).sort("since", maintain_order=True)
@@ -30,7 +30,7 @@ def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) ->
 def ticks(
     every: timedelta, start: datetime, end: datetime, *, at: timedelta = timedelta(0)
 ) -> pl.LazyFrame:
-    """One column `tick`: the moments of [start, end) that are `at` past a multiple of `every`."""
+    """Return the moments in [start, end) that are `at` past a multiple of `every`, as `tick`."""
     past = (start - EPOCH - at) % every
     first = start + (every - past if past else past)
     moments = pl.datetime_range(first, end, every, closed="left", time_unit="us", eager=True)
@@ -46,10 +46,18 @@ def totals(
     opens: pl.Expr,
     closes: pl.Expr,
 ) -> pl.LazyFrame:
-    """Add the sum of each of `values` over the spans open at each row's tick.
+    """Add the sum of each of `values` over the spans that are open at each row's tick.
 
-    A span is open while opens <= tick < closes, and stays open if `closes` is null. `grid` has the
-    columns `by` and `tick`. The sum of nothing is 0.
+    A span is open while opens <= tick < closes; it stays open if `closes` is null. Without an open
+    span the sum is 0.
+
+    Args:
+        spans: rows with the columns of `by` and `values`.
+        grid: rows with the columns of `by` and `tick`.
+        by: group columns.
+        values: integer columns to sum.
+        opens: start of a span.
+        closes: end of a span, or null.
     """
     bounded = spans.select(*by, *values, opens=opens, closes=closes).filter(
         pl.col("closes").is_null() | (pl.col("opens") < pl.col("closes"))

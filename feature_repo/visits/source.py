@@ -1,14 +1,14 @@
-"""Lays the RAND Health Insurance Experiment out as one CSV file: a row a person and study year.
+"""The RAND Health Insurance Experiment as one CSV file: one row for each person and study year.
 
     python -m feature_repo.visits.source .mainspring/samples/enrolments.csv
 
-The data (public domain) lies in the package statsmodels: 20,190 rows, with how often each person
-saw a physician as an outpatient in that year. Taken are the columns that were known when the year
-began. What the year itself brought (spending, admissions, other visits) would be the future.
+The data (public domain) is in the package statsmodels: 20,190 rows, with each person's number of
+outpatient visits to a physician in that year. The file has the columns that were known when the
+year began. Results of the year itself (spending, admissions, other visits) would be the future.
 
-The file tells the study year, but no day. So the first years begin on the days of 1975, each
-person's on one that follows from its number, and the next years 364 days later each: the order of
-a person's years is real, the days are not.
+The source has the study year, but no day. So the first years begin on the days of 1975, by the
+person's number, and each next year begins 364 days later. The order of a person's years is real,
+the days are not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEALTH = {"hlthg": "good", "hlthf": "fair", "hlthp": "poor"}
 
 
 def enrolments() -> pl.DataFrame:
-    """A row a person and study year, by the day on which it begins."""
+    """Return one row for each person and study year, sorted by its first day."""
     rows = pl.read_csv(_data(), infer_schema_length=None)
     day = pl.duration(days=pl.col("zper") % 364 + 364 * (pl.col("year") - 1))
     health = pl.coalesce(
@@ -48,13 +48,13 @@ def enrolments() -> pl.DataFrame:
 
 
 def write_csv(path: Path) -> None:
-    """Write the file, and the folder that it lies in."""
+    """Write the file and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     enrolments().write_csv(path)
 
 
 def _data() -> Path:
-    """The package's file; found, not imported, for the import takes seconds."""
+    """Return the package's file without an import, which takes seconds."""
     package = find_spec("statsmodels")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("statsmodels is not installed: it has the data of this use case")

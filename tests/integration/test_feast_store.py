@@ -279,5 +279,5 @@ def test_another_store_of_feasts_takes_over(flights: UseCase, elsewhere: UseCase
 def test_a_table_that_was_never_written_is_named(flights: UseCase) -> None:
     moved = flights.model_copy(update={"name": "nothing"})
     spine = retrieval.build_spine(flights, START, START + DAY, NOON)
-    with pytest.raises(FileNotFoundError, match=r"features/\w+: no Delta table"):
+    with pytest.raises(FileNotFoundError, match=r"features/\w+: Delta table not found"):
         retrieval.join_features(moved, spine)

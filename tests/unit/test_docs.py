@@ -1,5 +1,6 @@
-"""README, docs/ and CONTRIBUTING.md: short sentences, plain words, and names that exist."""
+"""Pages and docstrings: short sentences, plain words, and names that exist."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from configs.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = ("feature_repo", "expectations")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 LONGEST_SENTENCE, LONGEST_AVERAGE, GLOSSARY_SIZE = 30, 18, 25
@@ -102,6 +104,23 @@ def test_sentences_of_a_page_are_short_on_average(page: Path):
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_no_page_has_archaic_idiom(page: Path):
     assert [match.group() for match in ARCHAIC.finditer(page.read_text())] == []
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, documented):
+            yield ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_no_docstring_has_archaic_idiom(folder: str):
+    assert [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for text in docstrings(path)
+        for match in ARCHAIC.finditer(text)
+    ] == []
 
 
 def test_the_glossary_is_short():
