@@ -27,6 +27,7 @@ from configs.schema.use_case import UseCase
 from tasks.features import refresh, retrieval
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
+from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import find_version, open_model
 from tasks.replay import shared_training, simulate
 from tasks.rollout.prediction_log import PREDICTIONS
@@ -173,7 +174,7 @@ def test_training_leaves_the_champion_and_registers_once(
 def again(origin: str) -> None:
     """Register the model of the first training under another origin."""
     known = open_model("flights", 1)
-    made = shared_training.TrainedFiles(known.onnx, known.card, known.golden, 0.0)
+    made = shared_training.TrainedFiles(ModelArtifact(known.onnx, known.card, known.golden), 0.0)
     simulate.simulate_train(use_case(), AS_OF, lambda *_: made, origin=origin)
 
 
