@@ -220,7 +220,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
     Nothing is written or registered. The exit code is 1 if the predictions differ.
     """
     from flows.cli.views.explanation import render_reproduction
-    from tasks.training.reproduce import as_dict, reproduce_version
+    from tasks.training.reproduce import reproduce_version, reproduction_to_dict
 
     case = load_use_case(use_case)
     with console.status("opening the version") as status:
@@ -228,7 +228,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
             case, version, lambda step: status.update(render_text(f"{step} …"))
         )
     if as_json:
-        console.print_json(data=as_dict(reproduction))
+        console.print_json(data=reproduction_to_dict(reproduction))
     else:
         console.print(render_reproduction(reproduction))
     if not reproduction.equal:

@@ -1,4 +1,4 @@
-"""The model card of an exported model."""
+"""Construction of the model card of an exported model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,15 @@ def build_model_card(
     exported: ExportedModel,
     table_versions: dict[str, int],
 ) -> ModelCard:
-    """Measure the exported model on the holdout, profile what it has seen, write all of it down."""
+    """Measure the exported model on the holdout, profile its training rows, and return its card.
+
+    Args:
+        use_case: the use case that the model was trained for.
+        parts: the labelled rows of the training window.
+        candidates: all candidates that were fitted.
+        exported: the best candidate as ONNX.
+        table_versions: version of each lake table that training read, by table.
+    """
     from hashlib import sha256
 
     fitted, session = exported.fitted, open_onnx_session(exported.onnx)
@@ -87,7 +95,7 @@ def build_model_card(
 def _reference(
     use_case: UseCase, session: InferenceSession, schema: InputSchema, seen: pl.DataFrame
 ) -> ReferenceProfile:
-    """The profile of the rows that the model was fitted and selected on, with its scores."""
+    """Return the profile of the train and validation rows, with the model's scores."""
     kind = problem_type_of(use_case)
     return build_reference_profile(
         seen.with_columns(kind.to_score_columns(run_onnx(session, build_matrix(seen, schema)))),
@@ -100,11 +108,11 @@ def _reference(
 
 
 def code_revision() -> str:
-    """The code's git commit (`-dirty` when files differ from it); else the package's version.
+    """Return the git commit of the code; outside a git clone, the package's version.
 
-    An image has no git: the settings say what it was built from.
+    A commit ends in `-dirty` if tracked files differ from it.
     """
-    if settings().revision:
+    if settings().revision:  # set when an image is built: images have no git
         return settings().revision
     try:
         command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
@@ -117,5 +125,5 @@ def code_revision() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a model's numbers come through."""
+    """Return the versions of Python and of the packages that affect a model's predictions."""
     return {"python": python_version(), **{name: version(name) for name in _PACKAGES}}

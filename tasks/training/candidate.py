@@ -1,4 +1,4 @@
-"""A candidate on its way: registered as a version, recorded in the ledger, told to who decides."""
+"""Ledger entry of a registered candidate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from tasks.models.card import ModelCard
 def candidate_entry(
     card: ModelCard, version: int, origin: str, as_of: datetime, actor: str
 ) -> Entry:
-    """The ledger's entry of a registered candidate."""
+    """Return the ledger entry of a registered candidate.
+
+    Args:
+        card: the model card of the version.
+        version: the registered version.
+        origin: what asked for the candidate: an alert key, or train:<date>.
+        as_of: end of the training window.
+        actor: flow and run that registered it.
+    """
     evidence = {
         "origin": origin,
         "algorithm": card.algorithm,

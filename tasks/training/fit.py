@@ -1,7 +1,7 @@
-"""Candidates: split by time, fitted on float32, the best chosen on the validation span.
+"""Split by time, candidate fitting on float32 inputs, choice of the best candidate.
 
 | train ............................ | validation ........ | holdout ......... | end
-                                     chooses candidate     only measured
+                                     choose candidate      measure only
                                      and threshold
 """
 
@@ -28,7 +28,7 @@ from tasks.models.onnx_session import select_outputs
 
 
 def learn_schema(features: Features, frame: pl.DataFrame) -> InputSchema:
-    """The schema of the use case's inputs, with the values of `frame` as vocabulary, sorted."""
+    """Return the schema of the inputs; the sorted values in `frame` become the vocabulary."""
     require_inputs(frame, features.numeric, features.categorical)
     text = frame.select(pl.col(features.categorical).cast(pl.String))
     vocabulary = {name: tuple(text[name].drop_nulls().unique().sort()) for name in text.columns}
@@ -42,7 +42,7 @@ LabelArray = NDArray[np.int8] | NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TrainingSplit:
-    """The labelled rows of a training window by time, and where one part ends."""
+    """The labelled rows of a training window in three spans of time, and their borders."""
 
     train: pl.DataFrame
     validation: pl.DataFrame
@@ -53,13 +53,16 @@ class TrainingSplit:
 
     @property
     def seen(self) -> pl.DataFrame:
-        """What a model was fitted or selected on."""
+        """The rows on which a model was fitted and selected: train and validation."""
         return pl.concat([self.train, self.validation])
 
 
 @dataclass(frozen=True)
 class FittedCandidate:
-    """One candidate after fitting: its estimator and how it did on the validation span."""
+    """A candidate after fitting: its estimator, and its metrics on the validation span.
+
+    `seconds` is the time that fitting took.
+    """
 
     name: str
     candidate: Candidate
@@ -69,13 +72,20 @@ class FittedCandidate:
     validation: dict[str, float]
     seconds: float
 
-    def value(self, matrix: Matrix) -> NDArray[np.float64]:
-        """scikit-learn's own answers to the rows, as `answer`."""
+    def predict(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return scikit-learn's own predictions, in the shape of `predict_with_estimator`."""
         return predict_with_estimator(self.estimator, matrix)
 
 
 def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -> TrainingSplit:
-    """Rows before `end` in three parts: the last `holdout`, `validation` before it, the rest."""
+    """Split the rows before `end` into train, validation and holdout, the latest rows last.
+
+    Args:
+        frame: rows with a column `time`.
+        time: the column to split by.
+        split: lengths of the holdout and of the validation span.
+        end: end of the holdout; later rows are dropped.
+    """
     holdout_start = end - split.holdout
     validation_start = holdout_start - split.validation
     at = pl.col(time)
@@ -90,7 +100,11 @@ def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -
 
 
 def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> TrainingSplit:
-    """The labelled rows of `frame`, split; NoRows says which part has too few of them."""
+    """Return the labelled rows of `frame`, split by time.
+
+    Raises:
+        NoRows: a part has too few rows, or only one value of the label.
+    """
     label = use_case.label.column
     labelled = frame.filter(pl.col(label).is_not_null())
     parts = split_by_time(labelled, use_case.spine.time, use_case.split, end)
@@ -99,32 +113,33 @@ def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -
         ("validation", parts.validation),
         ("holdout", parts.holdout),
     ):
-        wanted = use_case.split.min_rows if name == "train" else 1
-        if part.height < wanted or part[label].n_unique() < 2:
+        min_rows = use_case.split.min_rows if name == "train" else 1
+        if part.height < min_rows or part[label].n_unique() < 2:
             raise NoRows(
                 f"{use_case.name}: the {name} span up to {end:%Y-%m-%d %H:%M} has {part.height} "
-                f"labelled rows with {part[label].n_unique()} values of {label!r}; wanted: at "
-                f"least {wanted} rows and two values. Ingest more, train later, or change "
-                f"split and retrain.window in {use_case.name}.yaml"
+                f"labelled rows with {part[label].n_unique()} values of {label!r}. At least "
+                f"{min_rows} rows and two values are required. Ingest more rows, train later, or "
+                f"change `split` and `retrain.window` in {use_case.name}.yaml"
             )
     _require_classes(use_case, parts)
     return parts
 
 
 def _require_classes(use_case: UseCase, parts: TrainingSplit) -> None:
-    """A model knows the classes that it was fitted on, and must know them all."""
-    codes = label_array(use_case, parts.train).astype(np.float64)
-    missing = problem_type_of(use_case).find_missing_classes(codes)
-    if missing:
+    """Raise NoRows if a class has no row in the train span: the model could not predict it."""
+    unseen = problem_type_of(use_case).find_missing_classes(
+        label_array(use_case, parts.train).astype(np.float64)
+    )
+    if unseen:
         raise NoRows(
             f"{use_case.name}: the train span up to {parts.validation_start:%Y-%m-%d %H:%M} has no "
-            f"row of class {', '.join(missing)} (label.classes). Ingest more, train later, widen "
-            "retrain.window, or take a class away that no longer comes"
+            f"row of class {', '.join(unseen)} (`label.classes`). Ingest more rows, train "
+            "later, widen `retrain.window`, or remove a class that no longer occurs"
         )
 
 
 def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedCandidate:
-    """Fit one candidate on the train part; choose its threshold by cost on the validation part."""
+    """Fit one candidate on the train span; choose its threshold by cost on the validation span."""
     candidate = use_case.candidates[name]
     schema = learn_schema(use_case.features, parts.train)
     kind = problem_type_of(use_case)
@@ -141,7 +156,10 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
 
 
 def choose_candidate(use_case: UseCase, fitted: list[FittedCandidate]) -> FittedCandidate:
-    """The candidate with the best evaluation.metric on the validation part; the first of equals."""
+    """Return the candidate with the best `evaluation.metric` on the validation span.
+
+    Of equal candidates, return the first.
+    """
     metric = use_case.evaluation.metric
     best = fitted[0]
     for other in fitted[1:]:
@@ -153,24 +171,37 @@ def choose_candidate(use_case: UseCase, fitted: list[FittedCandidate]) -> Fitted
 def build_estimator(
     name: str, candidate: Candidate, schema: InputSchema, seed: int, kind: ProblemType
 ) -> Any:  # noqa: ANN401
-    """An unfitted estimator for the matrix of `schema`; BadConfig if the YAML names none for such
-    a label.
+    """Return an unfitted estimator for the matrix of `schema`.
 
-    `ordinal` takes the matrix as it is, codes as plain numbers. `one_hot` fills missing numbers
-    with the median, scales them, and gives each code a column; codes never seen have none.
+    With encoding `ordinal`, the matrix is used as it is, with codes as plain numbers. With
+    `one_hot`, missing numbers become the median, numbers are scaled, and each code gets a column;
+    an unseen code has none.
+
+    Args:
+        name: the candidate's name in the YAML, for error messages.
+        candidate: estimator, parameters and encoding.
+        schema: the columns of the matrix.
+        seed: `random_state` of an estimator that has one.
+        kind: the problem type that the estimator must support.
+
+    Raises:
+        BadConfig: the estimator or a parameter is unknown, or the problem type is not supported.
     """
     field = f"candidates.{name}"
-    module, _, of = candidate.estimator.rpartition(".")
+    module, _, class_name = candidate.estimator.rpartition(".")
     try:
-        estimator = getattr(importlib.import_module(module), of)(**candidate.params)
+        estimator = getattr(importlib.import_module(module), class_name)(**candidate.params)
     except (ImportError, AttributeError) as missing:
-        raise BadConfig(f"{field}.estimator: no {candidate.estimator!r}: {missing}") from missing
-    except TypeError as wrong:
-        raise BadConfig(f"{field}.params: {wrong}") from wrong
+        raise BadConfig(
+            f"{field}.estimator: {candidate.estimator!r} not found: {missing}. Name an importable "
+            "scikit-learn estimator"
+        ) from missing
+    except TypeError as invalid:
+        raise BadConfig(f"{field}.params is invalid: {invalid}") from invalid
     if not kind.supports_estimator(estimator):
         raise BadConfig(
-            f"{field}.estimator: {candidate.estimator} is not made for a {kind.name} label "
-            "(label.kind); name another one"
+            f"{field}.estimator: {candidate.estimator} does not support the problem "
+            f"type {kind.name} (`label.kind`). Name another estimator"
         )
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)
@@ -194,8 +225,10 @@ def _with_one_hot(estimator: Any, schema: InputSchema) -> Any:  # noqa: ANN401
 
 
 def predict_with_estimator(estimator: Any, matrix: Matrix) -> NDArray[np.float64]:  # noqa: ANN401
-    """What a fitted estimator says of the rows: probabilities of the event, or values, (rows,);
-    or of more than two classes the probability of each, (rows, classes).
+    """Return the predictions of a fitted estimator.
+
+    Binary: probabilities of the event (rows,). Regression: values (rows,). Multiclass:
+    probabilities (rows, classes).
     """
     from sklearn.base import is_classifier
 
@@ -205,5 +238,5 @@ def predict_with_estimator(estimator: Any, matrix: Matrix) -> NDArray[np.float64
 
 
 def label_array(use_case: UseCase, frame: pl.DataFrame) -> LabelArray:
-    """The label column (rows,): int8 of an event or a class, float64 of a number."""
+    """Return the label column (rows,): int8 events or class codes, or float64 values."""
     return frame[use_case.label.column].cast(problem_type_of(use_case).label_type).to_numpy()

@@ -16,16 +16,18 @@ GOLDEN_ROW_COUNT = 64
 
 
 def choose_golden_rows(exported: ExportedModel, parts: TrainingSplit) -> pl.DataFrame:
-    """Rows spread over validation and holdout, as they came, with the answers of the ONNX file and
-    of the estimator, so that parity can be proved again where there is no scikit-learn.
+    """Return raw rows spread evenly over validation and holdout, with both predictions of each.
+
+    The predictions of ONNX file and estimator prove parity again without scikit-learn.
     """
     schema = exported.fitted.schema
     rows = pl.concat([parts.validation, parts.holdout]).select(schema.inputs)
-    spread = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROW_COUNT).astype(int))
-    chosen = rows[spread]
+    positions = np.unique(np.linspace(0, rows.height - 1, GOLDEN_ROW_COUNT).astype(int))
+    chosen = rows[positions]
     matrix = build_matrix(chosen, schema)
-    answers = run_onnx(open_onnx_session(exported.onnx), matrix)
-    fitted = exported.fitted.value(matrix)
+    onnx_values = run_onnx(open_onnx_session(exported.onnx), matrix)
+    estimator_values = exported.fitted.predict(matrix)
     return chosen.with_columns(
-        to_prediction_column(GOLDEN_ONNX, answers), to_prediction_column(GOLDEN_ESTIMATOR, fitted)
+        to_prediction_column(GOLDEN_ONNX, onnx_values),
+        to_prediction_column(GOLDEN_ESTIMATOR, estimator_values),
     )

@@ -1,4 +1,4 @@
-"""What the holdout says of one model: its metrics, how sure they are, and what it looks at."""
+"""Holdout metrics of one model: metrics, confidence intervals, slices, input importance."""
 
 from __future__ import annotations
 
@@ -31,25 +31,33 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-IMPORTANCE_ORDERS = 16  # of the inputs, for each row whose contributions are averaged
-_EVALUATIONS = 120_000  # of the model, for its importances: a third of a second of boosting
-_BACKGROUND = 64
+IMPORTANCE_ORDERS = 16  # sampled orders of the inputs for each row
+_MAX_EVALUATIONS = 120_000  # of the model: a third of a second with histogram boosting
+_MIN_IMPORTANCE_ROWS = 16  # even if more inputs than usual exceed _MAX_EVALUATIONS
+_BACKGROUND_ROWS = 64  # rows that stand for "this input is unknown"
 
 
 def measure_holdout(
     use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
 ) -> dict[str, Any]:
-    """The card's holdout, intervals, slices, thin and calibration of labelled `rows`."""
+    """Return the card's fields holdout, intervals, slices, thin and calibration.
+
+    Args:
+        use_case: problem type, costs and slices.
+        rows: labelled holdout rows.
+        value: predictions (rows,) or (rows, classes).
+        threshold: the decision threshold, if the problem type has one.
+    """
     kind, rule = problem_type_of(use_case), use_case.evaluation
     truth = label_array(use_case, rows)
 
-    def of(mask: NDArray[np.bool_]) -> dict[str, float]:
+    def measure_rows(mask: NDArray[np.bool_]) -> dict[str, float]:
         return kind.evaluate(truth[mask], value[mask], threshold, rule.cost)
 
     return {
         "holdout": kind.evaluate(truth, value, threshold, rule.cost),
         "intervals": holdout_intervals(use_case, rows, value, threshold),
-        "slices": tuple(measure_by_slice(rows, of, rule.slices, rule.slice_min_rows)),
+        "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, rule.slice_min_rows)),
         "thin": tuple(find_thin_slices(use_case, rows)),
         "calibration": tuple(_calibration(kind, truth, value, threshold).to_dicts()),
     }
@@ -58,25 +66,26 @@ def measure_holdout(
 def holdout_intervals(
     use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
 ) -> dict[str, tuple[float, float]]:
-    """The interval of each metric that has one, at gate.confidence, by resampling gate.block.
+    """Return the confidence interval of each metric that has one, at `gate.confidence`.
 
-    Empty of fewer blocks than an interval can be had from.
+    Blocks of `gate.block` are resampled. With fewer than MIN_BLOCKS blocks, return no interval.
     """
     gate, cost, kind = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
-    answers = Predictions(value, kind.decide(value, threshold))
-    alone = pair_predictions(use_case, rows, answers, answers)
+    predictions = Predictions(value, kind.decide(value, threshold))
+    alone = pair_predictions(use_case, rows, predictions, predictions)
     if alone.blocks < MIN_BLOCKS:
         return {}
     draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
     measures = {
-        name: block_mean(alone, calibration_gaps(alone, answers))
+        name: block_mean(alone, calibration_gaps(alone, predictions))
         if name == "calibration_gap"
-        else block_metric(name, alone, answers, cost)
+        else block_metric(name, alone, predictions, cost)
         for name in kind.interval_metrics
     }
     error = 1 - gate.confidence
     return {
-        name: bootstrap_interval(of(draws), alone.blocks, error) for name, of in measures.items()
+        name: bootstrap_interval(measure(draws), alone.blocks, error)
+        for name, measure in measures.items()
     }
 
 
@@ -89,7 +98,7 @@ def _calibration(
 
 
 def find_thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Slices that have rows, but fewer than evaluation.slice_min_rows: slice, value, rows."""
+    """Return the slices with fewer than `evaluation.slice_min_rows` rows: slice, value, rows."""
     rule = use_case.evaluation
     return [
         {"slice": column, "value": value, "rows": int(mask.sum())}
@@ -106,22 +115,30 @@ def measure_importance(
     parts: TrainingSplit,
     seed: int,
 ) -> dict[str, float]:
-    """Mean |contribution| of each input to the answer (of classes: to the probability of the one
-    that is decided on), largest first.
+    """Return the mean |contribution| of each input to the prediction, largest first.
 
-    Over holdout rows spread in time, as many as a fixed number of the model's answers pays for,
-    against rows spread over what it was fitted and selected on.
+    The prediction of a multiclass model is the probability of the decided class. Holdout rows
+    spread in time are explained, as many as _MAX_EVALUATIONS allows.
+
+    Args:
+        kind: the problem type.
+        threshold: the decision threshold, if the problem type has one.
+        session: the exported model.
+        schema: the columns of the matrix.
+        parts: holdout rows to explain; background rows come from the train and validation span.
+        seed: seed of the sampled input orders.
     """
-    wanted = max(16, _EVALUATIONS // (IMPORTANCE_ORDERS * max(1, len(schema.inputs) - 1)))
-    rows = build_matrix(_spread(parts.holdout, wanted), schema)
-    background = build_matrix(_spread(parts.seen, _BACKGROUND), schema)
+    evaluations_per_row = IMPORTANCE_ORDERS * max(1, len(schema.inputs) - 1)
+    count = max(_MIN_IMPORTANCE_ROWS, _MAX_EVALUATIONS // evaluations_per_row)
+    rows = build_matrix(_spread(parts.holdout, count), schema)
+    background = build_matrix(_spread(parts.seen, _BACKGROUND_ROWS), schema)
     place = kind.find_decision_columns(kind.decide(run_onnx(session, rows), threshold))
-    found = np.abs(shapley_values(session, rows, background, IMPORTANCE_ORDERS, seed, place)).mean(
-        axis=0
-    )
-    order = np.argsort(-found, kind="stable")
-    return {schema.inputs[place]: float(found[place]) for place in order}
+    contributions = shapley_values(session, rows, background, IMPORTANCE_ORDERS, seed, place)
+    importance = np.abs(contributions).mean(axis=0)
+    order = np.argsort(-importance, kind="stable")
+    return {schema.inputs[position]: float(importance[position]) for position in order}
 
 
 def _spread(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return at most `count` rows, spread evenly."""
     return rows[np.unique(np.linspace(0, rows.height - 1, count).astype(int))]

@@ -1,4 +1,4 @@
-"""ONNX: the exported file, proof that it answers like the estimator, and what it costs to run."""
+"""ONNX export of a fitted candidate, with proof that both predict the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from tasks.training.fit import FittedCandidate, TrainingSplit
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A candidate as ONNX bytes that were proved equal to the estimator on the rows held back."""
+    """A candidate as ONNX bytes, proved equal to the estimator on validation and holdout rows.
+
+    `parity` is the largest difference between the two.
+    """
 
     fitted: FittedCandidate
     onnx: bytes
@@ -30,37 +33,43 @@ class ExportedModel:
 
 
 def convert_to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
-    """The ONNX file of a fitted estimator: float32 `inputs` (rows, inputs) in; of a classifier,
-    label and `probabilities` (rows, classes) out, of a regressor `variable` (rows, 1). BadModel if
-    sklearn-onnx has no converter for it.
+    """Return the ONNX file of a fitted estimator.
+
+    Its input is float32 `inputs` (rows, inputs). A classifier returns label and `probabilities`
+    (rows, classes), a regressor `variable` (rows, 1).
+
+    Raises:
+        BadModel: sklearn-onnx has no converter for the estimator.
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
     from sklearn.base import is_classifier
 
-    estimator = _comparing_in_float32(estimator)
-    kind = [("inputs", FloatTensorType([None, inputs]))]
+    estimator = _lower_thresholds(estimator)
+    initial_types = [("inputs", FloatTensorType([None, inputs]))]
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     name = type(estimator).__name__  # without one it is random, and so is the file's digest
     try:
-        model = convert_sklearn(estimator, name, initial_types=kind, options=options)
+        model = convert_sklearn(estimator, name, initial_types=initial_types, options=options)
     except (MissingConverter, MissingShapeCalculator) as missing:
         raise BadModel(
-            f"sklearn-onnx cannot convert {type(estimator).__name__}: name another estimator"
+            f"sklearn-onnx cannot convert {type(estimator).__name__}. Name another estimator"
         ) from missing
-    opsets = sorted(model.opset_import, key=lambda opset: str(opset.domain))  # they come as a set
+    # the converter fills a set, whose order varies; sorted, the digest of the file is stable
+    opsets = sorted(model.opset_import, key=lambda opset: str(opset.domain))
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return bytes(model.SerializeToString())
 
 
-def _comparing_in_float32(estimator: Any) -> Any:  # noqa: ANN401
-    """The estimator, with each threshold of histogram boosting lowered to a float32.
+def _lower_thresholds(estimator: Any) -> Any:  # noqa: ANN401
+    """Return the estimator with each threshold of histogram boosting lowered to a float32.
 
-    Its thresholds lie halfway between two values, in float64. The converter rounds them: up, if
-    the values are neighbours in float32, and the upper one then goes the wrong way. No float32
-    lies between a threshold and the float32 below it, so lowered it decides as before.
+    The thresholds lie halfway between two values, in float64. The converter rounds to the nearest
+    float32. If the values are neighbours in float32, it may round up to the larger one, which then
+    takes the wrong branch. No float32 lies between a threshold and the float32 below it, so the
+    lowered threshold decides as before.
     """
     if not hasattr(_last(estimator), "_predictors"):
         return estimator
@@ -74,22 +83,32 @@ def _comparing_in_float32(estimator: Any) -> Any:  # noqa: ANN401
 
 
 def _last(estimator: Any) -> Any:  # noqa: ANN401
-    """The last step of a pipeline; an estimator by itself."""
+    """Return the last step of a pipeline, or the estimator itself."""
     return getattr(estimator, "steps", [("", estimator)])[-1][1]
 
 
 def check_parity(
     kind: ProblemType, ours: Floats, theirs: Floats, threshold: Threshold, largest: float
 ) -> float:
-    """How far apart two answers to the same rows are; BadModel if above `largest` or if one
-    decision differs.
+    """Return the largest difference between two predictions of the same rows.
+
+    Args:
+        kind: the problem type.
+        ours: predictions of the ONNX file, (rows,) or (rows, classes).
+        theirs: predictions of the estimator, same shape.
+        threshold: the decision threshold, if the problem type has one.
+        largest: the largest allowed difference, `gate.parity`.
+
+    Raises:
+        BadModel: the difference is above `largest`, or a decision differs.
     """
     difference = kind.max_difference(ours, theirs)
     flipped = kind.count_flipped_decisions(ours, threshold, theirs, threshold)
     if not difference <= largest or flipped:  # a NaN is no parity either
         raise BadModel(
-            f"the exported model differs from the fitted one by up to {difference:.2g} (allowed: "
-            f"gate.parity {largest:.2g}) and flips {flipped} of {len(ours)} decisions"
+            f"the exported model differs from the fitted one by up to {difference:.2g} "
+            f"(`gate.parity` allows {largest:.2g}) and flips {flipped} of {len(ours)} "
+            "decisions. Raise `gate.parity` or name another estimator"
         )
     return difference
 
@@ -97,16 +116,16 @@ def check_parity(
 def export_candidate(
     use_case: UseCase, fitted: FittedCandidate, parts: TrainingSplit
 ) -> ExportedModel:
-    """Export the chosen candidate and prove it on the validation and holdout rows.
+    """Export the chosen candidate; prove parity on the validation and holdout rows.
 
-    Its threshold, if there is one, moves by a hair, if need be, so that none of these rows' scores
-    lies within the parity of it. No label is looked at here.
+    A threshold closer than `gate.parity` to a row's score is moved away from it, so that rounding
+    cannot flip the decision. Labels are not used.
     """
     kind, largest = problem_type_of(use_case), use_case.gate.parity
     onnx = convert_to_onnx(fitted.estimator, len(fitted.schema.inputs))
     held_back = (build_matrix(part, fitted.schema) for part in (parts.validation, parts.holdout))
     matrix = np.concatenate(list(held_back))
-    theirs = fitted.value(matrix)
+    theirs = fitted.predict(matrix)
     threshold = kind.move_threshold_clear(fitted.threshold, theirs, largest)
     ours = run_onnx(open_onnx_session(onnx), matrix)
     parity = check_parity(kind, ours, theirs, threshold, largest)

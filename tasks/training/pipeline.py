@@ -59,7 +59,7 @@ class FittedModel:
 def train_model(
     use_case: UseCase, as_of: datetime, steps: TrainingSteps = PLAIN_STEPS
 ) -> ModelArtifact:
-    """Train on [as_of - retrain.window, as_of) and describe the result, without registering it."""
+    """Train on [as_of - retrain.window, as_of) and build the card; register nothing."""
     versions = steps.read_table_versions(use_case)
     fitted = fit_best_candidate(use_case, as_of, steps)
     card = steps.build_model_card(
@@ -101,7 +101,7 @@ def fit_best_candidate(
 
 
 def register_candidate(artifact: ModelArtifact, origin: str) -> int:
-    """Register a trained model with the texts that people read in MLflow; return its version."""
+    """Register a trained model with its summary and card text in MLflow; return its version."""
     card = artifact.card
     return register_version(
         artifact, origin, render_card_summary(card), {"card.md": render_card(card)}

@@ -30,29 +30,29 @@ from tasks.training.pipeline import TrainingSteps
 from tasks.training.retrain_claim import RetrainClaim
 
 
-@task(task_run_name="claim {key}", **RETRY_TRANSIENT)
+@task(task_run_name="claim the alert", **RETRY_TRANSIENT)
 def claim_retrain(use_case: UseCase, key: str) -> RetrainClaim:
-    """As `claim`, for the flow run that this task runs in."""
-    made = retrain_claim.claim_retrain(
+    """Run `claim_retrain` as a Prefect task, for this flow run, and log the claim."""
+    claim = retrain_claim.claim_retrain(
         open_ledger(), use_case, key, str(runtime.flow_run.id), is_run_alive
     )
-    get_run_logger().info("%s: %s, %s", key, made.verdict, made.reason)
-    return made
+    get_run_logger().info("%s: %s, %s", key, claim.verdict, claim.reason)
+    return claim
 
 
-@task(task_run_name="versions of the lake's tables", cache_policy=NO_CACHE)
+@task(task_run_name="read table versions", cache_policy=NO_CACHE)
 def read_table_versions(use_case: UseCase) -> dict[str, int]:
-    """As `features.table_versions`, seen by Prefect."""
+    """Run `read_table_versions` as a Prefect task."""
     return raw_tables.read_table_versions(use_case)
 
 
-@task(task_run_name="registered before?", **RETRY_TRANSIENT)
+@task(task_run_name="find registered version", **RETRY_TRANSIENT)
 def find_version(use_case: UseCase, origin: str) -> int | None:
-    """The version that an earlier run for the same origin has registered."""
+    """Run `find_version` as a Prefect task."""
     return registry.find_version(use_case.name, origin)
 
 
-@task(task_run_name="measure and describe", cache_policy=NO_CACHE)
+@task(task_run_name="build model card", cache_policy=NO_CACHE)
 def build_model_card(
     use_case: UseCase,
     parts: TrainingSplit,
@@ -60,7 +60,7 @@ def build_model_card(
     exported: ExportedModel,
     versions: dict[str, int],
 ) -> ModelCard:
-    """As `make_card`, seen by Prefect."""
+    """Run `build_model_card` as a Prefect task."""
     return build_card.build_model_card(use_case, parts, candidates, exported, versions)
 
 
@@ -74,7 +74,7 @@ def register_candidate(artifact: ModelArtifact, origin: str) -> int:
 
 @task(task_run_name="record version {version}", **RETRY_TRANSIENT)
 def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
-    """Open the stored version, and record it once; its page and a link become artifacts."""
+    """Record a registered version once; publish its model card and a link to MLflow."""
     card = open_model(use_case.name, version).card
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
     entry, _ = open_ledger().record(candidate_entry(card, version, origin, as_of, actor))
@@ -86,9 +86,9 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
     return entry
 
 
-@task(task_run_name="tell of version {entry.version}", cache_policy=NO_CACHE)
+@task(task_run_name="request decision on version {entry.version}", cache_policy=NO_CACHE)
 def request_decision(entry: Entry) -> None:
-    """Emit the event that asks for the decision."""
+    """Emit the event that requests the decision on a candidate."""
     request_next_step(entry)
 
 
@@ -96,16 +96,20 @@ def request_decision(entry: Entry) -> None:
 def export_candidate(
     use_case: UseCase, fitted: FittedCandidate, parts: TrainingSplit
 ) -> ExportedModel:
-    """As `export_fitted`, seen by Prefect."""
+    """Run `export_candidate` as a Prefect task and log parity and size."""
     exported = onnx_export.export_candidate(use_case, fitted, parts)
-    told = (fitted.name, exported.parity, exported.footprint.bytes // 1024)
-    get_run_logger().info("%s as ONNX: differs by at most %.1e, %s KiB", *told)
+    get_run_logger().info(
+        "exported %s to ONNX: parity %.1e, %s KiB",
+        fitted.name,
+        exported.parity,
+        exported.footprint.bytes // 1024,
+    )
     return exported
 
 
 @task(task_run_name="split by time", cache_policy=NO_CACHE)
 def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> TrainingSplit:
-    """As `training_parts`, seen by Prefect."""
+    """Run `split_training_rows` as a Prefect task and log the sizes."""
     parts = fit.split_training_rows(use_case, frame, end)
     sizes = [part.height for part in (parts.train, parts.validation, parts.holdout)]
     get_run_logger().info("labelled rows: %s train, %s validation, %s holdout", *sizes)
@@ -114,11 +118,16 @@ def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -
 
 @task(task_run_name="fit {name}", cache_policy=NO_CACHE)
 def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedCandidate:
-    """As `fit_candidate`, seen by Prefect."""
+    """Run `fit_candidate` as a Prefect task and log metric and time."""
     fitted = fit.fit_candidate(use_case, name, parts)
     metric = use_case.evaluation.metric
-    told = (name, metric, fitted.validation[metric], fitted.seconds)
-    get_run_logger().info("%s: validation %s %.4f, fitted in %.1f s", *told)
+    get_run_logger().info(
+        "fitted %s in %.1f s: validation %s %.4f",
+        name,
+        fitted.seconds,
+        metric,
+        fitted.validation[metric],
+    )
     return fitted
 
 

@@ -1,7 +1,7 @@
-"""A registered version made again from what its card recorded, and whether it answers the same.
+"""Reproduction of a registered version from its card, compared on its golden rows.
 
-Nothing real is touched: the training runs in a process whose lake is the real one, pinned at the
-recorded table versions and read only, and whose other state is a temporary folder.
+Reproduction changes no state. The training process reads the real lake at the recorded table
+versions. Its other state is a temporary folder.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,22 +31,23 @@ from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.registry import GOLDEN_ONNX, Model, open_model
 from tasks.storage import files
 from tasks.training.build_card import code_revision, package_versions
+from tasks.training.pipeline import ReportStep
 from tasks.training.reproduce_worker import STEP_PREFIX, RetrainResult
 
-ReportStep = Callable[[str], None]
-SAME_PREDICTION = 1e-6  # the order of threads moves a sum in its last bits
+SAME_PREDICTION = 1e-6  # the order in which threads add changes the last bits of a sum
 _DIRTY = "-dirty"
 _WORKERS = ("tasks/training/reproduce_worker.py", "tasks/retrace.py")
-"""Where the worker program is: now, and in revisions from before it moved."""
-_LAST_LINES = 12
+"""Paths of the worker program: current, and in revisions before it moved."""
+_ERROR_LINES = 12  # of the worker's output that an error quotes
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How a second training compares on the golden rows of the version.
+    """Comparison of a version with its reproduction on the golden rows.
 
-    `difference` is how far apart the answers are, as parity counts it, `flipped` how many decisions
-    differ, each model deciding by its own threshold; `notes` say what was not as recorded.
+    `difference` is the largest difference of the predictions, as parity counts it. `flipped` is the
+    number of different decisions, each model with its own threshold. The pairs `threshold`, `rows`
+    and `digest` hold the recorded value first. `notes` say what was not as recorded.
     """
 
     version: int
@@ -62,13 +62,13 @@ class Reproduction:
 
     @property
     def equal(self) -> bool:
-        """Whether both answer alike: the same rows seen, answers, threshold, decisions."""
+        """Whether training rows, predictions, threshold and decisions are the same."""
         alike = self.difference <= SAME_PREDICTION and self.same_threshold
         return alike and not self.flipped and self.rows[0] == self.rows[1]
 
     @property
     def same_threshold(self) -> bool:
-        """Whether both decide by the same threshold, if by any."""
+        """Whether both have the same threshold, or none."""
         recorded, again = self.threshold
         if recorded is None or again is None:
             return recorded is again
@@ -76,36 +76,51 @@ class Reproduction:
 
     @property
     def same_file(self) -> bool:
-        """Whether the ONNX files are the same, byte for byte."""
+        """Whether the ONNX files are equal byte for byte."""
         return self.digest[0] == self.digest[1]
 
 
-def as_dict(found: Reproduction) -> dict[str, Any]:
-    """A reproduction as JSON takes it, with its verdicts."""
-    return {"equal": found.equal, "same_file": found.same_file, **asdict(found)}
+def reproduction_to_dict(reproduction: Reproduction) -> dict[str, Any]:
+    """Return a reproduction as a JSON object, with `equal` and `same_file`."""
+    verdicts = {"equal": reproduction.equal, "same_file": reproduction.same_file}
+    return {**verdicts, **asdict(reproduction)}
 
 
-def reproduce_version(use_case: UseCase, version: int, tell: ReportStep) -> Reproduction:
-    """Train a version again and compare; `tell` is told of each step.
+def reproduce_version(use_case: UseCase, version: int, report: ReportStep) -> Reproduction:
+    """Train a version again and compare both models.
 
-    BadModel if there is no such version, or if what was recorded cannot be trained any more.
+    Args:
+        use_case: the use case of the version.
+        version: the version to reproduce.
+        report: called with the name of each step before it starts.
+
+    Raises:
+        BadModel: the version is not found, or cannot be trained again as recorded.
     """
     model = open_model(use_case.name, version)
-    with TemporaryDirectory(prefix="mainspring-reproduce-") as place:
-        folder = Path(place)
-        tell(f"code of {model.card.revision}")
+    with TemporaryDirectory(prefix="mainspring-reproduce-") as folder_name:
+        folder = Path(folder_name)
+        report(f"code of {model.card.revision}")
         code, notes = code_at_revision(model.card, folder / "code")
-        onnx, result = _train_again(model, folder, code, tell)
-    tell("compare the answers")
+        onnx, result = _train_again(model, folder, code, report)
+    report("compare the predictions")
     return compare_reproduction(
-        model, onnx, result, str(code), (*notes, *_other_packages(model.card))
+        model, onnx, result, str(code), (*notes, *_changed_packages(model.card))
     )
 
 
 def compare_reproduction(
     model: Model, onnx: bytes, result: RetrainResult, code: str, notes: tuple[str, ...]
 ) -> Reproduction:
-    """Both models on the golden rows that are kept with the version."""
+    """Compare the recorded model and the new one on the golden rows of the version.
+
+    Args:
+        model: the registered version.
+        onnx: the ONNX file of the second training.
+        result: threshold, inputs and row counts of the second training.
+        code: folder of the code that trained it.
+        notes: differences from the recorded conditions.
+    """
     card, golden = model.card, model.golden
     recorded = to_prediction_array(golden[GOLDEN_ONNX])
     again = run_onnx(open_onnx_session(onnx), build_matrix(golden, result.inputs))
@@ -125,27 +140,29 @@ def compare_reproduction(
 
 
 def code_at_revision(card: ModelCard, folder: Path) -> tuple[Path, list[str]]:
-    """Where the code of the card's revision is: here, or taken out of git into `folder`; and what
-    is not as it was.
+    """Return the folder with the code of the card's revision, and notes on differences.
+
+    The folder is this installation, or `folder` with the revision extracted from git.
     """
-    here, wanted = code_revision(), card.revision
-    commit = wanted.removesuffix(_DIRTY)
+    current, recorded = code_revision(), card.revision
+    commit = recorded.removesuffix(_DIRTY)
     notes = []
-    if wanted.endswith(_DIRTY):
-        notes.append(f"it was trained with changes to {commit[:12]} that were never committed")
-    if wanted == here:
+    if recorded.endswith(_DIRTY):
+        notes.append(f"the version was trained with uncommitted changes to {commit[:12]}")
+    if recorded == current:
         return ROOT, notes
-    if _git_has(commit):
-        _take_out(commit, folder)
+    if _git_has_worker(commit):
+        _extract_commit(commit, folder)
         return folder, notes
     notes.append(
-        f"its code, {wanted}, is not in git here, or is of before `reproduce`: it was trained "
-        f"again by the code that is here, {here}"
+        f"the recorded code {recorded} is not in git here, or is older than `reproduce`; the "
+        f"current code {current} was used"
     )
     return ROOT, notes
 
 
-def _git_has(commit: str) -> bool:
+def _git_has_worker(commit: str) -> bool:
+    """Whether git knows the commit, and the commit has a worker program."""
     command = ["git", "-C", str(ROOT), "ls-tree", "--name-only", commit, *_WORKERS]
     try:
         return bool(subprocess.run(command, capture_output=True, check=False).stdout)
@@ -154,13 +171,14 @@ def _git_has(commit: str) -> bool:
 
 
 def _worker_module(code: Path) -> str:
-    """The worker program of a revision, as `python -m` names it."""
-    found = next(path for path in _WORKERS if (code / path).exists())
-    return found.removesuffix(".py").replace("/", ".")
+    """Return the module name of the worker program in a revision."""
+    worker = next(path for path in _WORKERS if (code / path).exists())
+    return worker.removesuffix(".py").replace("/", ".")
 
 
-def _take_out(commit: str, folder: Path) -> None:
-    """The files of a commit. Not a git worktree: a killed run would leave it registered."""
+def _extract_commit(commit: str, folder: Path) -> None:
+    """Write the files of a commit into `folder`."""
+    # not a git worktree: a killed run would leave it registered
     command = ["git", "-C", str(ROOT), "archive", "--format=tar", commit]
     packed = subprocess.run(command, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
@@ -168,33 +186,36 @@ def _take_out(commit: str, folder: Path) -> None:
 
 
 def _train_again(
-    model: Model, folder: Path, code: Path, tell: ReportStep
+    model: Model, folder: Path, code: Path, report: ReportStep
 ) -> tuple[bytes, RetrainResult]:
+    """Run the worker program of `code` in `folder`; return its ONNX file and result."""
     card = model.card
-    # what older code wrote is what older code reads: fields that came later are left out
+    # an older worker rejects fields that came later, so only recorded fields are written
     (folder / "card.json").write_text(card.model_dump_json(exclude_unset=True))
     with (folder / "errors").open("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", _worker_module(code), str(folder)],
-            env=_surroundings(card, folder, code), cwd=folder,
+            env=_worker_environment(card, folder, code), cwd=folder,
             stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip
         with process as running:
             for line in running.stdout or ():
                 if line.startswith(STEP_PREFIX):
-                    tell(line.removeprefix(STEP_PREFIX).strip())
+                    report(line.removeprefix(STEP_PREFIX).strip())
         errors.seek(0)
         if process.returncode:
-            said = "".join(errors.readlines()[-_LAST_LINES:]).strip()
-            who = f"{card.use_case} version {model.version}"
-            raise BadModel(f"{who} cannot be trained again as it was recorded:\n{said}")
+            message = "".join(errors.readlines()[-_ERROR_LINES:]).strip()
+            raise BadModel(
+                f"{card.use_case} version {model.version} cannot be trained again as recorded:\n"
+                f"{message}"
+            )
     result = RetrainResult.model_validate_json((folder / "result.json").read_bytes())
     return (folder / "model.onnx").read_bytes(), result
 
 
-def _surroundings(card: ModelCard, folder: Path, code: Path) -> dict[str, str]:
-    """The environment of the training: the lake pinned, everything else below the folder."""
-    pinned = {f"{card.use_case}/{table}": at for table, at in card.table_versions.items()}
+def _worker_environment(card: ModelCard, folder: Path, code: Path) -> dict[str, str]:
+    """Return the worker's environment: the lake pinned, all other state below `folder`."""
+    pinned = {f"{card.use_case}/{table}": version for table, version in card.table_versions.items()}
     return {
         **{n: value for n, value in os.environ.items() if not n.startswith("MAINSPRING_")},
         "PYTHONPATH": str(code),
@@ -205,10 +226,11 @@ def _surroundings(card: ModelCard, folder: Path, code: Path) -> dict[str, str]:
     }
 
 
-def _other_packages(card: ModelCard) -> list[str]:
-    now = package_versions()
+def _changed_packages(card: ModelCard) -> list[str]:
+    """Return a note for each package whose version differs from the recorded one."""
+    current = package_versions()
     return [
-        f"{name} was {then} and is {now.get(name, 'not installed')}"
-        for name, then in card.environment.items()
-        if now.get(name) != then
+        f"{name} was {recorded} and is {current.get(name, 'not installed')}"
+        for name, recorded in card.environment.items()
+        if current.get(name) != recorded
     ]

@@ -1,9 +1,8 @@
-"""Train once more what a card describes, in a process of its own:
-python -m tasks.training.reproduce_worker FOLDER.
+"""Worker program of a reproduction: python -m tasks.training.reproduce_worker FOLDER.
 
-It reads card.json in the folder and leaves model.onnx and result.json there. The environment pins
-the lake's tables and puts all state below the folder, so nothing else is read, written or
-registered. reproduce.py starts it, with the code of the card's own revision if it can.
+It reads card.json in the folder and writes model.onnx and result.json there. The environment pins
+the lake's tables and keeps all state below the folder, so nothing is registered. reproduce.py
+starts it, with the code of the card's revision if git has it.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from tasks.models.matrix import InputSchema
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import fit_best_candidate
 
-STEP_PREFIX = "step: "  # begins the lines that tell how far it is
+STEP_PREFIX = "step: "  # begins the lines that report progress
 
 
 class RetrainResult(BaseModel):
-    """What a second training came to, beside its ONNX file."""
+    """The result of a second training, beside its ONNX file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,31 +35,36 @@ class RetrainResult(BaseModel):
 
 
 def recorded_use_case(card: ModelCard) -> UseCase:
-    """The use case as it was when the card was made.
+    """Return the use case as it was when the card was built.
 
-    A card of before carries none: then it is today's YAML, with the card's candidate, inputs,
-    feature service and seed. BadConfig if this code takes the recorded one no more.
+    An older card has no configuration. Then return the current YAML with the card's candidate,
+    inputs, feature service and seed.
+
+    Raises:
+        BadConfig: the recorded configuration is invalid for this code.
     """
     if card.configuration:
         try:
             return UseCase.model_validate(card.configuration)
-        except ValidationError as wrong:
-            said = explain_invalid(wrong, UseCase)
-            raise BadConfig(f"this code takes the recorded YAML no more:\n{said}") from wrong
-    today = load_use_case(card.use_case)
+        except ValidationError as invalid:
+            message = explain_invalid(invalid, UseCase)
+            raise BadConfig(
+                f"the recorded YAML is invalid for the current code:\n{message}"
+            ) from invalid
+    current = load_use_case(card.use_case)
     inputs = {"numeric": card.inputs.numeric, "categorical": card.inputs.categorical}
-    features = today.features.model_copy(update={"service": card.feature_service, **inputs})
+    features = current.features.model_copy(update={"service": card.feature_service, **inputs})
     candidates = {card.algorithm: card.candidate}
-    known = {"features": features, "candidates": candidates, "seed": card.seed}
-    return today.model_copy(update=known)
+    recorded = {"features": features, "candidates": candidates, "seed": card.seed}
+    return current.model_copy(update=recorded)
 
 
 def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
-    """Fit and export the card's candidate on the rows that its training run saw."""
+    """Fit and export the card's candidate on the rows of its training run."""
     case = recorded_use_case(card)
     candidates = {card.algorithm: case.candidates[card.algorithm]}
     case = case.model_copy(update={"candidates": candidates})
-    fitted = fit_best_candidate(case, card.end, report=_tell)
+    fitted = fit_best_candidate(case, card.end, report=_report_step)
     parts, exported = fitted.parts, fitted.exported
     sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}
     inputs = exported.fitted.schema
@@ -68,7 +72,7 @@ def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
 
 
 def run_worker(folder: Path) -> None:
-    """From card.json to model.onnx and result.json."""
+    """Read card.json in the folder; write model.onnx and result.json."""
     exported, result = retrain_from_card(
         ModelCard.model_validate_json((folder / "card.json").read_bytes())
     )
@@ -76,7 +80,7 @@ def run_worker(folder: Path) -> None:
     (folder / "result.json").write_text(result.model_dump_json())
 
 
-def _tell(step: str) -> None:
+def _report_step(step: str) -> None:
     print(STEP_PREFIX + step, flush=True)
 
 

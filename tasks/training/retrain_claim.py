@@ -14,10 +14,10 @@ from tasks.ledger.log import Entry, Ledger
 
 @dataclass(frozen=True)
 class RetrainClaim:
-    """What a run is to do about an alert, and why.
+    """The outcome of a claim, with its reason.
 
-    train: nobody else does. answered: by `version`, recorded already. covered: by `version`, which
-    another alert within the cooldown asked for. busy: somebody else is at it.
+    train: this run trains. answered: `version` is the alert's candidate. covered: `version` was
+    trained for another alert within the cooldown. busy: another run trains.
     """
 
     alert: Entry
@@ -29,15 +29,24 @@ class RetrainClaim:
 def claim_retrain(
     book: Ledger, use_case: UseCase, key: str, run: str, alive: Callable[[str], bool]
 ) -> RetrainClaim:
-    """Claim an alert for a run, once; a claim whose run is no longer `alive` is taken over.
+    """Claim an alert for a run; take over a claim whose run is no longer alive.
 
-    Training twice for one alert is only waste (one alert registers one version), so a take-over
-    needs no record of its own. Terminal if the ledger has no such alert.
+    Args:
+        book: the ledger.
+        use_case: the use case of the alert.
+        key: key of the alert.
+        run: id of the flow run that claims.
+        alive: whether a flow run, by id, can still train.
+
+    Raises:
+        Terminal: the alert is not found in the ledger.
     """
     entries = book.entries(use_case.name)
     alert = _alert(entries, key)
     if (done := _candidate(entries, key)) is not None:
-        return RetrainClaim(alert, "answered", f"version {done.version} answers it", done.version)
+        return RetrainClaim(
+            alert, "answered", f"version {done.version} is its candidate", done.version
+        )
     if (other := _covering_retrain(entries, alert, use_case.retrain.cooldown)) is not None:
         return _claim_after(entries, alert, other)
     evidence = {"alert": key, "run": run}
@@ -45,8 +54,9 @@ def claim_retrain(
         alert.model, "retrain_started", f"retrain:{key}", alert.at, f"retrain {run}", None, evidence
     )
     holder = book.record(mine)[0].evidence["run"]
+    # a second training wastes time but registers no second version, so a take-over is not recorded
     if holder != run and alive(holder):
-        return RetrainClaim(alert, "busy", f"the run {holder} is at it")
+        return RetrainClaim(alert, "busy", f"flow run {holder} is training")
     return RetrainClaim(
         alert, "train", f"raised by {alert.actor}: {alert.evidence.get('message', key)}"
     )
@@ -56,7 +66,9 @@ def _alert(entries: Sequence[Entry], key: str) -> Entry:
     for entry in entries:
         if entry.what == "alert_raised" and entry.key == key:
             return entry
-    raise Terminal(f"the ledger has no alert {key!r}; to train without one, run the train flow")
+    raise Terminal(
+        f"alert {key!r} not found in the ledger. To train without an alert, run the train flow"
+    )
 
 
 def _candidate(entries: Sequence[Entry], key: str) -> Entry | None:
@@ -76,11 +88,9 @@ def _covering_retrain(entries: Sequence[Entry], alert: Entry, cooldown: timedelt
 
 
 def _claim_after(entries: Sequence[Entry], alert: Entry, started: Entry) -> RetrainClaim:
-    """What is left to do about an alert when a retraining began a short while before it."""
+    """Return the claim of an alert that follows another retraining within the cooldown."""
     other = started.evidence["alert"]
     found = _candidate(entries, other)
     if found is None:
-        return RetrainClaim(alert, "busy", f"{other} was first, and is not answered yet")
-    return RetrainClaim(
-        alert, "covered", f"{other} was first: version {found.version}", found.version
-    )
+        return RetrainClaim(alert, "busy", f"{other} is being trained for")
+    return RetrainClaim(alert, "covered", f"{other} has version {found.version}", found.version)

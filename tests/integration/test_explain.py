@@ -250,7 +250,8 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
 def test_what_cannot_be_trained_any_more_says_why(use_case, trained):
     version = trained.register("train:gone", configuration={"name": "flights"})
     said = (
-        rf"version {version} cannot be trained again(.|\n)*no more(.|\n)*features: Field required"
+        rf"version {version} cannot be trained again(.|\n)*"
+        r"is invalid for the current code(.|\n)*features: Field required"
     )
     with pytest.raises(BadModel, match=said):
         reproduce.reproduce_version(use_case, version, print)
@@ -287,7 +288,7 @@ def test_code_of_another_revision_comes_out_of_git(trained, repository, tmp_path
     dirty = card.model_copy(update={"revision": f"{first}-dirty"})
     code, notes = reproduce.code_at_revision(dirty, tmp_path / "dirty")
     assert (code / "tasks" / "retrace.py").read_text() == "first"
-    assert "never committed" in notes[0]
+    assert "uncommitted changes" in notes[0]
 
 
 def test_code_that_nobody_has_any_more_is_told_of(trained, repository, tmp_path):

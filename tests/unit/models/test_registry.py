@@ -89,14 +89,14 @@ def test_a_version_opens_and_answers_as_it_was_exported(trained):
     assert model.card == trained.card
     assert model.version == version
     matrix = build_matrix(trained.parts.holdout, model.card.inputs)
-    theirs = trained.exported.fitted.value(matrix)
+    theirs = trained.exported.fitted.predict(matrix)
     np.testing.assert_allclose(predict(model, trained.parts.holdout), theirs, rtol=0, atol=1e-6)
 
 
 def test_a_version_brings_what_proves_it_again(trained):
     model = open_model(USE_CASE.name, trained.register("train:2013-01-21"))
     assert sha256(model.onnx).hexdigest() == model.card.digest
-    theirs = trained.exported.fitted.value(build_matrix(model.golden, model.card.inputs))
+    theirs = trained.exported.fitted.predict(build_matrix(model.golden, model.card.inputs))
     np.testing.assert_array_equal(model.golden["fitted"], theirs)
 
 

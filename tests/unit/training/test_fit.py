@@ -75,15 +75,15 @@ def test_a_candidate_learns_and_is_the_same_each_time(use_case, frame, name):
     parts = split_training_rows(use_case, frame, END)
     first, second = (fit_candidate(use_case, name, parts) for _ in range(2))
     matrix = build_matrix(parts.holdout, first.schema)
-    np.testing.assert_array_equal(first.value(matrix), second.value(matrix))
+    np.testing.assert_array_equal(first.predict(matrix), second.predict(matrix))
     assert first.threshold == second.threshold
-    assert roc_auc_score(parts.holdout["late"], first.value(matrix)) > 0.6
+    assert roc_auc_score(parts.holdout["late"], first.predict(matrix)) > 0.6
 
 
 def test_the_threshold_is_chosen_by_cost_on_validation_alone(use_case, frame):
     parts = split_training_rows(use_case, frame, END)
     fitted = fit_candidate(use_case, "logistic", parts)
-    scores = fitted.value(build_matrix(parts.validation, fitted.schema))
+    scores = fitted.predict(build_matrix(parts.validation, fitted.schema))
     cost, truth = use_case.evaluation.cost, parts.validation["late"]
     assert fitted.threshold == proven_threshold(truth, scores, cost)
     assert fitted.validation["cost"] < min(1 - truth.mean(), 3 * truth.mean())  # all, or none

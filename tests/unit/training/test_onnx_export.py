@@ -43,7 +43,7 @@ def test_both_answer_alike_also_for_categories_and_numbers_never_seen(fitted, pa
     for rows in (parts.holdout, strange):
         matrix = build_matrix(rows, fitted.schema)
         np.testing.assert_allclose(
-            run_onnx(session, matrix), fitted.value(matrix), rtol=0, atol=1e-6
+            run_onnx(session, matrix), fitted.predict(matrix), rtol=0, atol=1e-6
         )
 
 

@@ -217,7 +217,9 @@ def test_apart_is_a_share_of_the_largest_value():
 )
 def test_an_estimator_of_another_kind_is_named(use_case, parts, kind, estimator):
     schema = learn_schema(use_case.features, parts.train)
-    with pytest.raises(BadConfig, match=r"candidates.it.estimator: .* is not made for a " + kind):
+    with pytest.raises(
+        BadConfig, match=r"candidates.it.estimator: .* does not support the problem type " + kind
+    ):
         build_estimator("it", Candidate(estimator=estimator), schema, 0, PROBLEM_TYPES[kind]())
 
 
