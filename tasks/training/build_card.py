@@ -96,10 +96,12 @@ def _reference(
     use_case: UseCase, session: InferenceSession, schema: InputSchema, seen: pl.DataFrame
 ) -> ReferenceProfile:
     """Return the profile of the train and validation rows, with the model's scores."""
-    kind = problem_type_of(use_case)
+    problem_type = problem_type_of(use_case)
     return build_reference_profile(
-        seen.with_columns(kind.to_score_columns(run_onnx(session, build_matrix(seen, schema)))),
-        (*schema.numeric, *kind.score_names),
+        seen.with_columns(
+            problem_type.to_score_columns(run_onnx(session, build_matrix(seen, schema)))
+        ),
+        (*schema.numeric, *problem_type.score_names),
         schema.categorical,
         use_case.spine.time,
         use_case.monitor.drift,

@@ -142,16 +142,16 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
     """Fit one candidate on the train span; choose its threshold by cost on the validation span."""
     candidate = use_case.candidates[name]
     schema = learn_schema(use_case.features, parts.train)
-    kind = problem_type_of(use_case)
-    estimator = build_estimator(name, candidate, schema, use_case.seed, kind)
+    problem_type = problem_type_of(use_case)
+    estimator = build_estimator(name, candidate, schema, use_case.seed, problem_type)
     started = perf_counter()
     estimator.fit(build_matrix(parts.train, schema), label_array(use_case, parts.train))
     seconds = perf_counter() - started
-    truth = label_array(use_case, parts.validation)
+    labels = label_array(use_case, parts.validation)
     values = predict_with_estimator(estimator, build_matrix(parts.validation, schema))
     cost = use_case.evaluation.cost
-    threshold = kind.choose_threshold(truth, values, cost)
-    metrics = kind.evaluate(truth, values, threshold, cost)
+    threshold = problem_type.choose_threshold(labels, values, cost)
+    metrics = problem_type.evaluate(labels, values, threshold, cost)
     return FittedCandidate(name, candidate, schema, estimator, threshold, metrics, seconds)
 
 
@@ -169,7 +169,7 @@ def choose_candidate(use_case: UseCase, fitted: list[FittedCandidate]) -> Fitted
 
 
 def build_estimator(
-    name: str, candidate: Candidate, schema: InputSchema, seed: int, kind: ProblemType
+    name: str, candidate: Candidate, schema: InputSchema, seed: int, problem_type: ProblemType
 ) -> Any:  # noqa: ANN401
     """Return an unfitted estimator for the matrix of `schema`.
 
@@ -182,7 +182,7 @@ def build_estimator(
         candidate: estimator, parameters and encoding.
         schema: the columns of the matrix.
         seed: `random_state` of an estimator that has one.
-        kind: the problem type that the estimator must support.
+        problem_type: the problem type that the estimator must support.
 
     Raises:
         BadConfig: the estimator or a parameter is unknown, or the problem type is not supported.
@@ -198,10 +198,10 @@ def build_estimator(
         ) from missing
     except TypeError as invalid:
         raise BadConfig(f"{field}.params is invalid: {invalid}") from invalid
-    if not kind.supports_estimator(estimator):
+    if not problem_type.supports_estimator(estimator):
         raise BadConfig(
             f"{field}.estimator: {candidate.estimator} does not support the problem "
-            f"type {kind.name} (`label.kind`). Name another estimator"
+            f"type {problem_type.name} (`label.kind`). Name another estimator"
         )
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)

@@ -48,18 +48,18 @@ def measure_holdout(
         value: predictions (rows,) or (rows, classes).
         threshold: the decision threshold, if the problem type has one.
     """
-    kind, rule = problem_type_of(use_case), use_case.evaluation
-    truth = label_array(use_case, rows)
+    problem_type, rule = problem_type_of(use_case), use_case.evaluation
+    labels = label_array(use_case, rows)
 
     def measure_rows(mask: NDArray[np.bool_]) -> dict[str, float]:
-        return kind.evaluate(truth[mask], value[mask], threshold, rule.cost)
+        return problem_type.evaluate(labels[mask], value[mask], threshold, rule.cost)
 
     return {
-        "holdout": kind.evaluate(truth, value, threshold, rule.cost),
+        "holdout": problem_type.evaluate(labels, value, threshold, rule.cost),
         "intervals": holdout_intervals(use_case, rows, value, threshold),
         "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, rule.slice_min_rows)),
         "thin": tuple(find_thin_slices(use_case, rows)),
-        "calibration": tuple(_calibration(kind, truth, value, threshold).to_dicts()),
+        "calibration": tuple(_calibration(problem_type, labels, value, threshold).to_dicts()),
     }
 
 
@@ -70,8 +70,8 @@ def holdout_intervals(
 
     Blocks of `gate.block` are resampled. With fewer than MIN_BLOCKS blocks, return no interval.
     """
-    gate, cost, kind = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
-    predictions = Predictions(value, kind.decide(value, threshold))
+    gate, cost, problem_type = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
+    predictions = Predictions(value, problem_type.decide(value, threshold))
     alone = pair_predictions(use_case, rows, predictions, predictions)
     if alone.blocks < MIN_BLOCKS:
         return {}
@@ -80,7 +80,7 @@ def holdout_intervals(
         name: block_mean(alone, calibration_gaps(alone, predictions))
         if name == "calibration_gap"
         else block_metric(name, alone, predictions, cost)
-        for name in kind.interval_metrics
+        for name in problem_type.interval_metrics
     }
     error = 1 - gate.confidence
     return {
@@ -90,11 +90,11 @@ def holdout_intervals(
 
 
 def _calibration(
-    kind: ProblemType, truth: LabelArray, value: Floats, threshold: Threshold
+    problem_type: ProblemType, labels: LabelArray, value: Floats, threshold: Threshold
 ) -> pl.DataFrame:
-    decision = kind.decide(value, threshold)
-    observed = kind.observed_outcome(truth.astype(np.float64), decision)
-    return calibration_table(observed, kind.predicted_outcome(value, decision))
+    decision = problem_type.decide(value, threshold)
+    observed = problem_type.observed_outcome(labels.astype(np.float64), decision)
+    return calibration_table(observed, problem_type.predicted_outcome(value, decision))
 
 
 def find_thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def find_thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, An
 
 
 def measure_importance(
-    kind: ProblemType,
+    problem_type: ProblemType,
     threshold: Threshold,
     session: InferenceSession,
     schema: InputSchema,
@@ -121,7 +121,7 @@ def measure_importance(
     spread in time are explained, as many as _MAX_EVALUATIONS allows.
 
     Args:
-        kind: the problem type.
+        problem_type: the problem type.
         threshold: the decision threshold, if the problem type has one.
         session: the exported model.
         schema: the columns of the matrix.
@@ -132,7 +132,9 @@ def measure_importance(
     count = max(_MIN_IMPORTANCE_ROWS, _MAX_EVALUATIONS // evaluations_per_row)
     rows = build_matrix(_spread(parts.holdout, count), schema)
     background = build_matrix(_spread(parts.seen, _BACKGROUND_ROWS), schema)
-    place = kind.find_decision_columns(kind.decide(run_onnx(session, rows), threshold))
+    place = problem_type.find_decision_columns(
+        problem_type.decide(run_onnx(session, rows), threshold)
+    )
     contributions = shapley_values(session, rows, background, IMPORTANCE_ORDERS, seed, place)
     importance = np.abs(contributions).mean(axis=0)
     order = np.argsort(-importance, kind="stable")

@@ -88,12 +88,12 @@ def _last(estimator: Any) -> Any:  # noqa: ANN401
 
 
 def check_parity(
-    kind: ProblemType, ours: Floats, theirs: Floats, threshold: Threshold, largest: float
+    problem_type: ProblemType, ours: Floats, theirs: Floats, threshold: Threshold, largest: float
 ) -> float:
     """Return the largest difference between two predictions of the same rows.
 
     Args:
-        kind: the problem type.
+        problem_type: the problem type.
         ours: predictions of the ONNX file, (rows,) or (rows, classes).
         theirs: predictions of the estimator, same shape.
         threshold: the decision threshold, if the problem type has one.
@@ -102,8 +102,8 @@ def check_parity(
     Raises:
         BadModel: the difference is above `largest`, or a decision differs.
     """
-    difference = kind.max_difference(ours, theirs)
-    flipped = kind.count_flipped_decisions(ours, threshold, theirs, threshold)
+    difference = problem_type.max_difference(ours, theirs)
+    flipped = problem_type.count_flipped_decisions(ours, threshold, theirs, threshold)
     if not difference <= largest or flipped:  # a NaN is no parity either
         raise BadModel(
             f"the exported model differs from the fitted one by up to {difference:.2g} "
@@ -121,14 +121,14 @@ def export_candidate(
     A threshold closer than `gate.parity` to a row's score is moved away from it, so that rounding
     cannot flip the decision. Labels are not used.
     """
-    kind, largest = problem_type_of(use_case), use_case.gate.parity
+    problem_type, largest = problem_type_of(use_case), use_case.gate.parity
     onnx = convert_to_onnx(fitted.estimator, len(fitted.schema.inputs))
     held_back = (build_matrix(part, fitted.schema) for part in (parts.validation, parts.holdout))
     matrix = np.concatenate(list(held_back))
     theirs = fitted.predict(matrix)
-    threshold = kind.move_threshold_clear(fitted.threshold, theirs, largest)
+    threshold = problem_type.move_threshold_clear(fitted.threshold, theirs, largest)
     ours = run_onnx(open_onnx_session(onnx), matrix)
-    parity = check_parity(kind, ours, theirs, threshold, largest)
+    parity = check_parity(problem_type, ours, theirs, threshold, largest)
     return ExportedModel(
         fitted, onnx, threshold, parity, measure_footprint(onnx, matrix[:ONNX_BATCH_ROWS])
     )

@@ -124,12 +124,14 @@ def compare_reproduction(
     card, golden = model.card, model.golden
     recorded = to_prediction_array(golden[GOLDEN_ONNX])
     again = run_onnx(open_onnx_session(onnx), build_matrix(golden, result.inputs))
-    kind = recorded_problem_type(card)
-    flipped = kind.count_flipped_decisions(recorded, card.threshold, again, result.threshold)
+    problem_type = recorded_problem_type(card)
+    flipped = problem_type.count_flipped_decisions(
+        recorded, card.threshold, again, result.threshold
+    )
     return Reproduction(
         version=model.version,
         golden=golden.height,
-        difference=kind.max_difference(again, recorded),
+        difference=problem_type.max_difference(again, recorded),
         flipped=flipped,
         threshold=(card.threshold, result.threshold),
         rows=(card.rows, result.rows),
