@@ -33,7 +33,7 @@ def write_artifact(artifact: ModelArtifact, folder: Path) -> None:
 
 
 def write_companions(artifact: ModelArtifact, folder: Path) -> list[Path]:
-    """Write model card and golden rows, which stand beside the ONNX file; return their paths."""
+    """Write model card and golden rows into `folder`; return their paths."""
     card, golden = folder / CARD_FILE, folder / GOLDEN_FILE
     card.write_text(artifact.card.model_dump_json(indent=1))
     artifact.golden.write_parquet(golden)
@@ -65,4 +65,6 @@ def _read_bytes(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as missing:
-        raise BadModel(f"{name}: {path.name} is missing among its files") from missing
+        raise BadModel(
+            f"{name}: {path.name} not found. Restore the file, or train and promote another version"
+        ) from missing

@@ -1,4 +1,4 @@
-"""MLflow: the database, one run per registered model with everything in it, written in batches."""
+"""MLflow client: connection, database tables, one run per registered model."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-_UNNAMEABLE = re.compile(r"[^\w .:/-]")  # in a metric's name, which a class may be part of
+_INVALID_IN_NAME = re.compile(r"[^\w .:/-]")  # in a metric name, which may hold a class name
 _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 def connect_mlflow() -> MlflowClient:
-    """A client of the tracking server or database that the settings name."""
+    """Return a client of the tracking server or database in the settings."""
     import mlflow
 
     uri = settings().mlflow_uri
@@ -46,27 +46,27 @@ def connect_mlflow() -> MlflowClient:
 
 @cache
 def migrate_mlflow(uri: str) -> None:
-    """Make MLflow's tables in a database that has none; a tracking server has its own already.
+    """Create MLflow's tables in a database without tables; do nothing for a tracking server.
 
-    Several processes at once break MLflow's own migration, so one at a time. One that is killed
-    leaves half of it in SQLite, where it is made in a file aside and moved into place; PostgreSQL
-    takes it back. A database of an older MLflow is left for a person, who has a backup first.
+    A database of an older MLflow is not migrated: an administrator makes a backup first.
     """
+    # concurrent processes break MLflow's migration, hence the lock; a killed one leaves half of it
+    # in SQLite, hence the temporary file; PostgreSQL rolls it back
     file = sqlite_path(uri)
     if file is not None:
         with hold_database_lock(uri), storage_errors(file.parent):
             if not file.exists():
-                aside = file.with_suffix(".new")
-                aside.unlink(missing_ok=True)
-                _make_tables(f"sqlite:///{aside}")
-                aside.rename(file)
+                unfinished = file.with_suffix(".new")
+                unfinished.unlink(missing_ok=True)
+                _create_tables(f"sqlite:///{unfinished}")
+                unfinished.rename(file)
     elif is_postgres(uri):
         with hold_database_lock(uri), database_errors(uri):
-            _make_tables(uri)
+            _create_tables(uri)
 
 
-def _make_tables(uri: str) -> None:
-    """Nothing is done where they are; MlflowException where they are an older MLflow's."""
+def _create_tables(uri: str) -> None:
+    """Create MLflow's tables unless they exist; MlflowException if an older MLflow made them."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(uri, settings().mlflow_artifacts).engine.dispose()
@@ -74,8 +74,11 @@ def _make_tables(uri: str) -> None:
 
 @contextmanager
 def mlflow_errors() -> Iterator[None]:
-    """Tell MLflow's errors apart: CannotWrite where a disk takes no more, Transient where database
-    or server cannot be used now; all others pass.
+    """Translate MLflow's errors; errors of any other cause pass unchanged.
+
+    Raises:
+        CannotWrite: a disk is full or read-only.
+        Transient: the database or server cannot be used now.
     """
     from mlflow.exceptions import MlflowException
 
@@ -86,25 +89,31 @@ def mlflow_errors() -> Iterator[None]:
     except MlflowException as failed:
         if failed.error_code != "TEMPORARILY_UNAVAILABLE":
             raise
-        said = str(failed.__cause__ or failed).partition("\n")[0]
-        raise Transient(f"{shown(uri)} cannot be used now: {said}") from failed
+        message = str(failed.__cause__ or failed).partition("\n")[0]
+        raise Transient(f"{shown(uri)} cannot be used now: {message}") from failed
 
 
 def _written_places() -> str:
-    """Return both places that MLflow writes to: an error seldom tells which one it met."""
+    """Return both places that MLflow writes to: an error rarely says which one failed."""
     uri = settings().mlflow_uri
     file = sqlite_path(uri)
     return f"{file.parent if file else shown(uri)} or {settings().mlflow_artifacts}"
 
 
 def create_registered_model(client: MlflowClient, use_case: str, title: str) -> None:
-    """The registered model that versions belong to, unless it is there."""
+    """Create the registered model of a use case unless it exists.
+
+    Args:
+        client: a client of the tracking server.
+        use_case: name of the registered model.
+        title: its description.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
         client.create_registered_model(use_case, description=title)
-    except MlflowException as there:
-        if there.error_code != "RESOURCE_ALREADY_EXISTS":
+    except MlflowException as existing:
+        if existing.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
 
 
@@ -183,9 +192,9 @@ def _metrics(card: ModelCard) -> dict[str, float]:
     }
     holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
     footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
-    decides = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
-    found = {**holdout, **validation, **footprint, **decides, "parity": card.parity}
-    return {_UNNAMEABLE.sub("_", name): value for name, value in found.items()}
+    threshold = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
+    metrics = {**holdout, **validation, **footprint, **threshold, "parity": card.parity}
+    return {_INVALID_IN_NAME.sub("_", name): value for name, value in metrics.items()}
 
 
 def _params(card: ModelCard) -> dict[str, object]:
@@ -202,7 +211,7 @@ def _params(card: ModelCard) -> dict[str, object]:
 
 
 def _inputs(card: ModelCard) -> list[Any]:
-    """The lake's tables as MLflow datasets: the address is the source, the version the digest."""
+    """Return the lake's tables as MLflow datasets, the table version as the digest."""
     from mlflow.data.delta_dataset_source import DeltaDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import DatasetInput, InputTag
@@ -222,16 +231,16 @@ def _inputs(card: ModelCard) -> list[Any]:
 
 
 def find_experiment(client: MlflowClient, use_case: str) -> str:
-    """The id of the experiment of a use case, which is made if it is not there."""
+    """Return the id of the experiment of a use case; create it if it does not exist."""
     from mlflow.exceptions import MlflowException
 
-    known = client.get_experiment_by_name(use_case)
-    if known is None:
+    experiment = client.get_experiment_by_name(use_case)
+    if experiment is None:
         try:
-            place = f"{settings().mlflow_artifacts}/{use_case}"
-            return str(client.create_experiment(use_case, artifact_location=place))
+            location = f"{settings().mlflow_artifacts}/{use_case}"
+            return str(client.create_experiment(use_case, artifact_location=location))
         except MlflowException as raced:
-            known = client.get_experiment_by_name(use_case)
-            if known is None:
+            experiment = client.get_experiment_by_name(use_case)
+            if experiment is None:
                 raise raced
-    return str(known.experiment_id)
+    return str(experiment.experiment_id)

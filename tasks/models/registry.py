@@ -1,7 +1,6 @@
-"""Model versions in MLflow, and the one way to open one: ONNX whose sha256 is the registered one.
+"""Model registry in MLflow: versions are registered, verified by sha256 and opened in ONNX Runtime.
 
-MLflow keeps runs, files and versions for people to look at. Its own loaders are never used, since
-they run what the file names; a version is downloaded, checked and opened in ONNX Runtime here.
+MLflow's own loaders are never used: they import code that the model file names.
 """
 
 from __future__ import annotations
@@ -40,17 +39,19 @@ if TYPE_CHECKING:
 
 
 CHAMPION_ALIAS = "champion"
-_EXTRA_FILES = "extra_files"  # where MLflow puts them beside the model
-GOLDEN_ONNX = "answer"  # the ONNX file's, in the golden rows
-GOLDEN_ESTIMATOR = "fitted"  # the estimator's own
-GOLDEN_TOLERANCE = 1e-6  # processors round differently; a wrong model is off by far more
-_DESCRIPTION_LENGTH = 5000  # characters that MLflow's database takes
+_EXTRA_FILES = "extra_files"  # folder of card and golden rows beside MLflow's model
+GOLDEN_ONNX = "answer"  # column of the golden rows: prediction of the ONNX file
+GOLDEN_ESTIMATOR = "fitted"  # column of the golden rows: prediction of the estimator
+GOLDEN_TOLERANCE = 1e-6  # processors round differently; a wrong model differs by far more
+_DESCRIPTION_LENGTH = 5000  # characters; the limit of MLflow's database column
 
 
 @dataclass(frozen=True)
 class Model:
-    """An opened model version: card, session, the file's bytes, and the rows kept with it (as they
-    came, with the answers of file and estimator).
+    """An opened model version.
+
+    `golden` holds raw input rows with the predictions of ONNX file and estimator; `onnx` the bytes
+    of the file.
     """
 
     card: ModelCard
@@ -61,33 +62,37 @@ class Model:
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
-    """What a model answers to rows that hold its inputs, as export.answer."""
+    """Return the predictions of rows that hold the model's inputs: (rows,) or (rows, classes)."""
     return run_onnx(model.session, build_matrix(frame, model.card.inputs))
 
 
 def with_model_features(use_case: UseCase, model: Model) -> UseCase:
-    """The use case with the features that the model was trained on; the YAML may have moved on.
+    """Return the use case with the features that the model was trained on.
 
-    BadConfig as `require_same_question`.
+    The features in the YAML may have changed since.
+
+    Raises:
+        BadConfig: the model was trained for another label.
     """
     require_same_label(use_case, model)
     card = model.card
-    of_model = {
+    trained_features = {
         "service": card.feature_service,
         "numeric": card.inputs.numeric,
         "categorical": card.inputs.categorical,
     }
-    return use_case.model_copy(update={"features": use_case.features.model_copy(update=of_model)})
+    features = use_case.features.model_copy(update=trained_features)
+    return use_case.model_copy(update={"features": features})
 
 
 def require_same_label(use_case: UseCase, model: Model) -> None:
-    """BadConfig if the YAML asks another question by now: then the model answers it no more."""
+    """Raise BadConfig if the model was trained for another label than the YAML has."""
     card = model.card
     if (card.kind, card.classes) != (use_case.label.kind, use_case.label.classes):
         raise BadConfig(
-            f"{use_case.name}: label.kind and label.classes are {_describe_label(use_case.label)} "
-            f"now, but version {model.version} answers {_describe_label(card)}. Put them back, or "
-            "make the other question a use case of its own"
+            f"{use_case.name}: `label.kind` and `label.classes` are "
+            f"{_describe_label(use_case.label)}, but version {model.version} was trained for "
+            f"{_describe_label(card)}. Restore them, or create another use case for the new label"
         )
 
 
@@ -97,9 +102,12 @@ def _describe_label(labelled: LabelSpec) -> str:
 
 @mlflow_errors()
 def find_version(use_case: str, origin: str) -> int | None:
-    """The version that was registered for an origin; the first, if two raced; None if none was."""
-    found = connect_mlflow().search_model_versions(f"name = '{use_case}'")
-    versions = [int(v.version) for v in found if v.tags.get("origin") == origin]
+    """Return the version registered for an origin; None if there is none.
+
+    If two runs registered one at the same time, return the first.
+    """
+    registered = connect_mlflow().search_model_versions(f"name = '{use_case}'")
+    versions = [int(v.version) for v in registered if v.tags.get("origin") == origin]
     return min(versions, default=None)
 
 
@@ -122,9 +130,9 @@ def register_version(
         pages: more text files to keep beside the model, by file name.
     """
     card, use_case = artifact.card, artifact.card.use_case
-    known = find_version(use_case, origin)
-    if known is not None:
-        return known
+    existing = find_version(use_case, origin)
+    if existing is not None:
+        return existing
     tags = {
         "digest": card.digest,
         "origin": origin,
@@ -150,77 +158,86 @@ def register_version(
 
 @mlflow_errors()
 def open_model(use_case: str, version: int) -> Model:
-    """Open a version; BadModel unless its file, its card and its golden answers all hold.
+    """Open a version, verify its sha256 and its golden predictions, and return the model.
 
-    Opened models are kept for this process, by what they contain.
+    Models are cached per process, by version and sha256.
+
+    Raises:
+        BadModel: the version or a file is not found, the card is invalid, or a check fails.
     """
     from mlflow.exceptions import MlflowException
 
     try:
-        found = connect_mlflow().get_model_version(use_case, str(version))
+        registered = connect_mlflow().get_model_version(use_case, str(version))
     except MlflowException as missing:
-        raise BadModel(f"{use_case} has no version {version}: {missing.message}") from missing
-    digest = found.tags.get("digest", "")
+        raise BadModel(f"{use_case} version {version} not found: {missing.message}") from missing
+    digest = registered.tags.get("digest", "")
     return _open(settings().mlflow_uri, use_case, version, digest)
 
 
 @mlflow_errors()
 def set_champion_alias(use_case: str, version: int) -> None:
-    """Let MLflow's alias `champion` follow the ledger."""
+    """Set MLflow's alias `champion` to a version."""
     connect_mlflow().set_registered_model_alias(use_case, CHAMPION_ALIAS, str(version))
 
 
 @mlflow_errors()
 def read_champion_alias(use_case: str) -> int | None:
-    """The version that MLflow calls champion; None if there is none."""
+    """Return the version that has MLflow's alias `champion`; None if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:
         return int(connect_mlflow().get_model_version_by_alias(use_case, CHAMPION_ALIAS).version)
-    except MlflowException as none:
-        if none.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+    except MlflowException as missing:
+        if missing.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
 def version_url(use_case: str, version: int) -> str:
-    """Where the version is seen in the local MLflow UI."""
+    """Return the address of a version in the MLflow UI."""
     return f"{settings().mlflow_url}/#/models/{use_case}/versions/{version}"
 
 
 @lru_cache(maxsize=8)
 def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
-    who = f"{use_case} version {version}"
-    with _downloaded(use_case, version) as folder:
-        artifact = read_artifact(folder, who, _EXTRA_FILES)
+    name = f"{use_case} version {version}"
+    with _downloaded_version(use_case, version) as folder:
+        artifact = read_artifact(folder, name, _EXTRA_FILES)
     card = artifact.card
     actual = sha256(artifact.onnx).hexdigest()
     if not actual == digest == card.digest:
         raise BadModel(
-            f"{who}: sha256 of model.onnx is {actual}, its tag says {digest or 'nothing'}, its "
-            f"card {card.digest}. Restore the file, or train and promote another version"
+            f"{name}: sha256 of model.onnx is {actual}, but the tag `digest` is "
+            f"{digest or 'missing'} and the card has {card.digest}. Restore the file, or train and "
+            "promote another version"
         )
     model = Model(card, open_onnx_session(artifact.onnx), version, artifact.golden, artifact.onnx)
-    _check_golden(model, who)
+    _check_golden(model, name)
     return model
 
 
-def _check_golden(model: Model, who: str) -> None:
+def _check_golden(model: Model, name: str) -> None:
+    """Raise BadModel if the predictions of the golden rows differ from the registered ones."""
     registered = to_prediction_array(model.golden[GOLDEN_ONNX])
     difference = recorded_problem_type(model.card).max_difference(
         predict(model, model.golden), registered
     )
     if not difference <= GOLDEN_TOLERANCE:
-        raise BadModel(f"{who} answers its golden rows differently, by up to {difference:.2g}")
+        raise BadModel(
+            f"{name} predicts its golden rows differently, by up to {difference:.2g} (allowed: "
+            f"{GOLDEN_TOLERANCE:.2g}). Train and promote another version"
+        )
 
 
 @contextmanager
-def _downloaded(use_case: str, version: int) -> Iterator[Path]:
+def _downloaded_version(use_case: str, version: int) -> Iterator[Path]:
+    """Yield a temporary folder with the files of a version."""
     import mlflow
 
-    # not models:/name/version, which writes a file of its own beside the model
+    # models:/name/version would write a file of its own beside the model
     source = connect_mlflow().get_model_version_download_uri(use_case, str(version))
     with TemporaryDirectory() as folder:
         with storage_errors(settings().mlflow_artifacts):
-            found = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
-        yield Path(found)
+            path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        yield Path(path)

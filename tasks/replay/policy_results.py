@@ -11,7 +11,7 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.log import Entry, Ledger
 from tasks.replay.run import Replay
-from tasks.replay.shared_training import TRUTH_FILE
+from tasks.replay.shared_training import LABELS_FILE
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.storage.lake import Lake
 
@@ -23,7 +23,7 @@ def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
     """
     use_case = replay.plan.use_case
     keys, time = list(use_case.spine.key), use_case.spine.time
-    truth = pl.read_parquet(replay.folder / TRUTH_FILE).select(*keys, use_case.label.column)
+    truth = pl.read_parquet(replay.folder / LABELS_FILE).select(*keys, use_case.label.column)
     lake = _open_policy_lake(replay, policy)
     if not lake.exists(PREDICTIONS):
         return truth.clear()

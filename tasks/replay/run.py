@@ -20,7 +20,7 @@ from infra.storage.locks import hold_file_lock
 from tasks.orchestration.parallel import map_parallel
 from tasks.replay.plan import PolicyJob, ReplayPlan, begin_replay, plan_policy
 from tasks.replay.progress import ProgressMeter
-from tasks.replay.shared_training import TRUTH_FILE
+from tasks.replay.shared_training import LABELS_FILE
 from tasks.replay.subprocesses import run_module, run_policy_process
 
 ReportProgress = Callable[[str, int, int], None]  # a policy, its steps done, all its steps
@@ -83,7 +83,7 @@ def prepare_replay(
 
 def share_features(replay: Replay) -> None:
     """Join the features of the whole period and keep its labels, unless that is already done."""
-    if not (replay.folder / TRUTH_FILE).exists():
+    if not (replay.folder / LABELS_FILE).exists():
         run_module("tasks.replay.shared_training", replay.folder, replay.plan, replay.folder)
 
 

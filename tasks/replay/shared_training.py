@@ -1,7 +1,7 @@
-"""What the policies of a replay share: rows joined once, and trainings done once.
+"""Work that the policies of a replay share: joined rows, labels and trained models.
 
-Two policies that train at the same moment, on the same pinned lake and by the same YAML, get the
-same model: the second one takes the files of the first, and is charged what they cost.
+Two policies that train at the same time, on the same pinned lake and with the same YAML, get the
+same model. The second policy reads the files of the first, and is charged the same CPU seconds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from tasks.replay.plan import ReplayPlan
 from tasks.replay.progress import cpu_seconds
 from tasks.training.pipeline import train_model
 
-TRUTH_FILE = "truth.parquet"
-_NOT_TRAINED_ON = {
+LABELS_FILE = "truth.parquet"
+
+# fields of the YAML that do not change a trained model
+_IRRELEVANT_FIELDS = {
     "approval", "rollout", "bake", "deadlines", "notify", "explanations", "schedules", "demo",
 }  # fmt: skip
 
-_JUDGED_BY = {"severity", "bad", "of", "informs"}
+_IRRELEVANT_DRIFT_FIELDS = {"severity", "bad", "of", "informs"}
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,27 @@ class TrainedFiles:
 
 
 def join_period(use_case: UseCase, start: datetime, end: datetime) -> None:
-    """Join all rows that a replay of [start, end) can train on or score; NoRows if it can score
-    none.
+    """Join all rows that a replay of [start, end) can train on or score.
+
+    Raises:
+        NoRows: no row of the period can be scored.
     """
     rows = retrieval.build_spine(use_case, start - use_case.retrain.window, end, end)
     if rows.filter(pl.col(use_case.spine.time) >= start).is_empty():
-        raise NoRows(f"{use_case.name}: nothing is predicted from {start} to {end}")
+        raise NoRows(
+            f"{use_case.name}: there are no rows to score from {start} to {end}. Ingest more "
+            "files, or choose another period"
+        )
     retrieval.cache_joined_features(use_case, rows)
 
 
-def keep_truth(plan: ReplayPlan, folder: Path) -> None:
-    """Keep the labels of the period, as far as the pinned lake knows them: what policies are
-    compared on in the end. No policy reads them.
+def write_period_labels(plan: ReplayPlan, folder: Path) -> None:
+    """Write the labels of the period that the pinned lake knows.
+
+    The policies are compared on them in the end; no policy reads them.
     """
-    truth = retrieval.build_labels(plan.use_case, plan.start, plan.end, plan.known_until)
-    truth.write_parquet(folder / TRUTH_FILE)
+    labels = retrieval.build_labels(plan.use_case, plan.start, plan.end, plan.known_until)
+    labels.write_parquet(folder / LABELS_FILE)
 
 
 def train_files(use_case: UseCase, as_of: datetime) -> TrainedFiles:
@@ -69,53 +77,60 @@ def train_files(use_case: UseCase, as_of: datetime) -> TrainedFiles:
 
 
 def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[TrainedFiles, bool]:
-    """As `train`, unless it was done before, by whomever; and whether it was."""
-    place = folder / training_key(use_case, as_of)
+    """Return the trained files below `folder`; train if they do not exist yet.
+
+    Returns:
+        The files, and whether they existed before.
+    """
+    model_folder = folder / training_key(use_case, as_of)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_file_lock(place.with_suffix(".lock")):
-        if place.exists():
-            return _read(place, use_case), True
-        made = train_files(use_case, as_of)
-        _write(place, made)
-    return made, False
+    with hold_file_lock(model_folder.with_suffix(".lock")):
+        if model_folder.exists():
+            return _read_training(model_folder, use_case), True
+        trained = train_files(use_case, as_of)
+        _write_training(model_folder, trained)
+    return trained, False
 
 
 def training_key(use_case: UseCase, as_of: datetime) -> str:
-    """A name for all that a training depends on beside the pinned lake: its moment and the YAML,
-    without what only judges, lets in or watches.
+    """Return a hash of all that training depends on, beside the pinned lake.
+
+    That is `as_of` and the YAML, without the fields that do not change a trained model.
     """
-    judged: dict[str, Any] = {
+    irrelevant_parts: dict[str, Any] = {
         "retrain": {"cooldown"},
-        "monitor": {"performance": True, "drift": _JUDGED_BY},
+        "monitor": {"performance": True, "drift": _IRRELEVANT_DRIFT_FIELDS},
     }
-    content = use_case.model_dump_json(exclude=dict.fromkeys(_NOT_TRAINED_ON, True) | judged)
+    excluded = dict.fromkeys(_IRRELEVANT_FIELDS, True) | irrelevant_parts
+    content = use_case.model_dump_json(exclude=excluded)
     return sha256(f"{utc_or_now(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
 
 
-def _write(place: Path, trained: TrainedFiles) -> None:
-    unfinished = place.with_suffix(f".{os.getpid()}")
+def _write_training(folder: Path, trained: TrainedFiles) -> None:
+    """Write the files of a training; `folder` appears only when it is complete."""
+    unfinished = folder.with_suffix(f".{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     write_artifact(trained.artifact, unfinished)
     (unfinished / "seconds").write_text(repr(trained.seconds))
-    unfinished.rename(place)
+    unfinished.rename(folder)
 
 
-def _read(place: Path, use_case: UseCase) -> TrainedFiles:
-    """Read the files of a training; its card gets the policy's configuration."""
-    artifact = read_artifact(place, place.name)
+def _read_training(folder: Path, use_case: UseCase) -> TrainedFiles:
+    """Read the files of a training; the card gets the configuration of this policy."""
+    artifact = read_artifact(folder, folder.name)
     configuration = use_case.model_dump(mode="json", by_alias=True)
     card = artifact.card.model_copy(update={"configuration": configuration})
-    seconds = float((place / "seconds").read_text())
+    seconds = float((folder / "seconds").read_text())
     return TrainedFiles(replace(artifact, card=card), seconds)
 
 
 def run_shared_work(folder: Path) -> None:
-    """Join what the replay of this folder needs; NoRows if its period has no rows."""
+    """Join rows and write labels for the replay in `folder`; NoRows if its period has no rows."""
     plan = ReplayPlan.read(folder)
     assert plan is not None
     join_period(plan.use_case, plan.start, plan.end)
-    keep_truth(plan, folder)
+    write_period_labels(plan, folder)
 
 
 if __name__ == "__main__":

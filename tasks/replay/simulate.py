@@ -1,8 +1,7 @@
-"""What the flows do, in their order, without Prefect: by the plain functions below their tasks.
+"""Simulation of the flows without Prefect, by the functions that their tasks call.
 
-Events are not needed: what an event asks for stands in the ledger first, so `answer` does what is
-unanswered there until nothing is. It does what the automations would start, at the moments that
-they would pass on.
+Events are not needed: each request is in the ledger before its event. `answer_requests` does what
+the automations would start, with the moments that they would pass on.
 """
 
 from __future__ import annotations
@@ -38,110 +37,120 @@ from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
 TrainModel = Callable[[UseCase, datetime], TrainedFiles]
-_FAILS = (NoRows, BadModel)  # in production a failed run, and everything else goes on
+_RUN_ERRORS = (NoRows, BadModel)  # in production, such a run fails and the loop continues
 _log = logging.getLogger(__name__)
 
 
 def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None:
-    """As the score flow; explanations are left out: they decide nothing."""
+    """Score as the score flow does, without explanations, which affect no decision."""
     start, end = batch.scoring_window(use_case, as_of, length)
     try:
-        casts = batch.routes_in(use_case, (start, end))
-    except NoChampion as nobody:
-        _log.warning("%s", nobody)
+        routes = batch.routes_in(use_case, (start, end))
+    except NoChampion as missing:
+        _log.warning("%s", missing)
         return
-    answered = (casts[0].start, end)
-    parts = partitions.split_routes(use_case, casts, as_of)
-    folder = partitions.choose_spill_folder(use_case, answered, parts)
-    same = {
+    scored_span = (routes[0].start, end)
+    parts = partitions.split_routes(use_case, routes, as_of)
+    folder = partitions.choose_spill_folder(use_case, scored_span, parts)
+    shared_arguments = {
         "use_case": use_case,
         "as_of": as_of,
         "run_id": REPLAY_ACTOR,
         "folder": folder,
         "log": _log,
     }
-    scored = map_parallel(partitions.score_partition_rows, parts, **same)
+    scored = map_parallel(partitions.score_partition_rows, parts, **shared_arguments)
     for table in (SHADOWS, PREDICTIONS):
-        write_prediction_table(use_case, table, partitions.table_chunks(table, scored), answered)
+        chunks = partitions.table_chunks(table, scored)
+        write_prediction_table(use_case, table, chunks, scored_span)
     if folder:
         remove_spill(folder)
 
 
 def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:
-    """As the monitor flow, without what only people look at."""
+    """Monitor as the monitor flow does, without reports and charts."""
     book = open_ledger()
     entries = book.entries(use_case.name)
     try:
-        found = window.load_window(use_case, entries, as_of)
+        monitored = window.load_window(use_case, entries, as_of)
     except NoChampion:
         due_steps.record_due_steps(book, use_case, as_of)
         return
     baked = bake.evaluate_bake(use_case, entries, as_of)
-    numbers = measurement_rows(window.measure_window(found), as_of, found.champion.version)
-    rows = bake.add_bake_measurements(use_case, numbers, baked, as_of)
+    measured = window.measure_window(monitored)
+    rows = measurement_rows(measured, as_of, monitored.champion.version)
+    rows = bake.add_bake_measurements(use_case, rows, baked, as_of)
     save_measurements(open_lake(use_case.name), rows, as_of)
     record_window_changes(book, use_case, rows, as_of)
     bake.record_rollback_request(book, use_case.name, baked, as_of)
     due_steps.record_due_steps(book, use_case, as_of)
 
 
-def simulate_train(use_case: UseCase, as_of: datetime, made: TrainModel, origin: str = "") -> None:
-    """As the train flow: one candidate a day or, if another is given, an origin."""
+def simulate_train(use_case: UseCase, as_of: datetime, train: TrainModel, origin: str = "") -> None:
+    """Train one candidate per origin, as the train flow does; by default one a day.
+
+    Args:
+        use_case: the use case.
+        as_of: end of the training window.
+        train: the function that trains.
+        origin: what asked for the candidate, for example an alert key.
+    """
     name, origin = use_case.name, origin or f"train:{as_of:%Y-%m-%d}"
     version = find_version(name, origin)
     if version is None:
-        model = made(use_case, as_of)
-        version = register_candidate(model.artifact, origin)
+        trained = train(use_case, as_of)
+        version = register_candidate(trained.artifact, origin)
     _record_candidate(use_case, version, origin, as_of)
 
 
-def simulate_scheduled_train(use_case: UseCase, as_of: datetime, made: TrainModel) -> None:
-    """As `train`; once there is a champion, a run that fails leaves everything as it was."""
+def simulate_scheduled_train(use_case: UseCase, as_of: datetime, train: TrainModel) -> None:
+    """Run `simulate_train`; once there is a champion, log a failed training and continue."""
     try:
-        simulate_train(use_case, as_of, made)
-    except _FAILS as failed:
+        simulate_train(use_case, as_of, train)
+    except _RUN_ERRORS as failed:
         if find_champion(open_ledger().entries(use_case.name)) is None:
             raise
-        _log.error("nothing trained at %s: %s", as_of, failed)
+        _log.error("training as of %s failed: %s", as_of, failed)
 
 
-def answer_requests(use_case: UseCase, made: TrainModel) -> None:
-    """Do what is asked for, oldest first, until nothing is; what fails is tried again the next
-    time, as reconcile would have it.
+def answer_requests(use_case: UseCase, train: TrainModel) -> None:
+    """Answer the open requests of the ledger, oldest first, until none is left.
+
+    A request that fails is tried once per call, and again by the next call, as reconcile does.
     """
     tried: set[str] = set()
-    while waiting := [e for e in _waiting(use_case) if e.key not in tried]:
+    while waiting := [e for e in _open_requests(use_case) if e.key not in tried]:
         entry = waiting[0]
         tried.add(entry.key)
         try:
-            _SIMULATED[reconcile.answering_flow(entry)](use_case, entry, made)
-        except _FAILS as failed:
+            _SIMULATED[reconcile.answering_flow(entry)](use_case, entry, train)
+        except _RUN_ERRORS as failed:
             _log.error("%s stays unanswered: %s", entry.key, failed)
 
 
-def _waiting(use_case: UseCase) -> list[Entry]:
+def _open_requests(use_case: UseCase) -> list[Entry]:
     return list_unanswered(open_ledger().entries(use_case.name))
 
 
-def _retrain(use_case: UseCase, alert: Entry, made: TrainModel) -> None:
-    """As the retrain flow."""
+def _retrain(use_case: UseCase, alert: Entry, train: TrainModel) -> None:
+    """Retrain for an alert, as the retrain flow does."""
     claim = retrain_claim.claim_retrain(
         open_ledger(), use_case, alert.key, REPLAY_ACTOR, lambda _: False
     )
     if claim.verdict == "train":
-        simulate_train(use_case, alert.at, made, origin=alert.key)
+        simulate_train(use_case, alert.at, train, origin=alert.key)
     elif claim.verdict == "covered" and claim.version is not None:
         _record_candidate(use_case, claim.version, alert.key, alert.at)
 
 
-def _promote(use_case: UseCase, asking: Entry, _: TrainModel) -> None:
-    """As the promote flow; there is nobody to ask."""
-    assert asking.version is not None
+def _promote(use_case: UseCase, request: Entry, _: TrainModel) -> None:
+    """Advance a candidate as the promote flow does, without a form for approvals."""
+    assert request.version is not None
     entry = advance_candidate(
         open_ledger(),
         use_case,
-        asking.version,
-        asking.at,
+        request.version,
+        request.at,
         REPLAY_ACTOR,
         judge_candidate,
         review_stage,
@@ -150,10 +159,10 @@ def _promote(use_case: UseCase, asking: Entry, _: TrainModel) -> None:
         champion_alias.sync_champion_alias(open_ledger(), use_case.name)
 
 
-def _roll_back(use_case: UseCase, asking: Entry, _: TrainModel) -> None:
-    """As the rollback flow."""
-    promotion: str = asking.evidence["promotion"]
-    roll_back_as_asked(open_ledger(), use_case.name, promotion, asking.at, REPLAY_ACTOR)
+def _roll_back(use_case: UseCase, request: Entry, _: TrainModel) -> None:
+    """Roll back a promotion, as the rollback flow does."""
+    promotion: str = request.evidence["promotion"]
+    roll_back_as_asked(open_ledger(), use_case.name, promotion, request.at, REPLAY_ACTOR)
     champion_alias.sync_champion_alias(open_ledger(), use_case.name)
 
 

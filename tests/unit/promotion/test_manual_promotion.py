@@ -59,7 +59,7 @@ def test_it_reigns_bakes_and_can_be_undone_once_and_for_all(book):
 
 
 def test_an_unknown_version_and_one_without_its_file_are_refused(book):
-    with pytest.raises(BadModel, match="flights has no version 5"):
+    with pytest.raises(BadModel, match="flights version 5 not found"):
         passed(book, 5)
     version = registered()
     source = connect_mlflow().get_model_version_download_uri(NAME, str(version))

@@ -17,7 +17,7 @@ from tasks.replay.plan import PolicyJob, ReplayPlan
 from tasks.replay.policy_results import read_cpu_seconds
 from tasks.replay.report import write_replay_page
 from tasks.replay.run import Replay
-from tasks.replay.shared_training import TRUTH_FILE
+from tasks.replay.shared_training import LABELS_FILE
 from tasks.storage.lake import Lake
 from tests.support.flights import END, january
 
@@ -43,7 +43,7 @@ def replay(home: Path) -> Replay:
         )
     found = Replay(folder, plan, jobs)
     folder.mkdir()
-    january().select(*CASE.spine.key, "prediction_time", "late").write_parquet(folder / TRUTH_FILE)
+    january().select(*CASE.spine.key, "prediction_time", "late").write_parquet(folder / LABELS_FILE)
     for name, sharpness in SHARPNESS.items():
         play(found, name, sharpness)
     return found
