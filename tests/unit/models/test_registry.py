@@ -162,7 +162,7 @@ def test_a_model_that_answers_differently_is_refused(trained):
 def test_missing_files_and_versions_are_named(trained):
     version = trained.register("train:missing")
     (files_of(version) / "model.onnx").unlink()
-    with pytest.raises(BadModel, match=r"model\.onnx is missing"):
+    with pytest.raises(BadModel, match=r"model\.onnx not found"):
         open_model(USE_CASE.name, version)
     with pytest.raises(BadModel, match="version 999 not found"):
         open_model(USE_CASE.name, 999)
