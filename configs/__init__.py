@@ -1,7 +1,6 @@
-"""Where things live (settings.py) and what a use case is (use_case.py, one YAML each).
+"""Settings, errors, the schema of use cases, and environment variables of libraries.
 
-And the one place for what libraries read from the environment when they are imported; whoever
-sets one of these outside keeps it.
+Libraries read these variables when they are imported. A value that is already set is kept.
 """
 
 import os

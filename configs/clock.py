@@ -1,4 +1,4 @@
-"""The one place that asks the clock, and how a moment and a duration are written."""
+"""The clock, and the text form of times and durations."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def utc_or_now(as_of: datetime | None = None) -> datetime:
-    """The moment a flow pretends to be at: `as_of` in UTC (a naive one is read as UTC), or now."""
+    """Return `as_of` in UTC, or now; a naive time is read as UTC."""
     if as_of is None:
         return datetime.now(UTC)
     return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
 
 
 def parse_duration(text: object) -> timedelta:
-    """`90m`, `2h`, `7d` or `4w` as a timedelta; a timedelta stays one."""
+    """Return `90m`, `2h`, `7d` or `4w` as a timedelta; a timedelta is returned unchanged."""
     if isinstance(text, timedelta):
         return text
     found = re.fullmatch(r"(\d+)([mhdw])", str(text))
@@ -26,7 +26,7 @@ def parse_duration(text: object) -> timedelta:
 
 
 def write_duration(span: timedelta) -> str:
-    """The shortest way to write a duration that `parse_duration` reads back."""
+    """Return the shortest text of a duration that `parse_duration` reads."""
     minutes = int(span.total_seconds() // 60)
     for unit, size in (("w", 10080), ("d", 1440), ("h", 60)):
         if minutes and minutes % size == 0:

@@ -1,15 +1,15 @@
-"""Every error that Mainspring raises by itself.
+"""Errors that Mainspring raises itself.
 
 MainspringError
-├── Terminal          running it again gives the same answer: a person must change something
+├── Terminal          running it again fails again: a person must change something
 │   ├── BadConfig     a use case or a setting is wrong; names the file, the field and the fix
-│   ├── RefusedBatch  a landed file cannot be taken as a whole
-│   ├── NoRows        a window holds nothing to work on
-│   ├── BadModel      a model file is not what was registered, or breaks the contract
-│   ├── NoChampion    nothing has been promoted yet
+│   ├── RefusedBatch  a landed file is refused as a whole
+│   ├── NoRows        a window has no rows
+│   ├── BadModel      a model file differs from the registered one, or is invalid
+│   ├── NoChampion    no version was promoted yet
 │   └── CannotStart   a local server or worker died or was not healthy in time
 └── Transient         running it again may work
-    └── Conflict      somebody else wrote first
+    └── Conflict      another process wrote first
 """
 
 
@@ -18,40 +18,40 @@ class MainspringError(Exception):
 
 
 class Terminal(MainspringError):
-    """Trying again cannot help; the message says what would."""
+    """A retry cannot help; the message says what to do."""
 
 
 class BadConfig(Terminal):
-    """A YAML file or a setting does not hold; the message names file, field and fix."""
+    """A YAML file or a setting is invalid; the message names file, field and fix."""
 
 
 class RefusedBatch(Terminal):
-    """A landed file breaks a blocking rule (or cannot be read) and is refused whole."""
+    """A landed file is unreadable or breaks a blocking rule, and is refused as a whole."""
 
 
 class NoRows(Terminal):
-    """The window asked for holds no rows; the message names table and window."""
+    """The requested window has no rows; the message names table and window."""
 
 
 class BadModel(Terminal):
-    """A model file differs from its registered digest, or its answers from its golden rows."""
+    """A model file differs from its digest, or its predictions from its golden rows."""
 
 
 class NoChampion(Terminal):
-    """No model of this use case was champion at the moment asked for."""
+    """No version of this use case was champion at the requested time."""
 
 
 class CannotWrite(Terminal):
-    """A folder is full or read-only; the message names it. What was committed before is whole."""
+    """A folder is full or read-only; the message names it. Earlier commits are intact."""
 
 
 class CannotStart(Terminal):
-    """A process of `mainspring up` did not come up; the message has the end of its log."""
+    """A process of `mainspring up` did not start; the message has the end of its log."""
 
 
 class Transient(MainspringError):
-    """Trying again may help."""
+    """A retry may help."""
 
 
 class Conflict(Transient):
-    """A compare-and-set lost: the ledger moved on between reading and writing."""
+    """A compare-and-set failed: the ledger changed between reading and writing."""

@@ -1,8 +1,8 @@
-"""Addresses of servers, as the settings take them and as each library wants them.
+"""Server addresses in the forms that the settings and the libraries use.
 
-A person writes one kind of address for every database: postgresql://user:password@host:port/name.
-Which driver is put into it, which libraries want it in another form, and how it is shown without
-its password is said here and nowhere else.
+The settings have one form for every database: postgresql://user:password@host:port/name. This
+module adds drivers, converts the form for libraries, and hides passwords.
+
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ _REDIS = {"redis": "false", "rediss": "true"}  # scheme: whether it is encrypted
 
 
 def is_postgres(address: str) -> bool:
-    """Whether an address is one of PostgreSQL, whatever driver it names."""
+    """Return whether an address is of PostgreSQL, with any driver."""
     return address.partition(":")[0].partition("+")[0] in _POSTGRES
 
 
 def is_redis(address: str) -> bool:
-    """Whether an address is one of Redis."""
+    """Return whether an address is of Redis."""
     return address.partition(":")[0] in _REDIS
 
 
 def with_driver(address: str, driver: Driver) -> str:
-    """A PostgreSQL address with the driver that a library needs; any other one as it is.
+    """Return a PostgreSQL address with the driver of a library; other addresses unchanged.
 
-    asyncpg calls `ssl` what all others call `sslmode`. ValueError if it cannot be read.
+    asyncpg calls `ssl` what the others call `sslmode`. Raises ValueError if it is unreadable.
+
     """
     if not is_postgres(address):
         return address
@@ -44,18 +45,19 @@ def with_driver(address: str, driver: Driver) -> str:
 
 
 def shown(address: str) -> str:
-    """An address as people may see it: *** for its password. What is no address stays."""
+    """Return an address with *** for its password; other texts unchanged."""
     if "://" not in address:
         return address
     return _parsed(address).render_as_string(hide_password=True)
 
 
 def feast_redis(address: str) -> str:
-    """redis://user:password@host:port/db?option=value as Feast's connection string:
-    host:port,db=0,password=...; rediss:// is encrypted. ValueError if Feast cannot be told it.
+    """Return redis://user:password@host:port/db?option=value as Feast's connection string.
 
-    Feast splits at commas, so that none can be in a password; and it reads each value as JSON, in
-    which a password of digits would be a number: the quotes keep it a text.
+    The result is like host:port,db=0,password=...; rediss:// is encrypted. Raises ValueError if
+    Feast cannot represent it. Feast splits at commas, so a password has none. It reads each value
+    as JSON, so quotes keep a password of digits a text.
+
     """
     parts = urlsplit(address)
     options = {"db": parts.path.strip("/") or "0", "ssl": _REDIS[parts.scheme]}

@@ -1,4 +1,4 @@
-"""What every piece of a use case is made of: a frozen model, and the kinds of its values."""
+"""Base model and value types of the YAML schema."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ METRICS: dict[LabelKind, tuple[Metric, ...]] = {
 
 
 class SchemaModel(BaseModel):
-    """A piece of a use case: frozen, and closed to fields that it does not know."""
+    """Base of all schema models: frozen, and closed to unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

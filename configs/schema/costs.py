@@ -1,4 +1,4 @@
-"""What decisions cost: the prices of each kind of label, as its YAML writes them."""
+"""Prices of decisions for each problem type, as written in YAML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Prices = tuple[tuple[float, ...], ...]
 
 
 class Cost(SchemaModel):
-    """Business cost of one row, in any unit; right decisions may cost too."""
+    """Business cost of one row of an event, in any unit; correct decisions may cost too."""
 
     false_positive: float = Field(ge=0)
     false_negative: float = Field(ge=0)
@@ -24,7 +24,7 @@ class Cost(SchemaModel):
 
 
 class ErrorCost(SchemaModel):
-    """Business cost of a number that is predicted wrong, in any unit: of each unit of its error."""
+    """Business cost of each unit of a regression error, in any unit."""
 
     over: float = Field(1.0, ge=0, description="a unit predicted too much")
     under: float = Field(1.0, ge=0, description="a unit predicted too little")
@@ -37,7 +37,7 @@ class ErrorCost(SchemaModel):
 
 
 class ClassCost(SchemaModel):
-    """Business cost of one row that has a class, in any unit; right decisions may cost too."""
+    """Business cost of one row of a class, in any unit; correct decisions may cost too."""
 
     wrong: Price = Field(1.0, description="a wrong class, where exceptions say nothing else")
     exceptions: dict[str, dict[str, Price]] = Field(
@@ -52,12 +52,12 @@ class ClassCost(SchemaModel):
 
     @property
     def named(self) -> list[str]:
-        """Every class that has an exception or is one, in the YAML's order."""
+        """Return all classes that the exceptions name, in the YAML's order."""
         exceptions = self.exceptions.items()
         return list(dict.fromkeys(name for true, of in exceptions for name in (true, *of)))
 
     def prices(self, classes: Sequence[str]) -> Prices:
-        """The price of each decision on each true class, both in the order of `classes`."""
+        """Return the price of each decision for each true class, in the order of `classes`."""
         return tuple(
             tuple(
                 self.exceptions.get(true, {}).get(decided, 0.0 if decided == true else self.wrong)
@@ -75,7 +75,7 @@ COSTS: dict[LabelKind, type[Cost] | type[ErrorCost] | type[ClassCost]] = {
 
 
 def _kind_of_cost(given: object) -> LabelKind:
-    """Which cost is meant, told by its fields."""
+    """Return the problem type of a cost by its fields."""
     for kind, prices in COSTS.items():
         by_name = isinstance(given, dict) and prices.model_fields.keys() & given.keys()
         if by_name or isinstance(given, prices):

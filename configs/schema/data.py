@@ -1,4 +1,4 @@
-"""What a YAML may say about tables, spine and features."""
+"""Schema of tables, spine and features."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ OWN_TIME = "_known"
 
 
 class Table(SchemaModel):
-    """One table that lands: where its files are, its columns, its keys and its two times (UTC).
+    """A landed table: its files, columns, keys and two times (UTC).
 
-    A table without times has `known_from` in their place: what its first run brings counts as
-    known (and true) from that moment on, what lands later from when it was found.
+    A table without times has `known_from` instead. Rows of its first run count as known from that
+    time, later rows from when they were found.
+
     """
 
     files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
@@ -48,7 +49,7 @@ class Table(SchemaModel):
         return self
 
     def _times(self) -> tuple[str, ...]:
-        """The columns that hold the two times; none of a table without times."""
+        """Return the columns of the two times; none for a table without times."""
         named = tuple(name for name in (self.event_time, self.known_time) if name != OWN_TIME)
         if len(named) == (2 if self.known_from is None else 0):
             return named
@@ -59,7 +60,7 @@ class Table(SchemaModel):
 
 
 class Spine(SchemaModel):
-    """Who is predicted, and when."""
+    """The rows to predict: keys and prediction time."""
 
     function: Name = "spine"
     key: tuple[str, ...] = Field(
@@ -79,7 +80,7 @@ class Features(SchemaModel):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All inputs of the model, in the order of the matrix's columns."""
+        """Return all inputs of the model, in the order of the matrix's columns."""
         return (*self.numeric, *self.categorical)
 
     @model_validator(mode="after")

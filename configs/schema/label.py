@@ -1,4 +1,4 @@
-"""What a use case predicts, and which values that takes."""
+"""Schema of the label."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ ClassName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
 
 class Label(SchemaModel):
-    """What is predicted; no row where there is no label (yet).
+    """The label: its column and problem type. Rows without a label (yet) are missing.
 
     binary: 1 for the event, 0 for none. regression: a number. multiclass: the name of one of
-    `classes`, which stand in the order that people shall read them in.
+    `classes`, which are in reading order.
+
     """
 
     function: Name = "labels"
@@ -28,7 +29,7 @@ class Label(SchemaModel):
     @field_validator("classes", mode="before")
     @classmethod
     def _names_are_text(cls, given: object) -> object:
-        """YAML reads yes, no, 1 and 2020-01-01 as something else."""
+        """Require class names to be texts: YAML reads yes, no, 1 and 2020-01-01 as other types."""
         for name in given if isinstance(given, list) else ():
             if not isinstance(name, str):
                 raise ValueError(f"{name!r} is no text; write it in quotes, as the module gives it")

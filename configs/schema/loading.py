@@ -1,4 +1,4 @@
-"""Read use case files, or say why one is invalid."""
+"""Loading and validation of use case files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from configs.settings import settings
 
 
 def explain_invalid(wrong: ValidationError, model: type[BaseModel]) -> str:
-    """One line a mistake; an unknown field is told which ones `model` has in its place."""
+    """Return one line for each error; for an unknown field it lists the fields of `model`."""
     lines = []
     for error in wrong.errors():
         field = ".".join(map(str, error["loc"])) or "the whole"
@@ -28,7 +28,7 @@ def explain_invalid(wrong: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """The fields that exist beside an unknown one, by the names that are written in YAML."""
+    """Return the existing fields beside an unknown one, by their names in YAML."""
     for step, following in pairwise(place):
         # a step that is no field is a place in a list or a dict, or says which of several models
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -39,8 +39,10 @@ def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
 
 
 def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
-    """The models inside an annotation such as dict[Name, Table] or Direct | Shadow, by the tag that
-    tells them apart: their `kind`, or what pydantic's Tag says.
+    """Return the models inside an annotation such as dict[Name, Table], by their tag.
+
+    The tag is their `kind`, or pydantic's Tag.
+
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         kind = annotation.model_fields.get("kind")
@@ -53,7 +55,7 @@ def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
 
 
 def read_yaml(path: Path, missing: str) -> object:
-    """What a file holds; BadConfig if it cannot be read, with `missing` if it is not there."""
+    """Return a file's content; raise BadConfig if unreadable, with the text `missing` if absent."""
     try:
         return yaml.safe_load(path.read_text())
     except FileNotFoundError as gone:
@@ -65,34 +67,34 @@ def read_yaml(path: Path, missing: str) -> object:
 
 
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
-    """Read `<folder>/<name>.yaml` (the settings say which folder); BadConfig says what is wrong."""
+    """Read `<name>.yaml` in the folder of the settings; raise BadConfig if it is invalid."""
     path = (folder or settings().use_cases) / f"{name}.yaml"
     there = ", ".join(use_case_names(folder)) or "none"
     content = read_yaml(path, f"no such use case; there are: {there}")
     try:
         found = UseCase.model_validate(content)
     except ValidationError as wrong:
-        raise BadConfig(f"{path} does not hold:\n" + explain_invalid(wrong, UseCase)) from wrong
+        raise BadConfig(f"{path} is invalid:\n" + explain_invalid(wrong, UseCase)) from wrong
     if found.name != name:
         raise BadConfig(f"{path}: name is {found.name!r}; it must be the file's, {name!r}")
     return found
 
 
 def use_case_names(folder: Path | None = None) -> list[str]:
-    """The use cases that have a YAML file, in order of name."""
+    """Return the names of all YAML files, sorted."""
     there = (folder or settings().use_cases).glob("[!.]*.yaml")  # not what an editor hides there
     return sorted(path.stem for path in there)
 
 
 @dataclass(frozen=True)
 class UseCases:
-    """Those that hold, in order of name, and what is wrong with each of the others, by name."""
+    """The valid use cases, sorted by name, and the error of each invalid one, by name."""
 
     sound: tuple[UseCase, ...]
     broken: dict[str, BadConfig]
 
     def require_all(self, meanwhile: str) -> None:
-        """BadConfig with all that is wrong with the broken ones, and what is so `meanwhile`."""
+        """Raise BadConfig with all errors of the invalid use cases, and the text `meanwhile`."""
         if self.broken:
             raise BadConfig("\n".join([*map(str, self.broken.values()), meanwhile]))
 

@@ -1,4 +1,4 @@
-"""What a YAML may say about monitoring, deadlines and notifications."""
+"""Schema of monitoring, deadlines and notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from configs.schema.base import Duration, Metric, SchemaModel, Severity, Share
 
 
 class Rule(SchemaModel):
-    """How bad is bad enough: `bad` of the last `of` windows and the latest, and who is told."""
+    """Condition of an episode: `bad` of the last `of` windows and the latest; and its severity."""
 
     severity: Severity = "page"
     bad: int = Field(1, ge=1)
@@ -33,7 +33,7 @@ class DriftRule(Rule):
 
 
 class PerformanceRule(Rule):
-    """One rule on the mature labels of the last `window`: bad when `metric` is out of bounds."""
+    """A rule on the mature labels of the last `window`: bad when `metric` is out of bounds."""
 
     metric: Metric | Literal["calibration_gap"]
     window: Duration
@@ -41,14 +41,14 @@ class PerformanceRule(Rule):
 
 
 class ContractRule(Rule):
-    """What every landed window must keep, against the reference's weeks."""
+    """Limits of volumes and nulls of a landed window, from the reference's weeks."""
 
     min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
     max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
 
 
 class Monitor(SchemaModel):
-    """What is watched, over which window."""
+    """Rules of the monitor and their window."""
 
     window: Duration = Field(timedelta(days=7))
     drift: DriftRule = DriftRule()
@@ -66,7 +66,7 @@ class Monitor(SchemaModel):
 
 
 class Deadlines(SchemaModel):
-    """Dead-man's switch: how long each may be silent before somebody is told; null: not watched."""
+    """Freshness limits: the longest time without new data before an alert; null: no limit."""
 
     landed: Duration | None = Field(None, description="new rows in the lake")
     labelled: Duration | None = Field(None, description="new labels")
@@ -75,12 +75,12 @@ class Deadlines(SchemaModel):
 
     @property
     def spans(self) -> dict[str, timedelta]:
-        """What is watched, and how long it may be silent."""
+        """Return the configured deadlines by name."""
         return {name: span for name, span in self if span is not None}
 
 
 class Notify(SchemaModel):
-    """A notification block of Prefect, and what is sent to it."""
+    """A notification block of Prefect and its severities."""
 
     block: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] = Field(
         description="block type and name, like slack-webhook/ops"
@@ -89,7 +89,7 @@ class Notify(SchemaModel):
 
 
 class Explanations(SchemaModel):
-    """Which predictions the score flow explains, and how closely."""
+    """The predictions that the score flow explains, and with which precision."""
 
     flagged: bool | tuple[str, ...] = Field(
         False, description="explain every flagged row in the score flow; of classes: which ones"

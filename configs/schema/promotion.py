@@ -1,6 +1,6 @@
-"""How a use case's models are judged, let in, watched and undone: what its YAML decides.
+"""Schema of gate, rollout, approval and bake window.
 
-The defaults are meant to be right for most; docs/gates.md says how to choose others.
+The defaults suit most use cases; docs/gates.md explains how to choose others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from configs.schema.base import Duration, Metric, SchemaModel, Share
 
 
 class Budgets(SchemaModel):
-    """What a model may cost to run, on one thread; null asks nothing."""
+    """Limits of a model's run time and size, on one thread; null: no limit."""
 
     latency_p99_us: float | None = Field(10_000, gt=0, description="one row")
     rows_per_second: float | None = Field(10_000, gt=0, description="at least, in batches")
@@ -23,10 +23,11 @@ class Budgets(SchemaModel):
 
 
 class Gate(SchemaModel):
-    """What a challenger must show on fresh rows before it is let in.
+    """Requirements for a challenger on fresh rows.
 
-    Here and below a margin is in the metric's own unit. Of a regression label, whose unit can be
-    anything, it counts standard deviations of the label; of its cost, what such an error costs.
+    Here and below, a margin is in the metric's own unit. For regression it counts standard
+    deviations of the label; for the metric cost, the cost of such an error.
+
     """
 
     metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
@@ -47,14 +48,14 @@ class Gate(SchemaModel):
 
 
 class Staged(SchemaModel):
-    """A roll-out that goes by steps of time."""
+    """A rollout in steps of time."""
 
     step: Duration = Field(timedelta(days=7), gt=timedelta(0))
     patience: Duration = Field(timedelta(days=90), description="a step never judged by then stops")
 
 
 class Direct(SchemaModel):
-    """The challenger takes over as soon as the gate lets it in."""
+    """The challenger takes over as soon as it passes the gate."""
 
     kind: Literal["direct"] = "direct"
 
@@ -90,7 +91,7 @@ class Ab(SchemaModel):
 
 
 class BlueGreen(Staged):
-    """Both score until the new one has answered every row of a step; then one switch."""
+    """Both score until the challenger has scored every row of a step; then one switch."""
 
     kind: Literal["blue_green"] = "blue_green"
 
@@ -99,10 +100,10 @@ Rollout = Annotated[Direct | Shadow | Canary | Ab | BlueGreen, Field(discriminat
 
 
 class Bake(SchemaModel):
-    """After a promotion the champion before goes on in shadow; a shown loss is undone by itself."""
+    """Shadow scoring by the previous champion after a promotion; a shown loss is rolled back."""
 
     window: Duration = Field(timedelta(days=28), description="0d: no bake window")
     min_rows: int = Field(500, ge=1, description="labelled rows that both answered")
-    margin: float = Field(0.02, ge=0, description="loss of gate.metric that is borne")
+    margin: float = Field(0.02, ge=0, description="allowed loss of gate.metric")
     cost_margin: float = Field(0.05, ge=0, description="share of the last champion's cost")
     slice_margin: float = Field(0.05, ge=0, description="loss of gate.metric in one slice")

@@ -1,11 +1,10 @@
-"""What a replay tries: a policy is a few lines of YAML that say what starts a retraining, and what
-of the use case they replace.
+"""Schema of replay policies: what starts a retraining, and which sections it replaces.
 
-    name: monthly
-    title: Retrained on the first of each month, whatever the numbers say
-    schedule: "0 5 1 * *"      # UTC; `own`: the use case's; left out: none
-    alerts: [performance]      # which of drift and performance ask; `own`: as the use case has it
-    gate: {rule: non_inferiority, margin: 0.01}    # also rollout, bake, retrain, monitor
+name: monthly
+title: Retrained on the first of each month, whatever the numbers say
+schedule: "0 5 1 * *"      # UTC; `own`: the use case's; left out: none
+alerts: [performance]      # which of drift and performance; `own`: as the use case has it
+gate: {rule: non_inferiority, margin: 0.01}    # also rollout, bake, retrain, monitor
 """
 
 from __future__ import annotations
@@ -27,8 +26,10 @@ _SECTIONS = ("gate", "rollout", "bake", "retrain", "monitor")
 
 
 class RetrainingPolicy(SchemaModel):
-    """What starts a retraining, and the sections of the use case that are replaced in part (a
-    roll-out is replaced as a whole).
+    """What starts a retraining, and the sections of the use case that it replaces in part.
+
+    A rollout is replaced as a whole.
+
     """
 
     name: Name
@@ -42,14 +43,16 @@ class RetrainingPolicy(SchemaModel):
     monitor: Section = Field({})
 
     def schedule_for(self, use_case: UseCase) -> str | None:
-        """The cron line (UTC) of its trainings; None if there are none."""
+        """Return the cron line (UTC) of its trainings; None without a schedule."""
         return use_case.schedules.train if self.schedule == "own" else self.schedule
 
 
 def load_policies(given: Sequence[str]) -> list[RetrainingPolicy]:
-    """The policies of these names (of the settings' folder) or files, each once, in their order.
+    """Return the policies of these names or files, without duplicates, in their order.
 
-    BadConfig if one cannot be read, or two have one name.
+    Names refer to the settings' folder. Raises BadConfig if one cannot be read, or if two have the
+    same name.
+
     """
     found: dict[str, RetrainingPolicy] = {}
     for each in given:
@@ -69,13 +72,16 @@ def load_policy(given: str) -> RetrainingPolicy:
         return RetrainingPolicy.model_validate(content)
     except ValidationError as wrong:
         raise BadConfig(
-            f"{path} does not hold:\n" + explain_invalid(wrong, RetrainingPolicy)
+            f"{path} is invalid:\n" + explain_invalid(wrong, RetrainingPolicy)
         ) from wrong
 
 
 def apply_policy(policy: RetrainingPolicy, use_case: UseCase) -> UseCase:
-    """The use case as the policy has it. Nobody can be asked in a replay: what the gate lets in
-    needs no approval. BadConfig names what the policy replaces wrongly.
+    """Return the use case with the policy's changes.
+
+    A replay has no approver, so a model that passes the gate needs no approval. Raises BadConfig if
+    a replaced section is invalid.
+
     """
     content = use_case.model_dump(mode="json", by_alias=True)
     for name in _SECTIONS:
@@ -88,13 +94,11 @@ def apply_policy(policy: RetrainingPolicy, use_case: UseCase) -> UseCase:
         return UseCase.model_validate(content)
     except ValidationError as wrong:
         said = explain_invalid(wrong, UseCase)
-        raise BadConfig(
-            f"policy {policy.name} on {use_case.name} does not hold:\n{said}"
-        ) from wrong
+        raise BadConfig(f"policy {policy.name} on {use_case.name} is invalid:\n{said}") from wrong
 
 
 def _ask_for(policy: RetrainingPolicy, monitor: Section, use_case: UseCase) -> None:
-    """Let the alerts that the policy names page, and the others be tickets, which ask nothing."""
+    """Set the policy's alert kinds to severity page and the others to ticket."""
     if policy.alerts == "own":
         return
     if "performance" in policy.alerts and not monitor["performance"]:

@@ -1,4 +1,4 @@
-"""What a YAML may say about training and evaluation."""
+"""Schema of training and evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from configs.schema.costs import AnyCost
 
 
 class Slice(SchemaModel):
-    """A column whose values are looked at one by one, or in bins (edge, next edge]."""
+    """A column whose values are compared one by one, or in bins (edge, next edge]."""
 
     column: str
     bins: tuple[float, ...] = Field((), description="ascending edges, for numbers")
@@ -30,7 +30,7 @@ class Slice(SchemaModel):
 
 
 class Evaluation(SchemaModel):
-    """How models are compared while training, and in which slices they are looked at."""
+    """Metric, costs and slices by which models are compared."""
 
     metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
     cost: AnyCost
@@ -39,7 +39,7 @@ class Evaluation(SchemaModel):
 
 
 class Retrain(SchemaModel):
-    """How much history a training run sees, and how long one alert keeps the next one quiet."""
+    """History of a training run, and the cooldown between alerts."""
 
     window: Duration = Field(timedelta(days=365))
     cooldown: Duration = Field(timedelta(days=28))
@@ -56,7 +56,7 @@ class Candidate(SchemaModel):
 
 
 class Split(SchemaModel):
-    """The end of the training window, held back by time."""
+    """Spans at the end of the training window: validation and holdout."""
 
     validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
     holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")

@@ -1,6 +1,7 @@
-"""What a use case is: a frozen object read from one YAML file, and nothing that it does not name.
+"""Schema of a use case: a frozen object, read from one YAML file.
 
-A wrong file raises BadConfig with the field, what is wrong with it and what is allowed.
+An invalid file raises BadConfig with the field, the error and the allowed values.
+
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from configs.schema.training import Candidate, Evaluation, Retrain, Split
 
 
 class Schedules(SchemaModel):
-    """Cron lines (UTC) of the deployments, and how much one scheduled score run covers."""
+    """Cron lines (UTC) of the deployments, and the window of a scheduled score run."""
 
     ingest: Cron
     materialize: Cron
@@ -33,7 +34,7 @@ class Schedules(SchemaModel):
 
 
 class Demo(SchemaModel):
-    """How `mainspring demo` plays a use case: who lands its files, and over which days."""
+    """Settings of `mainspring demo`: the module that lands files, and the days."""
 
     source: str = Field(description="module whose write_landing(folder, start, end) lands files")
     start: date = Field(description="the first day that lands")
@@ -49,7 +50,7 @@ class Demo(SchemaModel):
 
 
 class UseCase(SchemaModel):
-    """One model's whole life, as configured."""
+    """The configuration of one model."""
 
     name: Name
     title: str
@@ -76,11 +77,11 @@ class UseCase(SchemaModel):
 
     @property
     def slug(self) -> str:
-        """The name as part of an artifact's key, which takes no underscore."""
+        """Return the name for an artifact's key, which allows no underscore."""
         return self.name.replace("_", "-")
 
     def model_post_init(self, _context: object) -> None:
-        """A metric that the YAML does not name is the first one of the label's kind."""
+        """Set a missing metric to the first one of the problem type."""
         for name in ("evaluation", "gate"):
             part: Evaluation | Gate = getattr(self, name)
             if "metric" not in part.model_fields_set:

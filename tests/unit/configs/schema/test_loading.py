@@ -34,7 +34,7 @@ def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_wrong_with_one_stops_no_other(three):
     land("weather")
-    with pytest.raises(BadConfig, match=r"buses\.yaml does not hold"):
+    with pytest.raises(BadConfig, match=r"buses\.yaml is invalid"):
         load_use_case("buses")
     trains = load_use_case("trains")
     landing = Path(settings().landing)
@@ -51,7 +51,7 @@ def test_status_shows_the_others_and_then_says_what_is_wrong(three):
     assert result.exit_code == 1
     for name in ("flights", "trains"):
         assert f"run train/{name}" in result.output
-    assert "buses.yaml does not hold" in result.output
+    assert "buses.yaml is invalid" in result.output
 
 
 @pytest.mark.parametrize("flags", [["--write"], []])
@@ -59,7 +59,7 @@ def test_deployments_are_made_of_the_others_and_what_is_wrong_is_told(three, fla
     result = CliRunner().invoke(app, ["deployments", "--write"])
     result = CliRunner().invoke(app, ["deployments", *flags])
     assert result.exit_code == 1
-    assert "buses.yaml does not hold" in result.output
+    assert "buses.yaml is invalid" in result.output
     assert "title: Field required" in result.output
     assert "Every other use case is deployed" in result.output
     made = yaml.safe_load((settings().use_cases.parent / "prefect.yaml").read_text())
@@ -67,7 +67,7 @@ def test_deployments_are_made_of_the_others_and_what_is_wrong_is_told(three, fla
 
 
 def test_a_run_of_the_broken_one_says_what_to_mend(three):
-    with pytest.raises(BadConfig, match=r"(?s)buses\.yaml does not hold.*title: Field required"):
+    with pytest.raises(BadConfig, match=r"(?s)buses\.yaml is invalid.*title: Field required"):
         watch.fn("buses")
 
 
