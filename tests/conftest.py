@@ -13,7 +13,7 @@ import pytest
 
 from configs.settings import settings
 from tasks.ledger.log import open_ledger
-from tests.support.s3 import S3, running
+from tests.support.s3 import S3, serve_s3
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile("untimed")
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server, started once a session."""
-    with running(tmp_path_factory.mktemp("s3")) as server:
+    with serve_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
 
@@ -70,16 +70,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of this session."""
-    from tests.support.postgres import serving
+    from tests.support.postgres import serve_postgres
 
-    with serving() as server:
+    with serve_postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
     """A Redis of this session."""
-    from tests.support.redis import serving
+    from tests.support.redis import serve_redis
 
-    with serving() as server:
+    with serve_redis() as server:
         yield server

@@ -26,7 +26,15 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import list_flow_runs
 from tests.benchmarks.measure import cpu_seconds
-from tests.support.prefect_server import EARLIER, LATER, NAME, configure, entry_of, running, until
+from tests.support.prefect_server import (
+    EARLIER,
+    LATER,
+    NAME,
+    entry_of,
+    run_servers,
+    until,
+    write_small_yaml,
+)
 
 _DAY = timedelta(days=1)
 _PATIENCE = 600.0  # seconds: also on a machine that others use
@@ -41,8 +49,8 @@ def measure(folder: Path, days: int = 3) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = "30"  # as the deployments have it
-    with running(folder):
-        configure(gate=_LENIENT, schedules={"score_window": "1d"})
+    with run_servers(folder):
+        write_small_yaml(gate=_LENIENT, schedules={"score_window": "1d"})
         until(_is_warm, "warm process", _PATIENCE)
         _first_champion()
         return {"alert to champion": _from_alert_to_champion(), "daily": _daily_runs(days)}

@@ -122,8 +122,8 @@ def _make_year(rows: int, folder: Path) -> None:
     with _lake(folder):
         for table in flights.tables:  # planes are published before the year begins, and only then
             since = _BEGIN if table == "planes" else start
-            known = lake_rows.known(flights, table, since, END)
-            lake_rows.append(flights, table, "the real year", known)
+            known = lake_rows.read_known_rows(flights, table, since, END)
+            lake_rows.append_rows(flights, table, "the real year", known)
         refresh.refresh_features(flights, END)
 
 

@@ -24,12 +24,12 @@ from tests.support.prefect_server import (
     NAME,
     another_version,
     candidate,
-    configure,
     entry_of,
     ingest,
     on_servers,
-    running,
+    run_servers,
     until,
+    write_small_yaml,
 )
 
 pytestmark = pytest.mark.server
@@ -46,7 +46,7 @@ def server(
     places = {}
     if request.param == "servers":
         places = on_servers(*map(request.getfixturevalue, ("postgres", "redis", "s3_server")))
-    with running(tmp_path_factory.mktemp("server"), places) as use_case:
+    with run_servers(tmp_path_factory.mktemp("server"), places) as use_case:
         yield use_case
 
 
@@ -130,7 +130,9 @@ def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: 
     """Two candidates as good as the champion: one is approved in the UI, one by the command."""
     from tasks.orchestration.events import request_next_step
 
-    configure(approval="manual", gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
+    write_small_yaml(
+        approval="manual", gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9}
+    )
     reigning = find_champion(open_ledger().entries(NAME))
     assert reigning is not None
     form, command = (candidate(another_version(reigning.version or 0)) for _ in range(2))
@@ -163,7 +165,7 @@ def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCa
     from flows.score import score
     from tasks.models.registry import read_champion_alias
 
-    case = configure()
+    case = write_small_yaml()
     before = find_champion(open_ledger().entries(NAME))
     assert before is not None
     bad = _planted(case)

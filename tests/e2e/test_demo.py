@@ -14,7 +14,7 @@ from configs.settings import ROOT
 from tasks.ledger.log import Ledger
 
 
-def play(tmp_path: Path, *words: str, **env: str) -> str:
+def play_demo(tmp_path: Path, *words: str, **env: str) -> str:
     """Run `mainspring demo` in a state folder of its own; what it printed."""
     command = [
         sys.executable,
@@ -55,7 +55,7 @@ def test_an_alert_closes_the_loop_by_itself(tmp_path):
     write = [sys.executable, "-m", "flows.cli.app", "deployments", "--write"]
     subprocess.run(write, cwd=ROOT, env={**os.environ, **use_cases}, check=True)
 
-    said = play(tmp_path, "--until", "2013-04-22", **use_cases)
+    said = play_demo(tmp_path, "--until", "2013-04-22", **use_cases)
 
     assert "the loop closed" in said
     picture = tmp_path / "demo" / "reports" / "flights" / "year.png"
@@ -81,7 +81,7 @@ def test_an_alert_closes_the_loop_by_itself(tmp_path):
 @pytest.mark.server
 @pytest.mark.timeout(1500)
 def test_the_whole_year_twice_in_a_row(tmp_path):
-    first, second = play(tmp_path), play(tmp_path)
+    first, second = play_demo(tmp_path), play_demo(tmp_path)
     for said in (first, second):
         assert "the loop closed" in said
     assert processes_of(tmp_path) == []

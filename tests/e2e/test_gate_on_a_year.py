@@ -22,7 +22,7 @@ from tasks.training.build_card import build_model_card
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import export_candidate
-from tests.support.lake_rows import land
+from tests.support.lake_rows import land_rows
 from tests.support.state import state
 
 FLIGHTS = load_use_case("flights")
@@ -34,17 +34,17 @@ END = datetime(2014, 1, 1, tzinfo=UTC)
 def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pl.DataFrame]:
     """The flights of 2013 with their features and labels, from a lake of their own."""
     with state(tmp_path_factory.mktemp("state"), {"OMP_WAIT_POLICY": "PASSIVE"}):
-        land(FLIGHTS, NEW_YEAR - timedelta(days=30), END + timedelta(days=2))
+        land_rows(FLIGHTS, NEW_YEAR - timedelta(days=30), END + timedelta(days=2))
         refresh.refresh_features(FLIGHTS, END + timedelta(days=2))
         yield retrieval.build_training_set(FLIGHTS, NEW_YEAR, END, END + timedelta(days=2))
 
 
 @pytest.fixture(scope="module")
 def champion(year: pl.DataFrame) -> Model:
-    return trained(year, NEW_YEAR, APRIL)
+    return train_on_span(year, NEW_YEAR, APRIL)
 
 
-def trained(year: pl.DataFrame, start: datetime, until: datetime) -> Model:
+def train_on_span(year: pl.DataFrame, start: datetime, until: datetime) -> Model:
     """A version that was fitted and selected on [start, until), as a train run makes it."""
     as_of = until + FLIGHTS.split.holdout
     known = pl.col("label_known_time") < as_of
@@ -63,7 +63,7 @@ def between(start: datetime, end: datetime) -> pl.Expr:
     return pl.col("prediction_time").is_between(start, end, closed="left")
 
 
-def decided(
+def decide_on_fresh_rows(
     year: pl.DataFrame, challenger: Model, champion: Model, as_of: datetime
 ) -> tuple[Decision, dict[str, str]]:
     """The gate on all rows since the challenger was trained, and each line's verdict."""
@@ -73,8 +73,10 @@ def decided(
 
 
 def test_all_data_so_far_are_let_in_in_august(year: pl.DataFrame, champion: Model) -> None:
-    challenger = trained(year, NEW_YEAR, AUGUST)
-    decision, said = decided(year, challenger, champion, AUGUST + FLIGHTS.split.holdout)
+    challenger = train_on_span(year, NEW_YEAR, AUGUST)
+    decision, said = decide_on_fresh_rows(
+        year, challenger, champion, AUGUST + FLIGHTS.split.holdout
+    )
     assert decision.verdict == "pass", decision.reason
     assert set(said.values()) == {"pass"}
     auc = decision.evidence["differences"]["roc_auc"]
@@ -84,8 +86,8 @@ def test_all_data_so_far_are_let_in_in_august(year: pl.DataFrame, champion: Mode
 
 
 def test_ninety_days_are_refused_in_december(year: pl.DataFrame, champion: Model) -> None:
-    challenger = trained(year, DECEMBER - timedelta(days=90), DECEMBER)
-    decision, said = decided(year, challenger, champion, END)
+    challenger = train_on_span(year, DECEMBER - timedelta(days=90), DECEMBER)
+    decision, said = decide_on_fresh_rows(year, challenger, champion, END)
     assert decision.verdict == "fail"
     found = decision.evidence["differences"]
     auc = found["roc_auc"]

@@ -19,7 +19,7 @@ from tasks.ledger.projections import find_champion
 from tasks.storage.lake import open_lake
 from tests.support import postgres
 from tests.support.postgres import Postgres
-from tests.support.prefect_server import LATER, NAME, entry_of, on_servers, running, until
+from tests.support.prefect_server import LATER, NAME, entry_of, on_servers, run_servers, until
 from tests.support.redis import RedisServer
 from tests.support.s3 import S3
 
@@ -32,7 +32,7 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis: RedisServer, s3_server: S3
 ) -> Iterator[UseCase]:
     home = tmp_path_factory.mktemp("servers")
-    with running(home, on_servers(postgres, redis, s3_server), mlflow=True) as use_case:
+    with run_servers(home, on_servers(postgres, redis, s3_server), mlflow=True) as use_case:
         yield use_case
 
 

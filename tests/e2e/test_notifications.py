@@ -198,7 +198,7 @@ def _make_block(webhook: Webhook) -> None:
 
 
 def _fill(case: UseCase) -> None:
-    lake_rows.land(case, START - timedelta(days=20), END)
+    lake_rows.land_rows(case, START - timedelta(days=20), END)
     rows = retrieval.build_spine(case, START, END, END).select(*case.spine.key, case.spine.time)
     open_lake(NAME).replace_window("predictions", rows, case.spine.time, (START, END))
     _monitor(case, START + timedelta(days=1))

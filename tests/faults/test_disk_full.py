@@ -45,7 +45,7 @@ ORDER = ["prediction_time", "carrier", "flight", "origin", "flight_date"]
 SAID = {"fill": "is full", "close": "is read-only"}
 
 
-def use_case() -> UseCase:
+def logistic_use_case() -> UseCase:
     case = load_use_case("flights")
     split = Split(validation=3 * DAY, holdout=3 * DAY, min_rows=1000)
     candidates = {"logistic": case.candidates["logistic"]}
@@ -61,36 +61,38 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
     ):
         patch.setenv("MAINSPRING_STATE", str(made.path))
         forget()
-        run(made, prepare)
+        run_on_disk(made, prepare_lake)
         yield made
     forget()
 
 
-def prepare() -> None:
-    case = use_case()
-    lake_rows.land(case, AS_OF - 30 * DAY, AS_OF + 5 * DAY)
+def prepare_lake() -> None:
+    case = logistic_use_case()
+    lake_rows.land_rows(case, AS_OF - 30 * DAY, AS_OF + 5 * DAY)
     refresh.refresh_features(case, AS_OF + 5 * DAY)
     train(0)
     version = find_version(case.name, "test:0")
     open_ledger().record(Entry(case.name, "promoted", "decision:1", AS_OF, "test", version))
-    score(1)
+    score_days(1)
 
 
-def score(days: int) -> None:
-    simulate.simulate_score(use_case(), AS_OF + days * DAY)
+def score_days(days: int) -> None:
+    simulate.simulate_score(logistic_use_case(), AS_OF + days * DAY)
 
 
 def train(days: int) -> None:
     simulate.simulate_train(
-        use_case(), AS_OF + days * DAY, shared_training.train_files, origin=f"test:{days}"
+        logistic_use_case(), AS_OF + days * DAY, shared_training.train_files, origin=f"test:{days}"
     )
 
 
-def take() -> None:
-    landing.take(use_case())
+def ingest_into_lake() -> None:
+    landing.ingest_landed(logistic_use_case())
 
 
-def run(disk: Disk, work: Callable[[], None], how: str = "", place: str = "", nth: int = 1) -> None:
+def run_on_disk(
+    disk: Disk, work: Callable[[], None], how: str = "", place: str = "", nth: int = 1
+) -> None:
     """Do some work in a process of its own; before the nth call of the function at a `place`
     (module:name) something happens to the disk. Raises what the work raised.
     """
@@ -117,26 +119,26 @@ def _before(module: Any, name: str, nth: int, happens: Callable[[], None]) -> No
     setattr(module, name, called)
 
 
-def held() -> pl.DataFrame:
+def read_scored() -> pl.DataFrame:
     return open_lake("flights").scan(PREDICTIONS).collect().sort(ORDER)
 
 
-def asked(end: datetime) -> pl.DataFrame:
+def rows_to_predict(end: datetime) -> pl.DataFrame:
     """What is to be predicted from the promotion on."""
-    return retrieval.build_spine(use_case(), AS_OF, end, end).select(ORDER).sort(ORDER)
+    return retrieval.build_spine(logistic_use_case(), AS_OF, end, end).select(ORDER).sort(ORDER)
 
 
 @pytest.mark.parametrize(("how", "days"), [("fill", 2), ("close", 3)])
 def test_scoring_leaves_the_windows_before_and_goes_on(disk: Disk, how: str, days: int) -> None:
-    before, version = held(), open_lake("flights").version(PREDICTIONS)
+    before, version = read_scored(), open_lake("flights").version(PREDICTIONS)
     with pytest.raises(CannotWrite, match=f"{disk.path}.*/predictions {SAID[how]}"):
-        run(disk, partial(score, days), how, "tasks.storage.lake:write_deltalake")
-    assert held().equals(before)
+        run_on_disk(disk, partial(score_days, days), how, "tasks.storage.lake:write_deltalake")
+    assert read_scored().equals(before)
     assert open_lake("flights").version(PREDICTIONS) == version
     disk.mend()
-    run(disk, partial(score, days))
-    assert held().head(before.height).equals(before)
-    assert held().select(ORDER).equals(asked(AS_OF + days * DAY))
+    run_on_disk(disk, partial(score_days, days))
+    assert read_scored().head(before.height).equals(before)
+    assert read_scored().select(ORDER).equals(rows_to_predict(AS_OF + days * DAY))
 
 
 @pytest.mark.parametrize(
@@ -158,12 +160,12 @@ def test_training_leaves_the_champion_and_registers_once(
     before = open_ledger().entries("flights")
     assert find_version("flights", origin) is None
     with pytest.raises(CannotWrite, match=f"{disk.path}.* {SAID[how]}"):
-        run(disk, work, how, place)
+        run_on_disk(disk, work, how, place)
     assert open_ledger().entries("flights") == before
     assert (find_version("flights", origin) is not None) is registered
     disk.mend()
-    run(disk, work)
-    run(disk, work)
+    run_on_disk(disk, work)
+    run_on_disk(disk, work)
     mine = [e for e in open_ledger().entries("flights") if e.evidence.get("origin") == origin]
     assert [e.version for e in mine] == [find_version("flights", origin)]
     reigning = find_champion(open_ledger().entries("flights"))
@@ -175,7 +177,7 @@ def again(origin: str) -> None:
     """Register the model of the first training under another origin."""
     known = open_model("flights", 1)
     made = shared_training.TrainedFiles(ModelArtifact(known.onnx, known.card, known.golden), 0.0)
-    simulate.simulate_train(use_case(), AS_OF, lambda *_: made, origin=origin)
+    simulate.simulate_train(logistic_use_case(), AS_OF, lambda *_: made, origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -194,17 +196,20 @@ def test_ingest_takes_what_it_can_and_the_rest_later(
         monkeypatch.setenv("MAINSPRING_STATE", str(small.path))
         forget()
         for table in ("weather", "departures", "arrivals", "schedules"):
-            landing.land(table)
+            landing.land_files(table)
         with pytest.raises(CannotWrite, match=f"{small.path}.* {SAID[how]}"):
-            run(small, take, how, "tasks.storage.lake:write_deltalake", commits)
-        seen = landing.versions(use_case())
+            run_on_disk(small, ingest_into_lake, how, "tasks.storage.lake:write_deltalake", commits)
+        seen = landing.ingest_versions(logistic_use_case())
         assert len(seen) == commits - 1
         assert set(seen.values()) <= {0}
         small.mend()
-        run(small, take)
-        run(small, take)
-        assert set(landing.versions(use_case()).values()) == {0}
-        found = {t: landing.rows_of(use_case(), t) for t in landing.versions(use_case())}
+        run_on_disk(small, ingest_into_lake)
+        run_on_disk(small, ingest_into_lake)
+        assert set(landing.ingest_versions(logistic_use_case()).values()) == {0}
+        found = {
+            t: landing.rows_of(logistic_use_case(), t)
+            for t in landing.ingest_versions(logistic_use_case())
+        }
     forget()
     assert found["files"].height == 4
     assert found["files"]["accepted"].sum() == sum(

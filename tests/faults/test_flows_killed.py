@@ -21,10 +21,10 @@ from tests.support.prefect_server import (
     NAME,
     another_version,
     candidate,
-    configure,
-    running,
+    run_servers,
+    write_small_yaml,
 )
-from tests.support.processes import copy, found, points
+from tests.support.processes import copy_state, fault_points, read_state
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1500)]
 PROMOTE = f"from flows.promote import promote; promote({NAME!r}, 2)"
@@ -41,8 +41,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from tasks.promotion.champion_alias import sync_champion_alias
     from tasks.training.pipeline import register_candidate, train_model
 
-    with running(tmp_path_factory.mktemp("server")):
-        case = configure(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
+    with run_servers(tmp_path_factory.mktemp("server")):
+        case = write_small_yaml(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})
         record(
             open_ledger(),
             "promoted",
@@ -58,7 +58,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def run(program: str, state: Path, point: str = "") -> int:
+def run_program(program: str, state: Path, point: str = "") -> int:
     """Run a flow on a copy of ledger and registry; its exit code."""
     shared = {f"MAINSPRING_{name.upper()}": str(getattr(settings(), name)) for name in SHARED}
     own = {"MAINSPRING_STATE": str(state), fault_injection.VARIABLE: point}
@@ -69,7 +69,7 @@ def run(program: str, state: Path, point: str = "") -> int:
 def kept(state: Path) -> tuple[list[str], int | None, int | None]:
     """The ledger's keys, its champion and the alias; this process looks elsewhere afterwards."""
     before = os.environ["MAINSPRING_STATE"]
-    entries, reigning, alias = found(state)
+    entries, reigning, alias = read_state(state)
     assert list_unanswered(entries) == []
     os.environ["MAINSPRING_STATE"] = before
     settings.cache_clear()
@@ -87,15 +87,15 @@ def kept(state: Path) -> tuple[list[str], int | None, int | None]:
 def test_a_flow_that_was_killed_and_runs_again_leaves_what_it_would_have_left(
     template: Path, tmp_path: Path, program: str, effects: tuple[str, ...]
 ) -> None:
-    start = copy(template, tmp_path / "start")
+    start = copy_state(template, tmp_path / "start")
     if program == ROLLBACK:
-        assert run(PROMOTE, start) == 0
-    whole = copy(start, tmp_path / "whole")
-    assert run(program, whole) == 0
+        assert run_program(PROMOTE, start) == 0
+    whole = copy_state(start, tmp_path / "whole")
+    assert run_program(program, whole) == 0
     wanted = kept(whole)
     assert wanted[1] == wanted[2]
-    for number, point in enumerate(points(*effects)):
-        broken = copy(start, tmp_path / str(number))
-        assert run(program, broken, point) == -signal.SIGKILL, point
-        assert run(program, broken) == 0, point
+    for number, point in enumerate(fault_points(*effects)):
+        broken = copy_state(start, tmp_path / str(number))
+        assert run_program(program, broken, point) == -signal.SIGKILL, point
+        assert run_program(program, broken) == 0, point
         assert kept(broken) == wanted, point

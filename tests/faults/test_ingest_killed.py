@@ -15,16 +15,16 @@ from tasks.ingestion.ingest import Intake, commit_rows, validate_files
 from tasks.ingestion.landing import discover_files, read_file_records, record_files
 from tasks.storage.lake import Lake
 from tests.support.fork_server import fork
-from tests.support.landing import AS_OF, land, rows_of, take, versions
+from tests.support.landing import AS_OF, ingest_landed, ingest_versions, land_files, rows_of
 
 
 def land_some() -> None:
     """Two days of weather with wrong winds in each, and one of departures."""
-    for path in land("weather", days=2):
+    for path in land_files("weather", days=2):
         rows = pl.read_csv(path)
         wrong = pl.when(pl.int_range(pl.len()) < 5).then(900.0).otherwise("wind_speed")
         rows.with_columns(wrong.alias("wind_speed")).write_csv(path)
-    land("departures")
+    land_files("departures")
 
 
 def killed_after(commits: int, flights: UseCase) -> int | None:
@@ -50,7 +50,7 @@ def commit_some(commits: int, flights: UseCase, intake: Intake) -> None:
     record_files(flights, intake.verdicts, AS_OF)
 
 
-def state(flights: UseCase) -> dict[str, pl.DataFrame]:
+def ingested_state(flights: UseCase) -> dict[str, pl.DataFrame]:
     tables = ("raw/weather", "raw/departures", "quarantine/weather", "quarantine/departures")
     files = read_file_records(flights).sort("path").drop("modified")
     return {"files": files, **{table: rows_of(flights, table) for table in tables}}
@@ -61,8 +61,8 @@ def test_a_kill_between_commits_changes_nothing_in_the_end(
 ) -> None:
     flights = load_use_case("flights")
     land_some()
-    take(flights)
-    wanted = state(flights)
+    ingest_landed(flights)
+    wanted = ingested_state(flights)
     assert wanted["quarantine/weather"].height == 10
     commits = 5  # quarantine and raw of two tables, and files
     for left in range(commits):
@@ -71,15 +71,15 @@ def test_a_kill_between_commits_changes_nothing_in_the_end(
         settings.cache_clear()
         land_some()
         assert killed_after(left, flights) == -signal.SIGKILL
-        take(flights)
-        found = state(flights)
+        ingest_landed(flights)
+        found = ingested_state(flights)
         assert {name: rows.height for name, rows in found.items()} == {
             name: rows.height for name, rows in wanted.items()
         }
         assert all(found[name].equals(wanted[name]) for name in wanted), f"after {left} commits"
-        before = versions(flights)
-        assert take(flights).verdicts == []
-        assert versions(flights) == before
+        before = ingest_versions(flights)
+        assert ingest_landed(flights).verdicts == []
+        assert ingest_versions(flights) == before
 
 
 def test_a_file_that_lands_after_the_kill_does_not_take_rows_from_those_committed(
@@ -87,11 +87,11 @@ def test_a_file_that_lands_after_the_kill_does_not_take_rows_from_those_committe
 ) -> None:
     """The new file sorts first and brings rows that the killed run has committed already."""
     flights = load_use_case("flights")
-    (path,) = land("departures")
+    (path,) = land_files("departures")
     assert killed_after(2, flights) == -signal.SIGKILL  # its rows are in, its record is not
     rows = pl.read_parquet(path)
     rows.head(100).write_parquet(path.with_name("2013-01-01-late.parquet"))
-    late, first = take(flights).verdicts
+    late, first = ingest_landed(flights).verdicts
     assert (late.accepted, late.quarantined) == (0, 100)
     assert (first.accepted, first.quarantined) == (rows.height, 0)
     assert rows_of(flights, "raw/departures").height == rows.height

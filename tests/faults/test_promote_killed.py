@@ -9,21 +9,35 @@ from configs.schema.promotion import Direct
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_unanswered
 from tasks.promotion.champion_alias import sync_champion_alias
-from tests.support.candidates import NAME, day, record, register, says, step, use_case
-from tests.support.processes import copy, found, points, registered, run
+from tests.support.candidates import (
+    NAME,
+    day,
+    record,
+    record_registered,
+    rollout_use_case,
+    says,
+    step,
+)
+from tests.support.processes import (
+    copy_state,
+    fault_points,
+    read_state,
+    register_empty_versions,
+    run_job,
+)
 
 STEPS = {
-    "direct": use_case(Direct()),
-    "canary": use_case(),
-    "manual": use_case(Direct(), approval="manual"),
+    "direct": rollout_use_case(Direct()),
+    "canary": rollout_use_case(),
+    "manual": rollout_use_case(Direct(), approval="manual"),
 }
 
 
-def prepare() -> None:
+def register_challenger() -> None:
     """Version 1 is champion, and 2 asks to be."""
-    registered(1, 2)
+    register_empty_versions(1, 2)
     record(open_ledger(), "promoted", "decision:1", day(0), 1)
-    register(open_ledger(), 2, day(1))
+    record_registered(open_ledger(), 2, day(1))
     sync_champion_alias(open_ledger(), NAME)
 
 
@@ -33,7 +47,7 @@ def direct() -> None:
     sync_champion_alias(open_ledger(), NAME)
 
 
-def canary() -> None:
+def run_canary() -> None:
     """Three runs of the flow: into the canary, its next stage, and the throne."""
     for at in (1, 8, 15):
         step(open_ledger(), STEPS["canary"], 2, day(at), gate=says("pass"), look=says("pass"))
@@ -61,7 +75,7 @@ def by_hand_of_what_cannot_be_opened() -> None:
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
-    assert run(prepare, folder) == 0
+    assert run_job(register_challenger, folder) == 0
     return folder
 
 
@@ -70,7 +84,7 @@ def _own_state(home: Path) -> None:
     """Settings are this test's own, and are forgotten after it."""
 
 
-def story(entries: list[Entry]) -> list[tuple[str, str]]:
+def entry_keys(entries: list[Entry]) -> list[tuple[str, str]]:
     return [(e.what, e.key) for e in entries]
 
 
@@ -78,29 +92,29 @@ def story(entries: list[Entry]) -> list[tuple[str, str]]:
     ("job", "effects"),
     [
         (direct, ("record the step", "set the alias")),
-        (canary, ("record the step",)),
+        (run_canary, ("record the step",)),
         (manual, ("record the answer",)),
     ],
 )
 def test_killed_anywhere_and_run_again_it_is_as_if_it_had_never_been(
     state: Path, tmp_path: Path, job, effects
 ) -> None:
-    whole = copy(state, tmp_path / "whole")
-    assert run(job, whole) == 0
-    wanted = story(found(whole)[0])
-    for number, point in enumerate(points(*effects)):
-        broken = copy(state, tmp_path / str(number))
-        assert run(job, broken, point) == -signal.SIGKILL, point
-        run(job, broken, point)  # an effect that is done lets it come as far as its next time
-        assert run(job, broken, times=2) == 0
-        entries, reigning, alias = found(broken)
-        assert story(entries) == wanted, point
+    whole = copy_state(state, tmp_path / "whole")
+    assert run_job(job, whole) == 0
+    wanted = entry_keys(read_state(whole)[0])
+    for number, point in enumerate(fault_points(*effects)):
+        broken = copy_state(state, tmp_path / str(number))
+        assert run_job(job, broken, point) == -signal.SIGKILL, point
+        run_job(job, broken, point)  # an effect that is done lets it come as far as its next time
+        assert run_job(job, broken, times=2) == 0
+        entries, reigning, alias = read_state(broken)
+        assert entry_keys(entries) == wanted, point
         assert reigning == alias == 2, point
         assert list_unanswered(entries) == []
 
 
 def test_a_version_without_a_file_is_not_passed_by_hand(state: Path, tmp_path: Path) -> None:
-    broken = copy(state, tmp_path / "broken")
-    before = found(broken)
-    assert run(by_hand_of_what_cannot_be_opened, broken) == 1
-    assert found(broken) == before
+    broken = copy_state(state, tmp_path / "broken")
+    before = read_state(broken)
+    assert run_job(by_hand_of_what_cannot_be_opened, broken) == 1
+    assert read_state(broken) == before

@@ -14,7 +14,7 @@ FILES = {f"{folder}/{file}": b"of payment" for folder, file in (
 )}  # fmt: skip
 
 
-def write(root: Path, files: dict[str, bytes]) -> None:
+def write_payment(root: Path, files: dict[str, bytes]) -> None:
     remove_unfinished(root, "payment")
     require_free_names(root, "payment")
     with write_use_case(root, "payment", files):
@@ -27,18 +27,18 @@ def left(root: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("point", processes.points(*(f"write {path}" for path in FILES)))
+@pytest.mark.parametrize("point", processes.fault_points(*(f"write {path}" for path in FILES)))
 def test_killed_anywhere_it_is_written_at_the_next_try(home, point):
     root = home / "project"
-    assert processes.run(partial(write, root, FILES), home, point) < 0
+    assert processes.run_job(partial(write_payment, root, FILES), home, point) < 0
     other = dict.fromkeys(FILES, b"of another label")
-    write(root, other)
+    write_payment(root, other)
     assert left(root) == other
 
 
 def test_what_was_changed_since_is_kept(home):
     root = home / "project"
-    processes.run(partial(write, root, FILES), home, "after write configs/payment.yaml")
+    processes.run_job(partial(write_payment, root, FILES), home, "after write configs/payment.yaml")
     (root / "configs/payment.yaml").write_text("mine")
     remove_unfinished(root, "payment")
     assert left(root) == {"configs/payment.yaml": b"mine"}

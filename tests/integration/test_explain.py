@@ -64,7 +64,7 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedVersion:
     """A version, and what it is registered from."""
 
     card: ModelCard
@@ -77,16 +77,16 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(use_case: UseCase) -> Trained:
+def trained(use_case: UseCase) -> TrainedVersion:
     """Version 1 and the same file as version 2; the first day is scored before a day of arrivals
     comes late, the last one, in which version 2 rolls out, after it.
     """
-    late = lake_rows.known(use_case, "arrivals", *HELD_BACK)
+    late = lake_rows.read_known_rows(use_case, "arrivals", *HELD_BACK)
     for table in use_case.tables:
-        rows = lake_rows.known(use_case, table, AS_OF - 40 * DAY, AS_OF)
+        rows = lake_rows.read_known_rows(use_case, table, AS_OF - 40 * DAY, AS_OF)
         if table == "arrivals":
             rows = rows.join(late, on=use_case.tables[table].key, how="anti")
-        lake_rows.append(use_case, table, "first", rows)
+        lake_rows.append_rows(use_case, table, "first", rows)
     feast_store.register_features(use_case)
     refresh.refresh_features(use_case, AS_OF)
     versions = raw_tables.read_table_versions(use_case)
@@ -94,24 +94,26 @@ def trained(use_case: UseCase) -> Trained:
     parts = split_training_rows(use_case, frame, AS_OF)
     exported = export_candidate(use_case, fit_candidate(use_case, "forest", parts), parts)
     card = build_model_card(use_case, parts, [exported.fitted], exported, versions)
-    made = Trained(card, exported.onnx, choose_golden_rows(exported, parts))
+    made = TrainedVersion(card, exported.onnx, choose_golden_rows(exported, parts))
     for version in (1, 2):
         assert made.register(f"train:{version}", threshold=version / 5) == version
-    answer(use_case, Route(*FIRST, champion=1))
-    lake_rows.append(use_case, "arrivals", "late", late)
-    lake_rows.land(use_case, AS_OF, AS_OF + DAY)
+    score_and_write(use_case, Route(*FIRST, champion=1))
+    lake_rows.append_rows(use_case, "arrivals", "late", late)
+    lake_rows.land_rows(use_case, AS_OF, AS_OF + DAY)
     refresh.refresh_features(use_case, AS_OF + DAY)
-    answer(use_case, Route(*LAST, champion=1, challenger=2, share=0.5, unit=("carrier", "flight")))
+    score_and_write(
+        use_case, Route(*LAST, champion=1, challenger=2, share=0.5, unit=("carrier", "flight"))
+    )
     return made
 
 
-def answer(use_case: UseCase, cast: Route) -> None:
+def score_and_write(use_case: UseCase, cast: Route) -> None:
     scored = score_route(use_case, cast, AS_OF, "a run")
     for table, rows in ((SHADOWS, scored.shadows), (PREDICTIONS, scored.used)):
         write_prediction_table(use_case, table, rows, (cast.start, cast.end))
 
 
-def told(use_case: UseCase, row: dict[str, Any]) -> Explanation:
+def explain_row(use_case: UseCase, row: dict[str, Any]) -> Explanation:
     return explain_prediction(
         use_case, format_key([row[name] for name in use_case.spine.key]), AS_OF + DAY
     )
@@ -125,7 +127,7 @@ def predicted(use_case: UseCase, window: tuple[datetime, datetime]) -> pl.DataFr
 
 def test_every_input_has_the_times_of_the_row_it_was_read_from(use_case, trained):
     row = predicted(use_case, LAST).row(500, named=True)
-    found = told(use_case, row)
+    found = explain_row(use_case, row)
     assert {each.name for each in found.inputs} == set(use_case.features.inputs)
     for each in found.inputs:
         if each.value is not None:
@@ -144,7 +146,7 @@ def test_every_input_has_the_times_of_the_row_it_was_read_from(use_case, trained
 def test_contributions_add_up_and_the_other_version_stands_beside(use_case, trained):
     rows = predicted(use_case, LAST)
     row = rows.filter(pl.col("arm") == "challenger").row(0, named=True)
-    found = told(use_case, row)
+    found = explain_row(use_case, row)
     total = found.base + sum(each.contribution for each in found.inputs)
     assert total == pytest.approx(row["probability"], abs=1e-9)
     sizes = [abs(each.contribution) for each in found.inputs]
@@ -168,7 +170,7 @@ def test_a_row_that_would_be_answered_otherwise_now_says_so(use_case, trained):
         book.record(Entry("flights", "promoted", f"decision:{version}", at, "test", version))
     notes = []
     for row in rows[::200].iter_rows(named=True):
-        found = told(use_case, row)
+        found = explain_row(use_case, row)
         notes += found.notes
         assert [(o.version, o.arm, o.recorded) for o in found.others] == [(2, "previous", False)]
     assert "rows landed since that were known before" in notes[0]

@@ -17,7 +17,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.features import feast_store, refresh, retrieval
 from tasks.storage.lake import open_lake
-from tests.support.lake_rows import START, land
+from tests.support.lake_rows import START, land_rows
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
 
@@ -42,7 +42,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("MAINSPRING_LAKE", str(place))
         settings.cache_clear()
         use_case = load_use_case("flights")
-        land(use_case, START - 30 * DAY, NOON)
+        land_rows(use_case, START - 30 * DAY, NOON)
         refresh.refresh_features(use_case, NOON)
         settings.cache_clear()
     return place
@@ -72,7 +72,7 @@ def published(
     return use_case
 
 
-def by_hand(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.DataFrame:
+def join_every_pair(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.DataFrame:
     """A view's features for the spine, by joining every pair and picking the latest known."""
     rows = open_lake(use_case.name).scan(f"features/{view}").collect()
     time = pl.col("prediction_time")
@@ -96,7 +96,7 @@ def test_historical_is_the_spine_in_its_order_with_what_was_known(flights: UseCa
     found = retrieval.join_features(flights, spine)
     assert found.select(spine.columns).equals(spine)
     for view in flights.features.views:
-        expected = by_hand(flights, spine, view)
+        expected = join_every_pair(flights, spine, view)
         assert expected.null_count().sum_horizontal().item() < expected.height * expected.width
         assert found.select(expected.columns).equals(expected), view
 

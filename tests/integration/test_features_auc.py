@@ -13,7 +13,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.features import refresh, retrieval
-from tests.support.lake_rows import land
+from tests.support.lake_rows import land_rows
 
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def test_mean_auc_is_as_measured(
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     flights = load_use_case("flights")
     end = YEAR + timedelta(days=31 * last)
-    land(flights, YEAR - timedelta(days=30), end)
+    land_rows(flights, YEAR - timedelta(days=30), end)
     refresh.refresh_features(flights, end)
     found = monthly_auc(flights, retrieval.build_training_set(flights, YEAR, end, end), last)
     assert least <= sum(found) / len(found) < most, found

@@ -33,7 +33,7 @@ DEADLINES = Deadlines.model_validate(
 )
 
 
-def flights(deadlines: Deadlines = DEADLINES) -> UseCase:
+def flights_with_deadlines(deadlines: Deadlines = DEADLINES) -> UseCase:
     return load_use_case("flights").model_copy(update={"deadlines": deadlines})
 
 
@@ -45,8 +45,8 @@ def promotion(at: datetime = START) -> Entry:
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
     """The lake of 28 real days: raw tables, all predictions of them, a window monitored a week."""
     with state(tmp_path_factory.mktemp("state")):
-        case = flights()
-        lake_rows.land(case, START - 20 * DAY, END)
+        case = flights_with_deadlines()
+        lake_rows.land_rows(case, START - 20 * DAY, END)
         predict(case, START, END)
         for week in range(4):
             monitor(case, START + 7 * week * DAY)
@@ -96,7 +96,7 @@ def test_what_comes_again_closes_its_silence_only(month: UseCase) -> None:
 
 def times(case: UseCase) -> dict[str, list[datetime]]:
     """When each was heard of in the month, if ingest runs at :10, score at :20, monitor at 4:30."""
-    raw = [lake_rows.known(case, name, START - DAY, END)[table.known_time]
+    raw = [lake_rows.read_known_rows(case, name, START - DAY, END)[table.known_time]
            for name, table in case.tables.items()]  # fmt: skip
     known = retrieval.build_labels(case, START - 2 * DAY, END, END)[case.label.known_time]
     at = retrieval.build_spine(case, START - DAY, END, END)[case.spine.time]
@@ -153,7 +153,7 @@ def test_who_falls_silent_is_missed_within_a_period_and_welcomed_back(
 def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
     gaps: list[int], hours: int
 ) -> None:
-    case, entries = flights(Deadlines(landed=timedelta(hours=hours))), list[Entry]()
+    case, entries = flights_with_deadlines(Deadlines(landed=timedelta(hours=hours))), list[Entry]()
     moments = [START + timedelta(hours=sum(gaps[:n])) for n in range(len(gaps) + 1)]
     for hour in range(sum(gaps) + 40):
         at = START + timedelta(hours=hour)
@@ -166,23 +166,23 @@ def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
 def test_a_fresh_installation_is_quiet_and_after_the_first_promotion_all_is_due(
     home: Path,
 ) -> None:
-    case = flights()
+    case = flights_with_deadlines()
     assert latest_signs(case, [], START) == {}
     assert latest_signs(case, [promotion(START + DAY)], START) == {}
     assert latest_signs(case, [promotion()], START + DAY) == {"scored": START, "monitored": START}
 
 
 def test_what_has_no_deadline_is_not_watched_and_ends_if_it_was(home: Path) -> None:
-    assert latest_signs(flights(Deadlines()), [promotion()], END) == {}
+    assert latest_signs(flights_with_deadlines(Deadlines()), [promotion()], END) == {}
     entries = [promotion()]
-    watch(flights(), entries, {"scored": START}, END)
-    said = watch(flights(Deadlines()), entries, {}, END + DAY)
+    watch(flights_with_deadlines(), entries, {"scored": START}, END)
+    said = watch(flights_with_deadlines(Deadlines()), entries, {}, END + DAY)
     assert said == ["episode_closed:silence:scored"]
     assert "watched no longer" in entries[-1].evidence["reason"]
 
 
 def test_two_silences_of_one_day_are_two_episodes() -> None:
-    case, entries = flights(), list[Entry]()
+    case, entries = flights_with_deadlines(), list[Entry]()
     for hour, sign in ((7, 0), (8, 8), (15, 8)):
         at = START + timedelta(hours=hour)
         watch(case, entries, {"landed": START + timedelta(hours=sign)}, at)

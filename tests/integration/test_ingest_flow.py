@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.sorting import ArtifactSort
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter
 
@@ -16,19 +14,13 @@ from configs.settings import settings
 from feature_repo.flights.source import FIRST_DAY, write_landing
 from flows.ingest import ingest
 from tasks.storage.lake import open_lake
-from tests.support.landing import versions
+from tests.support.landing import ingest_versions
+from tests.support.prefect_artifacts import read_artifact
 
 pytestmark = pytest.mark.server
 
+
 AS_OF = datetime(2013, 1, 3, tzinfo=UTC)
-
-
-def artifact(key: str) -> str:
-    """What an artifact shows."""
-    asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-    with get_client(sync_client=True) as client:
-        newest = client.read_artifacts(artifact_filter=asked, sort=ArtifactSort.CREATED_DESC)[0]
-    return str(newest.data)
 
 
 def events(name: str, patience: float = 20) -> list[Event]:
@@ -53,10 +45,10 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path,
     assert state.message is not None
     assert "9 files taken" in state.message
     assert "1 refused" in state.message
-    assert "| arrivals | 2 | 0 |" in artifact("flights-landed")
-    assert "weather/2013-01-02.csv: column temperature" in artifact("flights-refused")
+    assert "| arrivals | 2 | 0 |" in read_artifact("flights-landed")
+    assert "weather/2013-01-02.csv: column temperature" in read_artifact("flights-refused")
     docs = next((home / "reports" / "flights" / "data_docs").glob("2013*/index.html"))
-    assert docs.as_uri() in artifact("flights-docs")
+    assert docs.as_uri() in read_artifact("flights-docs")
     refused = {each.payload["file"]: each for each in events("mainspring.refused")}
     event = refused["weather/2013-01-02.csv"]
     assert "column temperature" in event.payload["reason"]
@@ -64,9 +56,9 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path,
     features = [f"features/{view}" for view in flights.features.views]
     built = open_lake("flights").versions(features)
     assert built.keys() == set(features)
-    before = versions(flights)
+    before = ingest_versions(flights)
     assert ingest("flights", as_of=AS_OF).startswith("0 files taken")
-    assert versions(flights) == before
+    assert ingest_versions(flights) == before
     assert open_lake("flights").versions(features) == built
 
 

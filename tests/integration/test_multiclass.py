@@ -18,7 +18,7 @@ from flows.cli.views import explanation
 from tasks.checks.feature_module import check_feature_module
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
-from tasks.models.registry import Model, open_model, with_model_features
+from tasks.models.registry import with_model_features
 from tasks.monitoring import history_chart, window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
 from tasks.promotion import bake
@@ -36,13 +36,28 @@ from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
 from tests.support import model_versions
-from tests.support.model_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.support.decisions import gate_verdicts
+from tests.support.model_versions import (
+    begin_anew,
+    open_flights_version,
+    read_predictions,
+    record_event,
+    register_candidate_versions,
+    trained_on,
+)
+from tests.support.printing import print_plain
 from tests.support.punctuality import CLASSES, arrivals, classes_use_case
 from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
+
+
 END = AS_OF + 7 * DAY
+
+
 WINDOW = (AS_OF, END)
+
+
 BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
 
 
@@ -58,7 +73,7 @@ def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setattr(transforms, "arrivals", arrivals, raising=False)
         split = trained_on(use_case, AS_OF, END + 2 * DAY, 26 * DAY, 24 * DAY)
         for name in ("boosting", "logistic"):
-            register(use_case, name, split, [name], {"raw/arrivals": 0})
+            register_candidate_versions(use_case, name, split, [name], {"raw/arrivals": 0})
         yield split
 
 
@@ -67,17 +82,13 @@ def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     begin_anew(monkeypatch, tmp_path)
 
 
-def model(version: int) -> Model:
-    return open_model("flights", version)
-
-
-def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
+def score_classes(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    model_versions.saved(use_case, when)
-    return held(PREDICTIONS)
+    model_versions.save_scored_window(use_case, when)
+    return read_predictions(PREDICTIONS)
 
 
-def spoil(table: str, version: int) -> None:
+def make_always_early(table: str, version: int) -> None:
     """Let a version be sure that every flight comes early."""
     lake, mine = open_lake("flights"), pl.col("model_version") == version
     sure = pl.lit([0.9, 0.05, 0.05], pl.List(pl.Float64))
@@ -90,7 +101,7 @@ def spoil(table: str, version: int) -> None:
 
 
 def test_a_version_knows_its_classes_and_prices(parts):
-    card = model(2).card
+    card = open_flights_version(2).card
     assert (card.kind, card.classes) == ("multiclass", CLASSES)
     np.testing.assert_allclose(card.threshold, [[0, 1, 1], [1, 0, 1], [5, 3, 0]], atol=1e-3)
     shares = [card.holdout[f"share_{name}"] for name in CLASSES]
@@ -107,13 +118,13 @@ def test_a_version_knows_its_classes_and_prices(parts):
 
 
 def test_its_page_speaks_of_classes(parts):
-    page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
+    page = write_card_page(open_flights_version(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
     assert "predicts one of early, on_time, late: the class of least expected cost" in text
     assert "a wrong class as 1, but early for late as 5, on_time for late as 3" in text
     assert "| recall_late |" in text
     assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text
-    assert "points" in render_card(model(2).card)
+    assert "points" in render_card(open_flights_version(2).card)
 
 
 def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
@@ -135,14 +146,23 @@ def test_the_check_takes_names_and_refuses_others(use_case, monkeypatch):
 
 def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
     """Each holds what it must show against: the shares of the classes, a weaker one, itself."""
-    first = decide_promotion(use_case, model(2), None, parts.holdout, [])
+    first = decide_promotion(use_case, open_flights_version(2), None, parts.holdout, [])
     assert first.verdict == "pass", first.reason
     assert "the shares of the classes" in json.dumps(first.evidence)
-    assert decide_promotion(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
-    better = decide_promotion(use_case, model(2), model(1), parts.holdout, [])
+    assert (
+        decide_promotion(
+            use_case, open_flights_version(2), open_flights_version(2), parts.holdout, []
+        ).verdict
+        == "fail"
+    )
+    better = decide_promotion(
+        use_case, open_flights_version(2), open_flights_version(1), parts.holdout, []
+    )
     assert better.verdict == "pass", better.reason
-    worse = decide_promotion(use_case, model(1), model(2), parts.holdout, [])
-    assert verdicts(worse)["log_loss"] == "fail"
+    worse = decide_promotion(
+        use_case, open_flights_version(1), open_flights_version(2), parts.holdout, []
+    )
+    assert gate_verdicts(worse)["log_loss"] == "fail"
     up, down = (each.evidence["differences"]["log_loss"] for each in (better, worse))
     assert up["improvement"] == -down["improvement"] > 0
 
@@ -152,30 +172,30 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
              "classes": ["early", "late", "on_time"]}  # fmt: skip
     asked = classes_use_case(label=other)
     with pytest.raises(BadConfig, match="but version 2 answers multiclass early, on_time, late"):
-        decide_promotion(asked, model(2), None, parts.holdout, [])
+        decide_promotion(asked, open_flights_version(2), None, parts.holdout, [])
     with pytest.raises(BadConfig, match="make the other question a use case of its own"):
-        with_model_features(asked, model(2))
+        with_model_features(asked, open_flights_version(2))
 
 
 def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    rows = saved(use_case)
+    record_event("promoted", AS_OF - DAY, 2)
+    rows = score_classes(use_case)
     assert rows.columns[5:7] == ["probability", "decision"]
     probability = np.array(rows["probability"].to_list())
     assert probability.sum(axis=1) == pytest.approx(1, abs=1e-6)
-    expected = (probability @ np.array(model(2).card.threshold)).argmin(axis=1)
+    expected = (probability @ np.array(open_flights_version(2).card.threshold)).argmin(axis=1)
     assert rows["decision"].to_list() == [CLASSES[code] for code in expected]
     assert set(rows["decision"]) == set(CLASSES)
     assert rows["decision"].eq("late").mean() > (probability.argmax(axis=1) == 2).mean()
     before = open_lake("flights").version(PREDICTIONS)
-    saved(use_case)
+    score_classes(use_case)
     assert open_lake("flights").version(PREDICTIONS) == before
 
 
 def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
-    tell("promoted", AS_OF - DAY, 2)
+    record_event("promoted", AS_OF - DAY, 2)
     day = (AS_OF, AS_OF + DAY)
-    found = model_versions.answered(use_case, day)
+    found = model_versions.score_window(use_case, day)
     late = found[0].used.filter(decision="late")
     why = contributions.explain_flagged(use_case, found[0])
     assert why.height == 2 * late.height > 0
@@ -183,8 +203,8 @@ def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
 
 
 def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    saved(use_case)
+    record_event("promoted", AS_OF - DAY, 2)
+    score_classes(use_case)
 
     def measured() -> dict[tuple[str, str], float]:
         loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
@@ -199,7 +219,7 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
     assert 0 < good["performance", "recall_late"].value < 1
     drifts = [good["drift", f"score_{name}"].value for name in CLASSES]
     assert max(drifts) < 1
-    spoil(PREDICTIONS, 2)
+    make_always_early(PREDICTIONS, 2)
     bad = measured()
     assert bad["performance", "log_loss_1w"].verdict == "page"
     assert bad["performance", "calibration_gap_1w"].verdict == "page"
@@ -213,11 +233,11 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
 
 @pytest.mark.parametrize(("spoiled", "verdict"), [(False, "pass"), (True, "fail")])
 def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
-    saved(use_case)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
+    score_classes(use_case)
     if spoiled:
-        spoil(PREDICTIONS, 2)
+        make_always_early(PREDICTIONS, 2)
     baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
@@ -229,9 +249,9 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
 
 def test_an_ab_test_counts_what_decisions_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
-    rows = saved(case)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
+    rows = score_classes(case)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
     found = read_arm_costs(case, rolls, END + DAY)
@@ -243,8 +263,8 @@ def test_an_ab_test_counts_what_decisions_cost(use_case):
 
 
 def test_a_prediction_is_explained_by_its_decided_class(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    row = saved(use_case).row(100, named=True)
+    record_event("promoted", AS_OF - DAY, 2)
+    row = score_classes(use_case).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
     assert found.answer.decision == row["decision"]
@@ -253,31 +273,21 @@ def test_a_prediction_is_explained_by_its_decided_class(use_case):
     assert total == pytest.approx(found.answer.value, rel=1e-6)
     assert found.label in CLASSES
     assert not found.notes
-    said = printed(explanation.render_explanation(found))
+    said = print_plain(explanation.render_explanation(found))
     assert f"{row['decision']} (early 0." in said
     assert f"label {found.label}, known" in said
     assert json.dumps(asdict(found), default=str)
 
 
 def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
-    it = model(2)
+    it = open_flights_version(2)
     result = reproduce.RetrainResult(
         threshold=it.card.threshold, inputs=it.card.inputs, rows=it.card.rows
     )
     assert reproduce.RetrainResult.model_validate_json(result.model_dump_json()) == result
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same predictions" in printed(explanation.render_reproduction(same))
-    other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
+    assert "the same predictions" in print_plain(explanation.render_reproduction(same))
+    other = reproduce.compare_reproduction(it, open_flights_version(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3
-
-
-def printed(what) -> str:
-    from io import StringIO
-
-    from rich.console import Console
-
-    console = Console(file=StringIO(), width=200)
-    console.print(what)
-    return console.file.getvalue()

@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(project: Path, *words: str) -> tuple[int, str]:
+def run_in_project(project: Path, *words: str) -> tuple[int, str]:
     env = {**os.environ, "PYTHONPATH": str(project), "MAINSPRING_STATE": str(project / "state")}
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=project, env=env, capture_output=True, text=True,
@@ -78,27 +78,29 @@ def run(project: Path, *words: str) -> tuple[int, str]:
 
 
 def test_what_is_written_is_clean_and_its_own_test_passes(project):
-    code, said = run(project, "flows.cli.app", *NEW)
+    code, said = run_in_project(project, "flows.cli.app", *NEW)
     assert code == 0, said
     made = ("feature_repo/delays", "expectations/delays.py", "tests/use_cases")
-    assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
-    code, said = run(project, "ruff", "format", "--check", *made)
+    assert run_in_project(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    code, said = run_in_project(project, "ruff", "format", "--check", *made)
     assert code == 0, said
-    code, said = run(project, "pytest", "-p", "no:cacheprovider", "tests/use_cases/test_delays.py")
+    code, said = run_in_project(
+        project, "pytest", "-p", "no:cacheprovider", "tests/use_cases/test_delays.py"
+    )
     assert code == 0, said
     assert "score.py:score" in (project / "prefect.yaml").read_text().partition("delays")[2]
-    code, said = run(project, "flows.cli.app", *NEW)
+    code, said = run_in_project(project, "flows.cli.app", *NEW)
     assert code == 1
     assert "never overwritten" in said
 
 
 def test_a_label_of_some_texts_is_one_of_several_classes(project):
-    code, said = run(project, "flows.cli.app", *CLASSES)
+    code, said = run_in_project(project, "flows.cli.app", *CLASSES)
     assert code == 0, said
     written = yaml.safe_load((project / "configs" / "punctuality.yaml").read_text())
     assert written["label"]["classes"] == ["early", "late", "on_time"]
     made = ("feature_repo/punctuality", "expectations/punctuality.py", "tests/use_cases")
-    assert run(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    assert run_in_project(project, "ruff", "check", *made) == (0, "All checks passed!\n")
     test = "tests/use_cases/test_punctuality.py"
-    code, said = run(project, "pytest", "-p", "no:cacheprovider", test)
+    code, said = run_in_project(project, "pytest", "-p", "no:cacheprovider", test)
     assert code == 0, said

@@ -16,7 +16,6 @@ from feature_repo.flights import transforms
 from flows.cli.views import explanation
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
-from tasks.models.registry import Model, open_model
 from tasks.monitoring import history_chart, window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
 from tasks.promotion import bake
@@ -33,13 +32,28 @@ from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
 from tests.support import model_versions
+from tests.support.decisions import gate_verdicts
 from tests.support.delays import delays, delays_use_case
-from tests.support.model_versions import begin_anew, held, register, tell, trained_on, verdicts
+from tests.support.model_versions import (
+    begin_anew,
+    open_flights_version,
+    read_predictions,
+    record_event,
+    register_candidate_versions,
+    trained_on,
+)
+from tests.support.printing import print_plain
 from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
+
+
 END = AS_OF + 7 * DAY
+
+
 WINDOW = (AS_OF, END)
+
+
 BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
 
 
@@ -55,7 +69,7 @@ def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setattr(transforms, "delays", delays, raising=False)
         split = trained_on(use_case, AS_OF, END + 2 * DAY, 20 * DAY, 17 * DAY)
         for name in ("ridge", "boosting"):
-            register(use_case, name, split, [name], {"raw/arrivals": 0})
+            register_candidate_versions(use_case, name, split, [name], {"raw/arrivals": 0})
         yield split
 
 
@@ -64,17 +78,13 @@ def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     begin_anew(monkeypatch, tmp_path)
 
 
-def model(version: int) -> Model:
-    return open_model("flights", version)
-
-
-def saved(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
+def score_delays(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
     """Score a window as the flow does; what is used."""
-    model_versions.saved(use_case, when)
-    return held(PREDICTIONS)
+    model_versions.save_scored_window(use_case, when)
+    return read_predictions(PREDICTIONS)
 
 
-def spoil(table: str, version: int, by: float) -> None:
+def shift_predictions(table: str, version: int, by: float) -> None:
     """Make every answer of a version too large."""
     lake = open_lake("flights")
     off = pl.when(model_version=version).then(by).otherwise(0.0)
@@ -84,7 +94,7 @@ def spoil(table: str, version: int, by: float) -> None:
 
 
 def test_a_version_knows_that_it_answers_minutes(parts):
-    card = model(2).card
+    card = open_flights_version(2).card
     assert (card.kind, card.threshold) == ("regression", None)
     assert card.holdout["r2"] > 0
     assert card.holdout["rmse"] < card.holdout["label_std"] < 80
@@ -98,11 +108,13 @@ def test_a_version_knows_that_it_answers_minutes(parts):
 
 
 def test_its_page_speaks_of_numbers(parts):
-    page = write_card_page(model(2).card, 2, open_ledger().entries("flights"))
+    page = write_card_page(open_flights_version(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
     assert "predicts a number" in text
     assert "a unit too little as 1.5" in text
-    assert "mean size of its contribution, label's unit" in render_card(model(2).card)
+    assert "mean size of its contribution, label's unit" in render_card(
+        open_flights_version(2).card
+    )
     assert "probability" not in text
     assert "| rmse | mae |" in text
 
@@ -111,8 +123,8 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     """Half a minute better in six days of January is no proof; a tenth of the label's standard
     deviation (three and a half minutes) worse would be borne.
     """
-    strict = decide_promotion(use_case, model(2), None, parts.holdout, [])
-    assert verdicts(strict)["rmse"] == "fail"
+    strict = decide_promotion(use_case, open_flights_version(2), None, parts.holdout, [])
+    assert gate_verdicts(strict)["rmse"] == "fail"
     found = strict.evidence["differences"]["rmse"]
     spread = pytest.approx(parts.holdout["delay"].std(ddof=0))
     assert (found["champion"], found["unit"]) == (spread, spread)
@@ -120,30 +132,37 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     assert "the best constant" in json.dumps(strict.evidence)
     gate = use_case.gate.model_copy(update={"rule": "non_inferiority", "margin": 0.1})
     borne = use_case.model_copy(update={"gate": gate})
-    asked = verdicts(decide_promotion(borne, model(2), None, parts.holdout, []))
+    asked = gate_verdicts(decide_promotion(borne, open_flights_version(2), None, parts.holdout, []))
     assert {asked[gate] for gate in ("rmse", "cost", "parity", "golden rows")} == {"pass"}
 
 
 def test_a_model_against_itself_is_refused_and_a_far_worse_one_too(use_case, parts):
-    assert decide_promotion(use_case, model(2), model(2), parts.holdout, []).verdict == "fail"
-    found = decide_promotion(use_case, model(1), model(2), parts.holdout, [])
-    assert verdicts(found)["rmse"] == "fail"
+    assert (
+        decide_promotion(
+            use_case, open_flights_version(2), open_flights_version(2), parts.holdout, []
+        ).verdict
+        == "fail"
+    )
+    found = decide_promotion(
+        use_case, open_flights_version(1), open_flights_version(2), parts.holdout, []
+    )
+    assert gate_verdicts(found)["rmse"] == "fail"
 
 
 def test_predictions_are_numbers_and_the_decision_is_the_number(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    rows = saved(use_case)
+    record_event("promoted", AS_OF - DAY, 2)
+    rows = score_delays(use_case)
     assert rows.columns[5:7] == ["prediction", "decision"]
     assert rows["prediction"].equals(rows["decision"].alias("prediction"))
     assert 5 < rows["prediction"].std() < 60
     before = open_lake("flights").version(PREDICTIONS)
-    saved(use_case)
+    score_delays(use_case)
     assert open_lake("flights").version(PREDICTIONS) == before
 
 
 def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    saved(use_case)
+    record_event("promoted", AS_OF - DAY, 2)
+    score_delays(use_case)
 
     def measured() -> dict[str, float]:
         loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
@@ -153,11 +172,11 @@ def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
 
     good = measured()
     assert good["performance", "mae_1w"].verdict == "ok"
-    spread = model(2).card.holdout["label_std"]
+    spread = open_flights_version(2).card.holdout["label_std"]
     mae = good["performance", "mae_1w"]
     assert mae.threshold == pytest.approx(mae.reference + 0.1 * spread)
     assert good["drift", "score"].value < 1
-    spoil(PREDICTIONS, 2, 60.0)
+    shift_predictions(PREDICTIONS, 2, 60.0)
     bad = measured()
     assert bad["performance", "calibration_gap_1w"].verdict == "page"
     assert bad["performance", "mae_1w"].verdict == "page"
@@ -173,10 +192,10 @@ def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
 
 @pytest.mark.parametrize(("by", "verdict"), [(0.0, "pass"), (60.0, "fail")])
 def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
-    saved(use_case)
-    spoil(PREDICTIONS, 2, by)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
+    score_delays(use_case)
+    shift_predictions(PREDICTIONS, 2, by)
     baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
@@ -189,9 +208,9 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
 
 def test_an_ab_test_counts_what_errors_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
-    rows = saved(case)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
+    rows = score_delays(case)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
     found = read_arm_costs(case, rolls, END + DAY)
@@ -202,8 +221,8 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
 
 
 def test_a_prediction_is_explained_in_minutes(use_case):
-    tell("promoted", AS_OF - DAY, 2)
-    row = saved(use_case).row(100, named=True)
+    record_event("promoted", AS_OF - DAY, 2)
+    row = score_delays(use_case).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
     assert found.answer.value == found.answer.decision == row["prediction"]
@@ -211,26 +230,16 @@ def test_a_prediction_is_explained_in_minutes(use_case):
     assert total == pytest.approx(row["prediction"], rel=1e-6)
     assert isinstance(found.label, float)
     assert not found.notes
-    assert "label's unit" in printed(explanation.render_explanation(found))
+    assert "label's unit" in print_plain(explanation.render_explanation(found))
     assert json.dumps(asdict(found), default=str)
 
 
 def test_the_same_file_is_the_same_answer_to_reproduce(use_case):
-    it = model(2)
+    it = open_flights_version(2)
     result = reproduce.RetrainResult(threshold=None, inputs=it.card.inputs, rows=it.card.rows)
     same = reproduce.compare_reproduction(it, it.onnx, result, "here", ())
     assert same.equal
-    assert "the same predictions" in printed(explanation.render_reproduction(same))
-    other = reproduce.compare_reproduction(it, model(1).onnx, result, "here", ())
+    assert "the same predictions" in print_plain(explanation.render_reproduction(same))
+    other = reproduce.compare_reproduction(it, open_flights_version(1).onnx, result, "here", ())
     assert not other.equal
     assert other.difference > 1e-3
-
-
-def printed(what) -> str:
-    from io import StringIO
-
-    from rich.console import Console
-
-    console = Console(file=StringIO(), width=200)
-    console.print(what)
-    return console.file.getvalue()

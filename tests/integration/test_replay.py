@@ -85,10 +85,10 @@ def fly(steps: Iterable[ReplayStep]) -> None:
         elif step.do == "train":
             train("flights", step.at)
         else:
-            answer()
+            run_requested_flows()
 
 
-def answer() -> None:
+def run_requested_flows() -> None:
     """Run what the automations would, until nothing is asked for."""
     from flows.promote import promote
     from flows.retrain import retrain
@@ -110,29 +110,29 @@ def entries(state: Path) -> list[Entry]:
     return Ledger(f"sqlite:///{state / 'ledger.db'}").entries("flights")
 
 
-def rows(state: Path, table: str) -> pl.DataFrame:
+def read_state_table(state: Path, table: str) -> pl.DataFrame:
     """A table without ids, in an order of its own."""
     found = pl.scan_delta(str(state / "lake" / "flights" / table)).collect()
     plain = found.drop("run_id", strict=False)
     return plain.sort(pl.all())
 
 
-def told(found: Sequence[Entry]) -> list[dict[str, Any]]:
+def without_clocks(found: Sequence[Entry]) -> list[dict[str, Any]]:
     """Entries without ids and clocks."""
     return [
         {"what": e.what, "key": e.key, "at": e.at, "version": e.version,
-         "evidence": plain(e.evidence)}
+         "evidence": plain_evidence(e.evidence)}
         for e in found
     ]  # fmt: skip
 
 
-def plain(value: Any) -> Any:
+def plain_evidence(value: Any) -> Any:
     """Evidence without what is measured by the clock or names a run."""
     if isinstance(value, dict):
         if value.get("gate") in ("p99 latency of one row", "throughput", "peak memory"):
             return value["verdict"]
-        return {n: plain(v) for n, v in value.items() if n not in ("footprint", "run")}
-    return [plain(each) for each in value] if isinstance(value, list) else value
+        return {n: plain_evidence(v) for n, v in value.items() if n not in ("footprint", "run")}
+    return [plain_evidence(each) for each in value] if isinstance(value, list) else value
 
 
 def test_everything_happened(replayed: Path) -> None:
@@ -143,27 +143,27 @@ def test_everything_happened(replayed: Path) -> None:
 @pytest.mark.server
 def test_a_week_of_a_replay_is_a_week_of_production(one_week: Path, replayed: Path) -> None:
     """The short form of the two below: what the ledger of the whole replay begins with."""
-    decided = told(entries(one_week))
+    decided = without_clocks(entries(one_week))
     assert {"candidate_registered", "promoted"} <= {entry["what"] for entry in decided}
-    assert decided == told(entries(replayed))[: len(decided)]
+    assert decided == without_clocks(entries(replayed))[: len(decided)]
     done = {"predictions": pl.col("prediction_time") < WEEK, "monitoring": pl.col("as_of") <= WEEK}
     for table, inside in done.items():
-        week = rows(replayed, table).filter(inside)
+        week = read_state_table(replayed, table).filter(inside)
         assert week.height > 0
-        assert rows(one_week, table).equals(week)
+        assert read_state_table(one_week, table).equals(week)
 
 
 @pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize("table", TABLES)
 def test_a_replay_writes_what_production_writes(flown: Path, replayed: Path, table: str) -> None:
-    assert rows(replayed, table).equals(rows(flown, table))
+    assert read_state_table(replayed, table).equals(read_state_table(flown, table))
 
 
 @pytest.mark.slow
 @pytest.mark.server
 def test_a_replay_decides_what_production_decides(flown: Path, replayed: Path) -> None:
-    assert told(entries(replayed)) == told(entries(flown))
+    assert without_clocks(entries(replayed)) == without_clocks(entries(flown))
 
 
 def killed(replay: Replay, name: str, points: Sequence[str]) -> Path:
@@ -183,8 +183,8 @@ def killed(replay: Replay, name: str, points: Sequence[str]) -> Path:
 def test_a_replay_that_was_killed_comes_to_the_same_end(replay: Replay, replayed: Path) -> None:
     state = killed(replay, "killed", ["after ask for a step", "before record the step"])
     for table in TABLES:
-        assert rows(state, table).equals(rows(replayed, table))
-    assert told(entries(state)) == told(entries(replayed))
+        assert read_state_table(state, table).equals(read_state_table(replayed, table))
+    assert without_clocks(entries(state)) == without_clocks(entries(replayed))
 
 
 @pytest.mark.slow
@@ -200,8 +200,8 @@ def test_nothing_that_became_known_later_is_seen(
         use_state(patch, found.plan.environment(found.folder, place / "state"))
         run_policy(place)
     for table in TABLES:
-        assert rows(place / "state", table).equals(rows(replayed, table))
-    assert told(entries(place / "state")) == told(entries(replayed))
+        assert read_state_table(place / "state", table).equals(read_state_table(replayed, table))
+    assert without_clocks(entries(place / "state")) == without_clocks(entries(replayed))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from feature_repo.visits.source import write_csv
 from flows.cli.replay import run_replay
 from tasks.features import refresh
 from tasks.replay.run import prepare_replay
-from tests.support.landing import take
+from tests.support.landing import ingest_landed
 
 START = datetime(1977, 7, 1, tzinfo=UTC)
 LANDED = datetime(1981, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ LANDED = datetime(1981, 1, 1, tzinfo=UTC)
 def test_policies_are_compared_on_numbers_of_a_number(home: Path) -> None:
     visits = load_use_case("visits")
     write_csv(Path(settings().landing) / "visits" / "enrolments" / "all.csv")
-    take(visits, LANDED)
+    ingest_landed(visits, LANDED)
     refresh.refresh_features(visits, LANDED)
     policies = load_policies(["never", "monthly"])
     replay = prepare_replay(visits, START, START + timedelta(days=56), policies)

@@ -40,7 +40,7 @@ def workers(production: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clust
         yield found
 
 
-def replay(*names: str) -> Replay:
+def start_replay(*names: str) -> Replay:
     """The same policy under several names, ready to be played."""
     policies = [RetrainingPolicy(**{**dict(POLICY), "name": name}) for name in names]
     found = prepare_replay(load_use_case("flights"), START, END, policies)
@@ -48,13 +48,13 @@ def replay(*names: str) -> Replay:
     return found
 
 
-def scored(found: Replay, policy: str) -> pl.DataFrame:
+def read_policy_predictions(found: Replay, policy: str) -> pl.DataFrame:
     table = found.place_of(policy) / "state" / "lake" / "flights" / "predictions"
     return pl.scan_delta(str(table)).collect().drop("run_id").sort(pl.all())
 
 
 def test_what_a_dead_worker_played_is_played_on_by_the_other(workers: Cluster) -> None:
-    found, told = replay("one", "other"), dict[str, int]()
+    found, told = start_replay("one", "other"), dict[str, int]()
 
     def tell(policy: str, done: int, steps: int) -> None:
         assert told.get(policy, 0) < done <= steps
@@ -64,14 +64,14 @@ def test_what_a_dead_worker_played_is_played_on_by_the_other(workers: Cluster) -
 
     run_policies(found, 1, tell)
     assert told == {name: len(job.steps) for name, job in found.jobs.items()}
-    assert scored(found, "one").height > 3000
-    assert scored(found, "one").equals(scored(found, "other"))
+    assert read_policy_predictions(found, "one").height > 3000
+    assert read_policy_predictions(found, "one").equals(read_policy_predictions(found, "other"))
     workers.processes[0].kill()
     run_policies(found, 1, tell=lambda *_: None)  # there is nothing left to ask a worker for
 
 
 def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
-    found = replay("left")
+    found = start_replay("left")
     place, steps = found.place_of("left"), len(found.jobs["left"].steps)
     with _workers() as runner:
         future = runner.client.submit(run_policy_process, place, found.plan, found.folder)
@@ -82,7 +82,7 @@ def test_what_nobody_waits_for_ends_with_its_step(workers: Cluster) -> None:
 
 
 def test_a_folder_that_a_worker_does_not_reach_is_named(production: Path) -> None:
-    found = replay("elsewhere")
+    found = start_replay("elsewhere")
     wrong = run_policy_process(production / "elsewhere", found.plan, found.folder)
     assert isinstance(wrong, BadConfig)
     assert "MAINSPRING_STATE" in str(wrong)

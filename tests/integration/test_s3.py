@@ -23,7 +23,7 @@ from tasks.storage import files
 from tasks.storage.lake import Lake, open_lake
 from tests.support.day_rows import NEW_YEAR, WEEK, days
 from tests.support.fork_server import fork
-from tests.support.landing import real_files, rows_of, take
+from tests.support.landing import ingest_landed, real_files, rows_of
 from tests.support.s3 import S3
 from tests.support.state import forget
 
@@ -165,7 +165,7 @@ def test_csv_and_parquet_are_taken_once_from_a_bucket(bucket):
         files.upload_folder(real_files() / table, f"{settings().landing}/flights/{table}", "*-02.*")
     found = landing.discover_files(flights)
     assert {file.path.rpartition(".")[2] for file in found} == {"csv", "parquet"}
-    first = take(flights)
+    first = ingest_landed(flights)
     assert [verdict.status for verdict in first.verdicts] == ["accepted"] * len(found)
     rows = {table: rows_of(flights, f"raw/{table}") for table in ("weather", "departures")}
     assert {table: frame.height for table, frame in rows.items()} == {
@@ -175,7 +175,7 @@ def test_csv_and_parquet_are_taken_once_from_a_bucket(bucket):
     assert b"<html" in files.read_file(first.docs)
     again = f"{settings().landing}/flights/weather/again.csv"
     files.write_file(again, files.read_file(f"{settings().landing}/flights/{found[-1].path}"))
-    assert [verdict.status for verdict in take(flights).verdicts] == ["duplicate"]
+    assert [verdict.status for verdict in ingest_landed(flights).verdicts] == ["duplicate"]
     assert rows_of(flights, "raw/weather").equals(rows["weather"])
 
 

@@ -22,7 +22,7 @@ from tasks.orchestration import parallel
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.storage import files
 from tasks.storage.lake import open_lake
-from tests.support.canary import AS_OF, DAY, prepare, use_case
+from tests.support.canary import AS_OF, DAY, canary_use_case, prepare_canary
 from tests.support.dask import cluster
 from tests.support.processes import die
 from tests.support.s3 import S3
@@ -45,12 +45,12 @@ if __name__ == "__main__":
 def whole(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, pl.DataFrame]]:
     """The tables of a window that the flow scored in one piece, on this machine."""
     folder = tmp_path_factory.mktemp("state")
-    content = use_case().model_dump(mode="json", by_alias=True)
+    content = canary_use_case().model_dump(mode="json", by_alias=True)
     (folder / "flights.yaml").write_text(yaml.safe_dump(content))
     with state(folder, {"MAINSPRING_USE_CASES": str(folder)}):
-        prepare(use_case())
+        prepare_canary(canary_use_case())
         flow.score("flights", **WINDOW)
-        yield {table: held(table) for table in (PREDICTIONS, SHADOWS)}
+        yield {table: read_without_run(table) for table in (PREDICTIONS, SHADOWS)}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def nothing_scored(whole: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
 
 
-def held(table: str) -> pl.DataFrame:
+def read_without_run(table: str) -> pl.DataFrame:
     rows = open_lake("flights").scan(table).collect().drop("run_id")
     return rows.sort("prediction_time", "carrier", "flight", "origin", "model_version")
 
@@ -75,7 +75,7 @@ def by(patch: pytest.MonkeyPatch, place: str) -> None:
 def check(whole: dict[str, pl.DataFrame]) -> None:
     assert whole[PREDICTIONS].height > 500
     for table, rows in whole.items():
-        assert held(table).equals(rows), table
+        assert read_without_run(table).equals(rows), table
     assert open_lake("flights").versions([*whole]) == dict.fromkeys(whole, 0)
     assert aside() == []
 
@@ -118,7 +118,7 @@ def test_on_s3_the_tables_are_the_same_too(
 ) -> None:
     places = s3_server.variables | s3_server.places(s3_server.bucket())
     with state(tmp_path, places | {"MAINSPRING_PARTITION_ROWS": "1"}) as patch:
-        prepare(use_case())
+        prepare_canary(canary_use_case())
         by(patch, "dask")
         flow.score("flights", **WINDOW)
         assert open_lake("flights").root.startswith("s3://")

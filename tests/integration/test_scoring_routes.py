@@ -27,7 +27,12 @@ from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 from tests.support import model_versions
-from tests.support.model_versions import begin_anew, register, tell, trained_on
+from tests.support.model_versions import (
+    begin_anew,
+    record_event,
+    register_candidate_versions,
+    trained_on,
+)
 from tests.support.processes import answer_or_die
 from tests.support.state import state
 
@@ -57,8 +62,8 @@ def registered(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> I
     """The flights of January in the lake, and three versions: 1 logistic, 2 and 3 boosting."""
     with state(tmp_path_factory.mktemp("state")):
         parts = trained_on(use_case, AS_OF, AS_OF + 4 * DAY, 40 * DAY, 21 * DAY)
-        register(use_case, "logistic", parts, [1])
-        register(use_case, "boosting", parts, [2, 3])
+        register_candidate_versions(use_case, "logistic", parts, [1])
+        register_candidate_versions(use_case, "boosting", parts, [2, 3])
         yield
 
 
@@ -67,40 +72,44 @@ def fresh(registered: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     begin_anew(monkeypatch, tmp_path)
 
 
-def canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
-    tell("rollout_started", at, version, **plan_rollout(use_case, 1))
+def start_canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
+    record_event("rollout_started", at, version, **plan_rollout(use_case, 1))
 
 
-def scored(use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1") -> list[ScoredRoute]:
-    return model_versions.answered(use_case, window, run)
+def score_routes(
+    use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1"
+) -> list[ScoredRoute]:
+    return model_versions.score_window(use_case, window, run)
 
 
-def saved(use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1") -> list[ScoredRoute]:
-    return model_versions.saved(use_case, window, run)
+def save_window(
+    use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1"
+) -> list[ScoredRoute]:
+    return model_versions.save_scored_window(use_case, window, run)
 
 
-def held(table: str) -> pl.DataFrame:
-    return model_versions.held(table, *UNIT, "model_version")
+def read_ordered(table: str) -> pl.DataFrame:
+    return model_versions.read_predictions(table, *UNIT, "model_version")
 
 
-def versions() -> dict[str, int]:
+def prediction_table_versions() -> dict[str, int]:
     return open_lake("flights").versions([PREDICTIONS, SHADOWS])
 
 
 def test_without_a_roll_out_nothing_is_in_shadow(use_case):
-    tell("promoted", AS_OF - DAY, 1)
-    (found,) = saved(use_case)
+    record_event("promoted", AS_OF - DAY, 1)
+    (found,) = save_window(use_case)
     assert found.used["arm"].unique().to_list() == ["champion"]
     assert found.shadows.is_empty()
-    assert versions() == {PREDICTIONS: 0}
+    assert prediction_table_versions() == {PREDICTIONS: 0}
 
 
 def test_a_canary_answers_its_arm_and_shadows_the_rest(use_case):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case)
-    (found,) = saved(use_case)
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case)
+    (found,) = save_window(use_case)
     assert (set(found.models), list(found.features)) == ({1, 2}, ["delay_v1"])
-    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     assert used.height == shadows.height > 1000
     mine = assign_arms(used.select(UNIT), rollout_salt("flights", 2), 0.3) == CHALLENGER
     assert ((used["model_version"] == 2) == mine).all()
@@ -117,24 +126,24 @@ def test_a_canary_answers_its_arm_and_shadows_the_rest(use_case):
 
 
 def test_a_cast_that_changes_in_the_window_and_a_past_window_scored_again(use_case):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case, at=AS_OF + DAY / 2)
-    saved(use_case)
-    before, at = held(PREDICTIONS), versions()
-    tell("promoted", WINDOW[1], 2, bake_until=(WINDOW[1] + 7 * DAY).isoformat())
-    saved(use_case, run="run 2")
-    assert held(PREDICTIONS).equals(before)
-    assert versions() == at
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case, at=AS_OF + DAY / 2)
+    save_window(use_case)
+    before, at = read_ordered(PREDICTIONS), prediction_table_versions()
+    record_event("promoted", WINDOW[1], 2, bake_until=(WINDOW[1] + 7 * DAY).isoformat())
+    save_window(use_case, run="run 2")
+    assert read_ordered(PREDICTIONS).equals(before)
+    assert prediction_table_versions() == at
     early = before.filter(pl.col("prediction_time") < AS_OF + DAY / 2)
     assert early["model_version"].unique().to_list() == [1]
-    assert held(SHADOWS)["prediction_time"].min() >= AS_OF + DAY / 2
+    assert read_ordered(SHADOWS)["prediction_time"].min() >= AS_OF + DAY / 2
 
 
 def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + DAY).isoformat())
-    saved(use_case)
-    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + DAY).isoformat())
+    save_window(use_case)
+    used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     assert used["model_version"].unique().to_list() == [2]
     assert dict(shadows.select("arm", "model_version").unique().iter_rows()) == {"previous": 1}
     baking = used.filter(pl.col("prediction_time") < AS_OF + DAY)
@@ -153,36 +162,36 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
 
 
 def test_a_bake_and_a_roll_out_at_once(use_case):
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    tell("rollout_started", AS_OF, 3, **plan_rollout(use_case, 2))
-    saved(use_case)
-    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
+    record_event("rollout_started", AS_OF, 3, **plan_rollout(use_case, 2))
+    save_window(use_case)
+    used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     counts = dict(shadows.group_by("model_version").len().iter_rows())
     mine = used.filter(pl.col("model_version") == 3).height
     assert counts == {1: used.height, 2: mine, 3: used.height - mine}
 
 
 def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_case):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case)
-    found = scored(use_case)
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case)
+    found = score_routes(use_case)
     write_prediction_table(use_case, SHADOWS, pl.concat(each.shadows for each in found), WINDOW)
     assert not open_lake("flights").exists(PREDICTIONS)
-    saved(use_case, run="run 2")
-    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
-    assert held(SHADOWS)["run_id"].unique().to_list() == ["run 1"]
-    assert held(PREDICTIONS).height == held(SHADOWS).height
+    save_window(use_case, run="run 2")
+    assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    assert read_ordered(SHADOWS)["run_id"].unique().to_list() == ["run 1"]
+    assert read_ordered(PREDICTIONS).height == read_ordered(SHADOWS).height
 
 
 def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case):
-    tell("promoted", AS_OF - 9 * DAY, 1)
-    tell("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    tell("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
-    (found,) = saved(use_case)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
+    record_event("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
+    (found,) = save_window(use_case)
     assert list(found.failed) == [9]
     assert isinstance(found.failed[9], BadModel)
-    used, shadows = held(PREDICTIONS), held(SHADOWS)
+    used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     assert (used["arm"].unique().to_list(), used["model_version"].unique().to_list()) == (
         ["champion"],
         [2],
@@ -192,14 +201,14 @@ def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case)
 
 
 def test_a_champion_that_does_not_open_stops_it(use_case):
-    tell("promoted", AS_OF - DAY, 9)
+    record_event("promoted", AS_OF - DAY, 9)
     with pytest.raises(BadModel, match="no version 9"):
-        scored(use_case)
+        score_routes(use_case)
 
 
 def test_nothing_to_predict_is_no_answer(use_case):
-    tell("promoted", AS_OF - DAY, 1)
-    found = scored(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
+    record_event("promoted", AS_OF - DAY, 1)
+    found = score_routes(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
     assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
 
 
@@ -226,32 +235,38 @@ def in_partitions(
 
 
 def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case, at=AS_OF + DAY / 2)
-    saved(use_case)
-    one, at = (held(PREDICTIONS), held(SHADOWS)), versions()
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case, at=AS_OF + DAY / 2)
+    save_window(use_case)
+    one, at = (read_ordered(PREDICTIONS), read_ordered(SHADOWS)), prediction_table_versions()
     assert in_partitions(use_case, monkeypatch, 10**6) == 2  # the cast changes in the window
     assert in_partitions(use_case, monkeypatch, 200) > 8
-    assert versions() == at
+    assert prediction_table_versions() == at
     for table in (PREDICTIONS, SHADOWS):
         shutil.rmtree(open_lake("flights").uri(table))
     in_partitions(use_case, monkeypatch, 200)
-    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
-    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    assert (read_ordered(PREDICTIONS).equals(one[0]), read_ordered(SHADOWS).equals(one[1])) == (
+        True,
+        True,
+    )
+    assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
 
 
 def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monkeypatch, tmp_path):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case, at=AS_OF + DAY / 2)
-    saved(use_case)
-    one = (held(PREDICTIONS), held(SHADOWS))
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case, at=AS_OF + DAY / 2)
+    save_window(use_case)
+    one = (read_ordered(PREDICTIONS), read_ordered(SHADOWS))
     for table in (PREDICTIONS, SHADOWS):
         shutil.rmtree(open_lake("flights").uri(table))
     monkeypatch.setenv("MAINSPRING_ENGINE", "dask")
     monkeypatch.setenv("MAINSPRING_DASK_WORKERS", "2")
     cut_into = in_partitions(use_case, monkeypatch, 500, answer_or_die, diary=tmp_path / "diary")
-    assert (held(PREDICTIONS).equals(one[0]), held(SHADOWS).equals(one[1])) == (True, True)
-    assert versions() == {PREDICTIONS: 0, SHADOWS: 0}
+    assert (read_ordered(PREDICTIONS).equals(one[0]), read_ordered(SHADOWS).equals(one[1])) == (
+        True,
+        True,
+    )
+    assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
     begun = (tmp_path / "diary").read_text().splitlines()
     assert cut_into > 6
     assert len({line.split()[1] for line in begun}) >= 2  # so many workers
@@ -260,7 +275,7 @@ def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monk
 
 
 def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
-    tell("promoted", AS_OF - 9 * DAY, 1)
+    record_event("promoted", AS_OF - 9 * DAY, 1)
     (cast,) = routes_in(use_case, (AS_OF, AS_OF + 3 * DAY))
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
     settings.cache_clear()
@@ -274,9 +289,9 @@ def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_ca
 
 
 def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch):
-    tell("promoted", AS_OF - DAY, 1)
-    canary(use_case)
-    saved(use_case)
+    record_event("promoted", AS_OF - DAY, 1)
+    start_canary(use_case)
+    save_window(use_case)
 
     def numbers():
         settings.cache_clear()
@@ -288,4 +303,4 @@ def test_a_monitored_window_in_parts_has_the_same_numbers(use_case, monkeypatch)
     more, again = numbers()
     assert (parts, more > 5) == (1, True)
     assert again == whole
-    assert {n.rows for n in whole if n.kind == "drift"} == {held(PREDICTIONS).height}
+    assert {n.rows for n in whole if n.kind == "drift"} == {read_ordered(PREDICTIONS).height}

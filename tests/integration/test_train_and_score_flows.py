@@ -37,7 +37,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     (folder / "flights.yaml").write_text(yaml.safe_dump(flights))
     with lies_in(folder, {"MAINSPRING_USE_CASES": str(folder)}):
         use_case = load_use_case("flights")
-        lake_rows.land(use_case, AS_OF - timedelta(days=40), AS_OF + timedelta(days=3))
+        lake_rows.land_rows(use_case, AS_OF - timedelta(days=40), AS_OF + timedelta(days=3))
         feast_store.register_features(use_case)
         refresh.refresh_features(use_case, AS_OF + timedelta(days=3))
         yield folder
@@ -52,7 +52,7 @@ def version(state: Path) -> int:
     return registered
 
 
-def held() -> pl.DataFrame:
+def read_flights_predictions() -> pl.DataFrame:
     return open_lake("flights").scan("predictions").collect()
 
 
@@ -88,12 +88,12 @@ def test_training_again_is_the_same_version(version):
 def test_scoring_twice_changes_no_row_and_no_version(version):
     as_of = AS_OF + timedelta(days=2)
     rows = score("flights", as_of, "2d")
-    first, at = held(), open_lake("flights").version("predictions")
+    first, at = read_flights_predictions(), open_lake("flights").version("predictions")
     assert 1000 < rows == first.height
     assert first["prediction_time"].is_between(AS_OF, as_of, closed="left").all()
     assert score("flights", as_of, "2d") == rows
     assert open_lake("flights").version("predictions") == at
-    assert held().equals(first)
+    assert read_flights_predictions().equals(first)
     assert open_lake("flights").version("contributions") == 0
     why = open_lake("flights").scan("contributions").collect()
     assert why.height == 3 * first["decision"].sum() > 0
@@ -109,7 +109,7 @@ def test_the_versions_page_is_a_file_and_lies_with_its_run(version):
 
 def test_a_window_before_the_promotion_is_scored_from_it_on(version):
     score("flights", AS_OF + timedelta(days=1), "7d")
-    assert held()["prediction_time"].min() >= AS_OF
+    assert read_flights_predictions()["prediction_time"].min() >= AS_OF
 
 
 def test_a_model_with_another_digest_does_not_score(version):

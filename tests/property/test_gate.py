@@ -28,7 +28,7 @@ metrics = st.sampled_from(METRICS["binary"])
 rules = st.sampled_from(["superiority", "non_inferiority"])
 
 
-def case(metric: str, rule: str) -> UseCase:
+def binary_gate_case(metric: str, rule: str) -> UseCase:
     gate = Gate(metric=metric, rule=rule, margin=0.02, min_rows=500, resamples=1000)
     cost = Cost(false_positive=1, false_negative=3, true_positive=0.5)
     evaluation = Evaluation(cost=cost, slices=(Slice(column="origin"),), slice_min_rows=100)
@@ -36,7 +36,7 @@ def case(metric: str, rule: str) -> UseCase:
 
 
 @cache
-def rows() -> pl.DataFrame:
+def late_rows() -> pl.DataFrame:
     random = np.random.default_rng(0)
     return pl.DataFrame(
         {
@@ -50,21 +50,21 @@ def rows() -> pl.DataFrame:
 def scores(seed: int, knows: float) -> np.ndarray:
     """Probabilities with ties, that know so much of the label."""
     random = np.random.default_rng(seed)
-    late = rows()["late"].to_numpy()
+    late = late_rows()["late"].to_numpy()
     return np.round(np.clip(0.3 + knows * (late - 0.3) + random.normal(0, 0.15, ROWS), 0, 1), 2)
 
 
-def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
+def judge_scores(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
     answers = (Predictions(p, p >= THRESHOLD) for p in (new, old))
-    return judge_predictions(case(metric, rule), rows(), *answers)
+    return judge_predictions(binary_gate_case(metric, rule), late_rows(), *answers)
 
 
 def swapped(score: np.ndarray, seed: int, times: int) -> np.ndarray:
     """Answers exchanged between a late flight and a punctual one of the same day and origin, where
     the late one had the higher answer.
     """
-    random, late = np.random.default_rng(seed), rows()["late"].to_numpy() == 1
-    group = np.arange(ROWS) % DAYS + DAYS * (rows()["origin"] == "EWR").to_numpy()
+    random, late = np.random.default_rng(seed), late_rows()["late"].to_numpy() == 1
+    group = np.arange(ROWS) % DAYS + DAYS * (late_rows()["origin"] == "EWR").to_numpy()
     worse = score.copy()
     for _ in range(times):
         a, b = random.integers(0, ROWS, 2)
@@ -79,7 +79,7 @@ def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, ru
     new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
     worse = swapped(new, other, times)
     assume(not np.array_equal(new, worse))
-    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    before, after = judge_scores(metric, rule, new, old), judge_scores(metric, rule, worse, old)
     assert after.verdict == "fail" or before.verdict == "pass"
     assert_no_subject_rose(before, after, {*before.evidence["differences"]})
 
@@ -90,10 +90,10 @@ def test_answers_farther_from_the_truth_never_lift_metric_cost_or_slice(
     seed, other, metric, rule, knows, by, share
 ):
     new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
-    random, late = np.random.default_rng(other), rows()["late"].to_numpy() == 1
+    random, late = np.random.default_rng(other), late_rows()["late"].to_numpy() == 1
     shift = by * random.random(ROWS) * (random.random(ROWS) < share)
     worse = np.clip(np.where(late, new - shift, new + shift), 0, 1)
-    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    before, after = judge_scores(metric, rule, new, old), judge_scores(metric, rule, worse, old)
     subjects = {*before.evidence["differences"]} - {"calibration"}
     assert_no_subject_rose(before, after, subjects)
     for gate in (metric, "cost", "slices"):

@@ -13,20 +13,34 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.promotion.gate import Decision, judge_harm, judge_predictions
+from tests.support.decisions import gate_verdicts
 from tests.support.punctuality import CLASSES, classes_use_case
 
 ROWS, DAYS = 900, 9
+
+
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+
+
 EQUAL = {"wrong": 1}  # what is decided is then the likeliest class
 
+
 seeds = st.integers(0, 10_000)
+
+
 metrics = st.sampled_from(METRICS["multiclass"])
+
+
 rules = st.sampled_from(["superiority", "non_inferiority"])
+
+
 orders = st.permutations(range(3))
 
 
 @cache
-def case(metric: str, rule: str, classes: tuple[str, ...] = CLASSES, dear: bool = False) -> UseCase:
+def multiclass_gate_case(
+    metric: str, rule: str, classes: tuple[str, ...] = CLASSES, dear: bool = False
+) -> UseCase:
     gate = {"metric": metric, "rule": rule, "margin": 0.05, "min_rows": 500, "resamples": 1000}
     cost = {"wrong": 1, "exceptions": {"late": {"early": 4, "on_time": 2}}} if dear else EQUAL
     label = {"function": "arrivals", "column": "arrival", "kind": "multiclass",
@@ -36,7 +50,7 @@ def case(metric: str, rule: str, classes: tuple[str, ...] = CLASSES, dear: bool 
 
 
 @cache
-def rows() -> pl.DataFrame:
+def arrival_rows() -> pl.DataFrame:
     random = np.random.default_rng(0)
     return pl.DataFrame(
         {
@@ -47,21 +61,23 @@ def rows() -> pl.DataFrame:
     )
 
 
-def values(seed: int, knows: float) -> np.ndarray:
+def draw_class_probabilities(seed: int, knows: float) -> np.ndarray:
     """Probabilities, the more of the truth the more it `knows`."""
-    truth = np.eye(3)[rows()["arrival"].to_numpy()]
+    truth = np.eye(3)[arrival_rows()["arrival"].to_numpy()]
     return np.random.default_rng(seed).dirichlet([1, 1, 1], ROWS) * (1 - knows) + truth * knows
 
 
-def answers(use_case: UseCase, value: np.ndarray) -> Predictions:
+def decide_classes(use_case: UseCase, value: np.ndarray) -> Predictions:
     kind = problem_type_of(use_case)
     return Predictions(
         value, kind.decide(value, kind.choose_threshold([], [], use_case.evaluation.cost))
     )
 
 
-def decided(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decision:
-    return judge_predictions(use_case, rows(), answers(use_case, new), answers(use_case, old))
+def judge_classes(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decision:
+    return judge_predictions(
+        use_case, arrival_rows(), decide_classes(use_case, new), decide_classes(use_case, old)
+    )
 
 
 @settings(max_examples=40)
@@ -70,41 +86,41 @@ def test_less_probability_for_the_truth_never_lifts_metric_cost_or_slice(
     seed, other, metric, rule, knows, share
 ):
     """What the truth loses goes to the others as they share the rest, so no decision gets right."""
-    use_case, old, new = case(metric, rule), values(seed + 1, 0.2), values(seed, knows)
-    random, truth = np.random.default_rng(other), rows()["arrival"].to_numpy()
+    use_case, old, new = (
+        multiclass_gate_case(metric, rule),
+        draw_class_probabilities(seed + 1, 0.2),
+        draw_class_probabilities(seed, knows),
+    )
+    random, truth = np.random.default_rng(other), arrival_rows()["arrival"].to_numpy()
     taken = random.random(ROWS) * (random.random(ROWS) < share)
     of_truth = np.eye(3)[truth] * new
     kept = of_truth * (1 - taken[:, None])
     rest = new - of_truth
     freed = (of_truth - kept).sum(axis=1, keepdims=True)
     worse = kept + rest * (1 + freed / rest.sum(axis=1, keepdims=True))
-    before, after = decided(use_case, new, old), decided(use_case, worse, old)
+    before, after = judge_classes(use_case, new, old), judge_classes(use_case, worse, old)
     for subject in {*before.evidence["differences"]} - {"calibration"}:
         was, now = (each.evidence["differences"][subject] for each in (before, after))
         for number in ("improvement", "low", "high"):
             assert now[number] <= was[number] + 1e-9, (subject, number)
     for gate in (metric, "cost", "slices"):
-        assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
+        assert gate_verdicts(after)[gate] == "fail" or gate_verdicts(before)[gate] == "pass"
 
 
 @settings(max_examples=30)
 @given(seeds, metrics, rules, st.floats(0, 0.5), orders)
 def test_classes_in_another_order_are_decided_alike(seed, metric, rule, knows, order):
-    new, old = values(seed, knows), values(seed + 1, 0.2)
-    one = case(metric, rule, dear=True)
-    other = case(metric, rule, tuple(CLASSES[code] for code in order), dear=True)
-    codes = np.argsort(order)[rows()["arrival"].to_numpy()]
+    new, old = draw_class_probabilities(seed, knows), draw_class_probabilities(seed + 1, 0.2)
+    one = multiclass_gate_case(metric, rule, dear=True)
+    other = multiclass_gate_case(metric, rule, tuple(CLASSES[code] for code in order), dear=True)
+    codes = np.argsort(order)[arrival_rows()["arrival"].to_numpy()]
     gates, bakes = [], []
     for use_case, frame, columns in (
-        (one, rows(), [0, 1, 2]),
-        (other, rows().with_columns(arrival=pl.Series(codes)), list(order)),
+        (one, arrival_rows(), [0, 1, 2]),
+        (other, arrival_rows().with_columns(arrival=pl.Series(codes)), list(order)),
     ):
-        both = answers(use_case, new[:, columns]), answers(use_case, old[:, columns])
-        gates.append(verdicts(judge_predictions(use_case, frame, *both)))
-        bakes.append(verdicts(judge_harm(use_case, frame, *both, use_case.bake, 500)))
+        both = decide_classes(use_case, new[:, columns]), decide_classes(use_case, old[:, columns])
+        gates.append(gate_verdicts(judge_predictions(use_case, frame, *both)))
+        bakes.append(gate_verdicts(judge_harm(use_case, frame, *both, use_case.bake, 500)))
     assert gates[0] == gates[1]
     assert bakes[0] == bakes[1]
-
-
-def verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in decision.evidence["gates"]}

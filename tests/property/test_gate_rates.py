@@ -13,12 +13,12 @@ from sklearn.metrics import roc_auc_score
 from configs.schema.use_case import UseCase
 from tasks.promotion.gate import judge_predictions
 from tests.support.flights import quick_use_case
-from tests.support.predictions import Floats, answers, histories, spring
+from tests.support.predictions import Floats, histories, predictions_at_threshold, spring
 
 GAIN = 0.02
 
 
-def use_case(**evaluation: object) -> UseCase:
+def shipped_gate_case(**evaluation: object) -> UseCase:
     """The gates as the flights' YAML has them, with fewer resamples."""
     quick = quick_use_case()
     changes = {
@@ -32,22 +32,32 @@ def test_an_equal_challenger_is_let_in_at_most_at_the_stated_rate() -> None:
     """Champion and challenger are two unlike models that change places from day to day by a coin.
     No slices: they could only refuse more.
     """
-    random, case, passed = np.random.default_rng(0), use_case(slices=()), 0
+    random, case, passed = np.random.default_rng(0), shipped_gate_case(slices=()), 0
     for place, day, rows in histories(500):
         changed = (random.random(day.max() + 1) < 0.5)[day]
         one, other = spring().quarter[place], spring().early[place]
         new, old = np.where(changed, other, one), np.where(changed, one, other)
-        passed += judge_predictions(case, rows, answers(new), answers(old)).verdict == "pass"
+        passed += (
+            judge_predictions(
+                case, rows, predictions_at_threshold(new), predictions_at_threshold(old)
+            ).verdict
+            == "pass"
+        )
     assert passed <= 500 * (1 - case.gate.confidence), passed
 
 
 def test_a_better_challenger_is_let_in_at_least_80_times_in_100() -> None:
     """The champion is the challenger, diluted with a model of ten days until the gain is GAIN."""
-    case, passed = use_case(), 0
+    case, passed = shipped_gate_case(), 0
     better, worse = spring().quarter, diluted(spring().quarter, spring().early)
     for place, _, rows in histories(100):
         passed += (
-            judge_predictions(case, rows, answers(better[place]), answers(worse[place])).verdict
+            judge_predictions(
+                case,
+                rows,
+                predictions_at_threshold(better[place]),
+                predictions_at_threshold(worse[place]),
+            ).verdict
             == "pass"
         )
     assert passed >= 80, passed

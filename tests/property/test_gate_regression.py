@@ -12,25 +12,33 @@ from configs.schema.base import METRICS
 from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
 from tasks.promotion.gate import Decision, judge_harm, judge_predictions
+from tests.support.decisions import gate_verdicts
 from tests.support.delays import delays_use_case
 
 ROWS, DAYS = 900, 9
+
+
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 
+
 seeds = st.integers(0, 10_000)
+
+
 metrics = st.sampled_from(METRICS["regression"])
+
+
 rules = st.sampled_from(["superiority", "non_inferiority"])
 
 
 @cache
-def case(metric: str, rule: str) -> UseCase:
+def regression_gate_case(metric: str, rule: str) -> UseCase:
     gate = {"metric": metric, "rule": rule, "margin": 0.05, "min_rows": 500, "resamples": 1000}
     slices = {"cost": {"over": 1, "under": 3}, "slices": ["origin"], "slice_min_rows": 100}
     return delays_use_case(gate=gate, evaluation=slices)
 
 
 @cache
-def rows() -> pl.DataFrame:
+def delay_rows() -> pl.DataFrame:
     random = np.random.default_rng(0)
     return pl.DataFrame(
         {
@@ -41,15 +49,18 @@ def rows() -> pl.DataFrame:
     )
 
 
-def values(seed: int, noise: float) -> np.ndarray:
+def draw_values(seed: int, noise: float) -> np.ndarray:
     """Values around the truth; some hit it."""
     random = np.random.default_rng(seed)
-    return np.round(rows()["delay"].to_numpy() + noise * random.normal(0, 20, ROWS))
+    return np.round(delay_rows()["delay"].to_numpy() + noise * random.normal(0, 20, ROWS))
 
 
-def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
+def judge_values(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decision:
     return judge_predictions(
-        case(metric, rule), rows(), Predictions(new, new), Predictions(old, old)
+        regression_gate_case(metric, rule),
+        delay_rows(),
+        Predictions(new, new),
+        Predictions(old, old),
     )
 
 
@@ -58,34 +69,34 @@ def decided(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> Decisio
 def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
     seed, other, metric, rule, noise, by, share
 ):
-    new, old, truth = values(seed, noise), values(seed + 1, 1.0), rows()["delay"].to_numpy()
+    new, old, truth = (
+        draw_values(seed, noise),
+        draw_values(seed + 1, 1.0),
+        delay_rows()["delay"].to_numpy(),
+    )
     random = np.random.default_rng(other)
     away = np.where(new == truth, random.choice([-1, 1], ROWS), np.sign(new - truth))
     worse = new + away * by * random.random(ROWS) * (random.random(ROWS) < share)
-    before, after = decided(metric, rule, new, old), decided(metric, rule, worse, old)
+    before, after = judge_values(metric, rule, new, old), judge_values(metric, rule, worse, old)
     for subject in {*before.evidence["differences"]} - {"calibration"}:
         was, now = (each.evidence["differences"][subject] for each in (before, after))
         for number in ("improvement", "low", "high"):
             assert now[number] <= was[number] + 1e-9, (subject, number)
     for gate in (metric, "cost", "slices"):
-        assert verdicts(after)[gate] == "fail" or verdicts(before)[gate] == "pass"
+        assert gate_verdicts(after)[gate] == "fail" or gate_verdicts(before)[gate] == "pass"
 
 
 @settings(max_examples=40)
 @given(seeds, metrics, rules, st.floats(0.5, 2), st.sampled_from([-10, 10]))
 def test_a_label_in_another_unit_is_decided_alike(seed, metric, rule, noise, power):
-    new, old = values(seed, noise), values(seed + 1, 1.0)
-    use_case, unit = case(metric, rule), 2.0**power  # exact in floating point
-    other = rows().with_columns(pl.col("delay") * unit)
-    pairs = [(rows(), new, old), (other, new * unit, old * unit)]
+    new, old = draw_values(seed, noise), draw_values(seed + 1, 1.0)
+    use_case, unit = regression_gate_case(metric, rule), 2.0**power  # exact in floating point
+    other = delay_rows().with_columns(pl.col("delay") * unit)
+    pairs = [(delay_rows(), new, old), (other, new * unit, old * unit)]
     gates, bakes = [], []
     for frame, challenger, champion in pairs:
         answers = Predictions(challenger, challenger), Predictions(champion, champion)
-        gates.append(verdicts(judge_predictions(use_case, frame, *answers)))
-        bakes.append(verdicts(judge_harm(use_case, frame, *answers, use_case.bake, 500)))
+        gates.append(gate_verdicts(judge_predictions(use_case, frame, *answers)))
+        bakes.append(gate_verdicts(judge_harm(use_case, frame, *answers, use_case.bake, 500)))
     assert gates[0] == gates[1]
     assert bakes[0] == bakes[1]
-
-
-def verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in decision.evidence["gates"]}

@@ -27,14 +27,18 @@ from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.rollback import roll_back, roll_back_by_hand, standing_promotions
 from tasks.promotion.stage_review import review_stage
 from tasks.rollout.state import find_rollout
-from tests.support.candidates import day, says, use_case
-from tests.support.processes import points
+from tests.support.candidates import day, rollout_use_case, says
+from tests.support.processes import fault_points
 
 NUMBERS = count()
-DIRECT, CANARY, MANUAL = use_case(Direct()), use_case(), use_case(Direct(), approval="manual")
+DIRECT, CANARY, MANUAL = (
+    rollout_use_case(Direct()),
+    rollout_use_case(),
+    rollout_use_case(Direct(), approval="manual"),
+)
 VERDICTS = st.sampled_from(["pass", "pass", "fail", "wait"])
 DEATHS = st.sampled_from(
-    ["", "", *points("record the step", "record the rollback", "set the alias")]
+    ["", "", *fault_points("record the step", "record the rollback", "set the alias")]
 )
 
 

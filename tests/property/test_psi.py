@@ -16,7 +16,9 @@ numbers = st.lists(st.none() | st.floats(allow_subnormal=False), min_size=1, max
 texts = st.lists(st.none() | st.sampled_from("abcdefgh"), min_size=1, max_size=60)
 
 
-def rows(values: list[float | None] | list[str | None], kind: type[pl.DataType]) -> pl.DataFrame:
+def spaced_rows(
+    values: list[float | None] | list[str | None], kind: type[pl.DataType]
+) -> pl.DataFrame:
     times = [START + timedelta(hours=9 * i) for i in range(len(values))]
     return pl.DataFrame({"x": pl.Series(values, dtype=kind, strict=False), "time": times})
 
@@ -31,22 +33,22 @@ def categorical(frame: pl.DataFrame) -> ReferenceProfile:
 
 @given(numbers)
 def test_numbers_have_not_drifted_from_themselves(values: list[float | None]) -> None:
-    frame = rows(values, pl.Float64)
+    frame = spaced_rows(values, pl.Float64)
     assert measure_drift(frame, numeric(frame))["psi"].item() == 0
 
 
 @given(texts)
 def test_categories_have_not_drifted_from_themselves(values: list[str | None]) -> None:
-    frame = rows(values, pl.String)
+    frame = spaced_rows(values, pl.String)
     assert measure_drift(frame, categorical(frame))["psi"].item() == 0
 
 
 @given(numbers, numbers, st.randoms(use_true_random=False))
 def test_order_does_not_matter(reference: list[float], now: list[float], random: object) -> None:
-    of = numeric(rows(reference, pl.Float64))
+    of = numeric(spaced_rows(reference, pl.Float64))
     shuffled = now.copy()
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    first, second = (measure_drift(rows(v, pl.Float64), of) for v in (now, shuffled))
+    first, second = (measure_drift(spaced_rows(v, pl.Float64), of) for v in (now, shuffled))
     assert first.equals(second)
 
 
@@ -54,13 +56,13 @@ def test_order_does_not_matter(reference: list[float], now: list[float], random:
 def test_it_is_finite_and_not_negative_and_survives_json(
     reference: list[float | None], now: list[float | None]
 ) -> None:
-    of = numeric(rows(reference, pl.Float64))
-    found = measure_drift(rows(now, pl.Float64), of)
+    of = numeric(spaced_rows(reference, pl.Float64))
+    found = measure_drift(spaced_rows(now, pl.Float64), of)
     assert np.isfinite(found["psi"].item())
     assert found["psi"].item() >= 0
     again = ReferenceProfile.model_validate_json(of.model_dump_json())
     assert again == of
-    assert measure_drift(rows(now, pl.Float64), again).equals(found)
+    assert measure_drift(spaced_rows(now, pl.Float64), again).equals(found)
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(1, 99)), min_size=1, max_size=12))

@@ -9,13 +9,13 @@ from configs.schema.promotion import Canary
 from configs.schema.training import Split
 from configs.schema.use_case import UseCase
 from tasks.rollout.state import plan_rollout
-from tests.support.model_versions import register, tell, trained_on
+from tests.support.model_versions import record_event, register_candidate_versions, trained_on
 
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def use_case() -> UseCase:
+def canary_use_case() -> UseCase:
     """Flights with score windows of four hours, and a third of them for version 2."""
     case = load_use_case("flights")
     shares = Canary(shares=(0.3,), unit=("carrier", "flight", "origin"))
@@ -24,9 +24,9 @@ def use_case() -> UseCase:
     return case.model_copy(update={"split": split, "rollout": shares, "schedules": often})
 
 
-def prepare(case: UseCase) -> None:
+def prepare_canary(case: UseCase) -> None:
     """Fill the settings' lake up to two days after AS_OF, and register and promote."""
     parts = trained_on(case, AS_OF, AS_OF + 2 * DAY, 23 * DAY, 14 * DAY)
-    register(case, "logistic", parts, [1, 2])
-    tell("promoted", AS_OF - DAY, 1)
-    tell("rollout_started", AS_OF - DAY / 2, 2, **plan_rollout(case, 1))
+    register_candidate_versions(case, "logistic", parts, [1, 2])
+    record_event("promoted", AS_OF - DAY, 1)
+    record_event("rollout_started", AS_OF - DAY / 2, 2, **plan_rollout(case, 1))

@@ -23,7 +23,9 @@ def day(number: int) -> datetime:
     return START + timedelta(days=number)
 
 
-def use_case(rollout: Rollout | None = None, approval: str = "automatic", **bake: Any) -> UseCase:
+def rollout_use_case(
+    rollout: Rollout | None = None, approval: str = "automatic", **bake: Any
+) -> UseCase:
     changes = {
         "rollout": rollout or CANARY,
         "approval": approval,
@@ -44,7 +46,7 @@ def record(
     return book.record(Entry(NAME, what, key, at, "test", version, evidence))[0]
 
 
-def register(book: Ledger, version: int, at: datetime = START) -> Entry:
+def record_registered(book: Ledger, version: int, at: datetime = START) -> Entry:
     said = {"digest": f"sha {version}", "trained_until": at.isoformat()}
     return record(book, "candidate_registered", f"candidate:train:{version}", at, version, **said)
 

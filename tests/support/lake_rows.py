@@ -19,7 +19,7 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def known(use_case: UseCase, table: str, start: datetime, end: datetime) -> pl.DataFrame:
+def read_known_rows(use_case: UseCase, table: str, start: datetime, end: datetime) -> pl.DataFrame:
     """The rows of a table that became known in [start, end), in the lake's types."""
     columns = use_case.tables[table].columns
     rows = source._tables()[table].select(
@@ -29,13 +29,13 @@ def known(use_case: UseCase, table: str, start: datetime, end: datetime) -> pl.D
     return rows.filter(time >= start, time < end).with_columns(_file=pl.lit(f"{table} {start}"))
 
 
-def land(use_case: UseCase, start: datetime, end: datetime) -> None:
+def land_rows(use_case: UseCase, start: datetime, end: datetime) -> None:
     """Append to the raw tables what became known in [start, end)."""
     for table in use_case.tables:
-        append(use_case, table, f"{start} {end}", known(use_case, table, start, end))
+        append_rows(use_case, table, f"{start} {end}", read_known_rows(use_case, table, start, end))
 
 
-def append(use_case: UseCase, table: str, batch: str, rows: pl.DataFrame) -> None:
+def append_rows(use_case: UseCase, table: str, batch: str, rows: pl.DataFrame) -> None:
     """Append rows to a raw table under a batch's name, if there are any."""
     if rows.height:
         open_lake(use_case.name).append_once(f"raw/{table}", {batch: rows})

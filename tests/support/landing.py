@@ -17,8 +17,6 @@ from tasks.storage.lake import open_lake
 
 DAY = date(2013, 1, 2)
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
-
-
 _FOLDER = TemporaryDirectory()
 
 
@@ -29,7 +27,7 @@ def real_files() -> Path:
     return Path(_FOLDER.name)
 
 
-def land(table: str, day: date = DAY, days: int = 1) -> list[Path]:
+def land_files(table: str, day: date = DAY, days: int = 1) -> list[Path]:
     """Copy real files of a table into the landing folder of the flights."""
     landed = []
     for path in sorted((real_files() / table).iterdir()):
@@ -40,7 +38,9 @@ def land(table: str, day: date = DAY, days: int = 1) -> list[Path]:
     return landed
 
 
-def take(use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False) -> Intake:
+def ingest_landed(
+    use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False
+) -> Intake:
     """What the flow does, up to the features."""
     intake = validate_files(use_case, discover_files(use_case, retry_refused), as_of)
     commit_rows(use_case, intake)
@@ -56,7 +56,7 @@ def rows_of(use_case: UseCase, table: str) -> pl.DataFrame:
     return lake.scan(table).collect().sort(pl.all().exclude(pl.List(pl.String)))
 
 
-def versions(use_case: UseCase) -> dict[str, int]:
+def ingest_versions(use_case: UseCase) -> dict[str, int]:
     """The version of every table that an ingest may commit to."""
     names = [f"{kind}/{table}" for kind in ("raw", "quarantine") for table in use_case.tables]
     return open_lake(use_case.name).versions([*names, "files"])

@@ -1,5 +1,7 @@
 """Ledger entries of a model `m`, by day from 1 April 2013."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,3 +19,12 @@ def entry(
 def numbered(*entries: Entry) -> list[Entry]:
     """Return the entries with the numbers that a ledger would give them."""
     return [replace(e, seq=i) for i, e in enumerate(entries, 1)]
+
+
+RAISED = datetime(2013, 5, 6, tzinfo=UTC)
+
+
+def flights_entry(
+    what: EntryKind, key: str, at: datetime = RAISED, version: int | None = None
+) -> Entry:
+    return Entry("flights", what, key, at, "test", version)

@@ -13,11 +13,10 @@ import pytest
 
 from configs.schema.use_case import UseCase
 from tasks.features import refresh, retrieval
-from tasks.ledger.descriptions import gate_rows
 from tasks.ledger.log import Entry, EntryKind, open_ledger
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
-from tasks.promotion.gate import Decision
+from tasks.models.registry import Model, open_model
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.scoring.batch import ScoredRoute, routes_in, score_route
 from tasks.scoring.predictions import write_prediction_table
@@ -37,13 +36,13 @@ def trained_on(
     use_case: UseCase, as_of: datetime, until: datetime, landed: timedelta, trained: timedelta
 ) -> TrainingSplit:
     """The rows of `trained` before a moment, in parts; the lake holds what landed, until later."""
-    lake_rows.land(use_case, as_of - landed, until)
+    lake_rows.land_rows(use_case, as_of - landed, until)
     refresh.refresh_features(use_case, until)
     rows = retrieval.build_training_set(use_case, as_of - trained, as_of, as_of)
     return split_training_rows(use_case, rows, as_of)
 
 
-def register(
+def register_candidate_versions(
     use_case: UseCase, name: str, parts: TrainingSplit, origins: Sequence[object],
     tables: dict[str, int] | None = None,
 ) -> None:  # fmt: skip
@@ -64,26 +63,28 @@ def begin_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         shutil.rmtree(open_lake(NAME).uri(table), ignore_errors=True)
 
 
-def tell(what: EntryKind, at: datetime, version: int, **evidence: Any) -> None:
+def record_event(what: EntryKind, at: datetime, version: int, **evidence: Any) -> None:
     open_ledger().record(Entry(NAME, what, f"{what}:{version}", at, "test", version, evidence))
 
 
-def answered(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
+def score_window(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
     return [score_route(use_case, cast, window[1], run) for cast in routes_in(use_case, window)]
 
 
-def saved(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
+def save_scored_window(
+    use_case: UseCase, window: TimeSpan, run: str = "run 1"
+) -> list[ScoredRoute]:
     """Score a window as the flow does."""
-    found = answered(use_case, window, run)
+    found = score_window(use_case, window, run)
     write_prediction_table(use_case, SHADOWS, pl.concat(each.shadows for each in found), window)
     write_prediction_table(use_case, PREDICTIONS, pl.concat(each.used for each in found), window)
     return found
 
 
-def held(table: str, *order: str) -> pl.DataFrame:
+def read_predictions(table: str, *order: str) -> pl.DataFrame:
     """What a table of answers holds, in order of prediction time."""
     return open_lake(NAME).scan(table).collect().sort("prediction_time", *order)
 
 
-def verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
+def open_flights_version(version: int) -> Model:
+    return open_model("flights", version)

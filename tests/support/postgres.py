@@ -71,7 +71,7 @@ class Postgres:
 
 
 @contextmanager
-def serving() -> Iterator[Postgres]:
+def serve_postgres() -> Iterator[Postgres]:
     """A server in a folder of its own, which is gone afterwards."""
     initdb = find("initdb", _BIN)
     with TemporaryDirectory(prefix="postgres") as place:

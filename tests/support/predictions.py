@@ -62,7 +62,7 @@ def histories(number: int, days: int = 21) -> Iterator[tuple[Rows, Rows, pl.Data
         yield place, day, pool.rows[place].with_columns(prediction_time=dated)
 
 
-def answers(probability: Floats) -> Predictions:
+def predictions_at_threshold(probability: Floats) -> Predictions:
     return Predictions(probability, probability >= THRESHOLD)
 
 

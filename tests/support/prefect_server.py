@@ -30,7 +30,7 @@ Found = TypeVar("Found")
 
 
 @contextmanager
-def running(
+def run_servers(
     home: Path, places: Mapping[str, str] | None = None, *, mlflow: bool = False
 ) -> Iterator[UseCase]:
     """Four weeks of flights in a lake, and server and worker with the deployments that ship.
@@ -45,7 +45,7 @@ def running(
     os.environ["MAINSPRING_STATE"] = str(home / "state")
     os.environ["MAINSPRING_USE_CASES"] = str(home / "configs")
     settings.cache_clear()
-    configure()
+    write_small_yaml()
     forget()
     deployments.write()
     stack.up(mlflow=mlflow, free_ports=True, schedules=False)
@@ -75,7 +75,7 @@ def on_servers(postgres: Postgres, redis: RedisServer, s3: S3) -> dict[str, str]
     )
 
 
-def configure(**changes: Any) -> UseCase:
+def write_small_yaml(**changes: Any) -> UseCase:
     """Write the YAML that all processes read: spans and models small enough for four weeks."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "configs" / f"{NAME}.yaml").read_text())
     content["split"] = {"validation": "3d", "holdout": "5d", "min_rows": 500}

@@ -23,7 +23,7 @@ from tests.support.candidates import NAME
 from tests.support.fork_server import fork
 
 
-def run(job: Callable[[], object], state: Path, point: str = "", times: int = 1) -> int:
+def run_job(job: Callable[[], object], state: Path, point: str = "", times: int = 1) -> int:
     """Run a job on a state folder in a process of its own, killed at a point; its exit code."""
     process = fork(_in, job, str(state), point, times)
     process.join(60)
@@ -48,7 +48,7 @@ def at_once(job: Callable[[int], object], times: int) -> list[int]:
     return [-1 if process.exitcode is None else process.exitcode for process in processes]
 
 
-def registered(*versions: int) -> None:
+def register_empty_versions(*versions: int) -> None:
     """Versions in MLflow's registry, of no file: enough for an alias."""
     from tasks.models.mlflow_client import connect_mlflow, create_registered_model
 
@@ -57,12 +57,12 @@ def registered(*versions: int) -> None:
         connect_mlflow().create_model_version(NAME, "nowhere")
 
 
-def copy(state: Path, target: Path) -> Path:
+def copy_state(state: Path, target: Path) -> Path:
     """A copy of a state folder."""
     return Path(shutil.copytree(state, target))
 
 
-def found(state: Path) -> tuple[list[Entry], int | None, int | None]:
+def read_state(state: Path) -> tuple[list[Entry], int | None, int | None]:
     """What a state's ledger says, who is champion in it, and whom MLflow calls champion."""
     from tasks.models.registry import read_champion_alias
 
@@ -74,7 +74,7 @@ def found(state: Path) -> tuple[list[Entry], int | None, int | None]:
     return entries, None if reigning is None else reigning.version, read_champion_alias(NAME)
 
 
-def points(*effects: str) -> list[str]:
+def fault_points(*effects: str) -> list[str]:
     """Before and after each effect."""
     return [f"{side} {name}" for name in effects for side in ("before", "after")]
 

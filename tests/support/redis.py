@@ -48,7 +48,7 @@ class RedisServer:
 
 
 @contextmanager
-def serving() -> Iterator[RedisServer]:
+def serve_redis() -> Iterator[RedisServer]:
     server = RedisServer(free_port())
     server.start()
     try:

@@ -36,7 +36,7 @@ POLICY = RetrainingPolicy.model_validate(
 )  # fmt: skip
 
 
-def configure(folder: Path) -> None:
+def write_replay_yaml(folder: Path) -> None:
     """The YAML of production is what the policy makes of the one that ships, made small."""
     flights = load_use_case("flights", ROOT / "configs").model_dump(mode="json", by_alias=True)
     flights["split"] = {"validation": "3d", "holdout": "5d", "min_rows": 500}
@@ -54,11 +54,11 @@ def configure(folder: Path) -> None:
 @contextmanager
 def production_until(folder: Path, end: datetime) -> Iterator[Path]:
     """A lake with the flights from a month before START to a moment, and nothing else yet."""
-    configure(folder)
+    write_replay_yaml(folder)
     with pytest.MonkeyPatch.context() as patch:
         use_state(patch, real(folder))
         case = load_use_case("flights")
-        lake_rows.land(case, START - timedelta(days=30), end)
+        lake_rows.land_rows(case, START - timedelta(days=30), end)
         refresh.refresh_features(case, end)
         yield folder
     forget()

@@ -75,7 +75,7 @@ class S3:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[S3]:
+def serve_s3(folder: Path) -> Iterator[S3]:
     """A server whose data lie in a folder, until the end of the block."""
     numbers = iter(free_ports(2 * len(_PORTS)))
     ports = {name: (next(numbers), next(numbers)) for name in _PORTS}

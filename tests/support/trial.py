@@ -10,7 +10,7 @@ from configs.schema.loading import load_use_case
 from configs.settings import settings
 from tasks.checks.use_case import check_use_case
 from tasks.features import refresh, retrieval
-from tests.support.landing import rows_of, take
+from tests.support.landing import ingest_landed, rows_of
 
 
 class Trial:
@@ -25,7 +25,7 @@ class Trial:
             target = Path(settings().landing) / name / declared.files.replace("*", "sample")
             target.parent.mkdir(parents=True)
             shutil.copy(sample, target)
-        self._verdicts = take(self.use_case, end).verdicts
+        self._verdicts = ingest_landed(self.use_case, end).verdicts
 
     def refused(self) -> list[str]:
         """Why files were refused."""

@@ -11,7 +11,7 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from feature_repo.flights import transforms
 from tasks.checks.feature_module import check_feature_module
-from tests.support.lake_rows import START, land
+from tests.support.lake_rows import START, land_rows
 from tests.support.state import state
 
 DAY = timedelta(days=1)
@@ -22,11 +22,11 @@ def flights(tmp_path_factory) -> Iterator[UseCase]:
     """Flights of three days in a lake that is only read."""
     use_case = load_use_case("flights")
     with state(tmp_path_factory.mktemp("state")):
-        land(use_case, START - 9 * DAY, START + 3 * DAY)
+        land_rows(use_case, START - 9 * DAY, START + 3 * DAY)
         yield use_case
 
 
-def changed(monkeypatch, name, change) -> None:
+def change_feature_function(monkeypatch, name, change) -> None:
     """The function of the feature module, with its rows changed."""
     function = getattr(transforms, name)
     monkeypatch.setattr(transforms, name, lambda *given: change(function(*given)))
@@ -77,7 +77,7 @@ def test_the_shipped_use_case_holds(flights):
     ],
 )
 def test_what_does_not_hold_is_named_with_the_way_out(flights, monkeypatch, name, change, said):
-    changed(monkeypatch, name, change)
+    change_feature_function(monkeypatch, name, change)
     wrong = [
         finding.detail for finding in check_feature_module(flights) if finding.verdict == "wrong"
     ]
@@ -85,12 +85,12 @@ def test_what_does_not_hold_is_named_with_the_way_out(flights, monkeypatch, name
 
 
 def test_a_function_that_does_not_run_is_named(flights, monkeypatch):
-    changed(monkeypatch, "spine", lambda rows: rows.drop("flight"))
+    change_feature_function(monkeypatch, "spine", lambda rows: rows.drop("flight"))
     with pytest.raises(BadConfig, match=r"labels\(\) fails: .*flight"):
         list(check_feature_module(flights))
 
 
 def test_a_spine_that_gives_nothing_is_no_success(flights, monkeypatch):
-    changed(monkeypatch, "spine", lambda rows: rows.filter(False))
+    change_feature_function(monkeypatch, "spine", lambda rows: rows.filter(False))
     with pytest.raises(BadConfig, match=r"spine\(\) returns no row for all ingested rows"):
         list(check_feature_module(flights))

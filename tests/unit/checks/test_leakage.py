@@ -9,21 +9,23 @@ import pytest
 from configs.schema.loading import load_use_case
 from feature_repo.flights import transforms
 from tasks.checks.leakage import FeatureFunction, Leak, find_leaks
-from tests.support.lake_rows import START, known
+from tests.support.lake_rows import START, read_known_rows
 
 DAY = timedelta(days=1)
 FLIGHTS = load_use_case("flights")
 
 
 @cache
-def raw() -> dict[str, pl.LazyFrame]:
+def raw_of_flights() -> dict[str, pl.LazyFrame]:
     """What was known before 4 January."""
     end = START + 3 * DAY
-    return {name: known(FLIGHTS, name, START - 9 * DAY, end).lazy() for name in FLIGHTS.tables}
+    return {
+        name: read_known_rows(FLIGHTS, name, START - 9 * DAY, end).lazy() for name in FLIGHTS.tables
+    }
 
 
-def found(name: str, function: FeatureFunction) -> list[Leak]:
-    return list(find_leaks(FLIGHTS, {name: function}, raw()))
+def list_leaks(name: str, function: FeatureFunction) -> list[Leak]:
+    return list(find_leaks(FLIGHTS, {name: function}, raw_of_flights()))
 
 
 def observed_is_known(rows, start, end):
@@ -64,7 +66,12 @@ def known_at_departure(rows, start, end):
 def test_the_shipped_features_know_nothing_early() -> None:
     names = ("spine", "labels", *FLIGHTS.features.views)
     assert (
-        list(find_leaks(FLIGHTS, {name: getattr(transforms, name) for name in names}, raw())) == []
+        list(
+            find_leaks(
+                FLIGHTS, {name: getattr(transforms, name) for name in names}, raw_of_flights()
+            )
+        )
+        == []
     )
 
 
@@ -78,6 +85,6 @@ def test_the_shipped_features_know_nothing_early() -> None:
     ],
 )
 def test_who_knows_the_future_is_named_with_the_table(name, function, time, table) -> None:
-    (leak,) = found(name, function)
+    (leak,) = list_leaks(name, function)
     assert (leak.function, leak.time, leak.tables) == (name, time, (table,))
     assert leak.rows > 0

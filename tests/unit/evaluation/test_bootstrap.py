@@ -16,7 +16,6 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import (
     Difference,
     PairedPredictions,
-    Predictions,
     assign_blocks,
     block_metric,
     bootstrap_interval,
@@ -25,29 +24,30 @@ from tasks.evaluation.bootstrap import (
     measure_difference,
 )
 from tasks.evaluation.problem_types import PROBLEM_TYPES
+from tests.support.decisions import predict_at
 
 EVENT = PROBLEM_TYPES["binary"]()
+
+
 COST = Cost(false_positive=1, false_negative=3)
+
+
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 
 
-def use_case(slices: tuple[Slice, ...] = (), **gate: object) -> UseCase:
+def gate_case(slices: tuple[Slice, ...] = (), **gate: object) -> UseCase:
     evaluation = Evaluation(cost=COST, slices=slices, slice_min_rows=100)
     changes = {"gate": Gate(min_rows=1, resamples=2000, **gate), "evaluation": evaluation}
     return load_use_case("flights").model_copy(update=changes)
 
 
-def some_rows(n: int, seed: int = 0, days: int = 20) -> tuple[pl.DataFrame, np.ndarray]:
+def tied_scores(n: int, seed: int = 0, days: int = 20) -> tuple[pl.DataFrame, np.ndarray]:
     """Labels and times over so many days, and scores that know something of the label."""
     random = np.random.default_rng(seed)
     score = np.round(random.random(n), 2)  # two digits: many ties
     late = (random.random(n) < 0.1 + 0.6 * score).astype(np.int8)
     times = [NOON + timedelta(days=int(d)) for d in random.integers(0, days, n)]
     return pl.DataFrame({"late": late, "prediction_time": times}), score
-
-
-def answers(probability: np.ndarray, threshold: float = 0.5) -> Predictions:
-    return Predictions(probability, probability >= threshold)
 
 
 def noisy(score: np.ndarray, share: float, seed: int = 9) -> np.ndarray:
@@ -68,10 +68,10 @@ def overall(found: list[Difference], subject: str) -> Difference:
     ],
 )
 def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, reference):
-    rows, score = some_rows(500)
+    rows, score = tied_scores(500)
     label, score = rows["late"].to_numpy().astype(float), np.clip(score, 0.01, 0.99)
     block = assign_blocks(rows["prediction_time"], Gate(), 0)
-    pair = PairedPredictions(label, block, 20, answers(score), answers(score), EVENT)
+    pair = PairedPredictions(label, block, 20, predict_at(score), predict_at(score), EVENT)
     draws = draw_blocks(20, 5, seed=1)
     ours = block_metric(subject, pair, pair.challenger, COST)(draws)
     theirs = [reference(label, score, sample_weight=draw[block]) for draw in draws]
@@ -79,13 +79,15 @@ def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, re
 
 
 def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
-    rows, score = some_rows(500)
+    rows, score = tied_scores(500)
     label, block = (
         rows["late"].to_numpy().astype(float),
         assign_blocks(rows["prediction_time"], Gate(), 0),
     )
     inside = block < 7
-    pair = PairedPredictions(label, block, 20, answers(score), answers(score), EVENT).inside(inside)
+    pair = PairedPredictions(label, block, 20, predict_at(score), predict_at(score), EVENT).inside(
+        inside
+    )
     draws = draw_blocks(20, 5, seed=1)
     ours = block_metric("roc_auc", pair, pair.challenger, COST)(draws)
     weights = [draw[block[inside]] for draw in draws]
@@ -96,11 +98,11 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
 
 def test_cost_and_calibration_by_hand():
     label, block = np.array([1.0, 1, 0, 0]), np.array([0, 0, 0, 0])
-    new = answers(np.array([0.9, 0.1, 0.9, 0.1]))
+    new = predict_at(np.array([0.9, 0.1, 0.9, 0.1]))
     pair = PairedPredictions(label, block, 1, new, new, EVENT)
     once = np.ones((1, 1))
     assert block_metric("cost", pair, new, COST)(once)[0] == pytest.approx((3 + 1) / 4)
-    sure = answers(np.array([0.9, 0.9, 0.9, 0.1]))
+    sure = predict_at(np.array([0.9, 0.9, 0.9, 0.1]))
     assert block_metric("calibration", pair, sure, COST)(once)[0] == pytest.approx(0.2)
 
 
@@ -122,9 +124,9 @@ def delong(label: np.ndarray, new: np.ndarray, old: np.ndarray) -> tuple[float, 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_on_independent_rows_the_interval_is_delongs(seed):
-    rows, score = some_rows(3000, seed)
+    rows, score = tied_scores(3000, seed)
     new, old = noisy(score, 0.2, seed), noisy(score, 0.35, seed + 50)
-    found = compare_models(use_case(block=None), rows, answers(new), answers(old))[0]
+    found = compare_models(gate_case(block=None), rows, predict_at(new), predict_at(old))[0]
     low, high = delong(rows["late"].to_numpy(), new, old)
     assert found.blocks == 100
     assert found.high - found.low == pytest.approx(high - low, rel=0.2)
@@ -133,27 +135,27 @@ def test_on_independent_rows_the_interval_is_delongs(seed):
 
 def test_independent_rows_that_share_no_day_are_worth_more_than_their_days():
     """The same rows twice within their days add no evidence; dealt at random they would."""
-    rows, score = some_rows(1000)
-    one = compare_models(use_case(), rows, answers(score), answers(noisy(score, 0.4)))[0]
+    rows, score = tied_scores(1000)
+    one = compare_models(gate_case(), rows, predict_at(score), predict_at(noisy(score, 0.4)))[0]
     twice = [np.tile(p, 2) for p in (score, noisy(score, 0.4))]
-    two = compare_models(use_case(), pl.concat([rows, rows]), answers(twice[0]), answers(twice[1]))[
-        0
-    ]
+    two = compare_models(
+        gate_case(), pl.concat([rows, rows]), predict_at(twice[0]), predict_at(twice[1])
+    )[0]
     assert two.high - two.low == pytest.approx(one.high - one.low, rel=1e-6)
 
 
 def test_a_model_against_itself_differs_by_nothing():
-    rows, score = some_rows(2000)
-    for found in compare_models(use_case(), rows, answers(score), answers(score)):
+    rows, score = tied_scores(2000)
+    for found in compare_models(gate_case(), rows, predict_at(score), predict_at(score)):
         assert (found.improvement, found.low, found.high) == (0, 0, 0)
         assert (found.rows, found.blocks, found.confidence) == (2000, 20, 0.95)
 
 
 @pytest.mark.parametrize("metric", ["brier", "log_loss", "cost"])
 def test_of_what_should_be_low_a_lower_one_is_an_improvement(metric):
-    rows, score = some_rows(2000)
-    good, off = answers(0.1 + 0.6 * score, 0.25), answers(np.full(2000, 0.99), 0.25)
-    found = overall(compare_models(use_case(metric=metric), rows, good, off), metric)
+    rows, score = tied_scores(2000)
+    good, off = predict_at(0.1 + 0.6 * score, 0.25), predict_at(np.full(2000, 0.99), 0.25)
+    found = overall(compare_models(gate_case(metric=metric), rows, good, off), metric)
     assert found.challenger < found.champion
     assert 0 < found.low < found.improvement < found.high
 
@@ -165,13 +167,15 @@ def test_few_blocks_widen_the_interval_as_hesterberg_has_it(blocks, level):
 
 
 def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
-    rows, score = some_rows(1200)
+    rows, score = tied_scores(1200)
     hour = np.where(np.arange(1200) < 400, 9.0, np.where(np.arange(1200) < 1150, 9.5, 20.0))
     origin = ["JFK"] * 600 + ["LGA"] * 500 + [None] * 100
     rows = rows.with_columns(origin=pl.Series(origin), hour=pl.Series(hour))
     bins = Slice(column="hour", bins=(9, 14))
-    case = use_case((Slice(column="origin"), bins))
-    found = [of for of in compare_models(case, rows, answers(score), answers(score)) if of.of_slice]
+    case = gate_case((Slice(column="origin"), bins))
+    found = [
+        of for of in compare_models(case, rows, predict_at(score), predict_at(score)) if of.of_slice
+    ]
     assert [(of.subject, of.rows) for of in found] == [
         ("origin=JFK", 600), ("origin=LGA", 500), ("origin=(missing)", 100),
         ("hour=(9, 14]", 750), ("hour=(-inf, 9]", 400),
@@ -180,38 +184,38 @@ def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
 
 
 def test_a_slice_of_few_days_or_of_one_label_is_not_compared():
-    rows, score = some_rows(2000, days=20)
+    rows, score = tied_scores(2000, days=20)
     day = pl.col("prediction_time") < NOON + timedelta(days=4)
     lucky = pl.when(pl.col("late") == 0, pl.int_range(pl.len()) % 2 == 0).then(pl.lit("never"))
     rows = rows.with_columns(
         week=pl.when(day).then(pl.lit("first")).otherwise(pl.lit("later")),
         luck=lucky.otherwise(pl.lit("mixed")),
     )
-    case = use_case((Slice(column="week"), Slice(column="luck")))
-    found = compare_models(case, rows, answers(score), answers(score))
+    case = gate_case((Slice(column="week"), Slice(column="luck")))
+    found = compare_models(case, rows, predict_at(score), predict_at(score))
     assert [of.subject for of in found if of.of_slice] == ["week=later", "luck=mixed"]
 
 
 def test_looks_share_the_error_too():
-    rows, score = some_rows(2000)
-    pair = (rows, answers(score), answers(noisy(score, 0.3)))
-    once, often = (compare_models(use_case(), *pair, looks=looks)[0] for looks in (1, 10))
+    rows, score = tied_scores(2000)
+    pair = (rows, predict_at(score), predict_at(noisy(score, 0.3)))
+    once, often = (compare_models(gate_case(), *pair, looks=looks)[0] for looks in (1, 10))
     assert often.confidence == pytest.approx(0.995)
     assert often.low < once.low < once.high < often.high
 
 
 def test_the_draws_are_fixed_by_the_seed():
-    rows, score = some_rows(1000)
-    pair = (rows, answers(score), answers(noisy(score, 0.3)))
-    assert compare_models(use_case(), *pair) == compare_models(use_case(), *pair)
-    other = use_case().model_copy(update={"seed": 1})
-    assert compare_models(other, *pair)[0].low != compare_models(use_case(), *pair)[0].low
+    rows, score = tied_scores(1000)
+    pair = (rows, predict_at(score), predict_at(noisy(score, 0.3)))
+    assert compare_models(gate_case(), *pair) == compare_models(gate_case(), *pair)
+    other = gate_case().model_copy(update={"seed": 1})
+    assert compare_models(other, *pair)[0].low != compare_models(gate_case(), *pair)[0].low
 
 
 def test_a_resample_without_an_event_is_left_out():
     """Of five blocks one alone has events: about a third of the draws miss it."""
     label = np.array([1.0, 0, 0, 0, 0, 0])
-    new, old = answers(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])), answers(np.full(6, 0.5))
+    new, old = predict_at(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5])), predict_at(np.full(6, 0.5))
     pair = PairedPredictions(label, np.array([0, 0, 1, 2, 3, 4]), 5, new, old, EVENT)
     found = measure_difference("roc_auc", pair, COST, draw_blocks(5, 1000, 0), 0.05)
     assert replace(found, blocks=0) == Difference(

@@ -12,7 +12,7 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features import raw_tables
-from tests.support.landing import rows_of, take
+from tests.support.landing import ingest_landed, rows_of
 
 FIRST, FOUND = datetime(2012, 12, 31, tzinfo=UTC), datetime(2013, 2, 1, tzinfo=UTC)
 
@@ -39,17 +39,17 @@ def anything(as_of: datetime) -> list[object]:
     return [ExpectTableRowCountToBeBetween(min_value=1)]
 
 
-def land(name: str, *lines: str) -> None:
+def land_planes(name: str, *lines: str) -> None:
     path = Path(settings().landing) / "flights" / "planes" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["tailnum,seats", *lines]))
 
 
 def test_first_rows_are_known_from_the_day_given_and_later_ones_from_when_found(planes):
-    land("all.csv", "N1,20", "N2,", "N2,30")
-    take(planes, datetime(2013, 1, 5, tzinfo=UTC))
-    land("again.csv", "N1,22", "N3,50")
-    take(planes, FOUND)
+    land_planes("all.csv", "N1,20", "N2,", "N2,30")
+    ingest_landed(planes, datetime(2013, 1, 5, tzinfo=UTC))
+    land_planes("again.csv", "N1,22", "N3,50")
+    ingest_landed(planes, FOUND)
     rows = rows_of(planes, "raw/planes").select("tailnum", "seats", "_known")
     assert sorted(rows.rows()) == [
         ("N1", 20.0, FIRST),
@@ -61,10 +61,10 @@ def test_first_rows_are_known_from_the_day_given_and_later_ones_from_when_found(
 
 
 def test_what_is_known_by_a_moment_leaves_later_rows_out(planes):
-    land("all.csv", "N1,20")
-    take(planes, FIRST)
-    land("again.csv", "N1,22")
-    take(planes, FOUND)
+    land_planes("all.csv", "N1,20")
+    ingest_landed(planes, FIRST)
+    land_planes("again.csv", "N1,22")
+    ingest_landed(planes, FOUND)
     before = raw_tables.scan_raw_tables(planes, datetime(2013, 1, 31, tzinfo=UTC))["planes"]
     assert before.select(pl.col("seats")).collect()["seats"].to_list() == [20.0]
 
@@ -73,10 +73,10 @@ def test_taking_again_after_a_kill_changes_no_time(planes):
     from tasks.ingestion.ingest import commit_rows, validate_files
     from tasks.ingestion.landing import discover_files
 
-    land("all.csv", "N1,20")
+    land_planes("all.csv", "N1,20")
     commit_rows(
         planes, validate_files(planes, discover_files(planes), FIRST)
     )  # and killed before the record
-    intake = take(planes, FOUND)
+    intake = ingest_landed(planes, FOUND)
     assert [verdict.accepted for verdict in intake.verdicts] == [1]
     assert rows_of(planes, "raw/planes")["_known"].to_list() == [FIRST]

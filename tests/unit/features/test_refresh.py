@@ -16,7 +16,7 @@ from configs.settings import ROOT, settings
 from tasks.features import raw_tables, refresh, retrieval
 from tasks.storage import chunks
 from tasks.storage.lake import open_lake
-from tests.support.lake_rows import START, append, known, land
+from tests.support.lake_rows import START, append_rows, land_rows, read_known_rows
 
 DAY = timedelta(days=1)
 LONG_AGO = START - 30 * DAY
@@ -36,7 +36,7 @@ refresh.refresh_features(load_use_case("flights"), datetime.fromisoformat("{as_o
 def flights(home: Path) -> UseCase:
     """Everything known before 4 January is in the lake."""
     use_case = load_use_case("flights")
-    land(use_case, LONG_AGO, START + 3 * DAY)
+    land_rows(use_case, LONG_AGO, START + 3 * DAY)
     return use_case
 
 
@@ -82,7 +82,7 @@ def test_refreshing_twice_commits_nothing(flights: UseCase) -> None:
 def test_day_by_day_is_at_once(flights: UseCase) -> None:
     for day in (1, 2, 3):
         refresh.refresh_features(flights, START + day * DAY)
-    land(flights, START + 3 * DAY, START + 5 * DAY)
+    land_rows(flights, START + 3 * DAY, START + 5 * DAY)
     refresh.refresh_features(flights, START + 5 * DAY)
     assert_same(contents(flights), rebuilt(flights, 5))
 
@@ -120,10 +120,10 @@ def test_a_late_correction_rebuilds_from_when_it_was_known(flights: UseCase) -> 
     refresh.refresh_features(flights, as_of)
     was = contents(flights)
     corrected_at = START + 2 * DAY
-    corrected = known(flights, "departures", START + DAY, corrected_at).with_columns(
+    corrected = read_known_rows(flights, "departures", START + DAY, corrected_at).with_columns(
         pl.col("delay") + 100, reported=pl.lit(corrected_at)
     )
-    append(flights, "departures", "correction", corrected)
+    append_rows(flights, "departures", "correction", corrected)
     refresh.refresh_features(flights, as_of)
     now = contents(flights)
     assert_same(now, rebuilt(flights, 3))

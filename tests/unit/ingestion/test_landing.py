@@ -16,7 +16,7 @@ from tasks.ingestion.landing import (
     read_landed_file,
     record_files,
 )
-from tests.support.landing import land
+from tests.support.landing import land_files
 
 NOW = datetime(2013, 1, 5, tzinfo=UTC)
 
@@ -32,8 +32,8 @@ def test_no_landing_folder_is_no_file(flights: UseCase) -> None:
 
 
 def test_files_come_by_table_and_path_and_unfinished_ones_not_at_all(flights: UseCase) -> None:
-    second, first = land("weather", days=2)[::-1]
-    land("arrivals")
+    second, first = land_files("weather", days=2)[::-1]
+    land_files("arrivals")
     first.with_name(".2013-01-09.csv").write_text("unfinished")
     first.with_name("_temporary.csv").write_text("unfinished")
     first.with_name("notes.txt").write_text("not a file of the table")
@@ -47,7 +47,7 @@ def test_files_come_by_table_and_path_and_unfinished_ones_not_at_all(flights: Us
 
 
 def test_folders_below_count_as_the_tables(flights: UseCase) -> None:
-    (path,) = land("weather")
+    (path,) = land_files("weather")
     (path.parent / "jfk").mkdir()
     path.rename(path.parent / "jfk" / path.name)
     assert [f.path for f in discover_files(flights)] == ["weather/jfk/2013-01-02.csv"]
@@ -56,7 +56,7 @@ def test_folders_below_count_as_the_tables(flights: UseCase) -> None:
 def test_a_recorded_file_is_not_opened_again(
     flights: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    land("weather")
+    land_files("weather")
     (file,) = discover_files(flights)
     record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
     monkeypatch.delattr(landing, "read_landed_bytes")
@@ -64,7 +64,7 @@ def test_a_recorded_file_is_not_opened_again(
 
 
 def test_a_touched_file_is_a_copy_of_itself(flights: UseCase) -> None:
-    (path,) = land("weather")
+    (path,) = land_files("weather")
     (file,) = discover_files(flights)
     record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
     os.utime(path, (1, 1))
@@ -75,7 +75,7 @@ def test_a_touched_file_is_a_copy_of_itself(flights: UseCase) -> None:
 
 
 def test_a_refused_file_is_found_again_when_asked_until_it_is_accepted(flights: UseCase) -> None:
-    land("weather")
+    land_files("weather")
     (file,) = discover_files(flights)
     record_files(flights, [FileVerdict(file, "refused", reason="too early")], NOW)
     assert discover_files(flights) == []
@@ -85,7 +85,7 @@ def test_a_refused_file_is_found_again_when_asked_until_it_is_accepted(flights: 
 
 
 def test_recording_twice_says_it_once(flights: UseCase) -> None:
-    land("weather", days=2)
+    land_files("weather", days=2)
     verdicts = [
         FileVerdict(file, "accepted", 72, 70, 2, "wind") for file in discover_files(flights)
     ]
@@ -98,7 +98,7 @@ def test_recording_twice_says_it_once(flights: UseCase) -> None:
 
 
 def test_a_file_that_changes_under_the_reader_is_left_for_the_next_run(flights: UseCase) -> None:
-    (path,) = land("weather")
+    (path,) = land_files("weather")
     (file,) = discover_files(flights)
     path.write_text(path.read_text() + "\n")
     with pytest.raises(Transient, match=r"weather/2013-01-02.csv changed"):
@@ -106,7 +106,7 @@ def test_a_file_that_changes_under_the_reader_is_left_for_the_next_run(flights: 
 
 
 def test_a_landed_file_is_read_in_its_tables_types(flights: UseCase) -> None:
-    land("arrivals")
+    land_files("arrivals")
     (file,) = discover_files(flights)
     assert isinstance(file, LandedFile)
     assert read_landed_file(flights, file).columns == list(flights.tables["arrivals"].columns)

@@ -13,7 +13,7 @@ from feature_repo.flights.source import write_landing
 from tasks.ingestion import validation
 from tasks.ingestion.parsing import parse_file
 from tasks.ingestion.validation import FILE_COLUMN, Examination, load_suite
-from tests.support.landing import land
+from tests.support.landing import land_files
 
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
 
@@ -23,9 +23,9 @@ def flights(home: Path) -> UseCase:
     return load_use_case("flights")
 
 
-def landed(flights: UseCase, table: str) -> pl.DataFrame:
+def parse_landed(flights: UseCase, table: str) -> pl.DataFrame:
     """The rows of 2 January as one file brings them."""
-    (path,) = land(table)
+    (path,) = land_files(table)
     rows = parse_file(path.read_bytes(), path.name, flights.tables[table])
     return rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
 
@@ -44,7 +44,7 @@ def test_every_suite_counts_rows_first_and_adds_what_the_yaml_asks(flights: UseC
 
 @pytest.mark.parametrize("table", ["schedules", "departures", "arrivals", "weather"])
 def test_a_real_day_breaks_no_rule(flights: UseCase, table: str) -> None:
-    rows, examined = landed(flights, table), examination(flights)
+    rows, examined = parse_landed(flights, table), examination(flights)
     assert examined.refusal(table, rows, "a file") is None
     assert examined.reasons(table, rows).is_empty()
 
@@ -62,7 +62,7 @@ def test_the_only_wrong_row_of_a_quarter_is_a_wind_of_1048_mph(
 
 
 def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
-    rows = landed(flights, "schedules")
+    rows = parse_landed(flights, "schedules")
     third = pl.int_range(pl.len()) == 3
     rows = rows.with_columns(
         pl.when(third).then(pl.lit("BOS")).otherwise("origin").alias("origin"),
@@ -81,7 +81,7 @@ def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
 
 
 def test_one_key_and_known_time_once_a_file(flights: UseCase) -> None:
-    rows = landed(flights, "departures").head(10)
+    rows = parse_landed(flights, "departures").head(10)
     other_file = rows.head(1).with_columns(pl.lit("other").alias(FILE_COLUMN))
     found = examination(flights).reasons("departures", pl.concat([rows, other_file, rows[7:8]]))
     assert found["position"].to_list() == [7, 11]
@@ -102,14 +102,14 @@ def test_one_key_and_known_time_once_a_file(flights: UseCase) -> None:
     ],
 )
 def test_a_file_is_refused_whole(flights: UseCase, change: Any, reason: str) -> None:
-    rows = landed(flights, "departures")
+    rows = parse_landed(flights, "departures")
     told = examination(flights).refusal("departures", change(rows), "departures/a.parquet")
     assert told is not None
     assert reason in told
 
 
 def test_after_a_refused_file_the_others_of_its_table_are_looked_at(flights: UseCase) -> None:
-    rows, examined = landed(flights, "departures"), examination(flights)
+    rows, examined = parse_landed(flights, "departures"), examination(flights)
     assert examined.refusal("departures", rows.clear(), "departures/a.parquet") is not None
     assert examined.refusal("departures", rows, "departures/b.parquet") is None
     assert examined.refusal("departures", rows.clear(), "departures/c.parquet") is not None
@@ -117,7 +117,7 @@ def test_after_a_refused_file_the_others_of_its_table_are_looked_at(flights: Use
 
 
 def test_every_run_has_its_own_docs_which_are_pages_alone(flights: UseCase) -> None:
-    rows, home = landed(flights, "weather"), Path(str(land("weather")[0])).parents[3]
+    rows, home = parse_landed(flights, "weather"), Path(str(land_files("weather")[0])).parents[3]
     for run in ("first", "second"):
         examined = Examination(flights, AS_OF, run)
         examined.reasons("weather", rows)
@@ -156,7 +156,7 @@ def test_a_rule_that_cannot_be_asked_is_no_broken_row(
 ) -> None:
     from great_expectations.expectations import ExpectColumnValuesToBeBetween
 
-    rows = landed(flights, "weather")
+    rows = parse_landed(flights, "weather")
     wrong = ExpectColumnValuesToBeBetween(column="origin", min_value=1, max_value=2)
     use_suite(monkeypatch, **dict.fromkeys(flights.tables, lambda _: []))
     monkeypatch.setattr(validation, "_said", lambda *_: [wrong])

@@ -36,7 +36,7 @@ USE_CASE = quick_use_case()
 
 
 @dataclass
-class Trained:
+class TrainedCandidate:
     """A candidate that is ready to be registered."""
 
     parts: TrainingSplit
@@ -62,14 +62,14 @@ def state(
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
+def trained() -> TrainedCandidate:
     parts = split_training_rows(USE_CASE, january(), END)
     fitted = fit_candidate(USE_CASE, "logistic", parts)
     exported = export_candidate(USE_CASE, fitted, parts)
     card = build_model_card(
         USE_CASE, parts, [fitted], exported, {"raw/schedules": 3, "features/tail": 7}
     )
-    return Trained(parts, exported, card, choose_golden_rows(exported, parts))
+    return TrainedCandidate(parts, exported, card, choose_golden_rows(exported, parts))
 
 
 @pytest.fixture(autouse=True)

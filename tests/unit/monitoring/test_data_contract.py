@@ -18,40 +18,40 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def reference() -> ReferenceProfile:
+def constant_profile() -> ReferenceProfile:
     times = [START + i * timedelta(hours=2) for i in range(12 * 70)]
     frame = pl.DataFrame({"x": [1.0] * len(times), "time": times})
     return build_reference_profile(frame, ["x"], [], "time", DriftRule())
 
 
-def landed(table: str, per_day: int = 10, until: datetime = AS_OF) -> pl.DataFrame:
+def rows_per_day(table: str, per_day: int = 10, until: datetime = AS_OF) -> pl.DataFrame:
     """Rows of a table, known at noon of each day."""
     days = (until - START).days + 1
     times = [START + d * DAY + timedelta(hours=12) for d in range(days) for _ in range(per_day)]
     return pl.DataFrame({FLIGHTS.tables[table].known_time: times})
 
 
-def found(table: str, rows: pl.DataFrame) -> dict[str, Measurement]:
-    numbers = measure_volumes(FLIGHTS, {table: rows.lazy()}, reference(), AS_OF)
+def volumes_by_subject(table: str, rows: pl.DataFrame) -> dict[str, Measurement]:
+    numbers = measure_volumes(FLIGHTS, {table: rows.lazy()}, constant_profile(), AS_OF)
     return {number.subject: number for number in numbers}
 
 
-def known(table: str) -> pl.Expr:
+def known_column(table: str) -> pl.Expr:
     return pl.col(FLIGHTS.tables[table].known_time)
 
 
 def test_a_normal_week_is_ok() -> None:
-    said = found("arrivals", landed("arrivals"))
+    said = volumes_by_subject("arrivals", rows_per_day("arrivals"))
     assert said["rows:arrivals"].value == said["rows:arrivals"].reference == 70
     assert said["missing_days:arrivals"].value == 0
     assert {number.verdict for number in said.values()} == {"ok"}
 
 
 def test_under_half_of_the_usual_rows_pages() -> None:
-    rows = landed("arrivals").filter(
-        (known("arrivals") < AS_OF - 7 * DAY) | (pl.int_range(pl.len()) % 3 == 0)
+    rows = rows_per_day("arrivals").filter(
+        (known_column("arrivals") < AS_OF - 7 * DAY) | (pl.int_range(pl.len()) % 3 == 0)
     )
-    said = found("arrivals", rows)
+    said = volumes_by_subject("arrivals", rows)
     assert said["rows:arrivals"].verdict == "page"
     assert said["rows:arrivals"].threshold == 35
     assert said["missing_days:arrivals"].verdict == "ok"
@@ -59,15 +59,15 @@ def test_under_half_of_the_usual_rows_pages() -> None:
 
 def test_a_day_without_rows_pages_though_the_volume_is_fine() -> None:
     lost = datetime(2024, 3, 28, tzinfo=UTC)
-    rows = landed("arrivals").filter(~known("arrivals").is_between(lost, lost + DAY))
-    said = found("arrivals", rows)
+    rows = rows_per_day("arrivals").filter(~known_column("arrivals").is_between(lost, lost + DAY))
+    said = volumes_by_subject("arrivals", rows)
     assert said["missing_days:arrivals"].value == 1
     assert said["missing_days:arrivals"].verdict == "page"
     assert said["rows:arrivals"].verdict == "ok"
 
 
 def test_nothing_at_all_pages() -> None:
-    said = found("arrivals", landed("arrivals", until=AS_OF - 9 * DAY))
+    said = volumes_by_subject("arrivals", rows_per_day("arrivals", until=AS_OF - 9 * DAY))
     assert said["rows:arrivals"].value == 0
     assert said["missing_days:arrivals"].value == 7
     assert {number.verdict for number in said.values()} == {"page"}
@@ -77,20 +77,20 @@ def test_a_broken_contract_is_as_bad_as_the_rule_says() -> None:
     contract = FLIGHTS.monitor.contract.model_copy(update={"severity": "ticket"})
     monitor = FLIGHTS.monitor.model_copy(update={"contract": contract})
     case = FLIGHTS.model_copy(update={"monitor": monitor})
-    rows = landed("arrivals", until=AS_OF - 9 * DAY).lazy()
-    said = measure_volumes(case, {"arrivals": rows}, reference(), AS_OF)
+    rows = rows_per_day("arrivals", until=AS_OF - 9 * DAY).lazy()
+    said = measure_volumes(case, {"arrivals": rows}, constant_profile(), AS_OF)
     assert {number.verdict for number in said} == {"ticket"}
-    assert measure_predicted_rows(0, reference(), monitor, START, AS_OF).verdict == "ticket"
+    assert measure_predicted_rows(0, constant_profile(), monitor, START, AS_OF).verdict == "ticket"
 
 
 def test_a_table_that_lands_seldom_is_not_expected() -> None:
     once = pl.DataFrame({FLIGHTS.tables["planes"].known_time: [START + DAY] * 3000})
-    assert found("planes", once) == {}
+    assert volumes_by_subject("planes", once) == {}
 
 
 def test_a_holiday_in_the_reference_does_not_lower_what_is_expected() -> None:
-    quiet = known("arrivals").is_between(START + 20 * DAY, START + 27 * DAY)
-    said = found("arrivals", landed("arrivals").filter(~quiet))
+    quiet = known_column("arrivals").is_between(START + 20 * DAY, START + 27 * DAY)
+    said = volumes_by_subject("arrivals", rows_per_day("arrivals").filter(~quiet))
     assert said["rows:arrivals"].reference == 70
 
 
@@ -101,7 +101,7 @@ def test_a_holiday_in_the_reference_does_not_lower_what_is_expected() -> None:
 def test_predictions_are_due_since_the_first_champion(
     rows: int, since: datetime, verdict: str
 ) -> None:
-    number = measure_predicted_rows(rows, reference(), FLIGHTS.monitor, since, AS_OF)
+    number = measure_predicted_rows(rows, constant_profile(), FLIGHTS.monitor, since, AS_OF)
     assert number.verdict == verdict
 
 

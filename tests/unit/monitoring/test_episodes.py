@@ -25,7 +25,7 @@ VERDICTS: dict[str, MeasurementVerdict | None] = {
 }  # fmt: skip
 
 
-def flights(**rule: Any) -> UseCase:
+def flights_with_drift_rule(**rule: Any) -> UseCase:
     """The flights, whose drift is judged by a rule."""
     case = load_use_case("flights")
     monitor = case.monitor.model_copy(update={"drift": DriftRule(**rule)})
@@ -38,13 +38,13 @@ def window(number: int, verdict: MeasurementVerdict | None, version: int = 1) ->
     return measurement_rows([found], at, version)
 
 
-def promoted(version: int, seq: int, at: datetime, what: Any = "promoted") -> Entry:
+def promoted_entry(version: int, seq: int, at: datetime, what: Any = "promoted") -> Entry:
     return Entry("flights", what, f"{what}:{version}:{seq}", at, "test", version, seq=seq)
 
 
-def play(case: UseCase, verdicts: str) -> str:
+def play_windows(case: UseCase, verdicts: str) -> str:
     """A letter a window: is the episode open after it (o) or not (-)."""
-    entries = [promoted(1, 1, START - WEEK)]
+    entries = [promoted_entry(1, 1, START - WEEK)]
     rows = window(0, None).clear()
     said = ""
     for number, letter in enumerate(verdicts):
@@ -74,7 +74,7 @@ def play(case: UseCase, verdicts: str) -> str:
 def test_an_episode_opens_and_closes_with_the_last_windows(
     bad: int, of: int, verdicts: str, is_open: str
 ) -> None:
-    assert play(flights(bad=bad, of=of), verdicts) == is_open
+    assert play_windows(flights_with_drift_rule(bad=bad, of=of), verdicts) == is_open
 
 
 @given(verdicts=st.text(".TPi ", max_size=14), of=st.integers(1, 4), data=st.data())
@@ -83,7 +83,7 @@ def test_an_open_episode_is_always_explained_by_the_windows(
 ) -> None:
     bad = data.draw(st.integers(1, of))
     state = "-"
-    for number, after in enumerate(play(flights(bad=bad, of=of), verdicts)):
+    for number, after in enumerate(play_windows(flights_with_drift_rule(bad=bad, of=of), verdicts)):
         judged = verdicts[: number + 1].replace(" ", "")
         enough = sum(letter in "TP" for letter in judged[-of:]) >= bad
         if (state, after) == ("-", "o"):
@@ -96,8 +96,11 @@ def test_an_open_episode_is_always_explained_by_the_windows(
 
 
 def test_windows_of_another_version_count_for_nothing() -> None:
-    case, rows = flights(bad=2, of=2), [window(0, "page"), window(1, "page", version=2)]
-    entries = [promoted(1, 1, START - WEEK), promoted(2, 2, START + WEEK / 2)]
+    case, rows = (
+        flights_with_drift_rule(bad=2, of=2),
+        [window(0, "page"), window(1, "page", version=2)],
+    )
+    entries = [promoted_entry(1, 1, START - WEEK), promoted_entry(2, 2, START + WEEK / 2)]
     assert change_episodes(case, entries, pl.concat(rows), START + WEEK) == []
     rows.append(window(2, "page", version=2))
     (opened,) = change_episodes(case, entries, pl.concat(rows), START + 2 * WEEK)
@@ -106,7 +109,12 @@ def test_windows_of_another_version_count_for_nothing() -> None:
 
 def test_the_past_is_judged_without_the_windows_after_it() -> None:
     rows = pl.concat([window(0, "page"), window(1, "page")])
-    assert change_episodes(flights(bad=2, of=2), [promoted(1, 1, START - WEEK)], rows, START) == []
+    assert (
+        change_episodes(
+            flights_with_drift_rule(bad=2, of=2), [promoted_entry(1, 1, START - WEEK)], rows, START
+        )
+        == []
+    )
 
 
 def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None:
@@ -114,14 +122,18 @@ def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None
     later = [Measurement("drift", name, START, START + WEEK, 1.0, verdict="page")
              for name in ("dest", "carrier")]  # fmt: skip
     rows = pl.concat([earlier, measurement_rows(later, START + WEEK, 1)])
-    found = change_episodes(flights(), [promoted(1, 1, START - WEEK)], rows, START + WEEK)
+    found = change_episodes(
+        flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START + WEEK
+    )
     assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
 
 
 def test_a_window_bears_the_severity_of_its_rule_and_tells_how_many_were_bad() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
-    entries = [promoted(1, 1, START - WEEK)]
-    (opened,) = change_episodes(flights(bad=2, of=3), entries, rows, START + 2 * WEEK)
+    entries = [promoted_entry(1, 1, START - WEEK)]
+    (opened,) = change_episodes(
+        flights_with_drift_rule(bad=2, of=3), entries, rows, START + 2 * WEEK
+    )
     assert episode_severity(opened) == "ticket"
     expected = "drift:carrier is 0.3, reference 0, limit 0.1; bad in 2 of 3 windows"
     assert opened.evidence["message"] == expected
@@ -130,7 +142,9 @@ def test_a_window_bears_the_severity_of_its_rule_and_tells_how_many_were_bad() -
 def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
     number = Measurement("bake", "cost", START - WEEK, START, None, verdict="page")
     rows = measurement_rows([number], START, 1)
-    (opened,) = change_episodes(flights(), [promoted(1, 1, START - WEEK)], rows, START)
+    (opened,) = change_episodes(
+        flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START
+    )
     assert (opened.evidence["kind"], opened.evidence["message"]) == ("bake", "bake:cost is bad")
 
 
@@ -139,10 +153,10 @@ def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
     [("promoted", "version 3 took over"), ("rolled_back", "version 3 came back")],
 )
 def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
-    entries = [promoted(1, 1, START - WEEK)]
-    (opened,) = change_episodes(flights(), entries, window(0, "page"), START)
-    entries += [Entry(**{**vars(opened), "seq": 2}), promoted(3, 3, START, what)]
-    (closed,) = change_episodes(flights(), entries, window(1, "page"), START + WEEK)
+    entries = [promoted_entry(1, 1, START - WEEK)]
+    (opened,) = change_episodes(flights_with_drift_rule(), entries, window(0, "page"), START)
+    entries += [Entry(**{**vars(opened), "seq": 2}), promoted_entry(3, 3, START, what)]
+    (closed,) = change_episodes(flights_with_drift_rule(), entries, window(1, "page"), START + WEEK)
     assert closed.evidence["reason"] == said
     assert closed.evidence["severity"] == "page"
 
@@ -156,8 +170,10 @@ def test_episodes_from_before_there_were_severities_are_pages(tmp_path: Path) ->
 def test_a_silence_is_not_the_monitors_to_end() -> None:
     cause = {"cause": "silence:landed", "kind": "silence", "severity": "page"}
     silent = Entry("flights", "episode_opened", "episode:s", START, "watch", 1, cause, seq=2)
-    entries = [promoted(1, 1, START - WEEK), silent, promoted(2, 3, START)]
-    assert change_episodes(flights(), entries, window(1, "ok", 2), START + WEEK) == []
+    entries = [promoted_entry(1, 1, START - WEEK), silent, promoted_entry(2, 3, START)]
+    assert (
+        change_episodes(flights_with_drift_rule(), entries, window(1, "ok", 2), START + WEEK) == []
+    )
 
 
 def test_each_cause_has_the_rule_of_its_kind() -> None:

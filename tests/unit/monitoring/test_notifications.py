@@ -20,11 +20,15 @@ from tasks.monitoring.notifications import (
 )
 
 NOON = datetime(2024, 3, 4, 12, tzinfo=UTC)
+
+
 OPS, TEAM = "slack-webhook/ops", "custom-webhook/team"
+
+
 BLOCKS = (Notify(block=OPS), Notify(block=TEAM, severities=("page", "ticket", "inform")))
 
 
-def entry(what: EntryKind, key: str, seq: int = 1, days: float = 0, **evidence: Any) -> Entry:
+def noon_entry(what: EntryKind, key: str, seq: int = 1, days: float = 0, **evidence: Any) -> Entry:
     """An entry that was recorded so many days after NOON."""
     recorded = NOON + timedelta(days=days)
     return Entry("flights", what, key, NOON, "test", 1, evidence, seq, recorded)
@@ -32,19 +36,19 @@ def entry(what: EntryKind, key: str, seq: int = 1, days: float = 0, **evidence: 
 
 def episode(name: str, days: float = 0, severity: str = "page") -> Entry:
     told = {"cause": name, "kind": "drift", "severity": severity, "message": f"{name} is bad"}
-    return entry("episode_opened", f"episode:{name}", days=days, **told)
+    return noon_entry("episode_opened", f"episode:{name}", days=days, **told)
 
 
 def closed(name: str, days: float = 0, severity: str = "page") -> Entry:
     told = {"cause": name, "severity": severity, "reason": "it is good again"}
-    return entry("episode_closed", f"closed:episode:{name}", days=days, **told)
+    return noon_entry("episode_closed", f"closed:episode:{name}", days=days, **told)
 
 
 def sent(found: list[tuple[str, Entry]]) -> list[tuple[str, str]]:
     return [(block, about.key) for block, about in found]
 
 
-def flights(*wanted: Notify) -> UseCase:
+def flights_notifying(*wanted: Notify) -> UseCase:
     return load_use_case("flights").model_copy(update={"notify": wanted})
 
 
@@ -61,26 +65,21 @@ class Outbox:
         self.sent.append((block, subject, body))
 
 
-@pytest.fixture
-def book() -> Ledger:
-    return Ledger("sqlite://")
-
-
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
         (episode("x"), "page"),
         (episode("x", severity="ticket"), "ticket"),
         (closed("x", severity="ticket"), "ticket"),
-        (entry("rolled_back", "r"), "page"),
-        (entry("rollback_asked", "u"), "page"),
-        (entry("approval_asked", "a"), "ticket"),
-        (entry("promoted", "p"), "inform"),
-        (entry("refused", "p"), "inform"),
-        (entry("rollout_started", "p"), "inform"),
-        (entry("deferred", "d"), None),
-        (entry("alert_raised", "d"), None),
-        (entry("notified", "n"), None),
+        (noon_entry("rolled_back", "r"), "page"),
+        (noon_entry("rollback_asked", "u"), "page"),
+        (noon_entry("approval_asked", "a"), "ticket"),
+        (noon_entry("promoted", "p"), "inform"),
+        (noon_entry("refused", "p"), "inform"),
+        (noon_entry("rollout_started", "p"), "inform"),
+        (noon_entry("deferred", "d"), None),
+        (noon_entry("alert_raised", "d"), None),
+        (noon_entry("notified", "n"), None),
     ],
 )
 def test_every_entry_has_its_severity(about: Entry, expected: str | None) -> None:
@@ -88,10 +87,10 @@ def test_every_entry_has_its_severity(about: Entry, expected: str | None) -> Non
 
 
 def test_a_block_gets_what_it_wants_in_order_and_once() -> None:
-    entries = [entry("promoted", "decision:1"), episode("x")]
+    entries = [noon_entry("promoted", "decision:1"), episode("x")]
     expected = [(TEAM, "decision:1"), (OPS, "episode:x"), (TEAM, "episode:x")]
     assert sent(list_due_notifications(entries, BLOCKS)) == expected
-    told = entry("notified", f"notified:{OPS}:episode:x")
+    told = noon_entry("notified", f"notified:{OPS}:episode:x")
     assert sent(list_due_notifications([*entries, told], BLOCKS)) == [
         (TEAM, "decision:1"),
         (TEAM, "episode:x"),
@@ -106,21 +105,21 @@ def test_a_block_named_twice_is_told_once() -> None:
 
 def test_a_new_block_is_told_of_what_is_open_and_of_the_last_days_only() -> None:
     entries = [
-        entry("promoted", "decision:1", days=-300),
+        noon_entry("promoted", "decision:1", days=-300),
         episode("over", -200), closed("over", -190), episode("lasting", -100),
-        entry("rolled_back", "rollback:3", days=-4),
-        entry("refused", "decision:2", days=-2), entry("deferred", "deferred:3", days=0),
+        noon_entry("rolled_back", "rollback:3", days=-4),
+        noon_entry("refused", "decision:2", days=-2), noon_entry("deferred", "deferred:3", days=0),
     ]  # fmt: skip
     found = [key for block, key in sent(list_due_notifications(entries, BLOCKS)) if block == TEAM]
     assert found == ["episode:lasting", "decision:2"]
 
 
 def test_what_a_broken_webhook_missed_waits_as_long_as_nothing_else_happens() -> None:
-    entries = [entry("rolled_back", "rollback:3")]
+    entries = [noon_entry("rolled_back", "rollback:3")]
     assert sent(list_due_notifications(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
-    entries.append(entry("deferred", "deferred:3", days=RECENT / timedelta(days=1)))
+    entries.append(noon_entry("deferred", "deferred:3", days=RECENT / timedelta(days=1)))
     assert sent(list_due_notifications(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
-    entries.append(entry("deferred", "deferred:4", days=4))
+    entries.append(noon_entry("deferred", "deferred:4", days=4))
     assert list_due_notifications(entries, BLOCKS[:1]) == []
 
 
@@ -133,7 +132,7 @@ def test_a_message_says_model_what_evidence_and_where_to_look() -> None:
 
 
 def test_who_is_asked_is_told_how_to_answer() -> None:
-    asked = entry("approval_asked", "approval_asked:1", reason="the gate let it in")
+    asked = noon_entry("approval_asked", "approval_asked:1", reason="the gate let it in")
     subject, body = notification_text(load_use_case("flights"), asked)
     assert subject.startswith("[ticket] flights: approval asked v1")
     assert "mainspring approve (or reject) flights 1" in body
@@ -142,11 +141,11 @@ def test_who_is_asked_is_told_how_to_answer() -> None:
 def test_told_is_recorded_and_twice_is_as_once(book: Ledger) -> None:
     out = Outbox()
     book.record(episode("x"))
-    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights_notifying(*BLOCKS), out)
     assert [e.key for e in told] == [f"notified:{b}:episode:x" for b in (OPS, TEAM)]
     assert told[0].at == NOON
     assert not broken
-    assert send_due_notifications(book, flights(*BLOCKS), out) == ([], {})
+    assert send_due_notifications(book, flights_notifying(*BLOCKS), out) == ([], {})
     assert [block for block, *_ in out.sent] == [OPS, TEAM]
 
 
@@ -155,11 +154,11 @@ def test_a_block_that_fails_stops_nobody_and_is_told_later_in_order(book: Ledger
     out.broken = {OPS}
     for about in (episode("x"), closed("x")):
         book.record(about)
-    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights_notifying(*BLOCKS), out)
     assert [e.evidence["block"] for e in told] == [TEAM, TEAM]
     assert isinstance(broken[OPS], ConnectionError)
     out.broken.clear()
-    told, broken = send_due_notifications(book, flights(*BLOCKS), out)
+    told, broken = send_due_notifications(book, flights_notifying(*BLOCKS), out)
     assert [e.evidence["entry"] for e in told] == ["episode:x", "closed:episode:x"]
     assert not broken
 
@@ -170,7 +169,7 @@ def test_whatever_fails_everybody_hears_all_in_order(
     fails: list[set[str]], data: st.DataObject
 ) -> None:
     book = Ledger("sqlite://")
-    out, case = Outbox(), flights(*BLOCKS)
+    out, case = Outbox(), flights_notifying(*BLOCKS)
     for number, broken in enumerate([*fails, set()]):
         for name in data.draw(st.sets(st.sampled_from("abc"), max_size=2)):
             book.record(episode(f"{name}{number}"))

@@ -28,7 +28,7 @@ HOLDOUT = {
 }  # fmt: skip
 
 
-def use_case(*performance: dict[str, Any]) -> UseCase:
+def case_with_rules(*performance: dict[str, Any]) -> UseCase:
     flights = load_use_case("flights")
     chosen = tuple(PerformanceRule.model_validate(rule) for rule in performance)
     monitor = flights.monitor.model_copy(update={"performance": chosen})
@@ -37,7 +37,7 @@ def use_case(*performance: dict[str, Any]) -> UseCase:
 
 AUC = {"metric": "roc_auc", "window": "2w", "worse_by": 0.05}
 GAP = {"metric": "calibration_gap", "window": "1w", "worse_by": 0.05}
-RULED = use_case(AUC, GAP)
+RULED = case_with_rules(AUC, GAP)
 
 
 def predictions(days: float = 14, version: int = 1, noise: float = 1.0) -> pl.DataFrame:
@@ -56,7 +56,7 @@ def predictions(days: float = 14, version: int = 1, noise: float = 1.0) -> pl.Da
     )  # fmt: skip
 
 
-def known(rows: pl.DataFrame, lag: timedelta) -> pl.DataFrame:
+def labels_known(rows: pl.DataFrame, lag: timedelta) -> pl.DataFrame:
     """The labels of the rows whose label has come by AS_OF when it takes `lag`."""
     come = rows.filter(pl.col("prediction_time") + lag <= AS_OF)
     return come.select(*RULED.spine.key, "prediction_time", late="truth").sample(
@@ -69,7 +69,7 @@ def ruled(rows: pl.DataFrame, since: datetime = LONG_AGO) -> dict[str, Measureme
 
 
 def labelled(rows: pl.DataFrame, hours: float = 0) -> pl.DataFrame:
-    return join_labels(RULED, rows, known(rows, timedelta(hours=hours)))
+    return join_labels(RULED, rows, labels_known(rows, timedelta(hours=hours)))
 
 
 def test_late_labels_are_missing_and_order_stays() -> None:
@@ -129,7 +129,7 @@ def test_worse_than_the_holdout_by_more_than_the_margin_pages() -> None:
 
 
 def test_a_rule_gives_its_own_severity_and_is_ok_all_the_same() -> None:
-    ticket = use_case({**AUC, "severity": "ticket"})
+    ticket = case_with_rules({**AUC, "severity": "ticket"})
     for noise, verdict in ((0.5, "ok"), (6, "ticket")):
         rows = labelled(predictions(noise=noise))
         (found,) = measure_rules(ticket, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF)
@@ -154,7 +154,9 @@ def test_limits_lie_on_the_worse_side() -> None:
 
 def test_history_has_every_metric_whatever_the_rules_and_no_verdict() -> None:
     rows = labelled(predictions())
-    found = {n.subject: n for n in measure_window_metrics(use_case(), rows, HOLDOUT, 0.5, AS_OF)}
+    found = {
+        n.subject: n for n in measure_window_metrics(case_with_rules(), rows, HOLDOUT, 0.5, AS_OF)
+    }
     assert found.keys() == HOLDOUT.keys() - {"rows"}
     assert {n.verdict for n in found.values()} == {None}
     assert found["cost"].rows == 168
@@ -172,4 +174,4 @@ def test_one_outcome_only_leaves_the_ranking_undefined() -> None:
 
 def test_predictions_are_needed_as_far_back_as_the_longest_rule() -> None:
     assert longest_window(RULED) == 2 * WEEK
-    assert longest_window(use_case()) == WEEK
+    assert longest_window(case_with_rules()) == WEEK

@@ -28,15 +28,19 @@ BAKE = "bake:cost"
 def book(tmp_path: Path) -> Ledger:
     """A ledger whose first champion, version 1, reigns since long ago."""
     book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    write(book, "promoted", "decision:1", MONDAY - 20 * WEEK, 1)
+    record_flights_entry(book, "promoted", "decision:1", MONDAY - 20 * WEEK, 1)
     return book
 
 
-def write(book: Ledger, what: str, key: str, at: datetime, version: int | None = None) -> None:
+def record_flights_entry(
+    book: Ledger, what: str, key: str, at: datetime, version: int | None = None
+) -> None:
     book.record(Entry("flights", what, key, at, "test", version))  # type: ignore[arg-type]
 
 
-def rows(at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None) -> pl.DataFrame:
+def cause_rows(
+    at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None
+) -> pl.DataFrame:
     """Monitoring rows of `at`: the causes by a short name."""
     names = {"auc": AUC, "carrier": CARRIER, "rows": ROWS, "bake": BAKE}
     numbers = []
@@ -47,10 +51,10 @@ def rows(at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None) 
     return measurement_rows(numbers, at, version)
 
 
-def run(
+def record_verdicts(
     book: Ledger, at: datetime, version: int = 1, **verdicts: MeasurementVerdict | None
 ) -> list[str]:
-    found = record_changes(book, FLIGHTS, rows(at, version, **verdicts), at)
+    found = record_changes(book, FLIGHTS, cause_rows(at, version, **verdicts), at)
     return [entry.what for entry in found]
 
 
@@ -58,16 +62,16 @@ def alerts(book: Ledger) -> list[Entry]:
     return [e for e in book.entries("flights") if e.what == "alert_raised"]
 
 
-def answer(book: Ledger, at: datetime, version: int, decision: str) -> None:
+def retrain_and_decide(book: Ledger, at: datetime, version: int, decision: str) -> None:
     """A retraining begins, registers a version, and it is decided on."""
     alert = alerts(book)[-1].key
-    write(book, "retrain_started", f"retrain:{alert}", at)
-    write(book, "candidate_registered", f"candidate:{alert}", at, version)
-    write(book, decision, f"decision:{version}", at, version)
+    record_flights_entry(book, "retrain_started", f"retrain:{alert}", at)
+    record_flights_entry(book, "candidate_registered", f"candidate:{alert}", at, version)
+    record_flights_entry(book, decision, f"decision:{version}", at, version)
 
 
 def test_a_page_opens_an_episode_and_raises_an_alert(book: Ledger) -> None:
-    assert run(book, MONDAY, auc="page") == ["episode_opened", "alert_raised"]
+    assert record_verdicts(book, MONDAY, auc="page") == ["episode_opened", "alert_raised"]
     opened, raised = book.entries("flights")[1:]
     assert opened.key == "episode:performance:roc_auc_5w:2024-03-04"
     assert raised.key == f"alert:{opened.key}:2024-03-04"
@@ -76,142 +80,154 @@ def test_a_page_opens_an_episode_and_raises_an_alert(book: Ledger) -> None:
 
 
 def test_running_again_records_nothing(book: Ledger) -> None:
-    run(book, MONDAY, auc="page", rows="ok")
+    record_verdicts(book, MONDAY, auc="page", rows="ok")
     before = book.entries("flights")
-    assert run(book, MONDAY, auc="page", rows="ok") == []
+    assert record_verdicts(book, MONDAY, auc="page", rows="ok") == []
     assert book.entries("flights") == before
 
 
 @pytest.mark.parametrize("verdict", ["ok", "inform", None])
 def test_nothing_else_opens_one(book: Ledger, verdict: MeasurementVerdict | None) -> None:
-    assert run(book, MONDAY, auc=verdict) == []
+    assert record_verdicts(book, MONDAY, auc=verdict) == []
 
 
 def test_the_same_cause_still_bad_is_one_episode_and_one_alert(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    assert run(book, MONDAY + WEEK, auc="page") == []
-    assert run(book, MONDAY + 2 * WEEK, auc="page") == []
+    record_verdicts(book, MONDAY, auc="page")
+    assert record_verdicts(book, MONDAY + WEEK, auc="page") == []
+    assert record_verdicts(book, MONDAY + 2 * WEEK, auc="page") == []
     assert len(alerts(book)) == 1
 
 
 def test_good_again_closes_it_and_a_later_page_is_another_episode(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    assert run(book, MONDAY + WEEK, auc="ok") == ["episode_closed"]
+    record_verdicts(book, MONDAY, auc="page")
+    assert record_verdicts(book, MONDAY + WEEK, auc="ok") == ["episode_closed"]
     assert list_open_episodes(book.entries("flights")) == []
-    assert run(book, MONDAY + 2 * WEEK, auc="page") == ["episode_opened"]  # the alert still waits
+    assert record_verdicts(book, MONDAY + 2 * WEEK, auc="page") == [
+        "episode_opened"
+    ]  # the alert still waits
 
 
 def test_a_window_without_a_verdict_closes_nothing(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    assert run(book, MONDAY + WEEK, auc=None) == []
-    assert run(book, MONDAY + 2 * WEEK) == []
+    record_verdicts(book, MONDAY, auc="page")
+    assert record_verdicts(book, MONDAY + WEEK, auc=None) == []
+    assert record_verdicts(book, MONDAY + 2 * WEEK) == []
     assert len(list_open_episodes(book.entries("flights"))) == 1
 
 
 def test_two_causes_are_two_episodes_and_one_alert(book: Ledger) -> None:
-    found = run(book, MONDAY, auc="page", carrier="page")
+    found = record_verdicts(book, MONDAY, auc="page", carrier="page")
     assert found == ["episode_opened", "episode_opened", "alert_raised"]
     assert set(alerts(book)[0].evidence["causes"]) == {AUC, CARRIER}
 
 
 def test_refused_and_still_bad_asks_again_after_the_cooldown(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    answer(book, MONDAY, 2, "refused")
+    record_verdicts(book, MONDAY, auc="page")
+    retrain_and_decide(book, MONDAY, 2, "refused")
     cooldown = FLIGHTS.retrain.cooldown
-    assert run(book, MONDAY + cooldown - timedelta(hours=1), auc="page") == []
-    assert run(book, MONDAY + cooldown, auc="page") == ["alert_raised"]
+    assert record_verdicts(book, MONDAY + cooldown - timedelta(hours=1), auc="page") == []
+    assert record_verdicts(book, MONDAY + cooldown, auc="page") == ["alert_raised"]
     assert len({entry.key for entry in alerts(book)}) == 2
 
 
 def test_a_candidate_that_waits_for_its_decision_keeps_alerts_quiet(book: Ledger) -> None:
-    write(book, "candidate_registered", "candidate:train:2024-03-01", MONDAY - WEEK, 2)
-    assert run(book, MONDAY, auc="page") == ["episode_opened"]
-    write(book, "refused", "decision:2", MONDAY, 2)
-    assert run(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
+    record_flights_entry(
+        book, "candidate_registered", "candidate:train:2024-03-01", MONDAY - WEEK, 2
+    )
+    assert record_verdicts(book, MONDAY, auc="page") == ["episode_opened"]
+    record_flights_entry(book, "refused", "decision:2", MONDAY, 2)
+    assert record_verdicts(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
 
 
 def test_a_new_champion_closes_what_was_open_before(book: Ledger) -> None:
-    run(book, MONDAY, auc="page", carrier="page")
-    answer(book, MONDAY, 2, "promoted")
-    assert run(book, MONDAY + WEEK, version=2, auc=None) == ["episode_closed", "episode_closed"]
+    record_verdicts(book, MONDAY, auc="page", carrier="page")
+    retrain_and_decide(book, MONDAY, 2, "promoted")
+    assert record_verdicts(book, MONDAY + WEEK, version=2, auc=None) == [
+        "episode_closed",
+        "episode_closed",
+    ]
     reasons = {e.evidence.get("reason") for e in book.entries("flights")}
     assert "version 2 took over" in reasons
 
 
 def test_bad_under_the_new_champion_too_is_a_new_episode(book: Ledger) -> None:
-    run(book, MONDAY, carrier="page")
-    answer(book, MONDAY, 2, "promoted")
+    record_verdicts(book, MONDAY, carrier="page")
+    retrain_and_decide(book, MONDAY, 2, "promoted")
     later = MONDAY + FLIGHTS.retrain.cooldown
-    assert run(book, later, version=2, carrier="page") == [
+    assert record_verdicts(book, later, version=2, carrier="page") == [
         "episode_closed", "episode_opened", "alert_raised",
     ]  # fmt: skip
 
 
 def test_numbers_of_a_former_champion_open_nothing(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    answer(book, MONDAY, 2, "promoted")
-    assert run(book, MONDAY, version=1, auc="page", carrier="page") == ["episode_closed"]
+    record_verdicts(book, MONDAY, auc="page")
+    retrain_and_decide(book, MONDAY, 2, "promoted")
+    assert record_verdicts(book, MONDAY, version=1, auc="page", carrier="page") == [
+        "episode_closed"
+    ]
     assert list_open_episodes(book.entries("flights")) == []
 
 
 def test_a_broken_contract_never_asks_for_retraining(book: Ledger) -> None:
-    assert run(book, MONDAY, rows="page") == ["episode_opened"]
-    assert run(book, MONDAY + WEEK, rows="page") == []
+    assert record_verdicts(book, MONDAY, rows="page") == ["episode_opened"]
+    assert record_verdicts(book, MONDAY + WEEK, rows="page") == []
 
 
 def test_nothing_is_trained_while_the_data_are_broken(book: Ledger) -> None:
-    assert run(book, MONDAY, rows="page", auc="page") == ["episode_opened"] * 2
-    found = run(book, MONDAY + WEEK, rows="ok", auc="page")
+    assert record_verdicts(book, MONDAY, rows="page", auc="page") == ["episode_opened"] * 2
+    found = record_verdicts(book, MONDAY + WEEK, rows="ok", auc="page")
     assert found == ["episode_closed", "alert_raised"]
 
 
 @pytest.mark.parametrize("cause", ["auc", "carrier"])
 def test_a_ticket_is_an_episode_for_people_and_asks_for_nothing(book: Ledger, cause: str) -> None:
-    assert run(book, MONDAY, **{cause: "ticket"}) == ["episode_opened"]
-    assert run(book, MONDAY + WEEK, **{cause: "ticket"}) == []
-    assert run(book, MONDAY + 2 * WEEK, **{cause: "ok"}) == ["episode_closed"]
+    assert record_verdicts(book, MONDAY, **{cause: "ticket"}) == ["episode_opened"]
+    assert record_verdicts(book, MONDAY + WEEK, **{cause: "ticket"}) == []
+    assert record_verdicts(book, MONDAY + 2 * WEEK, **{cause: "ok"}) == ["episode_closed"]
 
 
 def test_a_broken_contract_that_is_only_a_ticket_holds_nothing_back(book: Ledger) -> None:
-    found = run(book, MONDAY, rows="ticket", auc="page")
+    found = record_verdicts(book, MONDAY, rows="ticket", auc="page")
     assert found == ["episode_opened", "episode_opened", "alert_raised"]
     assert alerts(book)[0].evidence["causes"] == [AUC]
 
 
 def test_while_a_bake_shows_harm_nothing_is_trained(book: Ledger) -> None:
-    assert run(book, MONDAY, bake="page", auc="page") == ["episode_opened"] * 2
-    assert run(book, MONDAY + WEEK, bake="ok", auc="page") == ["episode_closed", "alert_raised"]
+    assert record_verdicts(book, MONDAY, bake="page", auc="page") == ["episode_opened"] * 2
+    assert record_verdicts(book, MONDAY + WEEK, bake="ok", auc="page") == [
+        "episode_closed",
+        "alert_raised",
+    ]
 
 
 def test_a_silence_holds_retraining_back_until_it_is_over(book: Ledger) -> None:
     cause = {"cause": "silence:landed", "kind": "silence", "severity": "page", "message": "-"}
     key = "episode:silence:landed"
     book.record(Entry("flights", "episode_opened", key, MONDAY, "watch", 1, cause))
-    assert run(book, MONDAY, auc="page") == ["episode_opened"]
+    assert record_verdicts(book, MONDAY, auc="page") == ["episode_opened"]
     book.record(Entry("flights", "episode_closed", f"closed:{key}", MONDAY + WEEK, "watch"))
-    assert run(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
+    assert record_verdicts(book, MONDAY + WEEK, auc="page") == ["alert_raised"]
 
 
 def test_a_rollback_ends_the_episodes_of_the_loser(book: Ledger) -> None:
-    write(book, "promoted", "decision:2", MONDAY - WEEK, 2)
-    run(book, MONDAY, version=2, bake="page", auc="page")
-    write(book, "rolled_back", "rollback:2", MONDAY, 1)
-    found = run(book, MONDAY + WEEK, version=1, auc="ok")
+    record_flights_entry(book, "promoted", "decision:2", MONDAY - WEEK, 2)
+    record_verdicts(book, MONDAY, version=2, bake="page", auc="page")
+    record_flights_entry(book, "rolled_back", "rollback:2", MONDAY, 1)
+    found = record_verdicts(book, MONDAY + WEEK, version=1, auc="ok")
     assert found == ["episode_closed", "episode_closed"]
     reasons = {e.evidence.get("reason") for e in book.entries("flights")}
     assert "version 1 came back" in reasons
 
 
 def test_the_past_is_decided_with_what_was_known_then(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
-    run(book, MONDAY + WEEK, auc="ok")
+    record_verdicts(book, MONDAY, auc="page")
+    record_verdicts(book, MONDAY + WEEK, auc="ok")
     before = book.entries("flights")
-    assert run(book, MONDAY, auc="page") == []
+    assert record_verdicts(book, MONDAY, auc="page") == []
     assert book.entries("flights") == before
 
 
 def test_an_alert_waits_until_somebody_begins(book: Ledger) -> None:
-    run(book, MONDAY, auc="page")
+    record_verdicts(book, MONDAY, auc="page")
     assert list_unclaimed_alerts(book.entries("flights")) == alerts(book)
-    write(book, "retrain_started", f"retrain:{alerts(book)[0].key}", MONDAY)
+    record_flights_entry(book, "retrain_started", f"retrain:{alerts(book)[0].key}", MONDAY)
     assert list_unclaimed_alerts(book.entries("flights")) == []

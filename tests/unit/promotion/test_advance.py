@@ -7,30 +7,33 @@ import pytest
 
 from configs.errors import Conflict, Terminal
 from configs.schema.promotion import Direct
-from tasks.ledger.log import Ledger
 from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.promotion.stage_review import review_stage
-from tests.support.candidates import NAME, day, never, record, register, says, step, use_case
+from tests.support.candidates import (
+    NAME,
+    day,
+    never,
+    record,
+    record_registered,
+    rollout_use_case,
+    says,
+    step,
+)
 
-DIRECT = use_case(Direct())
-
-
-@pytest.fixture
-def book(tmp_path):
-    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+DIRECT = rollout_use_case(Direct())
 
 
 @pytest.fixture
 def reigning(book):
     """A champion of version 1 and a candidate of version 2."""
     record(book, "promoted", "decision:1", day(0), 1)
-    register(book, 2, day(1))
+    record_registered(book, 2, day(1))
     return book
 
 
 def test_the_first_champion_takes_over_at_once_and_nothing_can_undo_it(book):
-    register(book, 1)
-    entry = step(book, use_case(), 1, gate=says("pass", "better"))
+    record_registered(book, 1)
+    entry = step(book, rollout_use_case(), 1, gate=says("pass", "better"))
     assert (entry.what, entry.key, entry.at) == ("promoted", "decision:1", day(0))
     assert entry.evidence["reason"] == "better"
     assert entry.evidence["champion_version"] is entry.evidence["bake_until"] is None
@@ -45,22 +48,22 @@ def test_where_it_is_direct_the_gate_is_the_only_step(reigning):
 
 
 def test_without_a_bake_window_nothing_bakes(reigning):
-    case = use_case(Direct(), window=timedelta(0))
+    case = rollout_use_case(Direct(), window=timedelta(0))
     assert step(reigning, case, 2, gate=says("pass")).evidence["bake_until"] is None
 
 
 def test_a_canary_goes_stage_by_stage_and_then_is_champion(reigning):
-    steps = [step(reigning, use_case(), 2, gate=says("pass"))]
-    steps += [step(reigning, use_case(), 2, day(8 * n), look=says("pass")) for n in (1, 2)]
+    steps = [step(reigning, rollout_use_case(), 2, gate=says("pass"))]
+    steps += [step(reigning, rollout_use_case(), 2, day(8 * n), look=says("pass")) for n in (1, 2)]
     assert [e.what for e in steps] == ["rollout_started", "rollout_grown", "promoted"]
     assert [e.evidence.get("share") for e in steps] == [0.1, 0.5, None]
     assert steps[-1].evidence["bake_until"] == day(16 + 28).isoformat()
-    assert step(reigning, use_case(), 2, day(30)) == steps[-1], "decided is decided"
+    assert step(reigning, rollout_use_case(), 2, day(30)) == steps[-1], "decided is decided"
 
 
 def test_a_stage_that_shows_a_loss_ends_the_roll_out(reigning):
-    step(reigning, use_case(), 2, gate=says("pass"))
-    entry = step(reigning, use_case(), 2, day(8), look=says("fail", "worse"))
+    step(reigning, rollout_use_case(), 2, gate=says("pass"))
+    entry = step(reigning, rollout_use_case(), 2, day(8), look=says("fail", "worse"))
     assert (entry.what, entry.evidence["stage"], entry.evidence["reason"]) == (
         "refused", 0, "worse",
     )  # fmt: skip
@@ -68,25 +71,25 @@ def test_a_stage_that_shows_a_loss_ends_the_roll_out(reigning):
 
 
 def test_a_step_that_was_asked_too_early_is_answered_all_the_same(reigning):
-    step(reigning, use_case(), 2, gate=says("pass"))
+    step(reigning, rollout_use_case(), 2, gate=says("pass"))
     record(reigning, "step_asked", "step:2:x", day(8), 2)
     assert [e.what for e in list_unanswered(reigning.entries(NAME))] == ["step_asked"]
-    assert step(reigning, use_case(), 2, look=says("wait")).what == "deferred"
+    assert step(reigning, rollout_use_case(), 2, look=says("wait")).what == "deferred"
     assert list_unanswered(reigning.entries(NAME)) == []
 
 
 def test_a_roll_out_against_a_champion_that_is_none_any_more_ends(reigning):
-    step(reigning, use_case(), 2, gate=says("pass"))
+    step(reigning, rollout_use_case(), 2, gate=says("pass"))
     record(reigning, "promoted", "hand:7", day(4), 7)
-    entry = step(reigning, use_case(), 2, day(8), look=review_stage)
+    entry = step(reigning, rollout_use_case(), 2, day(8), look=review_stage)
     assert (entry.what, entry.evidence["stage"]) == ("refused", 0)
     assert "champion no more" in entry.evidence["reason"]
 
 
 def test_one_rolls_out_at_a_time(reigning):
-    register(reigning, 3, day(1))
-    step(reigning, use_case(), 2, gate=says("pass"))
-    entry = step(reigning, use_case(), 3, gate=never)
+    record_registered(reigning, 3, day(1))
+    step(reigning, rollout_use_case(), 2, gate=says("pass"))
+    entry = step(reigning, rollout_use_case(), 3, gate=never)
     assert (entry.what, entry.key) == ("deferred", "deferred:3:2013-04-02")
     assert entry.evidence["reason"] == "version 2 rolls out; one at a time"
 
@@ -116,7 +119,7 @@ def test_a_version_that_is_no_candidate_is_refused_with_what_to_do(book):
 
 def test_of_two_candidates_at_once_one_must_look_again(reigning):
     """The second gate looks at the champion of before, while the first one is promoted."""
-    register(reigning, 3, day(1))
+    record_registered(reigning, 3, day(1))
 
     def slow(it):
         step(reigning, DIRECT, 3, gate=says("pass"))
@@ -143,7 +146,7 @@ def test_of_many_promoters_of_one_version_all_find_one_promotion(reigning):
 class TestApproval:
     """`approval: manual`: the gate asks a person, and the answer decides."""
 
-    case = use_case(Direct(), approval="manual")
+    case = rollout_use_case(Direct(), approval="manual")
 
     @pytest.fixture
     def asked(self, reigning):
@@ -164,7 +167,7 @@ class TestApproval:
 
     def test_yes_begins_the_roll_out_where_there_is_one(self, asked):
         record(asked, "approved", "approval:2", day(3), 2, reason="looks right")
-        assert step(asked, use_case(approval="manual"), 2).what == "rollout_started"
+        assert step(asked, rollout_use_case(approval="manual"), 2).what == "rollout_started"
 
     def test_no_refuses(self, asked):
         record(asked, "rejected", "approval:2", day(3), 2, reason="not before the holidays")

@@ -6,18 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from configs.errors import Terminal
-from tasks.ledger.log import Ledger
 from tasks.ledger.projections import list_unanswered
 from tasks.promotion.approval import ApprovalAnswer, record_approval
 from tests.support.candidates import NAME, day, record
 
 YES = ApprovalAnswer(approve=True, by="ada", why="looks right")
+
+
 NO = ApprovalAnswer(approve=False, by="bob", why="not before the holidays")
-
-
-@pytest.fixture
-def book(tmp_path):
-    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
 
 
 def test_who_and_why_go_to_the_ledger_and_ask_for_the_next_step(book):

@@ -16,7 +16,7 @@ from tasks.promotion.bake import (
 )
 from tasks.promotion.gate import Decision
 from tasks.rollout.state import BakeWindow
-from tests.support.candidates import NAME, day, record, use_case
+from tests.support.candidates import NAME, day, record, rollout_use_case
 
 WINDOW = BakeWindow(version=2, previous=1, since=day(1), until=day(29))
 
@@ -49,7 +49,7 @@ def bad(book, kind="bake", version=2):
 
 def test_numbers_are_of_the_champion_against_the_one_before_with_the_loss_that_is_borne():
     found = bake_measurements(
-        use_case(margin=0.02, cost_margin=0.05, slice_margin=0.1),
+        rollout_use_case(margin=0.02, cost_margin=0.05, slice_margin=0.1),
         baked(
             "fail",
             difference("roc_auc", 0.65, 0.70, -0.08, -0.01),
@@ -71,7 +71,7 @@ def test_numbers_are_of_the_champion_against_the_one_before_with_the_loss_that_i
 
 def test_too_little_known_is_no_number():
     waits = BakeEvaluation(WINDOW, Decision("wait", "few rows", {"gates": []}), 0.2)
-    assert bake_measurements(use_case(), waits, day(8)) == []
+    assert bake_measurements(rollout_use_case(), waits, day(8)) == []
 
 
 def test_an_open_episode_asks_for_a_rollback_on_the_bakes_evidence_once(book):

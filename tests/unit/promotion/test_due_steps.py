@@ -6,9 +6,18 @@ from configs.schema.promotion import Direct
 from tasks.ledger.log import Ledger
 from tasks.promotion.due_steps import find_due_steps
 from tasks.promotion.stage_review import review_stage
-from tests.support.candidates import NAME, day, never, record, register, says, step, use_case
+from tests.support.candidates import (
+    NAME,
+    day,
+    never,
+    record,
+    record_registered,
+    rollout_use_case,
+    says,
+    step,
+)
 
-DIRECT = use_case(Direct())
+DIRECT = rollout_use_case(Direct())
 
 
 @pytest.fixture
@@ -16,7 +25,7 @@ def book(tmp_path):
     """A champion of version 1, and version 2, which the gate has deferred on day 1."""
     book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     record(book, "promoted", "decision:1", day(0), 1)
-    register(book, 2, day(1))
+    record_registered(book, 2, day(1))
     step(book, DIRECT, 2, gate=says("wait", "too few rows"))
     return book
 
@@ -53,7 +62,7 @@ def test_when_patience_is_over_it_is_asked_for_whatever_there_is(book):
 
 
 def test_a_new_candidate_has_its_own_event(book):
-    register(book, 3, day(7))
+    record_registered(book, 3, day(7))
     assert due(book, 8, says("wait")) == []
 
 
@@ -63,9 +72,9 @@ def test_what_is_decided_is_left_alone(book):
 
 
 def test_one_that_waited_for_another_is_asked_for_when_that_one_is_done(book):
-    case = use_case()
+    case = rollout_use_case()
     step(book, case, 2, day(2), gate=says("pass"))
-    register(book, 3, day(3))
+    record_registered(book, 3, day(3))
     step(book, case, 3)
     assert due(book, 4, never, says("wait"), case) == []
     step(book, case, 2, day(9), look=says("fail"))
@@ -74,20 +83,20 @@ def test_one_that_waited_for_another_is_asked_for_when_that_one_is_done(book):
 
 @pytest.mark.parametrize(("verdict", "count"), [("wait", 0), ("pass", 1), ("fail", 1)])
 def test_a_stage_is_asked_for_when_its_review_has_an_answer(book, verdict, count):
-    step(book, use_case(), 2, day(2), gate=says("pass"))
-    assert len(due(book, 9, never, says(verdict), use_case())) == count
+    step(book, rollout_use_case(), 2, day(2), gate=says("pass"))
+    assert len(due(book, 9, never, says(verdict), rollout_use_case())) == count
 
 
 def test_a_roll_out_whose_champion_was_rolled_back_is_asked_for(book):
     record(book, "promoted", "hand:7", day(2), 7)
-    step(book, use_case(), 2, day(3), gate=says("pass"))
+    step(book, rollout_use_case(), 2, day(3), gate=says("pass"))
     record(book, "rolled_back", "rollback:5", day(4), 1, loser=7, promotion="hand:7", reason="-")
-    ((_, reason),) = due(book, 5, never, review_stage, use_case())
+    ((_, reason),) = due(book, 5, never, review_stage, rollout_use_case())
     assert "champion no more" in reason
 
 
 def test_an_approval_that_nobody_gives_is_asked_for_at_the_end_of_patience(book):
-    case = use_case(Direct(), approval="manual")
+    case = rollout_use_case(Direct(), approval="manual")
     step(book, case, 2, day(2), gate=says("pass"))
     assert due(book, 20, case=case) == []
     assert [reason for _, reason in due(book, 32, case=case)] == ["nobody approved of it in 30d"]

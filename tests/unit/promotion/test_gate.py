@@ -14,7 +14,6 @@ from configs.schema.loading import load_use_case
 from configs.schema.promotion import Bake, Gate
 from configs.schema.training import Evaluation, Slice
 from configs.schema.use_case import UseCase
-from tasks.evaluation.bootstrap import Predictions
 from tasks.ledger.descriptions import gate_rows
 from tasks.ledger.log import Entry
 from tasks.models.onnx_session import open_onnx_session
@@ -30,20 +29,27 @@ from tasks.training.build_card import build_model_card
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import export_candidate
+from tests.support.decisions import predict_at
 from tests.support.flights import END, january, quick_use_case
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
+
+
 COST = Cost(false_positive=1, false_negative=3)
+
+
 BAKE = Bake(margin=0.02, cost_margin=0.05, slice_margin=0.05)
 
 
-def case(cost: Cost = COST, **gate: object) -> UseCase:
+def gated_use_case(cost: Cost = COST, **gate: object) -> UseCase:
     evaluation = Evaluation(cost=cost, slices=(Slice(column="origin"),), slice_min_rows=200)
     changes = {"gate": Gate(resamples=1000, **gate), "evaluation": evaluation}
     return load_use_case("flights").model_copy(update=changes)
 
 
-def some_rows(n: int = 4000, days: int = 20) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
+def rows_scores_and_noise(
+    n: int = 4000, days: int = 20
+) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
     """Rows over so many days and three origins, scores that know their label, and noise."""
     random = np.random.default_rng(0)
     score = np.round(random.random(n), 2)
@@ -57,17 +63,13 @@ def some_rows(n: int = 4000, days: int = 20) -> tuple[pl.DataFrame, np.ndarray, 
     return frame, score, random.random(n)
 
 
-def answers(probability: np.ndarray, threshold: float = 0.5) -> Predictions:
-    return Predictions(probability, probability >= threshold)
-
-
 def lines(decision: Decision) -> dict[str, str]:
     return {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
 
 
 def test_a_model_against_itself_is_refused():
-    rows, score, _ = some_rows()
-    decision = judge_predictions(case(), rows, answers(score), answers(score))
+    rows, score, _ = rows_scores_and_noise()
+    decision = judge_predictions(gated_use_case(), rows, predict_at(score), predict_at(score))
     assert decision.verdict == "fail"
     assert decision.reason.endswith("fails: roc_auc")
     found = decision.evidence["differences"]["roc_auc"]
@@ -76,17 +78,19 @@ def test_a_model_against_itself_is_refused():
 
 
 def test_a_clearly_better_challenger_passes_and_a_clearly_worse_one_does_not():
-    rows, score, noise = some_rows()
-    good, poor = answers(0.1 + 0.6 * score), answers(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
-    assert judge_predictions(case(), rows, good, poor).verdict == "pass"
-    assert judge_predictions(case(), rows, poor, good).verdict == "fail"
+    rows, score, noise = rows_scores_and_noise()
+    good, poor = predict_at(0.1 + 0.6 * score), predict_at(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
+    assert judge_predictions(gated_use_case(), rows, good, poor).verdict == "pass"
+    assert judge_predictions(gated_use_case(), rows, poor, good).verdict == "fail"
 
 
 def test_a_better_ranking_that_costs_more_is_refused():
     """The same scores rank better, but a threshold that flags everything makes them dear."""
-    rows, score, noise = some_rows()
-    dear, poor = answers(score, 0.0), answers(0.4 * score + 0.6 * noise)
-    decision = judge_predictions(case(Cost(false_positive=9, false_negative=1)), rows, dear, poor)
+    rows, score, noise = rows_scores_and_noise()
+    dear, poor = predict_at(score, 0.0), predict_at(0.4 * score + 0.6 * noise)
+    decision = judge_predictions(
+        gated_use_case(Cost(false_positive=9, false_negative=1)), rows, dear, poor
+    )
     assert decision.evidence["differences"]["roc_auc"]["low"] > 0
     assert decision.verdict == "fail"
     assert lines(decision)["cost"] == "fail"
@@ -94,12 +98,15 @@ def test_a_better_ranking_that_costs_more_is_refused():
 
 
 def test_a_better_model_that_is_worse_in_one_slice_is_refused():
-    rows, score, noise = some_rows()
+    rows, score, noise = rows_scores_and_noise()
     lost = (rows["origin"] == "JFK").to_numpy()
     poor = 0.1 + 0.6 * (0.5 * score + 0.5 * noise)
     mixed = np.where(lost, 0.1 + 0.6 * noise, 0.1 + 0.6 * score)
     decision = judge_predictions(
-        case(rule="non_inferiority", margin=0.2), rows, answers(mixed), answers(poor)
+        gated_use_case(rule="non_inferiority", margin=0.2),
+        rows,
+        predict_at(mixed),
+        predict_at(poor),
     )
     said = lines(decision)
     assert [gate for gate, verdict in said.items() if verdict == "fail"] == [
@@ -109,11 +116,13 @@ def test_a_better_model_that_is_worse_in_one_slice_is_refused():
 
 
 def test_a_better_ranking_that_is_off_is_refused():
-    rows, score, noise = some_rows()
-    off, poor = answers(0.3 + 0.6 * score), answers(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
-    assert lines(judge_predictions(case(), rows, off, poor))["calibration"] == "fail"
+    rows, score, noise = rows_scores_and_noise()
+    off, poor = predict_at(0.3 + 0.6 * score), predict_at(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
+    assert lines(judge_predictions(gated_use_case(), rows, off, poor))["calibration"] == "fail"
     assert (
-        lines(judge_predictions(case(calibration_margin=0.5), rows, off, poor))["calibration"]
+        lines(judge_predictions(gated_use_case(calibration_margin=0.5), rows, off, poor))[
+            "calibration"
+        ]
         == "pass"
     )
 
@@ -121,17 +130,17 @@ def test_a_better_ranking_that_is_off_is_refused():
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (some_rows(300)[0], "only 300 rows"),
-        (some_rows(1500, days=4)[0], "4 blocks"),
-        (some_rows(1500)[0].with_columns(late=pl.lit(0, pl.Int8)), "0 events"),
-        (some_rows(0)[0], "only 0 rows"),
+        (rows_scores_and_noise(300)[0], "only 300 rows"),
+        (rows_scores_and_noise(1500, days=4)[0], "4 blocks"),
+        (rows_scores_and_noise(1500)[0].with_columns(late=pl.lit(0, pl.Int8)), "0 events"),
+        (rows_scores_and_noise(0)[0], "only 0 rows"),
     ],
 )
 def test_too_little_is_its_own_answer(rows, said):
-    any_answers = answers(np.linspace(0, 1, rows.height))
+    any_answers = predict_at(np.linspace(0, 1, rows.height))
     for decision in (
-        judge_predictions(case(min_rows=1000), rows, any_answers, any_answers),
-        judge_harm(case(), rows, any_answers, any_answers, BAKE, min_rows=1000),
+        judge_predictions(gated_use_case(min_rows=1000), rows, any_answers, any_answers),
+        judge_harm(gated_use_case(), rows, any_answers, any_answers, BAKE, min_rows=1000),
     ):
         assert decision.verdict == "wait"
         assert said in decision.reason
@@ -139,8 +148,10 @@ def test_too_little_is_its_own_answer(rows, said):
 
 
 def test_the_evidence_is_json_and_says_who_when_and_how_much():
-    rows, score, noise = some_rows()
-    evidence = judge_predictions(case(), rows, answers(score), answers(noise)).evidence
+    rows, score, noise = rows_scores_and_noise()
+    evidence = judge_predictions(
+        gated_use_case(), rows, predict_at(score), predict_at(noise)
+    ).evidence
     assert json.loads(json.dumps(evidence, allow_nan=False)) == evidence
     assert evidence["from"] == rows["prediction_time"].min().isoformat()
     assert datetime.fromisoformat(evidence["to"]) == rows["prediction_time"].max()
@@ -155,27 +166,27 @@ def test_the_evidence_is_json_and_says_who_when_and_how_much():
 
 
 def test_harm_is_shown_or_not():
-    rows, score, noise = some_rows()
-    good, poor = answers(score), answers(0.4 * score + 0.6 * noise)
-    bad = judge_harm(case(), rows, poor, good, BAKE, min_rows=500)
+    rows, score, noise = rows_scores_and_noise()
+    good, poor = predict_at(score), predict_at(0.4 * score + 0.6 * noise)
+    bad = judge_harm(gated_use_case(), rows, poor, good, BAKE, min_rows=500)
     assert (bad.verdict, lines(bad)["roc_auc"]) == ("fail", "fail")
-    assert judge_harm(case(), rows, good, poor, BAKE, min_rows=500).verdict == "pass"
-    assert judge_harm(case(), rows, good, good, BAKE, min_rows=500).verdict == "pass"
+    assert judge_harm(gated_use_case(), rows, good, poor, BAKE, min_rows=500).verdict == "pass"
+    assert judge_harm(gated_use_case(), rows, good, good, BAKE, min_rows=500).verdict == "pass"
 
 
 def test_a_loss_within_the_margins_is_borne():
-    rows, score, noise = some_rows()
-    good, poor = answers(score), answers(0.5 * score + 0.5 * noise)
+    rows, score, noise = rows_scores_and_noise()
+    good, poor = predict_at(score), predict_at(0.5 * score + 0.5 * noise)
     strict, wide = Bake(margin=0.0), Bake(margin=0.2, cost_margin=0.5, slice_margin=0.2)
-    assert judge_harm(case(), rows, poor, good, strict, min_rows=500).verdict == "fail"
-    assert judge_harm(case(), rows, poor, good, wide, min_rows=500).verdict == "pass"
+    assert judge_harm(gated_use_case(), rows, poor, good, strict, min_rows=500).verdict == "fail"
+    assert judge_harm(gated_use_case(), rows, poor, good, wide, min_rows=500).verdict == "pass"
 
 
 def test_one_shuffled_slice_is_harm():
-    rows, score, noise = some_rows()
+    rows, score, noise = rows_scores_and_noise()
     shuffled = np.where((rows["origin"] == "LGA").to_numpy(), noise, score)
     decision = judge_harm(
-        case(), rows, answers(shuffled), answers(score), BAKE, min_rows=500, looks=4
+        gated_use_case(), rows, predict_at(shuffled), predict_at(score), BAKE, min_rows=500, looks=4
     )
     assert lines(decision)["slice origin=LGA"] == "fail"
     assert decision.evidence["looks"] == 4
@@ -199,7 +210,7 @@ def test_a_file_that_was_undone_is_known_by_its_sha256():
 
 
 @cache
-def model(version: int = 1) -> Model:
+def boosting_model(version: int = 1) -> Model:
     """A small boosting, exported, with its card and golden rows, as the registry opens it."""
     use_case = quick_use_case()
     parts = split_training_rows(use_case, january(), END)
@@ -210,7 +221,7 @@ def model(version: int = 1) -> Model:
     return Model(card, open_onnx_session(onnx), version, golden, onnx)
 
 
-def fresh() -> pl.DataFrame:
+def fresh_rows_of_model() -> pl.DataFrame:
     """Rows that are asked about; half of them the model has seen, so it is good at them."""
     return january().gather_every(2)
 
@@ -227,7 +238,7 @@ ASKED = [
 
 
 def test_the_first_champion_must_beat_the_base_rate():
-    decision = decide_promotion(quick(), model(), None, fresh(), [])
+    decision = decide_promotion(quick(), boosting_model(), None, fresh_rows_of_model(), [])
     assert decision.verdict == "pass", decision.reason
     assert list(lines(decision)) == ASKED
     assert {gate for gate, verdict in lines(decision).items() if verdict == "not asked"} == {
@@ -235,11 +246,13 @@ def test_the_first_champion_must_beat_the_base_rate():
     }  # fmt: skip
     assert decision.evidence["differences"]["roc_auc"]["champion"] == 0.5
     assert decision.evidence["champion_version"] is None
-    assert decision.evidence["footprint"]["bytes"] == len(model().onnx)
+    assert decision.evidence["footprint"]["bytes"] == len(boosting_model().onnx)
 
 
 def test_a_twin_is_no_better_and_its_file_holds():
-    decision = decide_promotion(quick(), model(), replace(model(), version=7), fresh(), [])
+    decision = decide_promotion(
+        quick(), boosting_model(), replace(boosting_model(), version=7), fresh_rows_of_model(), []
+    )
     said = lines(decision)
     assert list(said) == ASKED
     assert [gate for gate in said if said[gate] != "pass"] == ["roc_auc"]
@@ -247,10 +260,14 @@ def test_a_twin_is_no_better_and_its_file_holds():
 
 
 def test_the_file_that_will_run_is_measured_again():
-    golden = model().golden.with_columns(pl.col("fitted") + 1e-3)
+    golden = boosting_model().golden.with_columns(pl.col("fitted") + 1e-3)
     budgets = {"bytes": 10, "latency_p99_us": None}
     decision = decide_promotion(
-        quick(budgets=budgets), replace(model(), golden=golden), None, fresh(), []
+        quick(budgets=budgets),
+        replace(boosting_model(), golden=golden),
+        None,
+        fresh_rows_of_model(),
+        [],
     )
     said = lines(decision)
     assert {gate for gate, verdict in said.items() if verdict == "fail"} == {
@@ -260,17 +277,21 @@ def test_the_file_that_will_run_is_measured_again():
 
 
 def test_a_file_that_was_undone_needs_later_rows():
-    known = {"digest": model().card.digest}
+    known = {"digest": boosting_model().card.digest}
     registered = Entry("flights", "candidate_registered", "candidate:x", NOON, "test", 1, known)
     middle = datetime(2013, 1, 11, tzinfo=UTC)
     for to, verdict in ((middle, "pass"), (END, "wait")):
         entries = [registered, rolled_back(1, NOON, to=to.isoformat())]
-        decision = decide_promotion(quick(), model(2), None, fresh(), entries)
+        decision = decide_promotion(
+            quick(), boosting_model(2), None, fresh_rows_of_model(), entries
+        )
         assert decision.verdict == verdict
         assert lines(decision)["not undone before"] == verdict
-    earlier = fresh().filter(pl.col("prediction_time") > middle)
+    earlier = fresh_rows_of_model().filter(pl.col("prediction_time") > middle)
     entries = [registered, rolled_back(1, NOON, to=middle.isoformat())]
     assert (
-        decide_promotion(quick(), model(), None, fresh(), entries).evidence["rows"]
+        decide_promotion(quick(), boosting_model(), None, fresh_rows_of_model(), entries).evidence[
+            "rows"
+        ]
         == earlier.height
     )

@@ -20,7 +20,9 @@ LIGHT = Footprint(
 )
 
 
-def of(improvement: float, low: float, high: float, subject: str = "roc_auc") -> Difference:
+def difference_of(
+    improvement: float, low: float, high: float, subject: str = "roc_auc"
+) -> Difference:
     return replace(BETTER, subject=subject, improvement=improvement, low=low, high=high)
 
 
@@ -53,7 +55,9 @@ def test_too_few_rows_labels_or_blocks_wait(rows, events, blocks, verdict):
     ],
 )
 def test_the_whole_interval_lies_above_the_bar(rule, margin, low, verdict):
-    line = gate_checks.check_improvement(Gate(rule=rule, margin=margin), of(0.02, low, 0.04))
+    line = gate_checks.check_improvement(
+        Gate(rule=rule, margin=margin), difference_of(0.02, low, 0.04)
+    )
     assert (line.gate, line.verdict) == ("roc_auc", verdict)
     assert f"{low:+.4f}" in line.measured
 
@@ -63,19 +67,22 @@ def test_the_whole_interval_lies_above_the_bar(rule, margin, low, verdict):
     [(-0.04, -0.01, "fail"), (-0.04, 0.01, "pass"), (-0.02, -0.01, "pass"), (0.01, 0.02, "pass")],
 )
 def test_worse_is_more_than_the_margin_and_no_chance(improvement, high, verdict):
-    line = gate_checks.check_not_worse("calibration", of(improvement, -0.1, high), 0.03)
+    line = gate_checks.check_not_worse("calibration", difference_of(improvement, -0.1, high), 0.03)
     assert line.verdict == verdict
 
 
 def test_the_margin_of_the_cost_is_a_share_of_the_champions():
-    dearer = replace(of(-0.04, -0.05, -0.03, "cost"), challenger=0.84, champion=0.8)
+    dearer = replace(difference_of(-0.04, -0.05, -0.03, "cost"), challenger=0.84, champion=0.8)
     assert gate_checks.check_cost(dearer, 0.045).verdict == "fail"
     assert gate_checks.check_cost(dearer, 0.06).verdict == "pass"
 
 
 def test_slices_have_one_line_and_one_more_for_each_that_fails():
-    good = of(0.01, -0.1, 0.1, "origin=JFK")
-    bad, unclear = of(-0.05, -0.09, -0.01, "origin=LGA"), of(-0.06, -0.2, 0.1, "carrier=HA")
+    good = difference_of(0.01, -0.1, 0.1, "origin=JFK")
+    bad, unclear = (
+        difference_of(-0.05, -0.09, -0.01, "origin=LGA"),
+        difference_of(-0.06, -0.2, 0.1, "carrier=HA"),
+    )
     first, *failing = gate_checks.check_slices([BETTER, good, bad, unclear], 0.03)
     assert (first.gate, first.verdict) == ("slices", "fail")
     assert "none of 3" in first.asked
@@ -128,8 +135,8 @@ def test_what_was_undone_waits_for_later_rows():
 
 
 def test_harm_is_asked_with_the_margins_of_the_bake():
-    worse = of(-0.03, -0.04, -0.02)
-    cost = of(-0.03, -0.04, -0.02, "cost")
+    worse = difference_of(-0.03, -0.04, -0.02)
+    cost = difference_of(-0.03, -0.04, -0.02, "cost")
     lines = gate_checks.check_harm(Bake(margin=0.02, cost_margin=0.05), "roc_auc", [worse, cost])
     assert [(line.gate, line.verdict) for line in lines] == [
         ("roc_auc", "fail"), ("cost", "pass"), ("slices", "not asked"),
@@ -145,7 +152,7 @@ def test_the_reason_is_one_sentence_with_the_metric_and_what_fails():
     assert (
         gate_checks.summarise_checks([rows, metric, speed]) == f"{numbers}; fails: p99 latency 9 µs"
     )
-    refused = gate_checks.check_improvement(Gate(), of(0.02, -0.01, 0.03))
+    refused = gate_checks.check_improvement(Gate(), difference_of(0.02, -0.01, 0.03))
     assert gate_checks.summarise_checks([rows, refused]).endswith("; fails: roc_auc")
     few = gate_checks.check_row_count("rows", 1000, np.array([1.0, 0]), 1, BINARY)
     assert gate_checks.summarise_checks([few]).startswith(

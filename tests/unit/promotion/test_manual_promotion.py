@@ -17,7 +17,7 @@ from tasks.training.build_card import build_model_card
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import export_candidate
-from tests.support.candidates import NAME, day, record, use_case
+from tests.support.candidates import NAME, day, record, rollout_use_case
 from tests.support.flights import END, january, quick_use_case
 
 
@@ -26,7 +26,7 @@ def book(home: Path) -> Ledger:
     return open_ledger()
 
 
-def registered() -> int:
+def register_logistic() -> int:
     case = quick_use_case()
     parts = split_training_rows(case, january(), END)
     fitted = fit_candidate(case, "logistic", parts)
@@ -39,12 +39,12 @@ def registered() -> int:
 
 
 def passed(book: Ledger, version: int, at: int = 3):
-    return promote_manually(book, use_case(), version, day(at), "ada", "the board wants it")
+    return promote_manually(book, rollout_use_case(), version, day(at), "ada", "the board wants it")
 
 
 def test_it_reigns_bakes_and_can_be_undone_once_and_for_all(book):
     record(book, "promoted", "decision:7", day(0), 7)
-    version = registered()
+    version = register_logistic()
     entry = passed(book, version)
     assert (entry.what, entry.key, entry.at) == ("promoted", f"hand:{version}", day(3))
     assert (entry.actor, entry.evidence["reason"]) == ("ada", "the board wants it")
@@ -61,7 +61,7 @@ def test_it_reigns_bakes_and_can_be_undone_once_and_for_all(book):
 def test_an_unknown_version_and_one_without_its_file_are_refused(book):
     with pytest.raises(BadModel, match="flights version 5 not found"):
         passed(book, 5)
-    version = registered()
+    version = register_logistic()
     source = connect_mlflow().get_model_version_download_uri(NAME, str(version))
     Path(source.removeprefix("file://"), "model.onnx").write_bytes(b"not a model")
     with pytest.raises(BadModel, match="sha256"):

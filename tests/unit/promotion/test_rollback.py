@@ -22,7 +22,7 @@ def undo(book, promotion, at=9):
     return roll_back(book, NAME, promotion, day(at), "rollback 1", {"reason": "worse"})
 
 
-def by_hand(book, at=9, **options):
+def roll_back_to(book, at=9, **options):
     return roll_back_by_hand(book, NAME, day(at), "ada", "complaints", **options)
 
 
@@ -67,22 +67,22 @@ def test_after_a_rollback_the_next_one_goes_past_the_loser(book):
 
 
 def test_by_hand_says_who_and_why_and_twice_is_as_once(book):
-    entry = by_hand(book)
+    entry = roll_back_to(book)
     assert (entry.version, entry.actor) == (2, "ada")
     assert (entry.evidence["reason"], entry.evidence["by_hand"]) == ("complaints", True)
-    assert by_hand(book, at=10) == entry
-    assert by_hand(book, at=11, further=True).version == 1
+    assert roll_back_to(book, at=10) == entry
+    assert roll_back_to(book, at=11, further=True).version == 1
 
 
 def test_there_is_nothing_before_the_first_champion(book):
-    by_hand(book)
-    by_hand(book, further=True)
+    roll_back_to(book)
+    roll_back_to(book, further=True)
     with pytest.raises(Terminal, match="version 1 is the first champion"):
-        by_hand(book, further=True)
+        roll_back_to(book, further=True)
 
 
 def test_an_unknown_promotion_and_an_empty_ledger_are_named(book, tmp_path):
     with pytest.raises(Terminal, match="no promotion 'decision:9'"):
         undo(book, "decision:9")
     with pytest.raises(NoChampion):
-        by_hand(Ledger(f"sqlite:///{tmp_path / 'empty.db'}"))
+        roll_back_to(Ledger(f"sqlite:///{tmp_path / 'empty.db'}"))

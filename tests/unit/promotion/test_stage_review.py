@@ -24,7 +24,7 @@ from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.lake import open_lake
-from tests.support.lake_rows import land
+from tests.support.lake_rows import land_rows
 from tests.support.state import state
 
 START = datetime(2013, 1, 2, tzinfo=UTC)
@@ -35,7 +35,7 @@ THRESHOLD = 0.4
 COLUMNS = ["carrier", "flight", "origin", "flight_date", "prediction_time"]
 
 
-def flights() -> UseCase:
+def small_review_case() -> UseCase:
     """Gates that 200 rows and the resamples of a test can answer."""
     case = load_use_case("flights")
     return case.model_copy(
@@ -47,14 +47,14 @@ def flights() -> UseCase:
     )
 
 
-FLIGHTS = flights()
+FLIGHTS = small_review_case()
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Three weeks of real flights in the raw tables: spine and labels, and no feature."""
     with state(tmp_path_factory.mktemp("state")):
-        land(FLIGHTS, START - 20 * DAY, LATER)
+        land_rows(FLIGHTS, START - 20 * DAY, LATER)
         yield Path(settings().lake)
 
 
@@ -83,7 +83,7 @@ def able(skill: float, of: int = 0) -> pl.Expr:
     return (0.7 * noise + 0.3 * skill * pl.col("late").fill_null(0)).alias("probability")
 
 
-def story(plan: SchemaModel) -> list[Entry]:
+def rollout_entries(plan: SchemaModel) -> list[Entry]:
     case = FLIGHTS.model_copy(update={"rollout": plan})
     evidence = plan_rollout(case, 1)
     assert evidence is not None
@@ -93,7 +93,7 @@ def story(plan: SchemaModel) -> list[Entry]:
     ]
 
 
-def score(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: pl.Expr) -> None:
+def write_scored(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: pl.Expr) -> None:
     """Champion and challenger answer all rows, as the roll-out casts them."""
     rolls = find_rollout(entries)
     assert rolls is not None
@@ -129,12 +129,12 @@ CANARY = Canary(shares=(0.4, 0.8), step=WEEK)
 
 def test_without_a_roll_out_there_is_nothing_to_review():
     assert review_stage(FLIGHTS, [], END) is None
-    assert review_stage(FLIGHTS, story(SHADOW)[:1], END) is None
+    assert review_stage(FLIGHTS, rollout_entries(SHADOW)[:1], END) is None
 
 
 def test_a_shadow_is_looked_at_after_its_step_and_passes_without_harm(truth):
-    entries = story(SHADOW)
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(SHADOW)
+    write_scored(entries, truth, *EQUAL)
     early = looked(entries, START + 6 * DAY)
     assert (early.verdict, early.due) == ("wait", False)
     assert "looked at from 2013-01-09 00:00 on" in early.reason
@@ -147,16 +147,16 @@ def test_a_shadow_is_looked_at_after_its_step_and_passes_without_harm(truth):
 
 
 def test_a_shadow_that_is_worse_fails(truth):
-    entries = story(SHADOW)
-    score(entries, truth, able(0.8), able(0.1, of=1))
+    entries = rollout_entries(SHADOW)
+    write_scored(entries, truth, able(0.8), able(0.1, of=1))
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "fail"
     assert gates(found)["roc_auc"] == "fail"
 
 
 def test_without_labels_a_stage_waits_and_after_its_patience_fails(truth):
-    entries = story(Shadow(step=WEEK, patience=15 * DAY))
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(Shadow(step=WEEK, patience=15 * DAY))
+    write_scored(entries, truth, *EQUAL)
     case = FLIGHTS.model_copy(
         update={"label": FLIGHTS.label.model_copy(update={"min_coverage": 1.0})}
     )
@@ -170,17 +170,17 @@ def test_without_labels_a_stage_waits_and_after_its_patience_fails(truth):
 @pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK)])
 @pytest.mark.parametrize("answer", [None, float("nan")])
 def test_rows_that_the_challenger_does_not_answer_are_missed(truth, kind, answer):
-    entries = story(kind)
+    entries = rollout_entries(kind)
     lost = pl.when(pl.col("noise") < 0.4).then(pl.lit(answer, pl.Float64))
-    score(entries, truth, able(0.6), lost.otherwise(able(0.6, of=1)).alias("probability"))
+    write_scored(entries, truth, able(0.6), lost.otherwise(able(0.6, of=1)).alias("probability"))
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "wait"
     assert "answered by both" in found.reason
 
 
 def test_without_any_shadow_a_stage_waits(truth):
-    entries = story(SHADOW)
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(SHADOW)
+    write_scored(entries, truth, *EQUAL)
     write_prediction_table(FLIGHTS, SHADOWS, truth.clear(), (START, END))
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "wait"
@@ -189,48 +189,52 @@ def test_without_any_shadow_a_stage_waits(truth):
 
 @pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK), Ab()])
 def test_as_long_as_nothing_was_ever_scored_it_waits(kind):
-    found = looked(story(kind), START + 9 * DAY)
+    found = looked(rollout_entries(kind), START + 9 * DAY)
     assert found.verdict == "wait"
     assert "nothing was ever written" in found.reason
-    assert looked(story(kind), START + 90 * DAY).verdict == "fail"
+    assert looked(rollout_entries(kind), START + 90 * DAY).verdict == "fail"
 
 
 def test_a_canary_is_judged_on_its_own_arm(truth):
-    entries = story(CANARY)
+    entries = rollout_entries(CANARY)
     in_arm = (
         pl.lit(assign_arms(truth.select(COLUMNS[:4]), rollout_salt("flights", 2), 0.4))
         == "challenger"
     )
     good, bad = able(0.8), able(0.0, of=1)
-    score(entries, truth, good, pl.when(in_arm).then(good).otherwise(bad).alias("probability"))
+    write_scored(
+        entries, truth, good, pl.when(in_arm).then(good).otherwise(bad).alias("probability")
+    )
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "pass"
     assert found.evidence["looks"] == 2
     assert found.evidence["rows"] == pytest.approx(0.4 * truth.height / 3, rel=0.1)
-    score(entries, truth, good, pl.when(in_arm).then(bad).otherwise(good).alias("probability"))
+    write_scored(
+        entries, truth, good, pl.when(in_arm).then(bad).otherwise(good).alias("probability")
+    )
     assert looked(entries, START + 9 * DAY).verdict == "fail"
 
 
 def test_too_few_rows_in_one_step_are_looked_for_in_the_next(truth):
-    entries = story(Canary(shares=(0.07,), step=WEEK))
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(Canary(shares=(0.07,), step=WEEK))
+    write_scored(entries, truth, *EQUAL)
     first = looked(entries, START + 9 * DAY)
     assert (first.verdict, gates(first)) == ("wait", {"labels": "pass", "labelled rows": "wait"})
     assert looked(entries, LATER).verdict == "pass"
 
 
 def test_blue_green_asks_only_whether_both_answered_a_whole_step(truth):
-    entries = story(BlueGreen(step=WEEK))
+    entries = rollout_entries(BlueGreen(step=WEEK))
     broken = (pl.col("prediction_time") < START + DAY) & (pl.col("noise") < 0.01)
     nan = pl.when(broken).then(pl.lit(float("nan")))
-    score(entries, truth, able(0.8), nan.otherwise(able(0.0, of=1)).alias("probability"))
+    write_scored(entries, truth, able(0.8), nan.otherwise(able(0.0, of=1)).alias("probability"))
     assert looked(entries, START + WEEK).verdict == "wait"
     found = looked(entries, START + 2 * WEEK)
     assert (found.verdict, gates(found)) == ("pass", {"readiness": "pass"})
 
 
 def test_a_roll_out_whose_champion_is_no_more_fails(truth):
-    entries = story(SHADOW)
+    entries = rollout_entries(SHADOW)
     entries.append(Entry("flights", "promoted", "hand:3", START + DAY, "test", 3, seq=3))
     found = looked(entries, START + 2 * DAY)
     assert (found.verdict, found.due) == ("fail", True)
@@ -238,8 +242,8 @@ def test_a_roll_out_whose_champion_is_no_more_fails(truth):
 
 
 def test_an_ab_test_waits_for_its_days_and_then_finds_a_gain_in_cost(truth):
-    entries = story(Ab(share=0.5, rows=100_000))
-    score(entries, truth, able(0.0), able(1.0, of=1))
+    entries = rollout_entries(Ab(share=0.5, rows=100_000))
+    write_scored(entries, truth, able(0.0), able(1.0, of=1))
     early = looked(entries, START + 9 * DAY)
     assert (early.verdict, gates(early)) == ("wait", {"labelled rows": "wait"})
     found = looked(entries, LATER)
@@ -250,24 +254,24 @@ def test_an_ab_test_waits_for_its_days_and_then_finds_a_gain_in_cost(truth):
 
 
 def test_an_ab_test_finds_a_loss(truth):
-    entries = story(Ab(share=0.5, rows=100_000))
-    score(entries, truth, able(1.0), able(0.0, of=1))
+    entries = rollout_entries(Ab(share=0.5, rows=100_000))
+    write_scored(entries, truth, able(1.0), able(0.0, of=1))
     found = looked(entries, LATER)
     assert (found.verdict, "a loss is shown" in found.reason) == ("fail", True)
 
 
 @pytest.mark.parametrize(("rows", "said"), [(100_000, "wait"), (4000, "fail")])
 def test_an_ab_test_of_equals_ends_at_its_size(truth, rows, said):
-    entries = story(Ab(share=0.5, rows=rows))
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(Ab(share=0.5, rows=rows))
+    write_scored(entries, truth, *EQUAL)
     found = looked(entries, LATER)
     assert found.verdict == said
     assert ("no gain shown at the set size" in found.reason) == (said == "fail")
 
 
 def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
-    entries = story(Ab(share=0.5, rows=4000))
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(Ab(share=0.5, rows=4000))
+    write_scored(entries, truth, *EQUAL)
     rule = {"rule": "non_inferiority", "cost_margin": 0.5}
     case = FLIGHTS.model_copy(update={"gate": FLIGHTS.gate.model_copy(update=rule)})
     found = review_stage(case, entries, LATER)
@@ -276,8 +280,8 @@ def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
 
 
 def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
-    entries = story(CANARY)
-    score(entries, truth, *EQUAL)
+    entries = rollout_entries(CANARY)
+    write_scored(entries, truth, *EQUAL)
     case = FLIGHTS.model_copy(
         update={
             "evaluation": FLIGHTS.evaluation.model_copy(

@@ -1,17 +1,12 @@
 """Which steps a replay takes, in which order, and what it refuses to begin."""
 
-from concurrent.futures import ThreadPoolExecutor, TimeoutError
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from configs.errors import BadConfig, NoRows
-from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import load_policy
-from infra.storage.locks import hold_file_lock
-from tasks.orchestration.schedules import list_schedule_times
 from tasks.replay.plan import (
     PolicyJob,
     ReplayPlan,
@@ -21,24 +16,7 @@ from tasks.replay.plan import (
     plan_policy,
     window_ends,
 )
-from tasks.replay.progress import ProgressMeter
-from tasks.replay.run import prepare_replay
-from tasks.storage.lake import open_lake
-
-FLIGHTS = load_use_case("flights")
-APRIL = datetime(2013, 4, 1, tzinfo=UTC)
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
-
-
-def features_until(until: datetime) -> None:
-    """Raw and feature tables of one row each, built up to a moment."""
-    lake, rows = open_lake("flights"), pl.DataFrame({"time": [APRIL - WEEK]})
-    for table in FLIGHTS.tables:
-        lake.append_once(f"raw/{table}", {"one": rows})
-    note = {"raw": {}, "built_to": until.isoformat()}
-    for view in FLIGHTS.features.views:
-        window = (APRIL - 2 * WEEK, until)
-        lake.replace_window(f"features/{view}", rows, "time", window, note=note)
+from tests.support.feature_tables import APRIL, DAY, FLIGHTS, WEEK, build_features_until
 
 
 def did(found: tuple[ReplayStep, ...], day: int) -> list[str]:
@@ -69,20 +47,13 @@ def test_windows_follow_each_other_from_the_start() -> None:
     assert window_ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
 
 
-def test_a_schedule_runs_when_prefect_would_run_it() -> None:
-    monthly = list_schedule_times("0 5 1 * *", APRIL, APRIL + 100 * DAY)
-    assert [f"{at:%m-%d %H:%M}" for at in monthly] == [f"{m:02}-01 05:00" for m in (4, 5, 6, 7)]
-    assert all(at.tzinfo == UTC for at in monthly)
-    assert len(list_schedule_times("0 * * * *", APRIL, APRIL + 50 * DAY)) == 1200
-
-
 def test_a_replay_ends_where_the_features_do_and_keeps_what_it_began_with(home: Path) -> None:
-    features_until(APRIL + WEEK)
+    build_features_until(APRIL + WEEK)
     first = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
     assert (first.end, first.asked) == (APRIL + WEEK, APRIL + 2 * WEEK)
     assert first.pinned["features/weather"] == first.pinned["raw/weather"] == 0
     assert first.pinned_lake == str(home / "lake")
-    features_until(APRIL + 2 * WEEK)
+    build_features_until(APRIL + 2 * WEEK)
     assert (
         begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
         == first
@@ -91,7 +62,7 @@ def test_a_replay_ends_where_the_features_do_and_keeps_what_it_began_with(home: 
 
 
 def test_another_yaml_is_another_replay(home: Path) -> None:
-    features_until(APRIL + WEEK)
+    build_features_until(APRIL + WEEK)
     begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     other = FLIGHTS.model_copy(update={"seed": 7})
     with pytest.raises(BadConfig, match=r"another flights\.yaml or lake.*--again"):
@@ -101,13 +72,13 @@ def test_another_yaml_is_another_replay(home: Path) -> None:
 def test_nothing_to_read_is_told(home: Path) -> None:
     with pytest.raises(NoRows, match="run ingest first"):
         begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
-    features_until(APRIL)
+    build_features_until(APRIL)
     with pytest.raises(NoRows, match="nothing to replay from 2013-04-01 to 2013-04-01"):
         begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
 
 
 def test_a_job_is_read_as_it_was_written(home: Path) -> None:
-    features_until(APRIL + WEEK)
+    build_features_until(APRIL + WEEK)
     plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     job = plan_policy(plan, load_policy("monthly"), home / "r")
     job.keep(home / "p")
@@ -116,7 +87,7 @@ def test_a_job_is_read_as_it_was_written(home: Path) -> None:
 
 
 def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch) -> None:
-    features_until(APRIL + WEEK)
+    build_features_until(APRIL + WEEK)
     plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     monkeypatch.setenv("MAINSPRING_LEDGER_URL", "postgresql://production")
     found = plan.environment(home / "r", home / "s")
@@ -125,17 +96,3 @@ def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch
     assert found["MAINSPRING_STATE"] == str(home / "s")
     assert '"flights/raw/weather": 0' in found["MAINSPRING_PINNED"]
     assert found["OMP_NUM_THREADS"] == "1"
-
-
-def test_what_is_begun_anew_waits_for_who_still_plays(home: Path) -> None:
-    features_until(APRIL + WEEK)
-    asked = (FLIGHTS, APRIL, APRIL + WEEK, [load_policy("never")])
-    place = prepare_replay(*asked).place_of("never")
-    with ThreadPoolExecutor(1) as another:
-        with hold_file_lock(place / "lock"):
-            anew = another.submit(prepare_replay, *asked, again=True)
-            with pytest.raises(TimeoutError):
-                anew.result(0.3)
-            ProgressMeter(place).step_done()
-        assert anew.result().place_of("never") == place
-    assert ProgressMeter(place).done == 0

@@ -20,7 +20,7 @@ from tests.support.flights import END, january, quick_use_case
 FLIGHTS = load_use_case("flights")
 
 
-def changed(**sections: object) -> UseCase:
+def flights_under_policy(**sections: object) -> UseCase:
     return apply_policy(
         RetrainingPolicy.model_validate({"name": "mine", "title": "mine", **sections}), FLIGHTS
     )
@@ -33,7 +33,7 @@ def test_policies_that_only_ask_otherwise_share_their_trainings(name: str) -> No
 
 
 def test_what_lets_in_or_watches_makes_no_other_training() -> None:
-    same = changed(
+    same = flights_under_policy(
         rollout={"kind": "direct"}, bake={"window": "7d"}, retrain={"cooldown": "1d"},
         monitor={"drift": {"informs": []}},
     )  # fmt: skip
@@ -42,10 +42,10 @@ def test_what_lets_in_or_watches_makes_no_other_training() -> None:
 
 def test_everything_else_does() -> None:
     others = [
-        changed(retrain={"window": "90d"}),
-        changed(monitor={"window": "14d"}),
-        changed(monitor={"drift": {"floor": 0.2}}),
-        changed(gate={"confidence": 0.9}),
+        flights_under_policy(retrain={"window": "90d"}),
+        flights_under_policy(monitor={"window": "14d"}),
+        flights_under_policy(monitor={"drift": {"floor": 0.2}}),
+        flights_under_policy(gate={"confidence": 0.9}),
         FLIGHTS.model_copy(update={"seed": 1}),
         FLIGHTS.model_copy(update={"split": FLIGHTS.split.model_copy(update={"min_rows": 5})}),
     ]
@@ -57,7 +57,7 @@ def test_everything_else_does() -> None:
 def test_the_second_one_gets_the_same_files_and_its_own_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_training, "train_files", trained)
+    monkeypatch.setattr(shared_training, "train_files", train_without_lake)
     one = quick_use_case()
     first, known = train_once(tmp_path, one, END)
     again, before = train_once(tmp_path, one, END)
@@ -76,7 +76,7 @@ def test_the_second_one_gets_the_same_files_and_its_own_yaml(
     )
 
 
-def trained(use_case: UseCase, as_of: object) -> TrainedFiles:
+def train_without_lake(use_case: UseCase, as_of: object) -> TrainedFiles:
     """As `shared.train`, on rows that need no lake."""
     parts = split_training_rows(use_case, january(), END)
     fitted = fit_candidate(use_case, "logistic", parts)

@@ -27,7 +27,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
 
 
-def parts(lake: Lake, *values: int) -> list[Chunk]:
+def split_in_chunks(lake: Lake, *values: int) -> list[Chunk]:
     """A week by days, each of them put aside, with one value a day."""
     days = enumerate(values)
     folder = spill_folder(lake.root, WEEK)
@@ -46,26 +46,26 @@ def replace(lake: Lake, rows: pl.DataFrame | list[Chunk], window=WEEK) -> int | 
 
 
 def test_a_window_in_parts_is_the_same_table_as_in_one_piece(lake: Lake) -> None:
-    assert replace(lake, parts(lake, *range(7))) == 0
-    whole = pl.concat(part.read() for part in parts(lake, *range(7)))
+    assert replace(lake, split_in_chunks(lake, *range(7))) == 0
+    whole = pl.concat(part.read() for part in split_in_chunks(lake, *range(7)))
     held = lake.scan("t").collect()
     assert held.sort("at").equals(whole)
     assert held.schema == whole.schema
     assert replace(lake, whole.reverse()) == 0
-    assert replace(lake, parts(lake, *range(7))[::-1]) == 0
+    assert replace(lake, split_in_chunks(lake, *range(7))[::-1]) == 0
 
 
 def test_one_other_part_replaces_the_window_in_one_commit(lake: Lake) -> None:
     replace(lake, hours(-24, 24 * 8), (START - DAY, START + 8 * DAY))
-    assert replace(lake, parts(lake, 0, 0, 0, 5, 0, 0, 0)) == 1
+    assert replace(lake, split_in_chunks(lake, 0, 0, 0, 5, 0, 0, 0)) == 1
     held = lake.scan("t").collect()
     assert held.height == 24 * 9
     assert held.filter(pl.col("value") == 5)["at"].min() == START + 3 * DAY
 
 
 def test_rows_that_no_part_covers_are_taken_away(lake: Lake) -> None:
-    replace(lake, parts(lake, *range(7)))
-    assert replace(lake, parts(lake, *range(6))) == 1
+    replace(lake, split_in_chunks(lake, *range(7)))
+    assert replace(lake, split_in_chunks(lake, *range(6))) == 1
     assert lake.scan("t").collect().height == 24 * 6
 
 
@@ -76,14 +76,14 @@ def test_rows_outside_their_own_span_are_a_mistake(lake: Lake) -> None:
 
 
 def test_what_is_made_again_is_the_same_file_and_half_a_file_is_none(lake: Lake) -> None:
-    first, again = parts(lake, 1)[0], parts(lake, 1)[0]
+    first, again = split_in_chunks(lake, 1)[0], split_in_chunks(lake, 1)[0]
     assert first == again
     folder = Path(spill_folder(lake.root, WEEK))
     assert [path.name for path in folder.iterdir()] == [Path(first.address).name]
 
 
 def test_what_was_put_aside_can_be_cleared_twice_and_is_missed(lake: Lake) -> None:
-    one = parts(lake, 1)[0]
+    one = split_in_chunks(lake, 1)[0]
     folder = spill_folder(lake.root, WEEK)
     remove_spill(folder)
     remove_spill(folder)

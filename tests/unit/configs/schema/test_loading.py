@@ -14,7 +14,7 @@ from flows.cli.demo import find_demo_use_case
 from flows.watch import watch
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import open_lake
-from tests.support.landing import AS_OF, land, take
+from tests.support.landing import AS_OF, ingest_landed, land_files
 from tests.support.ledger_entries import START
 
 
@@ -33,15 +33,15 @@ def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_wrong_with_one_stops_no_other(three):
-    land("weather")
+    land_files("weather")
     with pytest.raises(BadConfig, match=r"buses\.yaml is invalid"):
         load_use_case("buses")
     trains = load_use_case("trains")
     landing = Path(settings().landing)
     (landing / "trains").symlink_to(landing / "flights")
     with pytest.raises(ModuleNotFoundError, match=r"expectations\.trains"):
-        take(trains)
-    intake = take(load_use_case("flights"), AS_OF)
+        ingest_landed(trains)
+    intake = ingest_landed(load_use_case("flights"), AS_OF)
     assert [verdict.status for verdict in intake.verdicts] == ["accepted"]
     assert not open_lake("trains").exists("raw/weather")
 

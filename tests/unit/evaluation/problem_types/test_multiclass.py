@@ -50,7 +50,7 @@ THRESHOLD = KIND.choose_threshold([], [], COST)
 INPUTS = {"numeric": ("distance", "departure_hour"), "categorical": ("carrier", "origin")}
 
 
-def some(n: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def draw_classes(n: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Labels, and probabilities that know something of them."""
     random = np.random.default_rng(seed)
     p = random.dirichlet([1, 2, 1], n)
@@ -87,7 +87,7 @@ def parts(use_case: UseCase) -> TrainingSplit:
 
 
 def test_metrics_are_scikit_learns():
-    y, p = some()
+    y, p = draw_classes()
     found = KIND.evaluate(y, p, THRESHOLD, COST)
     decided = (p @ PRICES).argmin(axis=1)
     assert found["log_loss"] == pytest.approx(metrics.log_loss(y, p))
@@ -120,7 +120,7 @@ def test_classes_that_never_come_are_left_out_of_means():
 
 
 def test_the_decision_has_the_least_expected_cost_of_all():
-    _, p = some(300)
+    _, p = draw_classes(300)
     decided = KIND.decide(p, THRESHOLD)
     for row, found in zip(p, decided, strict=True):
         expected = [sum(row[i] * PRICES[i, j] for i in range(3)) for j in range(3)]
@@ -130,7 +130,7 @@ def test_the_decision_has_the_least_expected_cost_of_all():
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier", "accuracy", "cost"])
 def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
-    y, p = some(501)
+    y, p = draw_classes(501)
     holdout = KIND.evaluate(y, p, THRESHOLD, COST)
     random = np.random.default_rng(1).dirichlet([1, 1, 1], 40)
     tries = [KIND.best_constant(metric, holdout), *random, *np.eye(3)]
@@ -150,7 +150,7 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
     ],
 )
 def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, reference):
-    y, p = some(500)
+    y, p = draw_classes(500)
     block = assign_blocks(pl.Series([NOON + timedelta(days=i % 20) for i in range(500)]), Gate(), 0)
     one = Predictions(p, KIND.decide(p, ClassCost().prices(CLASSES)))
     pair, draws = PairedPredictions(y, block, 20, one, one, KIND), draw_blocks(20, 5, seed=1)
@@ -160,7 +160,7 @@ def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, ref
 
 
 def test_a_model_too_sure_of_itself_is_shown_to_be_worse_calibrated(use_case):
-    y, p = some()
+    y, p = draw_classes()
     sharp = p**4 / (p**4).sum(axis=1, keepdims=True)
     times = [NOON + timedelta(days=i % 20) for i in range(len(y))]
     rows = pl.DataFrame({"arrival": y, "prediction_time": times, "origin": ["JFK"] * len(y)})
@@ -244,7 +244,7 @@ def test_names_become_codes_and_a_name_that_is_none_is_told():
 
 def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
     """Whoever scores a window again finds what he found before."""
-    _, p = some(50)
+    _, p = draw_classes(50)
     decided = KIND.decide(p, THRESHOLD)
     rows = pl.DataFrame({"at": [NOON] * 50}).with_columns(
         to_prediction_column("probability", p), KIND.to_decision_column(decided)
@@ -260,7 +260,7 @@ def test_what_a_table_holds_reads_back(use_case, tmp_path: Path):
 
 def test_parts_of_a_window_hold_lists_too(tmp_path: Path):
     """As partitions put them aside, and one commit takes them all."""
-    _, p = some(40)
+    _, p = draw_classes(40)
     days = [NOON + timedelta(days=number) for number in range(3)]
     whole = pl.DataFrame({"at": days[:2] * 20}).with_columns(to_prediction_column("probability", p))
     parts = [
@@ -276,7 +276,7 @@ def test_an_answer_with_nan_is_none(use_case):
     keys = {name: pl.Series(range(3)) for name in use_case.spine.key}
     given = pl.DataFrame(keys).with_columns(
         pl.lit(NOON).alias("prediction_time"),
-        to_prediction_column("probability", some(3)[1]),
+        to_prediction_column("probability", draw_classes(3)[1]),
         pl.lit("late").alias("decision"),
         arm=pl.lit("champion"), used=True, model_version=1,
     )  # fmt: skip
@@ -292,7 +292,7 @@ def test_an_answer_with_nan_is_none(use_case):
 
 
 def test_a_replay_measures_classes(use_case):
-    y, p = some(600)
+    y, p = draw_classes(600)
     rows = pl.DataFrame(
         {"arrival": y, "prediction_time": [NOON + timedelta(days=i % 6) for i in range(600)]}
     ).with_columns(

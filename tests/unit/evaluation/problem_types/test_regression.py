@@ -51,7 +51,7 @@ def use_case() -> UseCase:
     return case.model_copy(update={"features": case.features.model_copy(update=INPUTS)})
 
 
-def some(n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+def draw_values_and_labels(n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     """Labels with a long tail, and values that know something of them."""
     random = np.random.default_rng(0)
     value = random.gamma(2, 10, n)
@@ -69,7 +69,7 @@ def parts(use_case: UseCase) -> TrainingSplit:
 
 
 def test_metrics_are_scikit_learns_and_the_gap_is_the_bias():
-    y, p = some()
+    y, p = draw_values_and_labels()
     found = NUMBER.evaluate(y, p, None, COST)
     assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(y, p))
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(y, p))
@@ -87,7 +87,7 @@ def test_an_error_costs_by_its_direction():
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "cost"])
 def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
-    y, _ = some(501)
+    y, _ = draw_values_and_labels(501)
     best = NUMBER.best_constant(metric, NUMBER.evaluate(y, y, None, COST))
     ours, *others = (
         NUMBER.evaluate(y, np.full(501, at), None, COST)[metric] for at in (best, *y, y.mean())
@@ -96,7 +96,7 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
 
 
 def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
-    y, p = some(500)
+    y, p = draw_values_and_labels(500)
     times = pl.Series([NOON + timedelta(days=i % 20) for i in range(500)])
     block = assign_blocks(times, Gate(), 0)
     pair, draws = (
@@ -114,7 +114,7 @@ def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
 
 
 def test_margins_are_told_in_standard_deviations_of_the_label(use_case):
-    y, p = some()
+    y, p = draw_values_and_labels()
     rows = pl.DataFrame({"delay": y, "prediction_time": [NOON + timedelta(days=i % 20) for i in
                                                          range(len(y))]})  # fmt: skip
     worse, bare = p - 0.1 * y.std(), use_case.evaluation.model_copy(update={"slices": ()})
@@ -139,7 +139,7 @@ def test_margins_are_told_in_standard_deviations_of_the_label(use_case):
 
 def test_a_rule_is_bad_by_standard_deviations_of_the_holdout():
     case = delays_use_case()
-    y, p = some()
+    y, p = draw_values_and_labels()
     holdout = NUMBER.evaluate(y, p, None, case.evaluation.cost)
     since, end = NOON - timedelta(days=99), NOON + timedelta(days=7)
     times = [NOON + timedelta(days=i % 7) for i in range(len(y))]

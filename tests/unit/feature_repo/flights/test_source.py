@@ -21,7 +21,7 @@ def fortnight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rows(folder: Path, table: str) -> pl.DataFrame:
+def parse_table(folder: Path, table: str) -> pl.DataFrame:
     """All landed rows of a table, read as the product reads them."""
     paths = sorted((folder / table).iterdir())
     return pl.concat([parse_file(path.read_bytes(), path.name, TABLES[table]) for path in paths])
@@ -51,8 +51,8 @@ def test_a_file_holds_what_became_known_on_its_day(fortnight: Path, table: str) 
 
 @pytest.mark.parametrize("table", KNOWN)
 def test_columns_are_those_of_the_use_case(fortnight: Path, table: str) -> None:
-    assert rows(fortnight, table).schema == lake_schema(TABLES[table])
-    assert rows(fortnight, table).select(TABLES[table].key).is_duplicated().sum() == 0
+    assert parse_table(fortnight, table).schema == lake_schema(TABLES[table])
+    assert parse_table(fortnight, table).select(TABLES[table].key).is_duplicated().sum() == 0
 
 
 def test_a_second_call_writes_nothing_and_another_folder_gets_the_same_bytes(
@@ -67,23 +67,23 @@ def test_a_second_call_writes_nothing_and_another_folder_gets_the_same_bytes(
 
 def test_nothing_is_known_before_it_happened(fortnight: Path) -> None:
     for table, minutes in (("departures", 1), ("arrivals", 10), ("weather", 20)):
-        landed = rows(fortnight, table)
+        landed = parse_table(fortnight, table)
         lag = landed[TABLES[table].known_time] - landed[TABLES[table].event_time]
         assert lag.unique().to_list() == [timedelta(minutes=minutes)]
-    schedules = rows(fortnight, "schedules")
+    schedules = parse_table(fortnight, "schedules")
     assert (schedules["departure_time"] - schedules["published"]).min() > timedelta(hours=12)
     assert (schedules["arrival_time"] > schedules["departure_time"]).all()
 
 
 def test_flights_land_after_they_left_and_cancelled_ones_never(fortnight: Path) -> None:
     keys = ["carrier", "flight", "origin", "flight_date"]
-    departures, arrivals = rows(fortnight, "departures"), rows(fortnight, "arrivals")
+    departures, arrivals = parse_table(fortnight, "departures"), parse_table(fortnight, "arrivals")
     both = arrivals.join(departures, on=keys)
     assert both.height == arrivals.height  # nobody lands who never left
     aloft = both["landed"] - both["departed"]
     assert aloft.min() > timedelta(minutes=25)
     assert aloft.max() < timedelta(hours=13)
-    flown_out = rows(fortnight, "schedules").filter(pl.col("flight_date").dt.day() == 5)
+    flown_out = parse_table(fortnight, "schedules").filter(pl.col("flight_date").dt.day() == 5)
     left = flown_out.join(departures, on=keys, how="semi")
     assert (flown_out.height, left.height) == (720, 717)  # three of 5 January were cancelled
 
@@ -91,12 +91,12 @@ def test_flights_land_after_they_left_and_cancelled_ones_never(fortnight: Path) 
 def test_the_first_flight_of_the_year(fortnight: Path) -> None:
     """UA 1545 to Houston, 5:15 to 8:19 local (Central time there), 2 and 11 minutes late."""
     the_flight = (pl.col("flight") == 1545) & (pl.col("flight_date").dt.date() == NEW_YEAR)
-    planned = rows(fortnight, "schedules").filter(the_flight).row(0, named=True)
+    planned = parse_table(fortnight, "schedules").filter(the_flight).row(0, named=True)
     assert planned["published"] == datetime(2012, 12, 31, 12, tzinfo=UTC)
     assert planned["departure_time"] == datetime(2013, 1, 1, 10, 15, tzinfo=UTC)
     assert planned["arrival_time"] == datetime(2013, 1, 1, 14, 19, tzinfo=UTC)
     assert (planned["departure_hour"], planned["weekday"]) == (5.25, 2)
-    left = rows(fortnight, "departures").filter(the_flight).row(0, named=True)
+    left = parse_table(fortnight, "departures").filter(the_flight).row(0, named=True)
     assert (left["departed"], left["delay"]) == (datetime(2013, 1, 1, 10, 17, tzinfo=UTC), 2)
-    came = rows(fortnight, "arrivals").filter(the_flight).row(0, named=True)
+    came = parse_table(fortnight, "arrivals").filter(the_flight).row(0, named=True)
     assert (came["landed"], came["delay"]) == (datetime(2013, 1, 1, 14, 30, tzinfo=UTC), 11)

@@ -56,7 +56,7 @@ def _of_types(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Datetime).dt.cast_time_unit("us"))
 
 
-def raw() -> dict[str, pl.LazyFrame]:
+def lazy_tables() -> dict[str, pl.LazyFrame]:
     return {name: frame.lazy() for name, frame in tables().items()}
 
 
@@ -68,15 +68,15 @@ def view(name: str, tables: Tables, start: datetime, end: datetime) -> pl.DataFr
 @pytest.mark.parametrize("name", VIEWS)
 def test_built_by_the_day_is_built_at_once(name: str) -> None:
     start = START - 2 * DAY
-    days = [view(name, raw(), start + n * DAY, start + (n + 1) * DAY) for n in range(9)]
-    at_once = view(name, raw(), start, END)
+    days = [view(name, lazy_tables(), start + n * DAY, start + (n + 1) * DAY) for n in range(9)]
+    at_once = view(name, lazy_tables(), start, END)
     assert at_once.height > 0
     assert pl.concat(days).sort(at_once.columns).equals(at_once)
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_rows_are_known_in_the_window_and_not_before_they_happened(name: str) -> None:
-    rows = view(name, raw(), START - 2 * DAY, END)
+    rows = view(name, lazy_tables(), START - 2 * DAY, END)
     known, happened = rows["created_timestamp"], rows["event_timestamp"]
     assert (known >= START - 2 * DAY).all()
     assert (known < END).all()
@@ -106,15 +106,15 @@ def test_nothing_known_later_changes_a_row(minutes: int) -> None:
     other = changed_after(moment)
     for name in VIEWS:
         before = pl.col("created_timestamp") <= moment
-        was = view(name, raw(), START - DAY, END).filter(before)
+        was = view(name, lazy_tables(), START - DAY, END).filter(before)
         assert view(name, other, START - DAY, END).filter(before).equals(was), name
     asked = pl.col("prediction_time") <= moment
-    was = view("spine", raw(), START, END).filter(asked)
+    was = view("spine", lazy_tables(), START, END).filter(asked)
     assert view("spine", other, START, END).filter(asked).equals(was)
 
 
 def test_the_spine_is_one_row_a_flight_as_scheduled_two_hours_before() -> None:
-    rows = view("spine", raw(), START, END)
+    rows = view("spine", lazy_tables(), START, END)
     assert not rows.select(FLIGHT).is_duplicated().any()
     assert ((rows["prediction_time"] >= START) & (rows["prediction_time"] < END)).all()
     last = (
@@ -130,8 +130,8 @@ def test_the_spine_is_one_row_a_flight_as_scheduled_two_hours_before() -> None:
 
 def test_cancelled_and_diverted_flights_have_no_label() -> None:
     spine, labels = (
-        view("spine", raw(), START, END - 2 * DAY),
-        view("labels", raw(), START, END - 2 * DAY),
+        view("spine", lazy_tables(), START, END - 2 * DAY),
+        view("labels", lazy_tables(), START, END - 2 * DAY),
     )
     arrived = tables()["arrivals"].select(FLIGHT).unique()
     unlabelled = spine.join(labels, on=FLIGHT, how="anti")
@@ -141,7 +141,7 @@ def test_cancelled_and_diverted_flights_have_no_label() -> None:
 
 
 def test_the_newest_report_of_an_arrival_is_the_label() -> None:
-    labels = view("labels", raw(), START, END)
+    labels = view("labels", lazy_tables(), START, END)
     newest = tables()["arrivals"].sort("reported").unique(FLIGHT, keep="last")
     both = labels.join(newest, on=FLIGHT)
     assert both.height == labels.height
@@ -151,7 +151,9 @@ def test_the_newest_report_of_an_arrival_is_the_label() -> None:
 
 def test_no_labelled_flight_lacks_its_tail_number() -> None:
     """Only cancelled flights lack one: where there is a label, it must tell nothing."""
-    labelled = view("spine", raw(), START, END).join(view("labels", raw(), START, END), on=FLIGHT)
+    labelled = view("spine", lazy_tables(), START, END).join(
+        view("labels", lazy_tables(), START, END), on=FLIGHT
+    )
     assert labelled["tailnum"].null_count() == 0
 
 
@@ -171,7 +173,7 @@ def test_a_correction_takes_the_place_of_what_it_corrects_even_with_an_earlier_l
 def test_means_and_waiting_flights_equal_a_loop() -> None:
     """airport_ops at one moment, counted row by row."""
     moment = START + 3 * DAY + 20 * HOUR
-    now = view("airport_ops", raw(), moment, moment + timedelta(minutes=2)).filter(
+    now = view("airport_ops", lazy_tables(), moment, moment + timedelta(minutes=2)).filter(
         pl.col("event_timestamp") == moment
     )
     departures = tables()["departures"].filter(pl.col("reported") <= moment)

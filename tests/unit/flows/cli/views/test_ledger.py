@@ -17,7 +17,7 @@ FLIGHTS = load_use_case("flights")
 PROMOTED = {"reason": "roc_auc 0.74 against 0.50: improvement +0.24 [+0.21, +0.26]"}
 
 
-def told(shown) -> str:
+def render(shown) -> str:
     console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(shown)
     return console.export_text()
@@ -50,12 +50,12 @@ def test_weekly_numbers_are_one_row_a_window(home):
 def test_status_names_champion_and_open_episodes(home):
     monitored(3)
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
-    assert "no open episode" in told(render_status(FLIGHTS))
+    assert "no open episode" in render(render_status(FLIGHTS))
     evidence = {"message": "roc_auc_5w is 0.65, reference 0.73, limit 0.67"}
     open_ledger().record(
         Entry("flights", "episode_opened", "episode:a", START, "monitor", 1, evidence)
     )
-    said = told(render_status(FLIGHTS))
+    said = render(render_status(FLIGHTS))
     assert "champion: version 1 since 2013-04-01" in said
     assert "open since 2013-04-01: roc_auc_5w is 0.65" in said
 
@@ -65,7 +65,7 @@ def test_status_names_what_still_proves_itself(home):
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, baked))
     plan = plan_rollout(FLIGHTS, 1)
     open_ledger().record(Entry("flights", "rollout_started", "rollout:2", START, "gate", 2, plan))
-    said = told(render_status(FLIGHTS))
+    said = render(render_status(FLIGHTS))
     assert "rollout (canary): version 2, stage 1 of 2, 10%" in said
     assert "compared with the previous champion until 2013-04-29" in said
 
@@ -75,10 +75,10 @@ def test_history_shows_each_decisions_gates_on_demand(home):
     evidence = {**PROMOTED, "gates": gates}
     open_ledger().record(Entry("flights", "refused", "decision:2", START, "gate", 2, evidence))
     open_ledger().record(Entry("flights", "notified", "notified:x", START, "notify", 2))
-    assert "not [dearer]" in told(render_history("flights", gates=True))
-    assert "✗ fail" in told(render_history("flights", gates=True))
-    assert "not [dearer]" not in told(render_history("flights"))
-    assert "notified" not in told(render_history("flights"))
+    assert "not [dearer]" in render(render_history("flights", gates=True))
+    assert "✗ fail" in render(render_history("flights", gates=True))
+    assert "not [dearer]" not in render(render_history("flights"))
+    assert "notified" not in render(render_history("flights"))
 
 
 def test_history_names_the_person(home):
@@ -86,15 +86,15 @@ def test_history_names_the_person(home):
         Entry("flights", "promoted", "hand:3", START, "ada", 3, {"reason": "urgent"})
     )
     open_ledger().record(Entry("flights", "promoted", "decision:4", START, "gate", 4, PROMOTED))
-    said = told(render_history("flights"))
+    said = render(render_history("flights"))
     assert "by ada: urgent" in said
     assert "by gate" not in said
 
 
 def test_history_shows_reasons_and_on_demand_all_evidence(home):
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
-    assert PROMOTED["reason"] in told(render_history("flights"))
-    assert '"reason"' in told(render_history("flights", full=True))
+    assert PROMOTED["reason"] in render(render_history("flights"))
+    assert '"reason"' in render(render_history("flights", full=True))
 
 
 def test_the_picture_is_a_png(home):

@@ -34,7 +34,7 @@ def names(use_case: UseCase) -> set[str]:
     return {use_case.name} | columns | named
 
 
-def said(path: Path) -> Iterator[tuple[int, str]]:
+def code_words(path: Path) -> Iterator[tuple[int, str]]:
     """The strings of a module that are values, with their lines; docstrings are for people."""
     tree = ast.parse(path.read_text())
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -51,8 +51,8 @@ def said(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, p) for name in node.names for p in name.name.split("."))
 
 
-def found(path: Path, secret: set[str]) -> list[str]:
-    return [f"{path.name}:{line} {word!r}" for line, word in said(path) if word in secret]
+def find_words(path: Path, secret: set[str]) -> list[str]:
+    return [f"{path.name}:{line} {word!r}" for line, word in code_words(path) if word in secret]
 
 
 @pytest.mark.parametrize("name", use_case_names())
@@ -60,13 +60,13 @@ def test_no_flow_and_no_task_knows_it(name):
     secret = names(load_use_case(name)) - DEFAULTS - OWN
     paths = [p for folder in ("flows", "tasks") for p in sorted((ROOT / folder).rglob("*.py"))]
     assert len(paths) > 50
-    assert [hit for path in paths for hit in found(path, secret)] == []
+    assert [hit for path in paths for hit in find_words(path, secret)] == []
 
 
 def test_one_that_did_would_be_found(tmp_path):
     lines = ('"""tailnum"""', 'x = "tailnum"', "rows = rows.filter(tailnum=x)")
     (tmp_path / "a.py").write_text("\n".join(lines))
-    assert found(tmp_path / "a.py", {"tailnum"}) == ["a.py:2 'tailnum'", "a.py:3 'tailnum'"]
+    assert find_words(tmp_path / "a.py", {"tailnum"}) == ["a.py:2 'tailnum'", "a.py:3 'tailnum'"]
 
 
 def test_no_task_knows_which_store_of_feasts_it_is() -> None:

@@ -1,0 +1,13 @@
+"""Artifacts on the Prefect server."""
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+
+
+def read_artifact(key: str) -> str:
+    """What an artifact shows."""
+    asked = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with get_client(sync_client=True) as client:
+        newest = client.read_artifacts(artifact_filter=asked, sort=ArtifactSort.CREATED_DESC)[0]
+    return str(newest.data)

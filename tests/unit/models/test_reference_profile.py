@@ -1,0 +1,73 @@
+"""Reference profiles: PSI by hand, bins at their edges, thresholds from the reference weeks."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from configs.schema.monitoring import DriftRule
+from tasks.models.reference_profile import (
+    SMOOTHING,
+    CategoricalBins,
+    NumericBins,
+    build_reference_profile,
+    measure_psi,
+)
+from tests.support.hourly_rows import hourly
+
+
+def test_psi_equals_the_sum_worked_by_hand() -> None:
+    scale = 1 + 2 * SMOOTHING
+    p, q = (0.8 + SMOOTHING) / scale, (0.5 + SMOOTHING) / scale
+    by_hand = (p - q) * math.log(p / q) + (q - p) * math.log((1 - p) / (1 - q))
+    assert measure_psi([0.8, 0.2], [0.5, 0.5]) == pytest.approx(by_hand)
+    assert measure_psi([0.8, 0.2], [0.5, 0.5]) == pytest.approx(0.4063, abs=1e-4)
+
+
+def test_a_small_empty_bin_alone_does_not_reach_the_floor() -> None:
+    assert (
+        measure_psi([1.0, 0.0], [0.97, 0.03])
+        < DriftRule().floor
+        < measure_psi([1.0, 0.0], [0.9, 0.1])
+    )
+
+
+def test_numeric_bins_are_closed_above_and_open_at_both_ends() -> None:
+    bins = NumericBins(edges=(0.0, 1.0, 2.0))
+    values = pl.Series([-5.0, 0.0, 0.5, 1.0, 2.0, 2.5, float("inf"), None, float("nan")])
+    assert bins.codes(values).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4]
+
+
+def test_categorical_bins_tell_other_unseen_and_missing_apart() -> None:
+    bins = CategoricalBins(common=("a", "b"), other=("c",))
+    assert bins.codes(pl.Series(["a", "b", "c", "new", None])).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_threshold_is_the_factor_times_the_worst_week() -> None:
+    week = np.repeat([0.0, 0.0, 5.0, 0.0], 7 * 24)
+    noise = np.random.default_rng(0).normal(size=week.size)
+    frame = hourly(28, odd=week + noise, calm=noise)
+    of = build_reference_profile(frame, ["odd", "calm"], [], "time", DriftRule(floor=0.1, factor=2))
+    bins, codes = of.columns["odd"].bins, of.columns["odd"].bins.codes(frame["odd"])
+    counts = [np.bincount(part, minlength=bins.size) for part in np.split(codes, 4)]
+    odd = measure_psi(counts[2] / 168, (counts[0] + counts[1] + counts[3]) / 504)
+    assert of.columns["odd"].threshold == pytest.approx(2 * odd)
+    assert of.columns["calm"].threshold < of.columns["odd"].threshold
+    assert of.window_rows == 168
+
+
+def test_only_full_weeks_count_and_fewer_than_two_leave_the_floor() -> None:
+    frame = hourly(20, x=np.arange(480.0))
+    assert build_reference_profile(frame, ["x"], [], "time", DriftRule()).window_rows == 168
+    one = build_reference_profile(frame.head(24 * 8), ["x"], [], "time", DriftRule(floor=0.2))
+    none = build_reference_profile(frame.head(24 * 3), ["x"], [], "time", DriftRule(floor=0.2))
+    assert none.columns["x"].threshold == 0.2
+    assert none.window_rows == 72
+    assert one.columns["x"].threshold > 0.2  # its one full week against the day after it
+
+
+def test_the_null_rate_is_that_of_the_worst_week() -> None:
+    x = [None] * 84 + [1.0] * 84 + [1.0] * 168 + [None] * 24
+    of = build_reference_profile(hourly(15, x=x), ["x"], [], "time", DriftRule())
+    assert of.columns["x"].null_rate == 0.5

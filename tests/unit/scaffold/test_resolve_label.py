@@ -1,0 +1,89 @@
+"""The label of a new use case: its problem type, classes and event."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from configs.errors import BadConfig
+from configs.schema.costs import ClassCost
+from configs.schema.loading import load_use_case
+from tasks.scaffold.plan import ScaffoldPlan
+from tasks.scaffold.render import render_files
+from tasks.scaffold.write_files import write_use_case
+from tests.support.order_samples import plan_orders
+
+
+def test_a_number_with_more_values_is_a_regression(order_samples):
+    plan = plan_orders(order_samples, label="orders.amount")
+    assert (plan.label.kind, plan.label.positive) == ("regression", "")
+    written = yaml.safe_load(render_files(plan)["configs/payment.yaml"])
+    assert written["label"] == {"column": "amount", "kind": "regression"}
+    assert written["evaluation"]["cost"] == {"over": 1, "under": 1}
+
+
+SIZES = ["small", "medium", "large", "small", "huge"]
+
+
+STARS = ["4", "10", "1", "2", "10"]
+
+
+@pytest.fixture
+def parcels(tmp_path: Path) -> Path:
+    """Some texts, some whole numbers and two texts to be a label."""
+    rows = {"parcel": range(5), "sent": [f"2024-01-0{i + 1}" for i in range(5)],
+            "weight": [1.5, 2.5, 3, 4, 5], "size": SIZES, "stars": STARS,
+            "paid": ["yes", "no", "yes", "yes", "yes"]}  # fmt: skip
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    return tmp_path
+
+
+def parcel(order_samples: Path, label: str, **flags: object) -> ScaffoldPlan:
+    tables = {"orders": f"{order_samples}/orders.csv"}
+    return plan_orders(order_samples, tables=tables, event_time={}, known_time={}, known_from={},
+                   label=f"orders.{label}", **flags)  # fmt: skip
+
+
+def test_some_texts_are_proposed_as_classes(parcels, home):
+    plan = parcel(parcels, "size")
+    assert (plan.label.kind, plan.label.positive) == ("multiclass", "")
+    assert plan.label.classes == ("huge", "large", "medium", "small")
+    files = render_files(plan)
+    with write_use_case(parcels, "payment", files):
+        use_case = load_use_case("payment", parcels / "configs")
+    assert use_case.label.classes == plan.label.classes
+    assert use_case.evaluation.cost == ClassCost(wrong=1)
+    assert b'label = pl.col("size").cast(pl.String)' in files["feature_repo/payment/transforms.py"]
+
+
+def test_whole_numbers_are_classes_if_somebody_says_so(parcels):
+    assert parcel(parcels, "stars").label.kind == "regression"
+    plan = parcel(parcels, "stars", kind="multiclass")
+    assert plan.label.classes == ("1", "2", "4", "10")
+    use_case = yaml.safe_load(render_files(plan)["configs/payment.yaml"])
+    assert use_case["label"]["classes"] == ["1", "2", "4", "10"], "text, not numbers"
+
+
+def test_one_of_some_texts_may_be_the_event(parcels):
+    assert parcel(parcels, "size", positive="huge").label.kind == "binary"
+    with pytest.raises(BadConfig, match="--positive: give it"):
+        parcel(parcels, "size", kind="binary")
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "said"),
+    [
+        ("size", "regression", "--kind regression: size is text, like ['small']"),
+        (
+            "paid",
+            "multiclass",
+            "--kind multiclass: paid is text with 2 values. Multiclass needs texts",
+        ),
+        ("weight", "multiclass", "--kind multiclass: weight is number with 5 values"),
+    ],
+)
+def test_a_kind_that_does_not_fit_is_told_with_the_way_out(parcels, label, kind, said):
+    with pytest.raises(BadConfig) as raised:
+        parcel(parcels, label, kind=kind)
+    assert said in str(raised.value)
