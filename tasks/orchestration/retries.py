@@ -1,4 +1,4 @@
-"""When Prefect may try a task again, and how often: keywords for `@task`."""
+"""Retry settings of Prefect tasks: keywords for `@task`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from infra.storage.errors import explain_s3_error
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task failed by an error that may not come again (a `retry_condition_fn`).
+    """Return whether a task's error may pass on a retry (a `retry_condition_fn`).
 
-    What S3 did not answer counts, also in the middle of reading rows, where nobody said so yet.
+    An unresponsive S3 counts, even while rows are read, where its error is not translated yet.
+
     """
     error = state.result(raise_on_failure=False)
     if not isinstance(error, MainspringError):

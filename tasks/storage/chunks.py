@@ -1,7 +1,8 @@
-"""The rows of a window in parts: each a span of time, held in memory or put aside in a file.
+"""Chunks of a window: the rows of a span of time, in memory or spilled to a Parquet file.
 
-What is put aside lies below the lake's root, where every worker reaches it, under a name that
-depends on the window, the table and the span alone: made twice, it is the same file.
+Spilled files are below the lake's root, where every worker can read them. Their name depends only
+on window, table and span, so a second run writes the same file.
+
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TimeSpan = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Chunk:
-    """The `height` rows of a span; `rows` if they are held here, `address` if put aside."""
+    """The `height` rows of a span: in memory as `rows`, or spilled to `address`."""
 
     span: TimeSpan
     height: int
@@ -31,40 +32,40 @@ class Chunk:
     address: str = ""
 
     def scan(self) -> pl.LazyFrame:
-        """The rows, lazily."""
+        """Return the rows, lazily."""
         if self.rows is not None:
             return self.rows.lazy()
         return pl.scan_parquet(self.address, storage_options=polars_options(self.address))
 
     def read(self) -> pl.DataFrame:
-        """The rows. Conflict if what was put aside is gone."""
+        """Return the rows; raise Conflict if the spilled file is missing."""
         try:
             with storage_errors(self.address):
                 return self.scan().collect()
         except FileNotFoundError as gone:
             raise Conflict(
-                f"{self.address} is gone: another run of the same window took it away; run again"
+                f"{self.address} is missing: another run of the same window removed it; run again"
             ) from gone
 
 
 def split_span(start: datetime, end: datetime, length: timedelta) -> list[TimeSpan]:
-    """[start, end) in pieces of a length; the last one may be shorter."""
+    """Split [start, end) into spans of a length; the last one may be shorter."""
     starts = [start + length * number for number in range(-((start - end) // length))]
     return list(zip(starts, [*starts[1:], end], strict=True))
 
 
 def chunk_in_memory(span: TimeSpan, rows: pl.DataFrame) -> Chunk:
-    """A part that stays in memory."""
+    """Return a chunk in memory."""
     return Chunk(span, rows.height, rows)
 
 
 def make_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str | None) -> Chunk:
-    """A part that is put aside if there is a folder for it, and else stays in memory."""
+    """Return a chunk that is spilled to the folder, or in memory without a folder."""
     return spill_chunk(span, rows, folder) if folder else chunk_in_memory(span, rows)
 
 
 def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
-    """A part as a Parquet file of a folder, whole or not there at all."""
+    """Write a chunk atomically as a Parquet file of the folder."""
     address = f"{folder}/{_written(span[0])}.parquet"
     with storage_errors(address):
         if is_s3(address):  # an object appears when all of it was sent
@@ -76,12 +77,12 @@ def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
 
 
 def spill_folder(root: str, window: TimeSpan) -> str:
-    """Where the parts of a window are put aside, below the root of a lake."""
+    """Return the folder for the spilled chunks of a window, below the root of a lake."""
     return f"{root}/aside/{_written(window[0])}_{_written(window[1])}"
 
 
 def remove_spill(folder: str) -> None:
-    """Remove what was put aside into a folder, also by a run that was killed."""
+    """Remove all spilled files of a folder, including those of a killed run."""
     files.remove_folder(folder)
 
 

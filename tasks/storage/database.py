@@ -1,6 +1,7 @@
-"""SQLite or PostgreSQL by an address: tables are made by one at a time, errors are told apart.
+"""SQLite and PostgreSQL by address: a lock for creating tables, and translated errors.
 
-Passwords are in no message: SQLAlchemy and the drivers keep them out, and addresses are `shown`.
+Messages have no passwords: SQLAlchemy and the drivers leave them out, and addresses are `shown`.
+
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ _LOCK = 0x6D61696E  # "main": whoever makes tables in one of our databases holds
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite address; None of another one."""
+    """Return the file of a SQLite address; None for other addresses."""
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
 @contextmanager
 def hold_database_lock(url: str) -> Iterator[None]:
-    """Only one process of all is inside, for one database: who makes tables cannot be two.
+    """Hold a lock of one database across all processes, for creating tables.
 
-    CREATE TABLE IF NOT EXISTS of two at once fails in both databases, and MLflow's migrations
-    break. A lock file stands beside a SQLite file; PostgreSQL has advisory locks, which end with
-    their connection, however it ends. Other addresses are a server's own affair.
+    Two concurrent CREATE TABLE IF NOT EXISTS fail in both databases and break MLflow's migrations.
+    SQLite has a lock file beside it; PostgreSQL an advisory lock, which always ends with its
+    connection. Other addresses are locked by their own server.
+
     """
     file = sqlite_path(url)
     if file is not None:
@@ -50,8 +52,11 @@ def hold_database_lock(url: str) -> Iterator[None]:
 
 @contextmanager
 def database_errors(url: str) -> Iterator[None]:
-    """Tell a database's errors apart: Transient where it did not answer or the connection broke,
-    CannotWrite where the disk of a SQLite file takes no more; all others pass.
+    """Translate a database's errors; other errors are passed on.
+
+    A missing response or a broken connection becomes Transient, a full or read-only disk of a
+    SQLite file CannotWrite.
+
     """
     file = sqlite_path(url)
     try:
@@ -65,7 +70,7 @@ def database_errors(url: str) -> Iterator[None]:
 
 
 def _may_pass(failed: DBAPIError, said: str, file: Path | None) -> bool:
-    """What is no mistake in the statement: a server that went away; a file that others hold."""
+    """Return whether a retry may help: a lost server, or a file that is locked."""
     if file is not None:
         return "locked" in said
     return failed.connection_invalidated or isinstance(failed, OperationalError | InterfaceError)

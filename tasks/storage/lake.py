@@ -1,9 +1,9 @@
 """The Delta lake: append once, replace a window atomically, read as of a version.
 
-One root per use case, on a local path or under s3:// alike. Every write is one Delta commit, so
-a killed process leaves either all of it or nothing, and running it again changes nothing more.
-What S3 refuses is said as infra/storage/errors.py says it.
-Rows may bring columns that their table has not had: its older rows have null there.
+One root for each use case, a folder or s3://. Every write is one Delta commit, so a killed process
+leaves all of it or nothing, and a second run changes nothing. infra/storage/errors.py translates
+errors of S3. Rows may add columns to a table; its older rows have null there.
+
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ NEW_TABLE_PROPERTIES = {
 
 @dataclass(frozen=True)
 class Lake:
-    """The Delta tables below one root; those that are `pinned` lie below `pinned_root`, at the
-    version given, and cannot be written. So what a lake was, or a copy of it that costs nothing,
-    is a view of it: pin what is to be read, and write the rest elsewhere.
+    """The Delta tables below one root.
+
+    Tables in `pinned` are read below `pinned_root` at a fixed version and cannot be written. So a
+    past state, or a copy without cost, is a view: pin the tables to read, and write the others
+    elsewhere.
+
     """
 
     root: str
@@ -43,29 +46,30 @@ class Lake:
     pinned: Mapping[str, int] = field(default_factory=dict)
 
     def uri(self, table: str) -> str:
-        """Address of a table such as `raw/weather`."""
+        """Return the address of a table such as `raw/weather`."""
         return f"{self.pinned_root if table in self.pinned else self.root}/{table}"
 
     def exists(self, table: str) -> bool:
-        """Whether anything was ever committed to the table."""
+        """Return whether the table has a commit."""
         uri = self.uri(table)
         with storage_errors(uri):
             return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
 
     def version(self, table: str) -> int | None:
-        """The table's pinned version, or the newest one; None before its first commit."""
+        """Return the table's pinned or newest version; None before its first commit."""
         seen = self._open(table)
         return seen.version() if seen else None
 
     def versions(self, tables: Sequence[str]) -> dict[str, int]:
-        """The version of each of the tables that exist: the pinned one, or the newest."""
+        """Return the pinned or newest version of each existing table."""
         found = {table: self.version(table) for table in tables}
         return {table: version for table, version in found.items() if version is not None}
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
-        """The rows of a table, lazily, at a version (default: the pinned one, or the newest).
+        """Return the rows of a table, lazily, at a version (default: pinned or newest).
 
-        NoRows if it does not exist.
+        Raises NoRows if the table does not exist.
+
         """
         uri = self.uri(table)
         seen = _opened(uri, self.pinned.get(table) if version is None else version)
@@ -77,10 +81,11 @@ class Lake:
     def append_once(
         self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
     ) -> int | None:
-        """Append the batches that the table does not hold yet, in one commit; the newest version.
+        """Append new batches in one commit; return the newest version.
 
-        A batch's name is kept as a Delta application transaction, so it gets in exactly once,
-        whoever appends it and however often. Conflict if another writer was at the same batch.
+        A batch's name is stored as a Delta application transaction, so each batch is appended
+        exactly once. Raises Conflict if another writer appended the same batch.
+
         """
         seen = self._open(table)  # checked and written from one snapshot: no gap between the two
         new = {n: r for n, r in batches.items() if not (seen and seen.transaction_version(n))}
@@ -90,7 +95,7 @@ class Lake:
         return self.version(table)
 
     def holds(self, table: str, batch: str) -> bool:
-        """Whether a batch was already appended to the table."""
+        """Return whether a batch was already appended to the table."""
         seen = self._open(table)
         return seen is not None and seen.transaction_version(batch) is not None
 
@@ -105,13 +110,14 @@ class Lake:
         ignoring: Sequence[str] = (),
         note: Mapping[str, Any] | None = None,
     ) -> int | None:
-        """Make `rows` all that the table holds of start <= `time` < end, in one commit.
+        """Replace the table's rows of start <= `time` < end by `rows`, in one commit.
 
-        The table stays as it is if it holds the same rows already, in any order of `keys` and
-        whatever its columns `ignoring` say. All rows must lie in the window; of parts each in its
-        own span, and one is read after the other: memory is that of the largest. A `note` becomes
-        the commit's metadata and asks for a commit in any case, even of nothing. Returns the newest
-        version, None if there is still no table.
+        Nothing is written if the table has the same rows already, in any order of `keys` and
+        without the columns `ignoring`. All rows must be in the window, and those of a chunk in its
+        span. Chunks are read one after the other, so memory is that of the largest. A `note`
+        becomes the commit's metadata and always causes a commit. Returns the newest version, None
+        without a table.
+
         """
         start, end = window
         parts = [chunk_in_memory(window, rows)] if isinstance(rows, pl.DataFrame) else rows
@@ -129,7 +135,7 @@ class Lake:
         return seen.version()
 
     def note(self, table: str) -> dict[str, Any]:
-        """The metadata of the table's newest commit that carries any; empty before that."""
+        """Return the metadata of the newest commit that has any; empty before that."""
         newest = _opened(self.uri(table))  # an older one numbers the newest commits as its own
         if newest is None:
             return {}
@@ -143,10 +149,11 @@ class Lake:
     def earliest_added(
         self, table: str, time: str, since: int | None, version: int
     ) -> datetime | None:
-        """The smallest `time` in the files that `version` has and the version `since` had not.
+        """Return the smallest `time` in the files that `version` added after `since`.
 
-        It comes from the statistics of the Delta log, so it may be up to a millisecond early; None
-        if no rows were added. Every file is new when `since` is None.
+        It comes from the statistics of the Delta log, so it may be up to a millisecond early. None
+        if no rows were added. Every file is new if `since` is None.
+
         """
         if since == version:
             return None
@@ -165,7 +172,7 @@ class Lake:
         keys: Sequence[str],
         ignoring: Sequence[str],
     ) -> bool:
-        """Whether the table's rows of the window are those of the parts, looked at part by part."""
+        """Return whether the table's rows of the window equal the chunks, compared one by one."""
 
         def there(span: TimeSpan) -> pl.LazyFrame:
             return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
@@ -218,7 +225,7 @@ class Lake:
 
 
 def open_lake(use_case: str) -> Lake:
-    """The lake of a use case, where the settings put it, with the tables that they pin."""
+    """Return the lake of a use case, with the root and pinned tables of the settings."""
     places, prefix = settings(), f"{use_case}/"
     pinned = {
         name.removeprefix(prefix): version
@@ -229,7 +236,7 @@ def open_lake(use_case: str) -> Lake:
 
 
 def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
-    """The table at an address, at a version or the newest; None before its first commit."""
+    """Open a table at a version or the newest; None before its first commit."""
     try:
         with storage_errors(uri):
             return DeltaTable(uri, version=version, storage_options=delta_options(uri))
@@ -238,7 +245,7 @@ def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
 
 
 def _files(uri: str, version: int) -> pl.DataFrame:
-    """The data files of a version: path, num_records, and min.* and max.* of the columns."""
+    """Return the data files of a version: path, num_records, min.* and max.* of the columns."""
     table = _opened(uri, version)
     assert table is not None
     return pl.DataFrame(table.get_add_actions(flatten=True))
@@ -260,7 +267,7 @@ def _refuse_outside(table: str, parts: Sequence[Chunk], time: str) -> None:
 
 
 def _together(parts: Sequence[Chunk]) -> pl.DataFrame | pa.RecordBatchReader:
-    """The rows of all parts, read when they are wanted; of a single one as they are."""
+    """Return the rows of all chunks, read lazily."""
     if len(parts) == 1:
         return parts[0].read()
 
@@ -275,7 +282,7 @@ def _together(parts: Sequence[Chunk]) -> pl.DataFrame | pa.RecordBatchReader:
 def _same(
     there: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
 ) -> bool:
-    """Whether two frames hold the same rows, but for order and the columns ignored."""
+    """Return whether two frames have the same rows in any order, without ignored columns."""
     if there.height != rows.height or set(there.columns) != set(rows.columns):
         return False
     columns = [c for c in rows.columns if c not in ignoring]
