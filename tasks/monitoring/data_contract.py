@@ -1,7 +1,7 @@
-"""The data contract: is there as much data as there used to be, every day, with as few nulls?
+"""Data contract measurements: row counts, days without rows and null rates of a window.
 
-What "used to be" means is the champion's own reference span. A table that lands seldom (its
-median window there is empty) is not expected in every window and is not judged.
+They are compared with the champion's reference span. A table whose median window there is empty
+lands rarely, and is not measured.
 """
 
 from __future__ import annotations
@@ -23,55 +23,65 @@ _DAY = timedelta(days=1)
 def measure_volumes(
     use_case: UseCase, raw: Mapping[str, pl.LazyFrame], reference: ReferenceProfile, as_of: datetime
 ) -> list[Measurement]:
-    """For each raw table: rows that became known in the window, and its days without any.
+    """Return the rows of each raw table that became known in the window, and its missing days.
 
-    Both against the median of the reference's windows of the same length, which are counted
-    back from `as_of` so that days begin at the same hour.
+    Both are compared with the median of the reference's windows of the same length. Those windows
+    are counted back from `as_of`, so that days begin at the same hour.
     """
-    found = []
+    measured = []
     for name, table in use_case.tables.items():
         if name in raw:
-            days = _by_day(raw[name], table.known_time, reference.start, as_of)
-            found += _table_numbers(name, days, use_case.monitor, reference, as_of)
-    return found
+            days = _count_by_day(raw[name], table.known_time, reference.start, as_of)
+            measured += _measure_table(name, days, use_case.monitor, reference, as_of)
+    return measured
 
 
 def measure_predicted_rows(
     rows: int, reference: ReferenceProfile, rule: Monitor, scored_since: datetime, as_of: datetime
 ) -> Measurement:
-    """Rows predicted in the window, against the reference's; before `scored_since` none is due."""
+    """Compare the rows predicted in the window with the reference.
+
+    Args:
+        rows: number of rows predicted in the window.
+        reference: reference profile of the champion.
+        rule: window, thresholds and severity.
+        scored_since: time of the first promotion; no predictions are expected before it.
+        as_of: end of the window.
+    """
     start = as_of - rule.window
     due = max(as_of - max(start, scored_since), timedelta(0)) / reference.window
-    return _volume("rows:predictions", rows, reference.window_rows * due, rule, as_of)
+    return _measure_volume("rows:predictions", rows, reference.window_rows * due, rule, as_of)
 
 
 def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Measurement]:
-    """The null rate of each input in a frame made by `drift.drift`, against the reference's worst.
+    """Compare the null rate of each input in the result of `compare_counts` with the reference.
 
-    An input that monitor.drift.informs names only informs: such sources have gaps by nature.
+    An input in `monitor.drift.informs` has severity inform: such sources have natural gaps.
     """
     rule, informs = use_case.monitor.contract, use_case.monitor.drift.informs
-    found = []
+    measured = []
     for row in drifts.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
         threshold = row["reference_null_rate"] + rule.max_null_rise
-        bad: MeasurementVerdict = "inform" if row["column"] in informs else rule.severity
-        number = Measurement(
+        severity: MeasurementVerdict = "inform" if row["column"] in informs else rule.severity
+        measurement = Measurement(
             "contract", f"nulls:{row['column']}", as_of - use_case.monitor.window, as_of,
             value=row["null_rate"], reference=row["reference_null_rate"], threshold=threshold,
-            rows=row["rows"], verdict=bad if row["null_rate"] > threshold else "ok",
+            rows=row["rows"], verdict=severity if row["null_rate"] > threshold else "ok",
         )  # fmt: skip
-        found.append(number)
-    return found
+        measured.append(measurement)
+    return measured
 
 
-def _by_day(rows: pl.LazyFrame, known: str, start: datetime, as_of: datetime) -> dict[int, int]:
-    """Rows by how many whole days before `as_of` they became known; days without rows are out."""
+def _count_by_day(
+    rows: pl.LazyFrame, known: str, start: datetime, as_of: datetime
+) -> dict[int, int]:
+    """Count rows by whole days between becoming known and `as_of`; omit days without rows."""
     ago = ((pl.lit(as_of) - pl.col(known)).dt.total_microseconds() - 1) // 86_400_000_000
     counts = rows.filter(pl.col(known) >= start, pl.col(known) < as_of).group_by(ago=ago).len()
     return dict(counts.collect().rows())
 
 
-def _table_numbers(
+def _measure_table(
     name: str, days: dict[int, int], rule: Monitor, reference: ReferenceProfile, as_of: datetime
 ) -> list[Measurement]:
     length = max(rule.window // _DAY, 1)
@@ -84,10 +94,11 @@ def _table_numbers(
     ]
     if not normal or not median(sum(span) for span in normal):
         return []
-    now, expected = spans[0], int(median(len(span) for span in normal))
-    missing = max(expected - len(now), 0)
+    now, expected_days = spans[0], int(median(len(span) for span in normal))
+    missing = max(expected_days - len(now), 0)
+    expected_rows = median(sum(span) for span in normal)
     return [
-        _volume(f"rows:{name}", sum(now), median(sum(span) for span in normal), rule, as_of),
+        _measure_volume(f"rows:{name}", sum(now), expected_rows, rule, as_of),
         Measurement(
             "contract", f"missing_days:{name}", as_of - rule.window, as_of, value=float(missing),
             reference=0.0, threshold=0.0, rows=sum(now),
@@ -96,7 +107,7 @@ def _table_numbers(
     ]  # fmt: skip
 
 
-def _volume(
+def _measure_volume(
     subject: str, rows: int, expected: float, rule: Monitor, as_of: datetime
 ) -> Measurement:
     threshold = rule.contract.min_volume * expected

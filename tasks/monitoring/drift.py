@@ -1,4 +1,4 @@
-"""Drift of a window against the reference profile of the champion."""
+"""Drift of a window from the champion's reference profile."""
 
 from __future__ import annotations
 
@@ -21,26 +21,31 @@ from tasks.monitoring.measurements import Measurement, MeasurementVerdict
 
 
 def measure_drift(frame: pl.DataFrame, reference: ReferenceProfile) -> pl.DataFrame:
-    """PSI of each profiled column of `frame` against the reference.
+    """Return the PSI of each profiled column of `frame` against the reference.
 
-    One row per column: column, psi, threshold, null_rate, reference_null_rate, rows; in the
-    order of the profile. NoRows without rows.
+    Returns:
+        One row per column, in the order of the profile: column, psi, threshold, null_rate,
+        reference_null_rate, rows.
+
+    Raises:
+        NoRows: the frame is empty.
     """
     return compare_counts([count_by_bin(frame, reference)], reference)
 
 
 def compare_counts(counts: Sequence[BinCounts], reference: ReferenceProfile) -> pl.DataFrame:
-    """As `drift`, of a window that was counted in parts: the counts of its parts add up."""
-    found = []
-    for name, of in reference.columns.items():
-        inside = np.sum([part[name] for part in counts], axis=0)
-        if not inside.sum():
-            raise NoRows("drift needs rows: the window is empty")
-        now = bin_shares(inside)
-        how_far = float(measure_psi(now, of.shares))
-        found.append((name, how_far, of.threshold, now[-1], of.null_rate, int(inside.sum())))
+    """Return the result of `measure_drift` for a window whose rows were counted in parts."""
+    rows = []
+    for name, column in reference.columns.items():
+        total = np.sum([part[name] for part in counts], axis=0)
+        if not total.sum():
+            raise NoRows("drift cannot be measured: the window has no rows. Score it first")
+        shares = bin_shares(total)
+        psi = float(measure_psi(shares, column.shares))
+        null_rate = shares[-1]  # the last bin counts nulls
+        rows.append((name, psi, column.threshold, null_rate, column.null_rate, int(total.sum())))
     return pl.DataFrame(
-        found,
+        rows,
         schema={
             "column": pl.String, "psi": pl.Float64, "threshold": pl.Float64,
             "null_rate": pl.Float64, "reference_null_rate": pl.Float64, "rows": pl.Int64,
@@ -49,21 +54,22 @@ def compare_counts(counts: Sequence[BinCounts], reference: ReferenceProfile) -> 
     )  # fmt: skip
 
 
-def judge_drift(use_case: UseCase, found: pl.DataFrame, as_of: datetime) -> list[Measurement]:
-    """The rows of `drift` as numbers: beyond its threshold an input is as bad as the rule says.
+def judge_drift(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Measurement]:
+    """Return the rows of `compare_counts` as measurements with a verdict.
 
-    What monitor.drift.informs names only informs, and so does the model's own score: both move
-    with the seasons, and whether it hurts is for the performance rules to say.
+    An input above its threshold gets the severity of the rule. An input in `monitor.drift.informs`
+    and the model's score only inform: both change with the seasons, and the performance rules show
+    whether predictions got worse.
     """
     start, rule = as_of - use_case.monitor.window, use_case.monitor.drift
     judged = set(use_case.features.inputs) - set(rule.informs)
-    numbers = []
-    for row in found.to_dicts():
-        beyond: MeasurementVerdict = rule.severity if row["column"] in judged else "inform"
-        number = Measurement(
+    measured = []
+    for row in drifts.to_dicts():
+        severity: MeasurementVerdict = rule.severity if row["column"] in judged else "inform"
+        measurement = Measurement(
             "drift", row["column"], start, as_of, value=row["psi"], reference=0.0,
             threshold=row["threshold"], rows=row["rows"],
-            verdict=beyond if row["psi"] > row["threshold"] else "ok",
+            verdict=severity if row["psi"] > row["threshold"] else "ok",
         )  # fmt: skip
-        numbers.append(number)
-    return numbers
+        measured.append(measurement)
+    return measured

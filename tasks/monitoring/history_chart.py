@@ -1,4 +1,4 @@
-"""Charts of monitored windows over time, with the ledger marked in them."""
+"""Charts of measurements over time, with ledger entries marked."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ DRIFT_BARS = 18
 
 
 def draw_monitoring_chart(title: str, history: pl.DataFrame, entries: Sequence[Entry]) -> bytes:
-    """Each performance rule over time, and the last window's drift against its thresholds (PNG).
+    """Draw each performance rule over time, and the last window's drift; return a PNG.
 
-    `history` holds rows of the monitoring table; `entries` are marked where they fell.
+    Args:
+        title: title of the chart.
+        history: rows of the monitoring table.
+        entries: ledger entries to mark at their time.
     """
     import matplotlib
 
@@ -39,17 +42,17 @@ def draw_monitoring_chart(title: str, history: pl.DataFrame, entries: Sequence[E
     grid = figure.add_gridspec(max(len(subjects), 1), 2, width_ratios=[1.75, 1])
     for place, subject in enumerate(subjects):
         axes = figure.add_subplot(grid[place, 0])
-        _rule(axes, history, subject)
+        _draw_rule(axes, history, subject)
         mark_ledger(axes, entries, first, named=place == 0)
-    _drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
+    _draw_drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    drawn = to_png(figure, dpi=110)
+    png = to_png(figure, dpi=110)
     pyplot.close(figure)
-    return drawn
+    return png
 
 
-def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
-    """One rule: its value by window, the champion's holdout, and where it pages (shaded)."""
+def _draw_rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
+    """Draw one rule: its value by window, the holdout as reference, and the bad side shaded."""
     rows = history.filter(pl.col("subject") == subject).sort("as_of")
     times: Any = rows["as_of"].to_list()
     metric, _, length = subject.rpartition("_")
@@ -62,8 +65,8 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
     )
     axes.step(times, rows["reference"], "--", color="#6b7280", linewidth=1, label="holdout")
     low, high = axes.get_ylim()
-    for edge, beyond in _limits(metric, rows):
-        end = max(high, *edge) if beyond > 0 else min(low, *edge)
+    for edge, side in _find_limits(metric, rows):
+        end = max(high, *edge) if side > 0 else min(low, *edge)
         axes.fill_between(
             times, edge, end, step="pre", color=SEVERITY_COLOURS["page"], alpha=0.09, lw=0
         )
@@ -72,16 +75,16 @@ def _rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
     axes.legend(loc="best", fontsize=8, framealpha=0.85, edgecolor="none")
 
 
-def _limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
-    """The edges of what pages, and on which side of them it does: +1 above, -1 below."""
-    above = rows["threshold"].to_list()
+def _find_limits(metric: str, rows: pl.DataFrame) -> list[tuple[list[float], int]]:
+    """Return each limit by window, and on which side of it values are bad: +1 above, -1 below."""
+    limits = rows["threshold"].to_list()
     if metric == "calibration_gap":
-        return [(above, 1), ([-value for value in above], -1)]
-    return [(above, 1 if above[-1] > rows["reference"][-1] else -1)]
+        return [(limits, 1), ([-value for value in limits], -1)]
+    return [(limits, 1 if limits[-1] > rows["reference"][-1] else -1)]
 
 
-def _drift(axes: Axes, history: pl.DataFrame) -> None:
-    """PSI of the last window as a multiple of each column's own threshold, the largest on top."""
+def _draw_drift(axes: Axes, history: pl.DataFrame) -> None:
+    """Draw the PSI of the last window over each column's threshold, the largest on top."""
     last = history.filter(pl.col("kind") == "drift", pl.col("as_of") == pl.col("as_of").max())
     ratio = (pl.col("value") / pl.col("threshold")).alias("ratio")
     rows = last.with_columns(ratio).sort("ratio").tail(DRIFT_BARS)
@@ -95,10 +98,10 @@ def _drift(axes: Axes, history: pl.DataFrame) -> None:
 
 
 def read_window_metrics(use_case: UseCase) -> pl.DataFrame:
-    """One row a monitored window: window_end, model_version, the metrics that the label's kind
-    shows, coverage; oldest first.
+    """Return one row per monitored window: window_end, model_version, metrics, coverage.
 
-    A metric is null where the window was not mature.
+    The metrics are those that the problem type shows in a status; a metric is null where the window
+    was not mature. The oldest window is first.
     """
     lake, shown = open_lake(use_case.name), problem_type_of(use_case).status_metrics
     if not lake.exists("monitoring"):
@@ -123,7 +126,7 @@ def read_window_metrics(use_case: UseCase) -> pl.DataFrame:
 
 
 def draw_year_chart(use_case: UseCase) -> bytes:
-    """What a kind shows, by window, as a PNG, with alerts, promotions and refusals marked."""
+    """Draw the status metrics by window, with alerts, promotions and refusals; return a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -146,13 +149,13 @@ def draw_year_chart(use_case: UseCase) -> bytes:
         axes.set_ylabel(f"{title}, by week")
     panels[0].legend(loc="lower left", frameon=False, ncols=6)
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    drawn = to_png(figure, dpi=130)
+    png = to_png(figure, dpi=130)
     pyplot.close(figure)
-    return drawn
+    return png
 
 
 def _draw_metric(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:
-    """One metric by week, a colour for each version."""
+    """Draw one metric by week, with a colour for each version."""
     for version in weeks["model_version"].unique(maintain_order=True):
         part = weeks.filter(pl.col("model_version") == version).drop_nulls(metric)
         times: Any = part["window_end"].to_list()

@@ -1,8 +1,8 @@
-"""The monitoring table: every number of a monitored window, and what it says, one row each.
+"""The monitoring table: one row for each measurement of a monitored window.
 
-A verdict is ok, or how bad it is: inform (worth a look), ticket (somebody should mend it) or page
-(somebody should come). A number without a verdict is there for its history, or its window is not
-mature yet: it neither opens an episode nor says that all is well again.
+A verdict is ok or a severity: inform (for information), ticket (to be fixed in working hours) or
+page (to be fixed now). A measurement without a verdict is kept for its history, or its window is
+not mature. It neither opens nor closes an episode.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ MeasurementVerdict = Literal["ok", "inform", "ticket", "page"]
 MEASUREMENT_VERDICTS: tuple[MeasurementVerdict, ...] = ("page", "ticket", "inform", "ok")
 _TIME = pl.Datetime("us", "UTC")
 _TEXT, _FLOAT, _INT = pl.String(), pl.Float64(), pl.Int64()
-_NUMBER: dict[str, pl.DataType] = {
+_MEASUREMENT: dict[str, pl.DataType] = {
     "kind": _TEXT, "subject": _TEXT, "window_start": _TIME, "window_end": _TIME,
     "value": _FLOAT, "reference": _FLOAT, "threshold": _FLOAT, "coverage": _FLOAT,
     "rows": _INT, "verdict": _TEXT,
 }  # fmt: skip
 
-_ROW = {"as_of": _TIME, "model_version": _INT, **_NUMBER}
+_ROW = {"as_of": _TIME, "model_version": _INT, **_MEASUREMENT}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number of one window: of what, how much, against which reference and threshold.
+    """One measured value of one window, with its reference and threshold.
 
-    `coverage` is the share of the window that the number knows about; `rows` are those it is
-    made of.
+    `coverage` is the measured share of the window, `rows` the number of rows.
     """
 
     kind: MeasurementKind
@@ -52,28 +51,28 @@ class Measurement:
 
     @property
     def cause(self) -> str:
-        """What an episode is called after, like performance:roc_auc_4w."""
+        """The cause of an episode, for example performance:roc_auc_4w."""
         return f"{self.kind}:{self.subject}"
 
 
 def measurement_rows(
-    numbers: Sequence[Measurement], as_of: datetime, model_version: int
+    measured: Sequence[Measurement], as_of: datetime, model_version: int
 ) -> pl.DataFrame:
-    """The numbers as rows of the monitoring table."""
-    frame = pl.DataFrame([asdict(number) for number in numbers], schema=_NUMBER)
+    """Return measurements as rows of the monitoring table."""
+    frame = pl.DataFrame([asdict(each) for each in measured], schema=_MEASUREMENT)
     return frame.with_columns(
         pl.lit(as_of, _TIME).alias("as_of"), pl.lit(model_version, _INT).alias("model_version")
     ).select(*_ROW)
 
 
 def save_measurements(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> int | None:
-    """Make `rows` all that the table says about `as_of`; the table's version. Twice is as once."""
+    """Replace the rows of `as_of`; return the table's version. Idempotent."""
     window = (as_of, as_of + timedelta(microseconds=1))
     return lake.replace_window(MONITORING_TABLE, rows, "as_of", window, keys=("kind", "subject"))
 
 
 def read_measurements(lake: Lake, as_of: datetime) -> pl.DataFrame:
-    """All rows of the table up to `as_of`, oldest first; empty before the first."""
+    """Return all rows of the table up to `as_of`, oldest first; an empty frame without a table."""
     if not lake.exists(MONITORING_TABLE):
         return pl.DataFrame(schema=_ROW)
     return (
@@ -82,6 +81,6 @@ def read_measurements(lake: Lake, as_of: datetime) -> pl.DataFrame:
 
 
 def count_severities(rows: pl.DataFrame) -> str:
-    """How many of the rows page, are a ticket, inform and are ok, in words."""
+    """Return the number of rows of each verdict, for example "1 page, 0 ticket, 2 inform, 9 ok"."""
     counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
     return ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in MEASUREMENT_VERDICTS)

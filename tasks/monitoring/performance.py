@@ -1,7 +1,7 @@
-"""Performance where labels have come: metrics with their coverage, and the rules on them.
+"""Performance measurements: metrics on labelled rows with their coverage, and performance rules.
 
-Coverage is the share of a window that the metric knows about. A window below the label's
-min_coverage is not mature: it gets no value and no verdict, only its coverage.
+Coverage is the labelled share of a window. A window below `label.min_coverage` is not mature: it
+gets its coverage, but no value and no verdict.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tasks.monitoring.measurements import Measurement, MeasurementVerdict
 
 
 def join_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """The predictions, with the label where one is known (null elsewhere), in their own order."""
+    """Return the predictions in their order, with the label; null where it is unknown."""
     known = labels.select(*use_case.spine.key, use_case.label.column)
     return predictions.join(known, on=use_case.spine.key, how="left", maintain_order="left")
 
 
 def longest_window(use_case: UseCase) -> timedelta:
-    """How far back predictions are needed."""
+    """Return the longest window of the monitor and its performance rules."""
     return max([use_case.monitor.window, *(rule.window for rule in use_case.monitor.performance)])
 
 
@@ -39,9 +39,14 @@ def measure_window_metrics(
     threshold: Threshold,
     as_of: datetime,
 ) -> list[Measurement]:
-    """Every metric over the monitor's window, whoever predicted: history, without a verdict.
+    """Measure every metric over `monitor.window`, without a verdict, for its history.
 
-    `rows` as `with_labels` makes them; `holdout` and `threshold` are the champion's.
+    Args:
+        use_case: window, metrics and costs.
+        rows: used predictions of any version, from `join_labels`.
+        holdout: holdout metrics of the champion, the reference.
+        threshold: decision threshold of the champion.
+        as_of: end of the window.
     """
     start = as_of - use_case.monitor.window
     inside = _between(use_case, rows, start, as_of)
@@ -65,33 +70,44 @@ def measure_rules(
     since: datetime,
     as_of: datetime,
 ) -> list[Measurement]:
-    """Each performance rule on the champion's own rows, against its own holdout.
+    """Measure and judge each performance rule on the champion's own predictions.
 
-    `rows` hold only what the champion predicted; it reigns since `since`, and the part of a
-    window before that counts as not covered, so a new champion is judged on a full window.
+    Args:
+        use_case: the rules.
+        rows: predictions of the champion, from `join_labels`.
+        holdout: holdout metrics of the champion, the reference.
+        threshold: decision threshold of the champion.
+        since: time at which it became champion. The part of a window before it is not covered, so
+            a new champion is judged on a full window.
+        as_of: end of each window.
     """
-    found = []
+    measured = []
     for rule in use_case.monitor.performance:
         start = as_of - rule.window
         inside = _between(use_case, rows, start, as_of)
         labelled, metrics = _measure(use_case, inside, threshold)
-        reigned = max(as_of - max(start, since), timedelta(0)) / rule.window
-        coverage = labelled * reigned
+        champion_share = max(as_of - max(start, since), timedelta(0)) / rule.window
+        coverage = labelled * champion_share
         mature = is_mature(coverage, use_case.label.min_coverage)
         value = metrics.get(rule.metric) if mature else None
-        at = _limit_of(use_case, rule, holdout)
-        found.append(_judge(rule, value, holdout[rule.metric], at, coverage, inside.height, as_of))
-    return found
+        limit = _scaled_limit(use_case, rule, holdout)
+        reference = holdout[rule.metric]
+        measured.append(_judge(rule, value, reference, limit, coverage, inside.height, as_of))
+    return measured
 
 
 def rule_subject(rule: PerformanceRule) -> str:
-    """What the number of a rule is called, like roc_auc_5w."""
+    """Return the subject of a rule's measurement, for example roc_auc_5w."""
     return f"{rule.metric}_{write_duration(rule.window)}"
 
 
 def rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> float:
-    """The value of the rule's metric beyond which it is bad; of a gap, its size. `unit` is what one
-    of worse_by is.
+    """Return the value of the rule's metric beyond which it is bad; of a calibration gap, its size.
+
+    Args:
+        rule: metric and `worse_by`.
+        reference: the metric on the holdout.
+        unit: the size of one unit of `worse_by`, in units of the metric.
     """
     worse_by = rule.worse_by * unit
     if rule.metric == "calibration_gap":
@@ -100,8 +116,8 @@ def rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> fl
     return reference - worse_by if down else reference + worse_by
 
 
-def _limit_of(use_case: UseCase, rule: PerformanceRule, holdout: dict[str, float]) -> float:
-    spread = holdout.get("label_std", math.nan)  # of a kind without it there is no unit to be told
+def _scaled_limit(use_case: UseCase, rule: PerformanceRule, holdout: dict[str, float]) -> float:
+    spread = holdout.get("label_std", math.nan)  # only regression has one
     unit = problem_type_of(use_case).margin_unit(rule.metric, spread, use_case.evaluation.cost)
     return rule_limit(rule, holdout[rule.metric], unit)
 
@@ -127,10 +143,10 @@ def _verdict(
 ) -> MeasurementVerdict | None:
     if value is None:
         return None
-    return rule.severity if _beyond(rule, value, threshold) else "ok"
+    return rule.severity if _exceeds(rule, value, threshold) else "ok"
 
 
-def _beyond(rule: PerformanceRule, value: float, threshold: float) -> bool:
+def _exceeds(rule: PerformanceRule, value: float, threshold: float) -> bool:
     if rule.metric == "calibration_gap":
         return abs(value) > threshold
     return value > threshold if rule.metric in LOWER_IS_BETTER else value < threshold
@@ -144,13 +160,13 @@ def _between(use_case: UseCase, rows: pl.DataFrame, start: datetime, end: dateti
 def _measure(
     use_case: UseCase, rows: pl.DataFrame, threshold: Threshold
 ) -> tuple[float, dict[str, float | None]]:
-    """The labelled share of the rows, and the metrics on those; None where one is undefined."""
+    """Return the labelled share of the rows, and their metrics; None where one is undefined."""
     label = use_case.label.column
     known = rows.filter(pl.col(label).is_not_null())
     if known.is_empty():
         return 0.0, {}
-    kind, cost = problem_type_of(use_case), use_case.evaluation.cost
-    answered = (known[label].to_numpy(), to_prediction_array(known[kind.value_column]))
-    metrics = kind.evaluate(*answered, threshold, cost)
-    whole = {name: None if math.isnan(value) else value for name, value in metrics.items()}
-    return label_coverage(known.height, rows.height), whole
+    problem_type, cost = problem_type_of(use_case), use_case.evaluation.cost
+    values = to_prediction_array(known[problem_type.value_column])
+    metrics = problem_type.evaluate(known[label].to_numpy(), values, threshold, cost)
+    defined = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    return label_coverage(known.height, rows.height), defined

@@ -1,7 +1,7 @@
-"""What people look at: Evidently's HTML on a sample, one picture, and Prefect artifacts.
+"""Monitoring reports: Evidently's HTML on a sample, and the measurements in Markdown.
 
-Nothing here decides anything: Evidently's own tests cry wolf on small samples, so its report
-shows distributions, and the verdicts are those of the monitoring table.
+Reports decide nothing. Evidently's own tests raise false alarms on small samples, so its report
+shows distributions only; the verdicts are those of the monitoring table.
 """
 
 from __future__ import annotations
@@ -24,36 +24,48 @@ TABLE_ROWS = 25
 
 
 def report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
-    """Where a report of the use case's monitor is."""
+    """Return the address of a monitoring report.
+
+    Args:
+        use_case: the use case.
+        as_of: end of the monitored window.
+        suffix: file type without a dot, for example html.
+    """
     return f"{settings().reports}/{use_case.name}/monitor/{as_of:%Y-%m-%dT%H%M}.{suffix}"
 
 
 def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
-    """Some of the rows that the model's reference profile is made of, built again from the lake.
+    """Return a sample of the reference rows, rebuilt from the lake: inputs and the model's score.
 
-    At most monitor.report_rows rows: the inputs, and the model's score.
+    It has at most `monitor.report_rows` rows.
     """
     span = model.card.reference
-    asked = retrieval.build_spine(use_case, span.start, span.end, as_of)
-    rows = retrieval.join_features(use_case, sample_rows(use_case, asked))
+    spine = retrieval.build_spine(use_case, span.start, span.end, as_of)
+    rows = retrieval.join_features(use_case, sample_rows(use_case, spine))
     return rows.with_columns(problem_type_of(use_case).to_score_columns(predict(model, rows)))
 
 
 def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
-    """Some of the rows of the monitored window that were predicted: the inputs, and their score."""
+    """Return a sample of the predicted rows of the monitored window: inputs and score."""
     span = (as_of - use_case.monitor.window, as_of)
     rows = read_predicted_rows(use_case, model.version, span, as_of)
     return retrieval.join_features(use_case, sample_rows(use_case, rows))
 
 
 def sample_rows(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
-    """At most monitor.report_rows of the rows, the same ones every time, in their own order."""
-    wanted = min(use_case.monitor.report_rows, rows.height)
-    return rows.with_row_index().sample(wanted, seed=use_case.seed).sort("index").drop("index")
+    """Return at most `monitor.report_rows` rows in their order; the same ones for the same seed."""
+    count = min(use_case.monitor.report_rows, rows.height)
+    return rows.with_row_index().sample(count, seed=use_case.seed).sort("index").drop("index")
 
 
 def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
-    """Evidently's drift report of the inputs and the score of two frames, as one HTML page."""
+    """Return Evidently's drift report of inputs and score as one HTML page.
+
+    Args:
+        use_case: names of the inputs.
+        current: rows of the monitored window.
+        reference: rows of the reference span.
+    """
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
@@ -72,7 +84,7 @@ def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataF
 
 
 def worst_measurements(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a verdict, worst first: pages, tickets, what informs, drift near its limit."""
+    """Return the rows with a verdict, highest severity first, then drift nearest to its limit."""
     rank = pl.col("verdict").replace_strict(
         {name: i for i, name in enumerate(MEASUREMENT_VERDICTS)}
     )
@@ -94,5 +106,5 @@ def measurements_markdown(title: str, rows: pl.DataFrame) -> str:
 
 
 def report_title(use_case: UseCase, as_of: datetime) -> str:
-    """What a report is called."""
+    """Return the title of a report."""
     return f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""One monitored window: the rows and labels it is made of, and all its numbers."""
+"""A monitored window: its predictions, labels and measurements."""
 
 from __future__ import annotations
 
@@ -27,20 +27,23 @@ from tasks.rollout.prediction_log import (
     select_used,
     select_version,
 )
-from tasks.storage.chunks import TimeSpan as Span
-from tasks.storage.chunks import split_span
+from tasks.storage.chunks import TimeSpan, split_span
 from tasks.storage.lake import open_lake
 
 
 @dataclass(frozen=True)
 class MonitoredWindow:
-    """What is known at `as_of` about the champion's last window.
+    """The champion's last window, as known at `as_of`.
 
-    `use_case` has the champion's own inputs and feature service. `counts`, part by part: how many
-    of the predicted rows of monitor.window lie in each bin of the champion's reference; their score
-    is the champion's own where it answered, if only in shadow. `judged`: the answers used in the
-    longest rule's window, whoever gave them, and `own`: all that the champion gave in it; with the
-    label where it has come.
+    Attributes:
+        use_case: the use case, with the inputs and feature service of the champion.
+        as_of: end of the window.
+        champion: the opened version.
+        since: time at which it became champion.
+        scored_since: time of the first promotion of any version.
+        counts: predicted rows of `monitor.window` in each bin of the reference, part by part.
+        judged: used predictions of the longest rule's window, of any version, with known labels.
+        own: the champion's own predictions in that window, with known labels.
     """
 
     use_case: UseCase
@@ -54,95 +57,121 @@ class MonitoredWindow:
 
     @property
     def rows(self) -> int:
-        """The rows of monitor.window that were predicted."""
-        return sum(int(next(iter(part.values())).sum()) for part in self.counts)  # nulls too
+        """The number of predicted rows of `monitor.window`."""
+        return sum(
+            int(next(iter(part.values())).sum()) for part in self.counts
+        )  # a column's bins count nulls too
 
 
 def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> MonitoredWindow:
-    """Gather a window. The champion is who reigned when it ended: a promotion at `as_of` itself
-    comes after it. NoChampion before the first promotion, NoRows if nothing was ever scored.
+    """Load the window that ends at `as_of`, of the champion at its end.
+
+    A promotion at `as_of` itself comes after the window.
+
+    Raises:
+        NoChampion: no version was promoted before `as_of`.
+        NoRows: nothing was ever scored.
     """
     past = [e for e in entries if e.at < as_of]
-    reigning = require_champion(past, use_case.name)
-    assert reigning.version is not None
-    model = open_model(use_case.name, reigning.version)
-    served = with_model_features(use_case, model)
+    promotion = require_champion(past, use_case.name)
+    assert promotion.version is not None
+    model = open_model(use_case.name, promotion.version)
+    use_case_of_model = with_model_features(use_case, model)
     start = as_of - performance.longest_window(use_case)
-    given = read_all_predictions(use_case, start, as_of)
-    known = retrieval.build_labels(use_case, start, as_of, as_of)
-    own, judged = select_version(given, model.version), select_used(given)
+    predictions = read_all_predictions(use_case, start, as_of)
+    labels = retrieval.build_labels(use_case, start, as_of, as_of)
+    own, judged = select_version(predictions, model.version), select_used(predictions)
     return MonitoredWindow(
-        use_case=served,
+        use_case=use_case_of_model,
         as_of=as_of,
         champion=model,
-        since=reigning.at,
+        since=promotion.at,
         scored_since=min(e.at for e in past if e.what == "promoted"),
-        counts=_counts(served, model, as_of),
-        judged=performance.join_labels(use_case, judged, known),
-        own=performance.join_labels(use_case, own, known),
+        counts=_count_window(use_case_of_model, model, as_of),
+        judged=performance.join_labels(use_case, judged, labels),
+        own=performance.join_labels(use_case, own, labels),
     )
 
 
 def measure_window(window: MonitoredWindow) -> list[Measurement]:
-    """Performance, contract and drift of a window."""
+    """Measure performance, data contract and drift of a window."""
     use_case, as_of, card = window.use_case, window.as_of, window.champion.card
-    measured = (card.holdout, card.threshold)
+    reference = (card.holdout, card.threshold)
     raw = raw_tables.scan_raw_tables(use_case, as_of)
-    due = (card.reference, use_case.monitor, window.scored_since, as_of)
-    found = [
-        *performance.measure_window_metrics(use_case, window.judged, *measured, as_of),
-        *performance.measure_rules(use_case, window.own, *measured, window.since, as_of),
+    expected = (card.reference, use_case.monitor, window.scored_since, as_of)
+    measured = [
+        *performance.measure_window_metrics(use_case, window.judged, *reference, as_of),
+        *performance.measure_rules(use_case, window.own, *reference, window.since, as_of),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),
-        data_contract.measure_predicted_rows(window.rows, *due),
+        data_contract.measure_predicted_rows(window.rows, *expected),
     ]
     if not window.rows:
-        return found  # that nothing was predicted is a number above, and pages
+        return measured  # `measure_predicted_rows` reports the missing predictions
     drifts = drift.compare_counts(window.counts, card.reference)
     return [
-        *found,
+        *measured,
         *data_contract.measure_nulls(use_case, drifts, as_of),
         *drift.judge_drift(use_case, drifts, as_of),
     ]
 
 
 def read_predicted_rows(
-    use_case: UseCase, version: int, span: Span, as_of: datetime
+    use_case: UseCase, version: int, span: TimeSpan, as_of: datetime
 ) -> pl.DataFrame:
-    """The rows of a span that were predicted, without their features, as the spine goes. The score
-    is the version's own where it answered, else the one that was used.
+    """Return the predicted rows of a span without features, in the order of the spine.
+
+    The score is the version's own, also in shadow. Where it did not predict, it is the used score.
+
+    Args:
+        use_case: the use case.
+        version: the version whose scores are preferred.
+        span: the span of prediction times.
+        as_of: end of the knowledge; rows known later are not read.
     """
-    keys, kind = list(use_case.spine.key), problem_type_of(use_case)
-    given = read_all_predictions(use_case, *span)
-    first = pl.concat([select_version(given, version), select_used(given)]).unique(
+    keys, problem_type = list(use_case.spine.key), problem_type_of(use_case)
+    predictions = read_all_predictions(use_case, *span)
+    first = pl.concat([select_version(predictions, version), select_used(predictions)]).unique(
         keys, keep="first"
     )
     scores = first.select(keys).with_columns(
-        kind.to_score_columns(to_prediction_array(first[kind.value_column]))
+        problem_type.to_score_columns(to_prediction_array(first[problem_type.value_column]))
     )
-    asked = retrieval.build_spine(use_case, *span, as_of)
-    return asked.join(scores, on=keys, how="inner", maintain_order="left")
+    spine = retrieval.build_spine(use_case, *span, as_of)
+    return spine.join(scores, on=keys, how="inner", maintain_order="left")
 
 
 def count_span(
-    span: Span,
+    span: TimeSpan,
     use_case: UseCase,
     version: int,
     reference: reference_profile.ReferenceProfile,
     as_of: datetime,
 ) -> reference_profile.BinCounts:
-    """The predicted rows of a span in the bins of a reference."""
+    """Count the predicted rows of a span by bin of a reference.
+
+    Args:
+        span: the span of prediction times.
+        use_case: the use case, with the inputs of the version.
+        version: the version whose scores are preferred.
+        reference: the reference profile of the version.
+        as_of: end of the knowledge; rows known later are not read.
+    """
     rows = read_predicted_rows(use_case, version, span, as_of)
     if rows.is_empty():
-        return {name: np.zeros(of.bins.size, np.int64) for name, of in reference.columns.items()}
+        return {
+            name: np.zeros(column.bins.size, np.int64) for name, column in reference.columns.items()
+        }
     return reference_profile.count_by_bin(retrieval.join_features(use_case, rows), reference)
 
 
-def _counts(use_case: UseCase, model: Model, as_of: datetime) -> list[reference_profile.BinCounts]:
-    """The counts of monitor.window, in as many parts as keep each near the settings' size."""
+def _count_window(
+    use_case: UseCase, model: Model, as_of: datetime
+) -> list[reference_profile.BinCounts]:
+    """Count the rows of `monitor.window` by bin, in parts of about `partition_rows` rows."""
     length = use_case.monitor.window
     start, time = as_of - length, pl.col(use_case.spine.time)
     table = open_lake(use_case.name).scan(PREDICTIONS).filter(time >= start, time < as_of)
     parts = 1 + table.select(pl.len()).collect().item() // settings().partition_rows
-    cut = split_span(start, as_of, length / parts + timedelta.resolution)
-    same = {"version": model.version, "reference": model.card.reference, "as_of": as_of}
-    return map_parallel(count_span, cut, use_case=use_case, **same)
+    spans = split_span(start, as_of, length / parts + timedelta.resolution)
+    arguments = {"version": model.version, "reference": model.card.reference, "as_of": as_of}
+    return map_parallel(count_span, spans, use_case=use_case, **arguments)
