@@ -18,12 +18,12 @@ from tasks.features.prefect_tasks import refresh_features
 from tasks.ingestion.prefect_tasks import (
     commit_rows,
     discover_files,
-    publish_intake,
+    publish_ingest_summary,
     record_files,
     report_refused_files,
     validate_files,
 )
-from tasks.ingestion.summary import ingest_message
+from tasks.ingestion.summary import summarise_ingest
 
 
 @flow(name="ingest", flow_run_name="ingest-{use_case}")
@@ -37,8 +37,8 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
     versions = commit_rows(case, intake)
     report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)
-    publish_intake(case, intake)
+    publish_ingest_summary(case, intake)
     if len(versions) == len(case.tables):  # a view may read any of them
         refresh_features(case, at)
-    message = ingest_message(intake.verdicts)
+    message = summarise_ingest(intake.verdicts)
     return Completed(message=message, data=message)

@@ -17,7 +17,7 @@ from configs.schema.use_case import UseCase
 from tasks.checks.findings import Finding
 from tasks.checks.leakage import FeatureFunction, Leak, RawRows, find_leaks
 from tasks.evaluation.problem_types import problem_type_of
-from tasks.features.feast_store import feature_objects
+from tasks.features.feast_store import collect_feature_objects
 from tasks.features.raw_tables import CREATED, EVENT, scan_raw_tables
 from tasks.storage.lake import open_lake
 
@@ -114,7 +114,7 @@ def _check_columns(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
 def _check_views(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
     """Check that the functions return what views.py declares, and the spine returns every key."""
     known = frames[use_case.spine.function].columns
-    for view in feature_objects(use_case).feature_views:
+    for view in collect_feature_objects(use_case).feature_views:
         declared = [field.name for field in (*view.entity_columns, *view.features)]
         missing = [name for name in declared if name not in frames[view.name].columns]
         unknown_keys = [key for key in view.join_keys if key not in known]

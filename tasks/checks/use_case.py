@@ -16,7 +16,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.checks.feature_module import FOREVER, check_feature_module
 from tasks.checks.findings import Finding
-from tasks.features.feast_store import feature_objects
+from tasks.features.feast_store import collect_feature_objects
 from tasks.ingestion.landing import discover_files, read_landed_file
 
 
@@ -103,7 +103,7 @@ def _check_functions(use_case: UseCase) -> Iterator[Finding]:
 
 def _check_feast_objects(use_case: UseCase) -> Iterator[Finding]:
     """Check that Feast's objects match the YAML, and that each source has two times."""
-    objects = feature_objects(use_case)
+    objects = collect_feature_objects(use_case)
     count = len(objects.feature_views)
     yield Finding("feast", "ok", f"{use_case.features.service}: {count} views")
     for view in objects.feature_views:

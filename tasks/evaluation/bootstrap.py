@@ -41,7 +41,7 @@ class Predictions:
     value: Floats
     decision: Decisions
 
-    def inside(self, mask: Flags) -> Predictions:
+    def select_rows(self, mask: Flags) -> Predictions:
         """The answers on some of the rows."""
         return Predictions(self.value[mask], self.decision[mask])
 
@@ -66,7 +66,7 @@ class Difference:
     unit: float = 1.0
 
     @property
-    def of_slice(self) -> bool:
+    def is_slice(self) -> bool:
         """Whether the subject is a slice, in gate.metric."""
         return "=" in self.subject
 
@@ -75,26 +75,26 @@ class Difference:
 class PairedPredictions:
     """Both models' answers on the same rows, with each row's label and block (rows,).
 
-    `drawn` is how many blocks there are to draw from; a slice need not have rows in each.
+    `block_count` is how many blocks there are to draw from; a slice need not have rows in each.
     """
 
     label: Floats
     block: Blocks
-    drawn: int
+    block_count: int
     challenger: Predictions
     champion: Predictions
-    kind: ProblemType
+    problem_type: ProblemType
 
     @property
     def blocks(self) -> int:
         """How many blocks the rows lie in."""
         return len(np.unique(self.block))
 
-    def inside(self, mask: Flags) -> PairedPredictions:
+    def select_rows(self, mask: Flags) -> PairedPredictions:
         """Some of the rows, in the blocks they were in."""
-        answers = (self.challenger.inside(mask), self.champion.inside(mask))
+        answers = (self.challenger.select_rows(mask), self.champion.select_rows(mask))
         return PairedPredictions(
-            self.label[mask], self.block[mask], self.drawn, *answers, self.kind
+            self.label[mask], self.block[mask], self.block_count, *answers, self.problem_type
         )
 
 
@@ -116,7 +116,7 @@ def compare_models(
     """
     gate = use_case.gate
     pair = pair_predictions(use_case, rows, challenger, champion)
-    draws = draw_blocks(pair.drawn, gate.resamples, use_case.seed)
+    draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed)
     cost, error = use_case.evaluation.cost, (1 - gate.confidence) / looks
     subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
     found = [measure_difference(subject, pair, cost, draws, error) for subject in subjects]
@@ -125,7 +125,7 @@ def compare_models(
         found.append(measure_difference(gate.metric, part, cost, draws, error / len(parts)))
     spread = float(pair.label.std())
     return [
-        replace(of, subject=name, unit=pair.kind.margin_unit(of.subject, spread, cost))
+        replace(of, subject=name, unit=pair.problem_type.margin_unit(of.subject, spread, cost))
         for name, of in zip((*subjects, *parts), found, strict=True)
     ]
 
@@ -165,13 +165,13 @@ def comparable_slices(
     """The slices that are large enough to be compared, by name."""
     rule = use_case.evaluation
     parts = {
-        f"{column}={value}": pair.inside(mask)
+        f"{column}={value}": pair.select_rows(mask)
         for column, value, mask in iterate_slices(rows, rule.slices, rule.slice_min_rows)
     }
     return {
         name: part
         for name, part in parts.items()
-        if pair.kind.can_compare(part.label) and part.blocks >= MIN_BLOCKS
+        if pair.problem_type.can_compare(part.label) and part.blocks >= MIN_BLOCKS
     }
 
 
@@ -179,7 +179,7 @@ def measure_difference(
     subject: str, pair: PairedPredictions, cost: AnyCost, draws: Floats, error: float
 ) -> Difference:
     """One subject under both models, with the interval that misses with probability `error`."""
-    every = np.ones((1, pair.drawn))
+    every = np.ones((1, pair.block_count))
     new, old = (block_metric(subject, pair, of, cost) for of in (pair.challenger, pair.champion))
     sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
     at_new, at_old = float(new(every)[0]), float(old(every)[0])
@@ -217,24 +217,24 @@ def block_metric(
         squared = block_mean(pair, np.square(p - y))
         return lambda draws: np.sqrt(squared(draws))
     if subject == "cost":
-        return block_mean(pair, pair.kind.measure_costs(y, answers.decision, cost))
+        return block_mean(pair, pair.problem_type.measure_costs(y, answers.decision, cost))
     if subject == "accuracy":
-        return block_mean(pair, pair.kind.observed_outcome(y, answers.decision))
-    return block_mean(pair, pair.kind.measure_losses(subject, y, p))
+        return block_mean(pair, pair.problem_type.observed_outcome(y, answers.decision))
+    return block_mean(pair, pair.problem_type.measure_losses(subject, y, p))
 
 
 def calibration_gaps(pair: PairedPredictions, answers: Predictions) -> Floats:
     """Of each row what was predicted minus what was observed, (rows,)."""
     decision = answers.decision
-    return pair.kind.predicted_outcome(answers.value, decision) - pair.kind.observed_outcome(
-        pair.label, decision
-    )
+    return pair.problem_type.predicted_outcome(
+        answers.value, decision
+    ) - pair.problem_type.observed_outcome(pair.label, decision)
 
 
 def block_mean(pair: PairedPredictions, values: Floats) -> BlockMetric:
     """The mean of one value a row."""
-    sums = np.bincount(pair.block, values, minlength=pair.drawn)
-    rows = np.bincount(pair.block, minlength=pair.drawn)
+    sums = np.bincount(pair.block, values, minlength=pair.block_count)
+    rows = np.bincount(pair.block, minlength=pair.block_count)
     return lambda draws: _ratio(draws @ sums, draws @ rows)
 
 
@@ -244,8 +244,8 @@ def block_roc_auc(pair: PairedPredictions, probability: Floats) -> BlockMetric:
     """
     event = pair.label == 1
     wins = _wins(pair, probability, event)
-    events = np.bincount(pair.block[event], minlength=pair.drawn)
-    nones = np.bincount(pair.block[~event], minlength=pair.drawn)
+    events = np.bincount(pair.block[event], minlength=pair.block_count)
+    nones = np.bincount(pair.block[~event], minlength=pair.block_count)
     return lambda draws: _ratio(
         ((draws @ wins) * draws).sum(axis=1), (draws @ events) * (draws @ nones)
     )
@@ -259,14 +259,14 @@ def _wins(pair: PairedPredictions, probability: Floats, event: Flags) -> Floats:
     order = np.argsort(probability[event])
     scores, block = probability[event][order], pair.block[event][order]
     grouped = np.argsort(pair.block[~event], kind="stable")
-    none, starts = probability[~event][grouped], np.arange(1, pair.drawn)
+    none, starts = probability[~event][grouped], np.arange(1, pair.block_count)
     ties, above = (np.searchsorted(scores, none, side) for side in ("left", "right"))
     bounds = np.searchsorted(pair.block[~event][grouped], starts)
-    wins = np.empty((pair.drawn, pair.drawn))
+    wins = np.empty((pair.block_count, pair.block_count))
     places = zip(np.split(ties, bounds), np.split(above, bounds), strict=True)
     for j, place in enumerate(places):
         below = np.bincount(np.concatenate(place), minlength=len(scores) + 1).cumsum() / 2
-        wins[:, j] = np.bincount(block, below[:-1], minlength=pair.drawn)
+        wins[:, j] = np.bincount(block, below[:-1], minlength=pair.block_count)
     return wins
 
 
@@ -292,8 +292,8 @@ def block_average_precision(pair: PairedPredictions, probability: Floats) -> Blo
 def _counts(pair: PairedPredictions, block: Blocks, cut: Blocks, cuts: int) -> Floats:
     """How many rows of each block each cut flags, (blocks, cuts)."""
     width = cuts + 1  # one more for what no cut flags
-    found = np.bincount(block * width + cut, minlength=pair.drawn * width)
-    return found.reshape(pair.drawn, width)[:, :-1].cumsum(axis=1).astype(np.float64)
+    found = np.bincount(block * width + cut, minlength=pair.block_count * width)
+    return found.reshape(pair.block_count, width)[:, :-1].cumsum(axis=1).astype(np.float64)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

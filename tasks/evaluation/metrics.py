@@ -36,7 +36,7 @@ def measure_binary_metrics(
     """
     from sklearn import metrics
 
-    y, p = to_arrays(label, probability)
+    y, p = to_float_arrays(label, probability)
     flagged = p >= threshold
     ranked = 0 < y.sum() < len(y)
     table = calibration_table(y, p)
@@ -66,7 +66,7 @@ def mean_cost(label: ArrayLike, probability: ArrayLike, threshold: float, cost: 
 
 def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> Floats:
     """Business cost of each row (rows,) when rows are flagged at the threshold."""
-    y, p = to_arrays(label, probability)
+    y, p = to_float_arrays(label, probability)
     return decision_costs(y, p >= threshold, cost)
 
 
@@ -90,7 +90,7 @@ def calibration_table(
     Columns low, high (values), rows, predicted, observed (means). Fewer bins than asked for where
     there are fewer rows.
     """
-    y, p = to_arrays(label, value)
+    y, p = to_float_arrays(label, value)
     order = np.argsort(p, kind="stable")
     return pl.DataFrame(
         [
@@ -115,6 +115,6 @@ def calibration_error(table: pl.DataFrame) -> float:
     return float(np.average(gap, weights=table["rows"]))
 
 
-def to_arrays(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]:
+def to_float_arrays(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]:
     """Both as float64 arrays (rows,)."""
     return np.asarray(label, dtype=np.float64), np.asarray(probability, dtype=np.float64)

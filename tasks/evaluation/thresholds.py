@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from configs.schema.costs import Cost
-from tasks.evaluation.metrics import row_costs, to_arrays
+from tasks.evaluation.metrics import row_costs, to_float_arrays
 
 
 def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
@@ -15,7 +15,7 @@ def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> floa
     Every way to cut the sorted scores is tried at once; of equally cheap ones the highest wins.
     Below all scores (flag everything) it is 0, above them (flag nothing) just over the largest.
     """
-    y, p = to_arrays(label, probability)
+    y, p = to_float_arrays(label, probability)
     order = np.argsort(-p, kind="stable")
     p, y = p[order], y[order]
     gain = np.where(
@@ -47,7 +47,7 @@ def proven_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> fl
     The rows, two at least, come in order of time. The cheapest threshold of each half must be
     cheaper on the other half than the expected one: the best of an odd week is not the next one's.
     """
-    y, p = to_arrays(label, probability)
+    y, p = to_float_arrays(label, probability)
     expected = expected_threshold(cost)
     first, second = np.array_split(np.arange(len(y)), 2)
     found = charged = 0.0

@@ -1,1 +1,1 @@
-"""Point-in-time features: tables, joins, online store."""
+"""Point-in-time features: feature tables, joins, online store."""

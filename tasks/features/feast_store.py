@@ -1,7 +1,7 @@
-"""A use case's Feast store: its configuration, what is registered, and what is online.
+"""Feast feature store of a use case: configuration, registration, online publishing, staleness.
 
-One file configures Feast, feature_repo/feature_store.yaml. Its variables are named like the
-settings and filled from them here, and from the environment by the `feast` command.
+feature_repo/feature_store.yaml configures Feast. Its variables are named like the settings. They
+are filled from the settings here, and from the environment by the `feast` command.
 """
 
 from __future__ import annotations
@@ -34,15 +34,12 @@ if TYPE_CHECKING:
 
 
 FEAST_CONFIGURATION = ROOT / "feature_repo" / "feature_store.yaml"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_opened: dict[tuple[str, str, Features], ServedFeatures] = {}  # a process' code stays as it is
+_opened: dict[tuple[str, str, Features], ServedFeatures] = {}  # code cannot change in a process
 
 
 @dataclass(frozen=True)
 class ServedFeatures:
-    """A feature service as it is registered: the store that answers for it, and its views, each
-    with the part of it that the service takes.
-    """
+    """A registered feature service, its store, and its views projected to what it serves."""
 
     store: FeatureStore
     service: FeatureService
@@ -50,41 +47,42 @@ class ServedFeatures:
 
 
 def open_feast_store(use_case: UseCase) -> FeatureStore:
-    """Feast's store of a use case, where the settings put it."""
+    """Open the Feast store of a use case, at the addresses of the settings."""
     from feast import FeatureStore, RepoConfig
 
-    places = settings()
+    config = settings()
     filled = Template(FEAST_CONFIGURATION.read_text()).substitute(
         MAINSPRING_USE_CASE=use_case.name,
-        MAINSPRING_LAKE=places.lake,
-        MAINSPRING_FEAST_REGISTRY=places.feast_registry,
-        MAINSPRING_FEAST_ONLINE=places.feast_online,
+        MAINSPRING_LAKE=config.lake,
+        MAINSPRING_FEAST_REGISTRY=config.feast_registry,
+        MAINSPRING_FEAST_ONLINE=config.feast_online,
     )
     configuration = yaml.safe_load(filled)
-    if is_redis(places.feast_online):
-        address = feast_redis(places.feast_online)
+    if is_redis(config.feast_online):
+        address = feast_redis(config.feast_online)
         configuration["online_store"] = {"type": "redis", "connection_string": address}
     store = FeatureStore(config=RepoConfig(**configuration, repo_path=FEAST_CONFIGURATION.parent))
-    with hold_database_lock(places.feast_registry), feast_errors():
-        assert store.registry is not None  # it makes its tables when it is first asked for
+    with hold_database_lock(config.feast_registry), feast_errors():
+        assert store.registry is not None  # the first access creates its tables
     return store
 
 
 @contextmanager
 def feast_errors() -> Iterator[None]:
-    """Transient where registry or online store cannot be used now, CannotWrite where the disk
-    below one takes no more; all other errors pass.
+    """Raise Transient if registry or online store is not available, CannotWrite if a disk is full.
+
+    All other errors pass unchanged.
     """
     registry, online = settings().feast_registry, settings().feast_online
     try:
         with database_errors(registry), storage_errors(shown(online)):
             yield
-    except _redis_errors(online) as failed:
-        raise Transient(f"{shown(online)} cannot be used now: {failed}") from failed
+    except _redis_errors(online) as error:
+        raise Transient(f"{shown(online)} cannot be used now: {error}") from error
 
 
 def _redis_errors(online: str) -> tuple[type[Exception], ...]:
-    """What Redis raises when it cannot be reached; who has none does not import it."""
+    """Return the connection errors of Redis; imports it only if it is configured."""
     if not is_redis(online):
         return ()
     from redis.exceptions import ConnectionError, TimeoutError
@@ -94,64 +92,68 @@ def _redis_errors(online: str) -> tuple[type[Exception], ...]:
 
 @feast_errors()
 def register_features(use_case: UseCase) -> bool:
-    """Register the use case's Feast objects where they differ; whether any did.
+    """Register the use case's Feast objects that differ; return whether any did.
 
-    BadConfig if the YAML's views or service are not those of the module `views`.
+    Raises BadConfig if the YAML's views or service are not those of the module `views`.
     """
     from feast.diff.property_diff import TransitionType
     from feast.diff.registry_diff import diff_between
 
-    wanted = feature_objects(use_case)
+    defined = collect_feature_objects(use_case)
     store = open_feast_store(use_case)
-    found = diff_between(store.registry, store.project, wanted).feast_object_diffs
-    changes = [d for d in found if _differs(d)]
-    gone = [d.current_feast_object for d in changes if d.transition_type == TransitionType.DELETE]
+    diffs = diff_between(store.registry, store.project, defined).feast_object_diffs
+    changes = [d for d in diffs if _is_real_change(d)]
+    deleted = [
+        d.current_feast_object for d in changes if d.transition_type == TransitionType.DELETE
+    ]
     if changes:
-        described = [*wanted.data_sources, *wanted.entities, *wanted.feature_views]
-        store.apply([*described, *wanted.feature_services], objects_to_delete=gone, partial=False)
+        objects = [*defined.data_sources, *defined.entities, *defined.feature_views]
+        objects += defined.feature_services
+        store.apply(objects, objects_to_delete=deleted, partial=False)
     return bool(changes)
 
 
 def open_served_features(use_case: UseCase) -> ServedFeatures:
-    """The use case's feature service, registered if it was not; a process reads it once."""
-    this = (settings().model_dump_json(), use_case.name, use_case.features)
-    if this not in _opened:
+    """Return the use case's feature service, registered if needed; opened once a process."""
+    key = (settings().model_dump_json(), use_case.name, use_case.features)
+    if key not in _opened:
         register_features(use_case)
         store = open_feast_store(use_case)
         service = store.get_feature_service(use_case.features.service)
         parts = service.feature_view_projections
         views = (store.get_feature_view(part.name).with_projection(part) for part in parts)
-        _opened[this] = ServedFeatures(store, service, list(views))
-    return _opened[this]
+        _opened[key] = ServedFeatures(store, service, list(views))
+    return _opened[key]
 
 
 @feast_errors()
 def publish_features(use_case: UseCase, as_of: datetime) -> None:
     """Publish the newest rows known by `as_of`, and not expired then, to the online store.
 
-    A view that was published as of a later moment stays as it is: an online store has no past. One
-    whose table does not exist yet has nothing to publish.
+    Skips views that were published with a later `as_of`, because an online store has no history.
+    Skips views whose table does not exist yet.
     """
     register_features(use_case)
     store = open_feast_store(use_case)
     lake = open_lake(use_case.name)
-    for view in _views(store, use_case):
-        done = view.most_recent_end_time
-        table = _table(view)
-        there = table is None or lake.exists(table)
-        if there and (done is None or done <= as_of):
-            start = as_of - view.ttl if view.ttl else _EPOCH
+    for view in _read_views(store, use_case):
+        published = view.most_recent_end_time
+        table = _find_lake_table(view)
+        exists = table is None or lake.exists(table)
+        if exists and (published is None or published <= as_of):
+            start = as_of - view.ttl if view.ttl else datetime(1970, 1, 1, tzinfo=UTC)
             with redirect_stdout(StringIO()):  # Feast prints its progress
                 store.materialize(start, as_of, feature_views=[view.name])
 
 
 @feast_errors()
 def measure_staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
-    """How old each view is online, which Feast does not check: a row a view, `view`, `newest` (the
-    newest event that was published; null if none was), `age` at `as_of`, `ttl` (null: never too
-    old) and `stale`.
+    """Return the age of each view online at `as_of`, which Feast does not check.
+
+    One row a view: `view`, `newest` (the newest published event; null if none), `age`, `ttl`
+    (null: never expires) and `stale`.
     """
-    views = _views(open_feast_store(use_case), use_case)
+    views = _read_views(open_feast_store(use_case), use_case)
     newest = [_newest_published(use_case, view) for view in views]
     return pl.DataFrame(
         {
@@ -167,30 +169,31 @@ def measure_staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
 
 
 def _newest_published(use_case: UseCase, view: FeatureView) -> datetime | None:
-    """The newest event of a view's rows that were known when it was last published; of a source
-    that is not in the lake, and so not ours to read, when that was.
+    """Return the newest event of a view's published rows; None if it was never published.
+
+    Of a source outside the lake, return the time of the last publication.
     """
-    done: datetime | None = view.most_recent_end_time
-    table, source = _table(view), view.batch_source
-    if done is None or table is None:
-        return done
+    published: datetime | None = view.most_recent_end_time
+    table, source = _find_lake_table(view), view.batch_source
+    if published is None or table is None:
+        return published
     rows = open_lake(use_case.name).scan(table)
     event, created = pl.col(source.timestamp_field), pl.col(source.created_timestamp_column)
     newest: datetime | None = (
-        rows.filter(event <= done, created <= done).select(event.max()).collect().item()
+        rows.filter(event <= published, created <= published).select(event.max()).collect().item()
     )
     return newest
 
 
-def _table(view: FeatureView) -> str | None:
-    """The view's table in the lake; None if another store of Feast's keeps it elsewhere."""
+def _find_lake_table(view: FeatureView) -> str | None:
+    """Return the view's table in the lake; None if its source is elsewhere."""
     return getattr(view.batch_source, "table_in_lake", None)
 
 
-def _differs(diff: Any) -> bool:  # noqa: ANN401
-    """Whether Feast means it: a view that was materialized always differs in its source, by when
-    that was made. What really changes a source is a difference of the source itself.
-    """
+def _is_real_change(diff: Any) -> bool:  # noqa: ANN401
+    """Return whether Feast's diff is a change of the definition."""
+    # After a materialization Feast reports the batch source of a view as changed: it compares
+    # timestamps. A real change of a source is a diff of the source itself.
     from feast.diff.property_diff import TransitionType
 
     if diff.transition_type == TransitionType.UPDATE:
@@ -198,30 +201,33 @@ def _differs(diff: Any) -> bool:  # noqa: ANN401
     return bool(diff.transition_type != TransitionType.UNCHANGED)
 
 
-def _views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
+def _read_views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
     return [store.get_feature_view(name) for name in use_case.features.views]
 
 
-def feature_objects(use_case: UseCase) -> RepoContents:
-    """The Feast objects of the module `views` beside the use case's transforms."""
+def collect_feature_objects(use_case: UseCase) -> RepoContents:
+    """Return the Feast objects that the use case's module `views` defines."""
     from feast import Entity, FeatureService, FeatureView, Project
     from feast.feature_view import DUMMY_ENTITY
     from feast.repo_contents import RepoContents
 
     name = use_case.features.module.rpartition(".")[0] + ".views"
-    there = list(vars(import_module(name)).values())
+    values = list(vars(import_module(name)).values())
 
-    def of(kind: type[Any]) -> list[Any]:  # copies: Feast notes in them what it did
-        return [deepcopy(thing) for thing in there if isinstance(thing, kind)]
+    def instances(kind: type[Any]) -> list[Any]:  # copies, because Feast changes its objects
+        return [deepcopy(value) for value in values if isinstance(value, kind)]
 
-    views, services = of(FeatureView), of(FeatureService)
-    _same_names(use_case, name, "views", {view.name for view in views})
+    views, services = instances(FeatureView), instances(FeatureService)
+    _require_views(use_case, name, {view.name for view in views})
     if use_case.features.service not in {service.name for service in services}:
-        raise BadConfig(f"{name} has no feature service {use_case.features.service!r}")
+        raise BadConfig(
+            f"{name} has no feature service {use_case.features.service!r}. Define it, or change "
+            "`features.service`"
+        )
     return RepoContents(
         projects=[Project(name=use_case.name)],
         data_sources=[view.batch_source for view in views],
-        entities=[*of(Entity), DUMMY_ENTITY],  # Feast keeps it for views without entities
+        entities=[*instances(Entity), DUMMY_ENTITY],  # for views without entities
         feature_views=views,
         feature_services=services,
         on_demand_feature_views=[],
@@ -231,9 +237,10 @@ def feature_objects(use_case: UseCase) -> RepoContents:
     )
 
 
-def _same_names(use_case: UseCase, module: str, field: str, names: set[str]) -> None:
+def _require_views(use_case: UseCase, module: str, names: set[str]) -> None:
+    """Raise BadConfig unless the module defines exactly the views of the YAML."""
     if names != set(use_case.features.views):
         raise BadConfig(
-            f"{use_case.name}.yaml: features.{field} are {sorted(use_case.features.views)}, "
-            f"but {module} defines {sorted(names)}; they must be the same"
+            f"{use_case.name}.yaml: `features.views` is {sorted(use_case.features.views)}, "
+            f"but {module} defines {sorted(names)}. Make them equal"
         )

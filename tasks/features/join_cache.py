@@ -1,8 +1,8 @@
-"""Rows that were joined before: the features of a whole period, so that a replay joins them once.
+"""Cache of joined rows: features of a whole period, so that a replay joins them only once.
 
-What a row's features are depends on its entity keys, its prediction time and the feature tables
-alone, so of pinned tables a row that was joined once is the same whenever, and by whomever, it is
-asked for. `MAINSPRING_JOINED` names the folder: one file a use case and feature service.
+A row's features depend on its entity keys, its prediction time and the feature tables. While these
+are pinned, a cached row equals a joined one. `MAINSPRING_JOINED` names the folder, which has one
+Parquet file for each use case and feature service.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.atomic import replace_atomically
 
-_ROWS = 8192  # of a row group, in order of time: a day reads one or two
+_ROW_GROUP_ROWS = 8192  # in order of time: a day reads one or two row groups
 
 
-def find_joined(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame | None:
-    """The spine with its features, its rows in its order; None unless every row was joined before.
-
-    What is not in the file is no error: it is joined as ever.
-    """
+def read_joined_rows(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the spine with its features, in its order; None unless every row is cached."""
     path = _path(use_case)
     if path is None or spine.is_empty() or not path.exists():
         return None
@@ -30,21 +27,26 @@ def find_joined(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame | None:
     keys = [name for name in rows.collect_schema() if name in spine.columns]
     first, last = pl.lit(spine[time].min()), pl.lit(spine[time].max())
     inside = rows.filter(pl.col(time).is_between(first, last)).collect()
-    found = spine.join(
-        inside.with_columns(_kept=pl.lit(True)),
+    joined = spine.join(
+        inside.with_columns(_cached=pl.lit(True)),
         on=keys, how="left", nulls_equal=True, maintain_order="left",
     )  # fmt: skip
-    return None if found["_kept"].null_count() else found.drop("_kept")
+    return None if joined["_cached"].null_count() else joined.drop("_cached")
 
 
-def keep_joined(use_case: UseCase, keys: pl.DataFrame, features: pl.DataFrame) -> None:
-    """Keep rows that were joined: `keys` holds the entity keys and the prediction time of each."""
+def save_joined_rows(use_case: UseCase, keys: pl.DataFrame, features: pl.DataFrame) -> None:
+    """Write joined rows to the cache, in place of its file.
+
+    Args:
+        keys: entity keys and prediction time of each row.
+        features: the features of these rows, in their order.
+    """
     path = _path(use_case)
     assert path is not None
     once = keys.hstack(features).unique(keys.columns, maintain_order=True)
     ordered = once.sort(use_case.spine.time, maintain_order=True)
     with replace_atomically(path) as unfinished:
-        ordered.write_parquet(unfinished, row_group_size=_ROWS)
+        ordered.write_parquet(unfinished, row_group_size=_ROW_GROUP_ROWS)
 
 
 def _path(use_case: UseCase) -> Path | None:

@@ -15,25 +15,28 @@ from tasks.orchestration.retries import RETRY_TRANSIENT
 
 @task(task_run_name="refresh features", **RETRY_TRANSIENT)
 def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
-    """As `refresh`, seen by Prefect."""
+    """Run `refresh.refresh_features` as a Prefect task; logs the table versions."""
     versions = refresh.refresh_features(use_case, as_of)
     get_run_logger().info("feature tables known by %s: %s", as_of, versions)
     return versions
 
 
-@task(task_run_name="training set", cache_policy=NO_CACHE)
+@task(task_run_name="build training set", cache_policy=NO_CACHE)
 def build_training_set(
     use_case: UseCase, start: datetime, end: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """As `training_set`, seen by Prefect."""
+    """Run `retrieval.build_training_set` as a Prefect task; logs the number of rows."""
     rows = retrieval.build_training_set(use_case, start, end, as_of)
     get_run_logger().info("%s labelled rows predicted in [%s, %s)", rows.height, start, end)
     return rows
 
 
-@task(task_run_name="materialize features", **RETRY_TRANSIENT)
+@task(task_run_name="publish features", **RETRY_TRANSIENT)
 def publish_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
-    """As `store.materialize` and `store.staleness`, seen by Prefect."""
+    """Run `feast_store.publish_features` as a Prefect task; warns about stale views.
+
+    Returns the age of each view, as `feast_store.measure_staleness` does.
+    """
     feast_store.publish_features(use_case, as_of)
     ages = feast_store.measure_staleness(use_case, as_of)
     for row in ages.filter("stale").iter_rows(named=True):

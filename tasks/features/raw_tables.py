@@ -1,4 +1,4 @@
-"""Raw tables of the lake as they were known at a moment."""
+"""Raw tables of the lake as they were known at a given time, and the feature module."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ EVENT = "event_timestamp"
 def scan_raw_tables(
     use_case: UseCase, as_of: datetime, versions: Mapping[str, int] | None = None
 ) -> dict[str, pl.LazyFrame]:
-    """The raw tables, lazily: only rows known by `as_of`, at the given versions or the newest.
+    """Scan the raw tables lazily: their rows known by `as_of`, by table name.
 
-    NoRows if nothing was ever ingested into one of them.
+    Raises NoRows if a table has no data yet.
+
+    Args:
+        versions: pinned table versions by table name; the newest of the others.
     """
     lake, pinned = open_lake(use_case.name), versions or {}
     return {
@@ -31,7 +34,7 @@ def scan_raw_tables(
 
 
 def read_table_versions(use_case: UseCase) -> dict[str, int]:
-    """The newest version of every raw and feature table that exists."""
+    """Return the newest version of every raw and feature table that exists."""
     raw = [f"raw/{name}" for name in use_case.tables]
     return open_lake(use_case.name).versions(
         [*raw, *(f"features/{view}" for view in use_case.features.views)]
@@ -39,5 +42,5 @@ def read_table_versions(use_case: UseCase) -> dict[str, int]:
 
 
 def import_feature_module(use_case: UseCase) -> ModuleType:
-    """The feature module that the YAML names."""
+    """Import the feature module that `features.module` names."""
     return import_module(use_case.features.module)

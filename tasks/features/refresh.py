@@ -1,4 +1,10 @@
-"""Feature tables, kept up to date incrementally."""
+"""Incremental refresh of the feature tables.
+
+A feature table is a function of the raw rows known at a time: rows known in a window are built
+together and replace the window in one commit. The commit's note has the raw versions and the time
+that the table is built to. So a killed refresh is simply run again, and a late or corrected raw row
+rebuilds everything from its known time on.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +24,10 @@ from tasks.storage.lake import Lake, open_lake
 
 
 def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
-    """Bring the feature tables up to `as_of`, and what late raw rows change; their versions.
+    """Refresh the feature tables up to `as_of`, late raw rows included; return their versions.
 
-    A table that reaches further than `as_of` keeps what it has. Commits nothing where there is
-    nothing to do. NoRows if nothing was ever ingested into one of the raw tables.
+    A table that is built further than `as_of` is not cut. Commits nothing where nothing changed.
+    Raises NoRows if a raw table has no data yet.
     """
     lake = open_lake(use_case.name)
     raw = {name: lake.version(f"raw/{name}") for name in use_case.tables}
@@ -36,27 +42,25 @@ def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
 
 
 class _Sources:
-    """The raw tables of one refresh at fixed versions, opened once for all views."""
+    """The raw tables of one refresh at pinned versions, opened once for all views."""
 
     def __init__(self, use_case: UseCase, lake: Lake, versions: Mapping[str, int]) -> None:
         self.versions = dict(versions)
-        self.cut = cache(self._cut)
+        self.split_window = cache(self._split_window)
         self._raw = partial(scan_raw_tables, use_case, versions=versions)
         self._times = {name: table.known_time for name, table in use_case.tables.items()}
         self._earliest_added = cache(lake.earliest_added)
 
-    def dirty_from(self, built_of: Mapping[str, int]) -> datetime | None:
-        """The earliest known time of the rows added since those versions; None if none was."""
+    def find_dirty_start(self, built_versions: Mapping[str, int]) -> datetime | None:
+        """Return the earliest known time of rows added since those versions; None if none was."""
         added = [
-            self._earliest_added(f"raw/{name}", time, built_of.get(name), self.versions[name])
+            self._earliest_added(f"raw/{name}", time, built_versions.get(name), self.versions[name])
             for name, time in self._times.items()
         ]
         return min((time for time in added if time is not None), default=None)
 
-    def _cut(self, start: datetime, end: datetime) -> list[TimeSpan]:
-        """[start, end) in spans of whole days in which about MAINSPRING_PARTITION_ROWS raw rows
-        became known.
-        """
+    def _split_window(self, start: datetime, end: datetime) -> list[TimeSpan]:
+        """Split [start, end) into whole days of about MAINSPRING_PARTITION_ROWS raw rows each."""
         raw = self._raw(end)
         days = pl.concat(
             raw[name]
@@ -75,29 +79,29 @@ class _Sources:
 def _refresh_view(
     use_case: UseCase, lake: Lake, view: str, sources: _Sources, as_of: datetime
 ) -> None:
-    """Build what is missing or no longer right of one feature table, in one commit."""
+    """Build the missing and outdated rows of one feature table, in one commit."""
     table = f"features/{view}"
     note = lake.note(table)
     built_to = datetime.fromisoformat(note["built_to"]) if note else None
-    dirty_from = sources.dirty_from(note.get("raw", {}))
+    dirty_from = sources.find_dirty_start(note.get("raw", {}))
     end = max(as_of, built_to or as_of)
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:
-        made_of = {"raw": sources.versions, "built_to": end.isoformat()}
-        cut = sources.cut(start, end)
-        folder = f"{spill_folder(lake.root, (start, end))}/{view}" if cut[1:] else None
-        same = {"view": view, "versions": sources.versions, "folder": folder}
-        parts = map_parallel(_build, cut, use_case=use_case, **same)
-        some = [part for part in parts if part.height] or parts[:1]
-        lake.replace_window(table, some, CREATED, (start, end), note=made_of)
+        new_note = {"raw": sources.versions, "built_to": end.isoformat()}
+        spans = sources.split_window(start, end)
+        folder = f"{spill_folder(lake.root, (start, end))}/{view}" if spans[1:] else None
+        common = {"view": view, "versions": sources.versions, "folder": folder}
+        chunks = map_parallel(_build_chunk, spans, use_case=use_case, **common)
+        filled = [chunk for chunk in chunks if chunk.height] or chunks[:1]
+        lake.replace_window(table, filled, CREATED, (start, end), note=new_note)
         if folder:
             remove_spill(folder)
 
 
-def _build(
+def _build_chunk(
     span: TimeSpan, use_case: UseCase, view: str, versions: Mapping[str, int], folder: str | None
 ) -> Chunk:
-    """The rows of a view that became known in a span, put aside if there is a folder for them."""
+    """Build the rows of a view known in a span, spilled to `folder` if there is one."""
     raw = scan_raw_tables(use_case, span[1], versions)
     rows = getattr(import_feature_module(use_case), view)(raw, *span).collect()
     return make_chunk(span, rows, folder)

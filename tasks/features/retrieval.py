@@ -1,10 +1,4 @@
-"""Feature tables, kept up to date by the day, and point-in-time rows from them through Feast.
-
-A feature table is a function of what was known: the rows known in a window are built at once and
-replace the window in one commit, whose note says from which raw versions and up to when. So a
-killed refresh is simply run again, and a raw row that comes late or corrects another rebuilds
-what was known from its own known time on.
-"""
+"""Point-in-time retrieval through Feast: spine, labels, joined features, training sets."""
 
 from __future__ import annotations
 
@@ -25,86 +19,85 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 
-_ROW = "row_asked_for"
-
-
 def build_spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
-    """Who is predicted in [start, end), in order of prediction time: spine keys, entity keys, the
-    prediction time and what is known with the request.
+    """Return the rows to predict in [start, end), in order of prediction time.
+
+    Columns: spine keys, entity keys, prediction time and the inputs known with the request.
     """
-    rows = _call(use_case, use_case.spine.function, start, end, as_of)
+    rows = _call_module(use_case, use_case.spine.function, start, end, as_of)
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
 def build_labels(
     use_case: UseCase, start: datetime, end: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """The labels known by `as_of` of what is predicted in [start, end): spine keys, prediction
-    time, label (as a number: of classes the code of the one that the module names) and the time it
-    was known. BadConfig if the module names a class that is none.
+    """Return the labels known by `as_of` of the rows predicted in [start, end).
+
+    Columns: spine keys, prediction time, label (a number, or the code of its class) and the time
+    it was known. Raises BadConfig if the feature module returns an unknown class.
     """
-    rows = _call(use_case, use_case.label.function, start, end, as_of)
+    rows = _call_module(use_case, use_case.label.function, start, end, as_of)
     rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
     rows = rows.with_columns(problem_type_of(use_case).encode_labels(rows[use_case.label.column]))
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
 def join_features(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
-    """The spine with the features known at each row's prediction time: its rows, in its order.
+    """Return the spine, in its order, with the features known at each row's prediction time.
 
-    Rows that were joined before (join_cache.py) are not joined again.
+    Rows in the join cache are not joined again.
     """
-    before = join_cache.find_joined(use_case, spine)
-    return spine.hstack(_join(use_case, spine)[1]) if before is None else before
+    cached = join_cache.read_joined_rows(use_case, spine)
+    return spine.hstack(_join(use_case, spine)[1]) if cached is None else cached
 
 
 def cache_joined_features(use_case: UseCase, spine: pl.DataFrame) -> None:
-    """Join these rows, and keep them for every `historical` that asks for some of them."""
-    keys, found = _join(use_case, spine)
-    join_cache.keep_joined(use_case, keys.rename({EVENT: use_case.spine.time}), found)
+    """Join these rows and write them to the join cache."""
+    keys, features = _join(use_case, spine)
+    join_cache.save_joined_rows(use_case, keys.rename({EVENT: use_case.spine.time}), features)
 
 
 def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The entity keys and time (as Feast calls it) of the rows, and their features, through Feast.
-
-    Feast's registry is brought up to date first, here and not with `refresh`: `import feast` takes
-    seconds, and ingest does without.
-    """
+    """Return the entity rows of the spine, and their features from Feast."""
+    # The Feast registry is updated here, not in the refresh: `import feast` takes seconds, and the
+    # ingest flow does not need it.
     served = feast_store.open_served_features(use_case)
-    asked = _asked(use_case, spine, served.views)
-    numbered = asked.with_row_index(_ROW)  # not every store of Feast's keeps the order of the rows
+    entities = _select_entity_rows(use_case, spine, served.views)
+    number = "spine_row"  # not every offline store of Feast keeps the order of the rows
+    numbered = entities.with_row_index(number)
     job = served.store.get_historical_features(
-        numbered.to_pandas(use_pyarrow_extension_array=True),  # which copies no text
+        numbered.to_pandas(use_pyarrow_extension_array=True),  # copies no text
         served.service,
         filter_by_created_timestamp=True,
     )
     rows = pl.DataFrame(job.to_arrow())
-    ordered = rows if rows[_ROW].is_sorted() else rows.sort(_ROW)
-    return asked, ordered.drop(numbered.columns)
+    ordered = rows if rows[number].is_sorted() else rows.sort(number)
+    return entities, ordered.drop(numbered.columns)
 
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """The row of a feature table that a value comes from: when that happened and was known, UTC;
-    None where nothing was known, or it had expired.
+    """The row of a feature table that a value comes from, with its event and known time (UTC).
+
+    The times are None if no row was known, or it had expired.
     """
 
     view: str
-    happened: datetime | None
-    known: datetime | None
+    event_time: datetime | None
+    known_time: datetime | None
 
 
 def trace_features(use_case: UseCase, row: pl.DataFrame) -> dict[str, FeatureSource]:
-    """Where `historical` takes each feature of one row of the spine from, by the same join."""
+    """Return the source of each feature of one spine row, by the join of `join_features`."""
     from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
     served = feast_store.open_served_features(use_case)
     feast, views = served.store, served.views
     names = [view.projection.name_to_use() for view in views]
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
-    asked = _asked(use_case, row, views).to_pandas()
+    entities = _select_entity_rows(use_case, row, views).to_pandas()
     job = get_offline_store_from_config(feast.config.offline_store).get_historical_features(
-        config=feast.config, feature_views=views, feature_refs=refs, entity_df=asked,
+        config=feast.config, feature_views=views, feature_refs=refs, entity_df=entities,
         registry=feast.registry, project=feast.project, full_feature_names=True,
         filter_by_created_timestamp=True,
     )  # fmt: skip
@@ -119,21 +112,25 @@ def trace_features(use_case: UseCase, row: pl.DataFrame) -> dict[str, FeatureSou
 def build_training_set(
     use_case: UseCase, start: datetime, end: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """The labelled rows predicted in [start, end), in order of prediction time: the spine, its
-    features, the label and the time it was known, of labels known by `as_of`. NoRows if none is.
+    """Return the labelled rows predicted in [start, end), in order of prediction time.
+
+    Columns: the spine, its features, the label and the time it was known. Raises NoRows if no
+    label is known by `as_of`.
     """
     known = build_labels(use_case, start, end, as_of)
     if known.is_empty():
-        raise NoRows(f"{use_case.name}: no label in [{start}, {end}) is known by {as_of}")
-    asked = build_spine(use_case, start, end, as_of)
-    labelled = asked.join(known, on=use_case.spine.key, how="semi", maintain_order="left")
-    answers = known.select(*use_case.spine.key, use_case.label.column, use_case.label.known_time)
+        raise NoRows(
+            f"{use_case.name}: no label in [{start}, {end}) is known by {as_of}. Ingest more data"
+        )
+    spine = build_spine(use_case, start, end, as_of)
+    labelled = spine.join(known, on=use_case.spine.key, how="semi", maintain_order="left")
+    labels = known.select(*use_case.spine.key, use_case.label.column, use_case.label.known_time)
     return join_features(use_case, labelled).join(
-        answers, on=use_case.spine.key, how="left", maintain_order="left"
+        labels, on=use_case.spine.key, how="left", maintain_order="left"
     )
 
 
-def _call(
+def _call_module(
     use_case: UseCase, function: str, start: datetime, end: datetime, as_of: datetime
 ) -> pl.DataFrame:
     rows: pl.LazyFrame = getattr(import_feature_module(use_case), function)(
@@ -142,7 +139,9 @@ def _call(
     return rows.collect()
 
 
-def _asked(use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
-    """The entity rows: the keys of the views, and the prediction time as Feast calls it."""
+def _select_entity_rows(
+    use_case: UseCase, spine: pl.DataFrame, views: Sequence[FeatureView]
+) -> pl.DataFrame:
+    """Return Feast's entity rows: the join keys of the views, and the prediction time."""
     keys = sorted({key for view in views for key in view.join_keys})
     return spine.select(*keys, pl.col(use_case.spine.time).alias(EVENT))

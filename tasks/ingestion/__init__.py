@@ -1,1 +1,1 @@
-"""Landed files: discovery, parsing, validation, commit."""
+"""Ingestion of landed files: discovery, parsing, validation, commit."""

@@ -1,9 +1,8 @@
-"""Taking landed files in: what of them is good, what is not, and the commits that say so.
+"""Ingestion of landed files: validation, quarantine, and commits to the raw tables.
 
-The order of the commits makes a kill harmless: rows first, each file's exactly once by its
-fingerprint, and last the record that the file is done. Whatever lies between is found again and
-comes out the same, because what becomes of a file depends on nothing but its content, `as_of`
-and the rows that other files brought before it.
+The order of the commits makes a kill harmless. Rows come first, those of a file exactly once by
+its fingerprint; the record of the file comes last. An interrupted file is found again and gets the
+same verdict, which depends on its content, `as_of` and the rows of earlier files only.
 """
 
 from __future__ import annotations
@@ -20,17 +19,18 @@ from configs.errors import RefusedBatch
 from configs.schema.data import OWN_TIME
 from configs.schema.use_case import UseCase
 from tasks.ingestion.landing import FileStatus, FileVerdict, LandedFile, read_landed_file
-from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, Examination
+from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
 from tasks.storage.lake import open_lake
 
 TAKEN_BEFORE = "taken_before"
-"""The reason of a row whose key and known time another file brought already."""
+"""Quarantine reason of a row whose key and known time an earlier file has."""
 
 
 @dataclass(frozen=True)
-class Intake:
-    """What a run makes of landed files: a verdict each, and by table the accepted and the
-    quarantined rows of each file (by fingerprint). `docs` is the address of the Data Docs.
+class ValidatedFiles:
+    """The verdicts on landed files; accepted and quarantined rows by table and fingerprint.
+
+    `docs` is the address of the Data Docs.
     """
 
     verdicts: list[FileVerdict] = field(default_factory=list)
@@ -39,49 +39,51 @@ class Intake:
     docs: str = ""
 
 
-def validate_files(use_case: UseCase, files: Sequence[LandedFile], as_of: datetime) -> Intake:
-    """Read and validate landed files, without committing anything; writes the Data Docs."""
-    intake = Intake()
+def validate_files(
+    use_case: UseCase, files: Sequence[LandedFile], as_of: datetime
+) -> ValidatedFiles:
+    """Read and validate landed files and write the Data Docs; commits nothing."""
+    result = ValidatedFiles()
     if not files:
-        return intake
+        return result
     digest = sha256("".join(file.fingerprint for file in files).encode()).hexdigest()
-    examination = Examination(use_case, as_of, f"{as_of:%Y%m%dT%H%M%SZ}-{digest[:8]}")
+    validator = FileValidator(use_case, as_of, f"{as_of:%Y%m%dT%H%M%SZ}-{digest[:8]}")
     for table, group in groupby(files, key=lambda file: file.table):
         landed = list(group)
         originals = [file for file in landed if file.copy_of is None]
         copies = [file for file in landed if file.copy_of is not None]
-        refused, rows = _read(use_case, examination, originals)
-        rows = _with_own_time(use_case, table, rows, as_of)
-        good, bad = _split(use_case, table, examination, rows)
-        intake.accepted[table], intake.quarantined[table] = good, bad
-        told = [_verdict(file, refused, good, bad) for file in originals]
-        intake.verdicts.extend(told + [_copy_verdict(copy, told) for copy in copies])
-    return replace(intake, docs=examination.write_docs())
+        refused, rows = _read_files(use_case, validator, originals)
+        rows = _add_own_time(use_case, table, rows, as_of)
+        good, bad = _split_rows(use_case, table, validator, rows)
+        result.accepted[table], result.quarantined[table] = good, bad
+        verdicts = [_judge_file(file, refused, good, bad) for file in originals]
+        result.verdicts.extend(verdicts + [_judge_copy(copy, verdicts) for copy in copies])
+    return replace(result, docs=validator.write_docs())
 
 
-def commit_rows(use_case: UseCase, intake: Intake) -> dict[str, int]:
-    """Commit quarantined and then accepted rows, those of each file once; the tables' versions."""
+def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
+    """Commit quarantined and then accepted rows, once a file; return the raw table versions."""
     lake = open_lake(use_case.name)
-    for name, tables in (("quarantine", intake.quarantined), ("raw", intake.accepted)):
+    for name, tables in (("quarantine", validated.quarantined), ("raw", validated.accepted)):
         for table, batches in tables.items():
             lake.append_once(f"{name}/{table}", batches)
     return lake.versions([f"raw/{table}" for table in use_case.tables])
 
 
-def _read(
-    use_case: UseCase, examination: Examination, files: Sequence[LandedFile]
+def _read_files(
+    use_case: UseCase, validator: FileValidator, files: Sequence[LandedFile]
 ) -> tuple[dict[str, str], dict[str, pl.DataFrame]]:
-    """Why files are refused whole, and the rows of those that are not, by fingerprint."""
+    """Return the reasons of refused files, and the rows of the others, by fingerprint."""
     refused, rows = {}, {}
     for file in files:
         try:
             content = read_landed_file(use_case, file)
-        except RefusedBatch as reason:
-            refused[file.fingerprint] = str(reason)
+        except RefusedBatch as error:
+            refused[file.fingerprint] = str(error)
             continue
-        broken = examination.refusal(file.table, content, file.path)
-        if broken:
-            refused[file.fingerprint] = f"{file.path}: {broken}; correct the file and land it again"
+        reason = validator.find_refusal(file.table, content, file.path)
+        if reason:
+            refused[file.fingerprint] = f"{file.path}: {reason}; correct the file and land it again"
         else:
             rows[file.fingerprint] = content.with_columns(
                 pl.lit(file.fingerprint).alias(FILE_COLUMN)
@@ -89,68 +91,69 @@ def _read(
     return refused, rows
 
 
-def _with_own_time(
+def _add_own_time(
     use_case: UseCase, table: str, files: Mapping[str, pl.DataFrame], as_of: datetime
 ) -> dict[str, pl.DataFrame]:
-    """The rows of a table without times with the moment that they are known from.
+    """Add the known time to rows of a table that has no time columns.
 
-    A killed run that had committed has also decided: its files are not appended again.
+    If a killed run committed a file already, the file is not appended again.
     """
     first = use_case.tables[table].known_from
     if first is None:
         return dict(files)
-    known = as_of if open_lake(use_case.name).exists(f"raw/{table}") else first
-    stamp = pl.lit(known, pl.Datetime("us", "UTC")).alias(OWN_TIME)
+    known_time = as_of if open_lake(use_case.name).exists(f"raw/{table}") else first
+    stamp = pl.lit(known_time, pl.Datetime("us", "UTC")).alias(OWN_TIME)
     return {fingerprint: rows.with_columns(stamp) for fingerprint, rows in files.items()}
 
 
-def _split(
-    use_case: UseCase, table: str, examination: Examination, files: Mapping[str, pl.DataFrame]
+def _split_rows(
+    use_case: UseCase, table: str, validator: FileValidator, files: Mapping[str, pl.DataFrame]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """The accepted and the quarantined rows of each file, both without those that have none."""
+    """Return the accepted and the quarantined rows by fingerprint, without files that have none."""
     if not files:
         return {}, {}
     rows = pl.concat(files.values()).with_row_index("position")
-    by_rule = examination.reasons(table, rows.drop("position"))
-    again = pl.DataFrame(_taken_before(use_case, table, rows), schema=["position"])
-    again = again.with_columns(pl.lit([TAKEN_BEFORE]).alias(REASONS_COLUMN))
-    every = pl.concat([by_rule, again]).explode(REASONS_COLUMN)
-    broken = every.group_by("position").agg(pl.col(REASONS_COLUMN).sort())
-    bad = rows.join(broken, on="position", maintain_order="left").drop("position")
-    good = rows.join(broken, on="position", how="anti", maintain_order="left").drop("position")
-    return _by_file(good), _by_file(bad)
+    by_rule = validator.find_row_errors(table, rows.drop("position"))
+    repeated = pl.DataFrame(_find_repeated_rows(use_case, table, rows), schema=["position"])
+    repeated = repeated.with_columns(pl.lit([TAKEN_BEFORE]).alias(REASONS_COLUMN))
+    reasons = pl.concat([by_rule, repeated]).explode(REASONS_COLUMN)
+    invalid = reasons.group_by("position").agg(pl.col(REASONS_COLUMN).sort())
+    bad = rows.join(invalid, on="position", maintain_order="left").drop("position")
+    good = rows.join(invalid, on="position", how="anti", maintain_order="left").drop("position")
+    return _split_by_file(good), _split_by_file(bad)
 
 
-def _taken_before(use_case: UseCase, table: str, rows: pl.DataFrame) -> pl.Series:
-    """Positions of the rows whose key and known time another file brought: an earlier run's, or
-    one that comes before it in this run.
+def _find_repeated_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> pl.Series:
+    """Return the positions of rows whose key and known time an earlier file has.
 
-    A file whose rows a killed run has committed already comes before all others.
+    Earlier are files of former runs, and files before it in this run. Files whose rows a killed
+    run committed come first.
     """
     declared, lake = use_case.tables[table], open_lake(use_case.name)
     known = pl.col(declared.known_time)
-    once = list(dict.fromkeys((*declared.key, declared.known_time)))
-    named = rows.drop_nulls(once)
-    before = named.clear()
-    if lake.exists(f"raw/{table}") and not named.is_empty():
-        first, last = named.select(known.min().alias("first"), known.max().alias("last")).row(0)
+    identity = list(dict.fromkeys((*declared.key, declared.known_time)))
+    complete = rows.drop_nulls(identity)
+    earlier = complete.clear()
+    if lake.exists(f"raw/{table}") and not complete.is_empty():
+        first, last = complete.select(known.min().alias("first"), known.max().alias("last")).row(0)
         raw = lake.scan(f"raw/{table}").filter(known.is_between(first, last))
-        before = raw.select(*once, FILE_COLUMN).collect()
-    ours = before[FILE_COLUMN].is_in(rows[FILE_COLUMN].unique().implode())
-    named = named.sort(
-        ~pl.col(FILE_COLUMN).is_in(before[FILE_COLUMN].unique().implode()), maintain_order=True
+        earlier = raw.select(*identity, FILE_COLUMN).collect()
+    own = earlier[FILE_COLUMN].is_in(rows[FILE_COLUMN].unique().implode())
+    complete = complete.sort(
+        ~pl.col(FILE_COLUMN).is_in(earlier[FILE_COLUMN].unique().implode()), maintain_order=True
     )
-    within_run = named.filter(pl.col(FILE_COLUMN) != pl.col(FILE_COLUMN).first().over(once))
-    by_others = named.join(before.filter(~ours), on=once, how="semi")
+    is_later = pl.col(FILE_COLUMN) != pl.col(FILE_COLUMN).first().over(identity)
+    within_run = complete.filter(is_later)
+    by_others = complete.join(earlier.filter(~own), on=identity, how="semi")
     return pl.concat([within_run["position"], by_others["position"]]).unique()
 
 
-def _by_file(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _split_by_file(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     parts = rows.partition_by(FILE_COLUMN, as_dict=True, maintain_order=True)
     return {str(fingerprint): part for (fingerprint,), part in parts.items()}
 
 
-def _verdict(
+def _judge_file(
     file: LandedFile,
     refused: Mapping[str, str],
     good: Mapping[str, pl.DataFrame],
@@ -161,13 +164,13 @@ def _verdict(
     accepted, quarantined = (
         part[file.fingerprint].height if file.fingerprint in part else 0 for part in (good, bad)
     )
-    broken = bad[file.fingerprint][REASONS_COLUMN].explode().to_list() if quarantined else []
-    reason = "; ".join(sorted(set(broken)))
+    reasons = bad[file.fingerprint][REASONS_COLUMN].explode().to_list() if quarantined else []
+    reason = "; ".join(sorted(set(reasons)))
     return FileVerdict(file, "accepted", accepted + quarantined, accepted, quarantined, reason)
 
 
-def _copy_verdict(copy: LandedFile, told: Sequence[FileVerdict]) -> FileVerdict:
-    """A copy of content that was taken is a duplicate; one of content refused now is refused."""
-    refused = {v.file.fingerprint for v in told if v.status == "refused"}
+def _judge_copy(copy: LandedFile, verdicts: Sequence[FileVerdict]) -> FileVerdict:
+    """Return the verdict on a copy: refused if its original is refused now, else duplicate."""
+    refused = {v.file.fingerprint for v in verdicts if v.status == "refused"}
     status: FileStatus = "refused" if copy.fingerprint in refused else "duplicate"
     return FileVerdict(copy, status, reason=f"the same content as {copy.copy_of}")

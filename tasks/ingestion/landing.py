@@ -1,8 +1,8 @@
-"""Finding landed files and never taking one twice.
+"""Discovery of landed files, and the record that prevents ingesting one twice.
 
-A file is known by the sha256 of its content. The Delta table `files` says of each file that was
-ever looked at what became of it; it is committed last, so what a killed run has left undone is
-found again, and what it did commit is recognised by the fingerprint.
+A file is identified by the sha256 of its content, its fingerprint. The Delta table `files` records
+the verdict on each file and is committed last. So the next run finds files that a killed run left,
+and recognises rows that it committed by their fingerprint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tasks.storage.lake import open_lake
 
 FILES_TABLE = "files"
 FileStatus = Literal["accepted", "refused", "duplicate"]
-_RECORD = {
+_RECORD_SCHEMA = {
     "table": pl.String(), "path": pl.String(), "fingerprint": pl.String(), "size": pl.Int64(),
     "modified": pl.Float64(), "status": pl.String(), "rows": pl.Int64(), "accepted": pl.Int64(),
     "quarantined": pl.Int64(), "reason": pl.String(), "as_of": pl.Datetime("us", "UTC"),
@@ -35,8 +35,10 @@ _RECORD = {
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file below the landing root: its table, sha256 of its content, path from that root, size
-    (bytes), time of modification (seconds) and, if it is one, the path that it is a copy of.
+    """A file below the landing root.
+
+    `fingerprint` is the sha256 of its content, `path` relative to the root, `size` in bytes,
+    `modified` in seconds; `copy_of` is the path of an earlier file with equal content.
     """
 
     table: str
@@ -49,8 +51,9 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class FileVerdict:
-    """What became of a landed file; rows = accepted + quarantined, and none of a file that was
-    refused or copies another.
+    """The verdict on a landed file; rows = accepted + quarantined.
+
+    All are 0 for a refused file and for a duplicate.
     """
 
     file: LandedFile
@@ -62,67 +65,68 @@ class FileVerdict:
 
 
 def discover_files(use_case: UseCase, retry_refused: bool = False) -> list[LandedFile]:
-    """The landed files that `files` says nothing of, by table and path.
+    """Return the landed files without a record, by table and path.
 
-    With `retry_refused` also those that it only says were refused. A file is opened only if its
-    path, size and time of modification are not on record.
+    A file is opened only if its path, size and time of modification are not on record.
+
+    Args:
+        retry_refused: also return files whose only records are refusals.
     """
     records = read_file_records(use_case)
-    looked_at = records.filter(pl.col("status") != "refused") if retry_refused else records
-    places = set(looked_at.select("table", "path", "size", "modified").iter_rows())
-    taken = records.filter(status="accepted").select("table", "fingerprint", "path")
-    originals = {(table, fingerprint): path for table, fingerprint, path in taken.iter_rows()}
-    found = []
-    for table, path, size, modified in _listing(use_case):
-        if (table, path, size, modified) not in places:
+    done = records.filter(pl.col("status") != "refused") if retry_refused else records
+    known = set(done.select("table", "path", "size", "modified").iter_rows())
+    accepted = records.filter(status="accepted").select("table", "fingerprint", "path")
+    originals = {(table, fingerprint): path for table, fingerprint, path in accepted.iter_rows()}
+    new_files = []
+    for table, path, size, modified in _list_table_files(use_case):
+        if (table, path, size, modified) not in known:
             content = (table, sha256(read_landed_bytes(use_case, path)).hexdigest())
-            found.append(LandedFile(*content, path, size, modified, originals.get(content)))
+            new_files.append(LandedFile(*content, path, size, modified, originals.get(content)))
             originals.setdefault(content, path)
-    return found
+    return new_files
 
 
 def read_landed_file(use_case: UseCase, file: LandedFile) -> pl.DataFrame:
-    """The rows of a landed file, typed as its table declares, in the order of the file.
+    """Read the typed rows of a landed file, in its order.
 
-    RefusedBatch if it cannot be read so; Transient if it is no longer the file that was found.
+    Raises RefusedBatch if the file is invalid, Transient if it has changed since its discovery.
     """
     content = read_landed_bytes(use_case, file.path)
     if sha256(content).hexdigest() != file.fingerprint:
-        raise Transient(f"{file.path} changed while it was read; the next run takes it")
+        raise Transient(f"{file.path} changed while it was read; the next run ingests it")
     return parse_file(content, file.path, use_case.tables[file.table])
 
 
 def read_file_records(use_case: UseCase) -> pl.DataFrame:
-    """All that `files` says: one row a file and status, with the moment of the run (`as_of`)."""
+    """Read the records of all files: one row a file and status, with the run's `as_of`."""
     lake = open_lake(use_case.name)
     return (
         lake.scan(FILES_TABLE).collect()
         if lake.exists(FILES_TABLE)
-        else pl.DataFrame(schema=_RECORD)
+        else pl.DataFrame(schema=_RECORD_SCHEMA)
     )
 
 
 def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime) -> int | None:
-    """Say in `files` what became of files, each once and all in one commit; its newest version."""
+    """Record the verdicts in one commit, each once; return the version of `files`."""
     rows = {}
     for verdict in verdicts:
-        file, told = asdict(verdict.file), asdict(verdict)
-        values = {**file, **told, "as_of": as_of}
+        file = asdict(verdict.file)
+        values = {**file, **asdict(verdict), "as_of": as_of}
         name = f"{file['path']}@{file['modified']}:{file['fingerprint']}:{verdict.status}"
-        rows[name] = pl.DataFrame({k: [values[k]] for k in _RECORD}, schema=_RECORD)
+        rows[name] = pl.DataFrame({k: [values[k]] for k in _RECORD_SCHEMA}, schema=_RECORD_SCHEMA)
     return open_lake(use_case.name).append_once(FILES_TABLE, rows)
 
 
 def read_landed_bytes(use_case: UseCase, path: str) -> bytes:
-    """The content of a file below the use case's landing root."""
+    """Read the content of a file below the use case's landing root."""
     return files.read_file(f"{settings().landing}/{use_case.name}/{path}")
 
 
-def _listing(use_case: UseCase) -> list[tuple[str, str, int, float]]:
-    """Table, path, size and time of modification of the files that belong to a table.
+def _list_table_files(use_case: UseCase) -> list[tuple[str, str, int, float]]:
+    """Return table, path, size and time of modification of the files that belong to a table.
 
-    A `*` also stands for folders. Names that begin with a dot or an underscore are somebody's
-    unfinished work.
+    A `*` also matches folders. Names that begin with a dot or an underscore are unfinished files.
     """
     landed = [
         file

@@ -1,7 +1,7 @@
-"""Reading a landed file into the columns and types that its table declares.
+"""Parsing of landed Parquet and CSV files into the columns and types of their table.
 
-Columns that a table does not declare are left out: a feed may grow before anyone wants what it
-brings. A column that is missing, or holds a value of another type, refuses the file.
+Columns that the table does not declare are ignored, so a feed may add some. A missing column, or a
+value of another type, refuses the file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ LAKE_TYPES: dict[ColumnType, pl.DataType] = {
     "boolean": pl.Boolean(),
     "time": pl.Datetime("us", "UTC"),
 }
-"""How each type of the YAML is held in the lake."""
-_WRITTEN = {
+"""Lake type of each column type of the YAML."""
+_TYPE_HINTS = {
     "text": "text",
     "integer": "whole numbers",
     "number": "numbers",
@@ -32,64 +32,64 @@ _WRITTEN = {
 
 
 def lake_schema(table: Table) -> dict[str, pl.DataType]:
-    """The lake's column types of a table, in the YAML's order."""
+    """Return the lake types of a table's columns, in the YAML's order."""
     return {name: LAKE_TYPES[kind] for name, kind in table.columns.items()}
 
 
 def parse_file(content: bytes, path: str, table: Table) -> pl.DataFrame:
-    """The rows of a Parquet or CSV file, typed as the table declares and in its column order.
+    """Parse a Parquet or CSV file into typed rows, in the table's column order.
 
     In CSV an empty field is null and the first line names the columns. A time without a zone is
-    UTC, a date its first moment. NaN becomes null. RefusedBatch names file, column and fix.
+    UTC, a date is its midnight. NaN becomes null. Raises RefusedBatch for an invalid file.
     """
-    found = _parse_any(content, path)
-    missing = [name for name in table.columns if name not in found.columns]
+    raw = _read_untyped(content, path)
+    missing = [name for name in table.columns if name not in raw.columns]
     if missing:
         raise RefusedBatch(
-            f"{path}: column {', '.join(missing)} is missing (there are: "
-            f"{', '.join(found.columns) or 'none'}); land the file with it, or change the YAML"
+            f"{path}: column {', '.join(missing)} is missing (columns found: "
+            f"{', '.join(raw.columns) or 'none'}); land the file with it, or change the YAML"
         )
-    typed = found.select(cast_column(found[name], kind) for name, kind in table.columns.items())
+    typed = raw.select(cast_column(raw[name], kind) for name, kind in table.columns.items())
     for name, kind in table.columns.items():
-        _require_all(found[name], typed[name], path, kind)
+        _require_lossless(raw[name], typed[name], path, kind)
     return typed.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _parse_any(content: bytes, path: str) -> pl.DataFrame:
+def _read_untyped(content: bytes, path: str) -> pl.DataFrame:
     kind = "CSV" if path.endswith(".csv") else "Parquet"
     try:
         if kind == "CSV":
             return pl.read_csv(BytesIO(content), infer_schema=False)
         return pl.read_parquet(BytesIO(content))
-    except pl.exceptions.NoDataError as empty:
-        raise RefusedBatch(f"{path}: the file is empty; land it again") from empty
-    except pl.exceptions.PolarsError as broken:
-        why = str(broken).splitlines()[0]
-        raise RefusedBatch(f"{path}: not readable as {kind} ({why}); land it again") from broken
+    except pl.exceptions.NoDataError as error:
+        raise RefusedBatch(f"{path}: the file is empty; land it again") from error
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise RefusedBatch(f"{path}: not readable as {kind} ({reason}); land it again") from error
 
 
 def cast_column(column: pl.Series, kind: ColumnType) -> pl.Series:
-    """The column in its type; null where a value is none of that type."""
-    held = column.dtype
-    if held == pl.String and kind != "text":
-        return _from_text(column, kind)
+    """Return the column in its lake type; null where a value cannot be converted."""
+    dtype = column.dtype
+    if dtype == pl.String and kind != "text":
+        return _cast_text(column, kind)
     same_family = {
-        "text": held in (pl.String, pl.Categorical, pl.Enum),
-        "integer": held.is_integer(),
-        "number": held.is_numeric(),
-        "boolean": held == pl.Boolean,
-        "time": held in (pl.Datetime, pl.Date),
+        "text": dtype in (pl.String, pl.Categorical, pl.Enum),
+        "integer": dtype.is_integer(),
+        "number": dtype.is_numeric(),
+        "boolean": dtype == pl.Boolean,
+        "time": dtype in (pl.Datetime, pl.Date),
     }[kind]
-    if held == pl.Null or not same_family:
+    if dtype == pl.Null or not same_family:
         return pl.Series(column.name, [None] * len(column), LAKE_TYPES[kind])
-    if held == pl.Date:
+    if dtype == pl.Date:
         column = column.cast(pl.Datetime("us"))
     if kind == "time" and column.dtype.time_zone is None:  # type: ignore[attr-defined]
         column = column.dt.replace_time_zone("UTC")
     return column.cast(LAKE_TYPES[kind], strict=False)
 
 
-def _from_text(column: pl.Series, kind: ColumnType) -> pl.Series:
+def _cast_text(column: pl.Series, kind: ColumnType) -> pl.Series:
     if kind == "time":
         column = column.str.replace(r"^\d{4}-\d\d-\d\d$", "${0}T00:00:00")
         zoned = pl.when(column.str.contains(r"[+-]\d\d:?\d\d$|Z$")).then(column)
@@ -104,11 +104,12 @@ def _from_text(column: pl.Series, kind: ColumnType) -> pl.Series:
     return column.cast(LAKE_TYPES[kind], strict=False)
 
 
-def _require_all(found: pl.Series, typed: pl.Series, path: str, kind: ColumnType) -> None:
-    lost = found.is_not_null() & typed.is_null()
+def _require_lossless(raw: pl.Series, typed: pl.Series, path: str, kind: ColumnType) -> None:
+    """Raise RefusedBatch if a value became null by its conversion."""
+    lost = raw.is_not_null() & typed.is_null()
     if lost.any():
         row = lost.arg_max() or 0
         raise RefusedBatch(
-            f"{path}: column {found.name} must hold {_WRITTEN[kind]}, but row {row + 1} of "
-            f"{lost.len()} holds {found[row]!r} ({found.dtype}); land the file with the right type"
+            f"{path}: column {raw.name} must hold {_TYPE_HINTS[kind]}, but row {row + 1} of "
+            f"{lost.len()} holds {raw[row]!r} ({raw.dtype}); land the file with the right type"
         )

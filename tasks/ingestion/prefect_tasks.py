@@ -12,9 +12,9 @@ from prefect.events import emit_event
 
 from configs.schema.use_case import UseCase
 from tasks.ingestion import ingest, landing
-from tasks.ingestion.ingest import Intake
+from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileVerdict, LandedFile
-from tasks.ingestion.summary import count_by_table, ingest_message
+from tasks.ingestion.summary import count_files_by_table, summarise_ingest
 from tasks.orchestration.events import REFUSED_EVENT, event_resource
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import render_markdown
@@ -24,44 +24,46 @@ from tasks.storage import files
 
 @task(task_run_name="find landed files", **RETRY_TRANSIENT)
 def discover_files(use_case: UseCase, retry_refused: bool) -> list[LandedFile]:
-    """As `landing.discover`, seen by Prefect."""
-    files = landing.discover_files(use_case, retry_refused)
-    get_run_logger().info("%s landed files were never taken", len(files))
-    return files
+    """Run `landing.discover_files` as a Prefect task; logs the number of new files."""
+    landed = landing.discover_files(use_case, retry_refused)
+    get_run_logger().info("%s new landed files", len(landed))
+    return landed
 
 
 @task(task_run_name="validate files", **RETRY_TRANSIENT)
-def validate_files(use_case: UseCase, files: Sequence[LandedFile], as_of: datetime) -> Intake:
-    """As `examine`, seen by Prefect."""
+def validate_files(
+    use_case: UseCase, files: Sequence[LandedFile], as_of: datetime
+) -> ValidatedFiles:
+    """Run `ingest.validate_files` as a Prefect task."""
     return ingest.validate_files(use_case, files, as_of)
 
 
 @task(task_run_name="commit rows", **RETRY_TRANSIENT)
-def commit_rows(use_case: UseCase, intake: Intake) -> dict[str, int]:
-    """As `commit_rows`, seen by Prefect."""
-    versions = ingest.commit_rows(use_case, intake)
+def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
+    """Run `ingest.commit_rows` as a Prefect task; logs the raw table versions."""
+    versions = ingest.commit_rows(use_case, validated)
     get_run_logger().info("raw tables: %s", versions)
     return versions
 
 
 @task(task_run_name="record files", **RETRY_TRANSIENT)
 def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime) -> None:
-    """As `landing.record`, seen by Prefect."""
+    """Run `landing.record_files` as a Prefect task."""
     landing.record_files(use_case, verdicts, as_of)
 
 
-@task(task_run_name="refused files", cache_policy=NO_CACHE)
+@task(task_run_name="report refused files", cache_policy=NO_CACHE)
 def report_refused_files(
     use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime
 ) -> None:
-    """An event and an error line for every refused file, and a table of them.
+    """Emit an event and log an error for every refused file; publish a table of them.
 
-    It comes before the files are recorded as refused: a kill in between tells it twice, not never.
+    Runs before the refusals are recorded: after a kill in between they are reported again.
     """
     refused = [verdict for verdict in verdicts if verdict.status == "refused"]
     for verdict in refused:
         file = verdict.file
-        get_run_logger().error("refused: %s", verdict.reason)
+        get_run_logger().error("file refused: %s", verdict.reason)
         emit_event(
             REFUSED_EVENT,
             resource={
@@ -77,21 +79,21 @@ def report_refused_files(
         create_table_artifact(
             [{"file": v.file.path, "reason": v.reason} for v in refused],
             key=f"{use_case.slug}-refused",
-            description=f"Files refused at {as_of}; the data are where they landed",
+            description=f"Files refused at {as_of}; they stay in the landing folder",
         )
 
 
-@task(task_run_name="what landed", cache_policy=NO_CACHE)
-def publish_intake(use_case: UseCase, intake: Intake) -> None:
-    """A table of what landed, and a link to the Data Docs of the run."""
-    if not intake.verdicts:
-        get_run_logger().info("nothing new has landed")
+@task(task_run_name="publish ingest summary", cache_policy=NO_CACHE)
+def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles) -> None:
+    """Publish a table of the ingested files and a link to the Data Docs; logs the summary."""
+    if not validated.verdicts:
+        get_run_logger().info("no new files")
         return
-    get_run_logger().info(ingest_message(intake.verdicts))
-    counts = build_record_table(count_by_table(intake.verdicts).to_dicts())
+    get_run_logger().info(summarise_ingest(validated.verdicts))
+    counts = build_record_table(count_files_by_table(validated.verdicts).to_dicts())
     text = f"### Landed files\n\n{render_markdown(counts)}"
     create_markdown_artifact(text, key=f"{use_case.slug}-landed")
     create_link_artifact(
-        files.link_to(intake.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",
-        description=intake.docs,
+        files.link_to(validated.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",
+        description=validated.docs,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What people see of an ingest: what landed by table, and an alarm for every file refused."""
+"""Summary of an ingest: file and row counts by table, and the run's message."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import polars as pl
 from tasks.ingestion.landing import FileVerdict
 
 
-def count_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
-    """By table: files, those refused and those that are duplicates, rows, accepted, quarantined."""
+def count_files_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
+    """Count files (all, refused, duplicates) and rows (all, accepted, quarantined) by table."""
     counts = ("rows", "accepted", "quarantined")
     columns = {name: [getattr(v, name) for v in verdicts] for name in ("status", *counts)}
     status = pl.col("status")
@@ -26,8 +26,8 @@ def count_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
     )
 
 
-def ingest_message(verdicts: Sequence[FileVerdict]) -> str:
-    """One line for the run's state."""
+def summarise_ingest(verdicts: Sequence[FileVerdict]) -> str:
+    """Return the message of the flow run's state."""
     count = {
         status: sum(v.status == status for v in verdicts)
         for status in ("accepted", "refused", "duplicate")
@@ -36,6 +36,6 @@ def ingest_message(verdicts: Sequence[FileVerdict]) -> str:
         sum(getattr(v, part) for v in verdicts) for part in ("accepted", "quarantined")
     )
     return (
-        f"{count['accepted']} files taken ({accepted} rows, {quarantined} more in quarantine), "
+        f"{count['accepted']} files ingested ({accepted} rows, {quarantined} more in quarantine), "
         f"{count['refused']} refused, {count['duplicate']} duplicates"
     )

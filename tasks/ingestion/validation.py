@@ -1,8 +1,8 @@
-"""Suites → which files are refused whole, and which rows go to quarantine with their reasons.
+"""Validation of landed files with Great Expectations: refused files and quarantined rows.
 
-Great Expectations runs in an ephemeral context with suites from code. What a suite says of a file
-as a whole is asked of each file; what it says of rows is asked once of all rows of a table, with
-positional results (COMPLETE on a RangeIndex), which is many times cheaper than file by file.
+Suites come from code and run in an ephemeral context. Rules on a whole file run file by file. Rules
+on rows run once over all rows of a table, with the positions of invalid rows (COMPLETE on a
+RangeIndex), which is many times cheaper.
 """
 
 from __future__ import annotations
@@ -32,22 +32,20 @@ if TYPE_CHECKING:
 
 FILE_COLUMN = "_file"
 REASONS_COLUMN = "_reasons"
-_SITE = "run"
-_POSITIONS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What refuses a file as a whole, the row count first, and what sends rows to quarantine."""
+    """Rules that refuse a whole file, the row count first, and rules that quarantine rows."""
 
     blocking: list[Expectation]
     by_row: list[Expectation]
 
 
 def load_suite(use_case: UseCase, name: str, as_of: datetime) -> Suite:
-    """The suite of a table: what its function says, and the keys and times that the YAML asks for.
+    """Return the suite of a table: its function's rules, and rules on keys and times of the YAML.
 
-    BadConfig if there is no such function, or it names a column that the table lacks.
+    Raises BadConfig if the function is missing, or names a column that the table lacks.
     """
     from great_expectations.expectations import (
         ExpectColumnValuesToNotBeNull,
@@ -55,20 +53,20 @@ def load_suite(use_case: UseCase, name: str, as_of: datetime) -> Suite:
     )
 
     table = use_case.tables[name]
-    said = _said(use_case, name, as_of)
-    there = dict.fromkeys((*table.key, table.event_time, table.known_time))
-    once = [*dict.fromkeys((*table.key, table.known_time)), FILE_COLUMN]
-    by_row = [ExpectColumnValuesToNotBeNull(column=column) for column in there]
-    by_row += [ExpectCompoundColumnsToBeUnique(column_list=once)]
-    by_row += [rule for rule in said if _is_by_row(rule)]
-    return Suite([rule for rule in said if not _is_by_row(rule)], by_row)
+    rules = _load_rules(use_case, name, as_of)
+    required = dict.fromkeys((*table.key, table.event_time, table.known_time))
+    identity = [*dict.fromkeys((*table.key, table.known_time)), FILE_COLUMN]
+    by_row = [ExpectColumnValuesToNotBeNull(column=column) for column in required]
+    by_row += [ExpectCompoundColumnsToBeUnique(column_list=identity)]
+    by_row += [rule for rule in rules if _is_by_row(rule)]
+    return Suite([rule for rule in rules if not _is_by_row(rule)], by_row)
 
 
-class Examination:
-    """The suites of one run over the landed files of one use case, and their Data Docs.
+class FileValidator:
+    """Validate the landed files of one run, and write its Data Docs.
 
-    The docs are a site a run, in a folder named `run`: an index of all runs would cost more with
-    each one. Only its pages are kept: of 4 MB of fonts and pictures they show an icon.
+    The docs are one site a run, in a folder named after the run: the cost of an index over all
+    runs would grow with each. Only HTML pages are kept, without 4 MB of fonts and images.
     """
 
     def __init__(self, use_case: UseCase, as_of: datetime, run: str) -> None:
@@ -89,87 +87,102 @@ class Examination:
         self._suites = {name: load_suite(use_case, name, as_of) for name in use_case.tables}
         self._definitions: dict[str, Any] = {}
 
-    def refusal(self, table: str, rows: pl.DataFrame, path: str) -> str | None:
-        """Why a file is refused as a whole; None if it is not."""
+    def find_refusal(self, table: str, rows: pl.DataFrame, path: str) -> str | None:
+        """Return why a file is refused as a whole; None if it is not.
+
+        Args:
+            table: name of the file's table.
+            rows: the parsed file.
+            path: of the file, for the Data Docs.
+        """
         from great_expectations import ExpectationSuite
 
         rules = self._suites[table].blocking
         frame = _project(rows, rules)
         batch = self._definition(table).get_batch(batch_parameters={"dataframe": frame})
-        broken = _broken(batch.validate(ExpectationSuite(name=table, expectations=_copies(rules))))
-        if not broken:
+        suite = ExpectationSuite(name=table, expectations=_copy_rules(rules))
+        failed = _select_failed(batch.validate(suite))
+        if not failed:
             return None
-        self._keep(table, f"{table}_file", rules, frame, path.replace("/", "-"))
-        return "; ".join(_explain(result) for result in (broken[:1] if rows.is_empty() else broken))
+        self._validate(table, f"{table}_file", rules, frame, path.replace("/", "-"))
+        return "; ".join(
+            _describe_failure(result) for result in (failed[:1] if rows.is_empty() else failed)
+        )
 
-    def reasons(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
-        """The positions of the rows that break rules, with the rules' names.
+    def find_row_errors(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the positions of invalid rows, and the names of the rules that they break.
 
-        `rows` are a table's rows, of any number of files, with the column `_file`. Returns
-        `position` (UInt32, ascending) and `_reasons` (List[String]).
+        Columns: `position` (UInt32, ascending) and `_reasons` (List[String]).
+
+        Args:
+            table: name of a table.
+            rows: rows of any number of its files, with the column `_file`.
         """
         rules = self._suites[table].by_row
-        result = self._keep(table, table, rules, _project(rows, rules), self._run)
+        result = self._validate(table, table, rules, _project(rows, rules), self._run)
         pairs = [
             pl.DataFrame(
-                {"position": broken.result["unexpected_index_list"], REASONS_COLUMN: _rule(broken)},
+                {"position": one.result["unexpected_index_list"], REASONS_COLUMN: _name_rule(one)},
                 schema={"position": pl.UInt32, REASONS_COLUMN: pl.String},
             )
-            for broken in _broken(result)
+            for one in _select_failed(result)
         ]
         empty = pl.DataFrame(schema={"position": pl.UInt32, REASONS_COLUMN: pl.String})
         return pl.concat([empty, *pairs]).group_by("position").agg(REASONS_COLUMN).sort("position")
 
     def write_docs(self) -> str:
-        """Write the run's site of Data Docs; the address of its first page."""
+        """Write the Data Docs of the run; return the address of the first page."""
         address = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
         with TemporaryDirectory() as folder:
             backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
             index = {"class_name": "DefaultSiteIndexBuilder"}
             site = {"class_name": "SiteBuilder", "store_backend": backend}
-            self._context.add_data_docs_site(_SITE, {**site, "site_index_builder": index})
-            self._context.build_data_docs(site_names=[_SITE])
+            self._context.add_data_docs_site("run", {**site, "site_index_builder": index})
+            self._context.build_data_docs(site_names=["run"])
             files.upload_folder(Path(folder), address, "*.html")
         return f"{address}/index.html"
 
     def _definition(self, table: str) -> Any:  # noqa: ANN401
-        """Great Expectations' name for: this table's rows, whatever frame they come in."""
+        """Return the batch definition of a table, which takes any frame of its rows."""
         if table not in self._definitions:
             asset = self._landing.add_dataframe_asset(table)
             self._definitions[table] = asset.add_batch_definition_whole_dataframe("rows")
         return self._definitions[table]
 
-    def _keep(
+    def _validate(
         self, table: str, name: str, rules: Sequence[Expectation], frame: pd.DataFrame, run: str
     ) -> ExpectationSuiteValidationResult:
-        """Validate, with positions, and keep the result for the docs."""
+        """Validate with positions of invalid rows, and keep the result for the Data Docs."""
         import great_expectations as gx
 
         suite = self._context.suites.add_or_update(
-            gx.ExpectationSuite(name, expectations=_copies(rules))
+            gx.ExpectationSuite(name, expectations=_copy_rules(rules))
         )
         definition = gx.ValidationDefinition(name=name, data=self._definition(table), suite=suite)
         return self._context.validation_definitions.add_or_update(definition).run(
             batch_parameters={"dataframe": frame},
-            result_format=_POSITIONS,
+            result_format={
+                "result_format": "COMPLETE",
+                "return_unexpected_index_query": False,
+            },
             run_id=gx.RunIdentifier(run_name=run, run_time=self._as_of),
         )
 
 
-def _said(use_case: UseCase, name: str, as_of: datetime) -> list[Expectation]:
-    """What the suite's function returns, if it is a suite for the table."""
+def _load_rules(use_case: UseCase, name: str, as_of: datetime) -> list[Expectation]:
+    """Return the rules of the suite's function; raise BadConfig if they do not fit the table."""
     module, table = import_module(use_case.expectations), use_case.tables[name]
     function = getattr(module, table.suite, None)
     if function is None:
         raise BadConfig(f"tables.{name}.suite: {use_case.expectations} has no {table.suite}()")
-    said: list[Expectation] = function(as_of)
-    unknown = set(_columns(said)) - set(table.columns)
+    rules: list[Expectation] = function(as_of)
+    unknown = set(_list_columns(rules)) - set(table.columns)
     if unknown:
         raise BadConfig(
             f"{use_case.expectations}.{table.suite} names {', '.join(sorted(unknown))}, but the "
             f"columns of {name} are: {', '.join(table.columns)}"
         )
-    return said
+    return rules
 
 
 def _is_by_row(rule: Expectation) -> bool:
@@ -184,53 +197,53 @@ def _is_by_row(rule: Expectation) -> bool:
     )
 
 
-def _columns(rules: Sequence[Expectation]) -> list[str]:
-    """The columns that rules name, each once."""
+def _list_columns(rules: Sequence[Expectation]) -> list[str]:
+    """Return the columns that rules name, each once."""
     named: dict[str, None] = {}
     for rule in rules:
-        single = (getattr(rule, place, None) for place in ("column", "column_A", "column_B"))
+        single = (getattr(rule, key, None) for key in ("column", "column_A", "column_B"))
         several = getattr(rule, "column_list", None) or []
         named |= dict.fromkeys(name for name in (*single, *several) if name is not None)
     return list(named)
 
 
 def _project(rows: pl.DataFrame, rules: Sequence[Expectation]) -> pd.DataFrame:
-    """Only what the rules name, with rows counted from 0: about half of the cost of all columns.
+    """Return the columns that the rules name, which costs about half of all columns.
 
-    Of rules that name none one column stays, for without any there are no rows to count.
+    If they name none, one column stays: a frame without columns has no rows.
     """
-    return rows.select(_columns(rules) or rows.columns[:1]).to_pandas()
+    return rows.select(_list_columns(rules) or rows.columns[:1]).to_pandas()
 
 
-def _copies(rules: Sequence[Expectation]) -> list[Expectation]:
-    """The rules for one more suite: a suite marks its rules as its own, and refuses others'."""
+def _copy_rules(rules: Sequence[Expectation]) -> list[Expectation]:
+    """Return copies of rules for another suite: Great Expectations binds a rule to one suite."""
     return [copy(rule) for rule in rules]
 
 
-def _broken(result: ExpectationSuiteValidationResult) -> list[Any]:
-    """The results that do not hold; BadConfig if a rule could not be asked at all."""
-    broken = [asked for asked in result.results if not asked.success]
-    for asked in broken:
-        if asked.exception_info and asked.exception_info.get("raised_exception", True):
-            raise BadConfig(f"{_rule(asked)} cannot be asked: {asked.exception_info}")
-    return broken
+def _select_failed(result: ExpectationSuiteValidationResult) -> list[Any]:
+    """Return the failed results; raise BadConfig if a rule raised an error."""
+    failed = [one for one in result.results if not one.success]
+    for one in failed:
+        if one.exception_info and one.exception_info.get("raised_exception", True):
+            raise BadConfig(f"{_name_rule(one)} cannot be evaluated: {one.exception_info}")
+    return failed
 
 
-def _rule(result: Any) -> str:  # noqa: ANN401
-    """A rule's name and columns, such as `values_to_be_between(wind_speed)`."""
+def _name_rule(result: Any) -> str:  # noqa: ANN401
+    """Return a rule's name and columns, such as `values_to_be_between(wind_speed)`."""
     config = result.expectation_config
     kind = re.sub(r"^expect_(column_(?=values)|column_|table_)?", "", config.type)
-    asked = (config.kwargs.get(p) for p in ("column", "column_A", "column_B"))
+    single = (config.kwargs.get(p) for p in ("column", "column_A", "column_B"))
     columns = [
-        name for name in (*asked, *config.kwargs.get("column_list", ())) if name != FILE_COLUMN
+        name for name in (*single, *config.kwargs.get("column_list", ())) if name != FILE_COLUMN
     ]
     return f"{kind}({', '.join(name for name in columns if name)})"
 
 
-def _explain(result: Any) -> str:  # noqa: ANN401
-    """Which rule a file breaks, what was found and what is allowed."""
+def _describe_failure(result: Any) -> str:  # noqa: ANN401
+    """Return the rule that a file breaks, the observed value and the allowed ones."""
     bounds = {"min_value": "at least", "max_value": "at most"}
     kwargs = result.expectation_config.kwargs
     allowed = [f"{words} {kwargs[b]}" for b, words in bounds.items() if kwargs.get(b) is not None]
-    found = result.result.get("observed_value")
-    return f"{_rule(result)} found {found}, allowed: {' and '.join(allowed) or kwargs}"
+    observed = result.result.get("observed_value")
+    return f"{_name_rule(result)} found {observed}, allowed: {' and '.join(allowed) or kwargs}"

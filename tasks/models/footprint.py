@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.models.matrix import Matrix
-from tasks.models.onnx_session import open_onnx_session, output_name, run_onnx
+from tasks.models.onnx_session import find_output_name, open_onnx_session, run_onnx
 
 _CALLS = 500
 
@@ -35,7 +35,7 @@ class Footprint(BaseModel):
 def measure_footprint(onnx: bytes, matrix: Matrix) -> Footprint:
     """Size, speed and memory of a model on these rows; takes about a second."""
     session = open_onnx_session(onnx)
-    output, calls = output_name(session), []
+    output, calls = find_output_name(session), []
     for row in range(_CALLS):
         one = matrix[row % len(matrix)][None, :]
         started = perf_counter()

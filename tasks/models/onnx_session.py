@@ -37,7 +37,7 @@ def open_onnx_session(onnx: bytes) -> InferenceSession:
     return session
 
 
-def output_name(session: InferenceSession) -> str:
+def find_output_name(session: InferenceSession) -> str:
     """The output that holds the answers: probabilities of the classes, or the value of a regressor
     as its one column.
     """
@@ -48,7 +48,7 @@ def run_onnx(session: InferenceSession, matrix: Matrix) -> Floats:
     """The model's float32 answers as float64, chunk by chunk: probabilities of the event, or
     values, (rows,); or of more than two classes the probability of each, (rows, classes).
     """
-    output = output_name(session)
+    output = find_output_name(session)
     chunks = (
         matrix[at : at + ONNX_BATCH_ROWS] for at in range(0, max(len(matrix), 1), ONNX_BATCH_ROWS)
     )

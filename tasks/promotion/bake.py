@@ -133,8 +133,8 @@ def _number(
     if metric == "cost":
         margin = bake.cost_margin * abs(found.champion)
     else:
-        margin = found.unit * (bake.slice_margin if found.of_slice else bake.margin)
-    metric = use_case.gate.metric if found.of_slice else metric
+        margin = found.unit * (bake.slice_margin if found.is_slice else bake.margin)
+    metric = use_case.gate.metric if found.is_slice else metric
     sign = 1 if metric in LOWER_IS_BETTER else -1
     return Measurement(
         BAKE_KIND, found.subject, baked.window.since, as_of,

@@ -81,7 +81,7 @@ def check_slices(found: Sequence[Difference], margin: float) -> list[GateCheck]:
 
     The margin is in units of the metric, which are the same for all slices.
     """
-    slices = [of for of in found if of.of_slice]
+    slices = [of for of in found if of.is_slice]
     if not slices:
         return [_not_asked("slices", "no slice is large enough")]
     worst = min(slices, key=lambda of: of.improvement)

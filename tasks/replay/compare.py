@@ -185,7 +185,7 @@ def _measure_best_shares(
     if not costs:
         return {}
     pair = pair_with_itself(use_case, next(iter(predictions.values())))
-    draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
+    draws = draw_blocks(pair.block_count, use_case.gate.resamples, use_case.seed)
     means = np.stack([block_mean(pair, cost)(draws) for cost in costs.values()])
     best = np.isclose(means, means.min(axis=0), rtol=1e-12, atol=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)

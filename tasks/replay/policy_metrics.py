@@ -53,10 +53,10 @@ def measure_policy(
     if inside.is_empty():
         return
     pair = pair_with_itself(use_case, inside)
-    draws = draw_blocks(pair.drawn, use_case.gate.resamples, use_case.seed)
+    draws = draw_blocks(pair.block_count, use_case.gate.resamples, use_case.seed)
     for subject in dict.fromkeys((use_case.gate.metric, "cost", CALIBRATION)):
         metric = _choose_metric(use_case, subject, pair)
-        value = float(metric(np.ones((1, pair.drawn)))[0])
+        value = float(metric(np.ones((1, pair.block_count)))[0])
         enough = pair.blocks >= MIN_BLOCKS and not np.isnan(value)
         error = 1 - use_case.gate.confidence
         low, high = (

@@ -45,7 +45,7 @@ def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None
     """Score as the score flow does, without explanations, which affect no decision."""
     start, end = batch.scoring_window(use_case, as_of, length)
     try:
-        routes = batch.routes_in(use_case, (start, end))
+        routes = batch.find_scoring_routes(use_case, (start, end))
     except NoChampion as missing:
         _log.warning("%s", missing)
         return
@@ -61,7 +61,7 @@ def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None
     }
     scored = map_parallel(partitions.score_partition_rows, parts, **shared_arguments)
     for table in (SHADOWS, PREDICTIONS):
-        chunks = partitions.table_chunks(table, scored)
+        chunks = partitions.collect_table_chunks(table, scored)
         write_prediction_table(use_case, table, chunks, scored_span)
     if folder:
         remove_spill(folder)

@@ -1,8 +1,8 @@
 """Batch scoring: a window of the spine through Feast and ONNX Runtime.
 
-Each row is answered by all versions of the cast of its prediction time, a fold over the ledger, so
-a window scored again later, or caught up after a promotion, gives what it gave or would have given
-then. One answer is used, that of the row's arm; the others are shadows.
+Each row is scored by all versions of the route of its prediction time. Routes are computed from
+the ledger, so scoring a window again, even after a promotion, gives the same predictions. The
+prediction of the row's arm is used; the others are shadows.
 """
 
 from __future__ import annotations
@@ -28,93 +28,105 @@ from tasks.storage.chunks import TimeSpan
 
 @dataclass(frozen=True)
 class ScoredRoute:
-    """What a cast's versions answered.
+    """The predictions of a route's versions.
 
-    `used` and `shadows` are rows as their tables hold them, without columns where nothing is
-    predicted. `models` by version; `features` by feature service: the spine with its features;
-    `failed`: the versions in shadow that did not answer, and why.
+    `predictions` and `shadows` are rows of their tables, without columns if there was nothing to
+    predict. `models` by version; `features` by feature service: the spine with its features;
+    `errors` by version, of versions in shadow that could not score.
     """
 
-    cast: Route
-    used: pl.DataFrame = field(default_factory=pl.DataFrame)
+    route: Route
+    predictions: pl.DataFrame = field(default_factory=pl.DataFrame)
     shadows: pl.DataFrame = field(default_factory=pl.DataFrame)
     models: dict[int, Model] = field(default_factory=dict)
     features: dict[str, pl.DataFrame] = field(default_factory=dict)
-    failed: dict[int, Exception] = field(default_factory=dict)
+    errors: dict[int, Exception] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """The rows of each table of answers, in the order in which they are written: no used row
-        misses its shadow.
+        """Return the rows of each prediction table, in the order in which they are written.
+
+        Shadows come first, so that no prediction lacks its shadow after a kill.
         """
-        return {SHADOWS: self.shadows, PREDICTIONS: self.used}
+        return {SHADOWS: self.shadows, PREDICTIONS: self.predictions}
 
 
 def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None) -> TimeSpan:
-    """The prediction times to score: the last `window` (like 7d; the YAML's) before `as_of`."""
+    """Return the prediction times to score: the last `window` before `as_of`.
+
+    Args:
+        window: a duration like 7d; by default `schedules.score_window`.
+    """
     length = use_case.schedules.score_window if window is None else parse_duration(window)
     return as_of - length, as_of
 
 
-def routes_in(use_case: UseCase, window: TimeSpan) -> list[Route]:
-    """Who answers when in the window; NoChampion if nobody is champion at any time of it."""
-    found = list_routes(open_ledger().entries(use_case.name), *window)
-    if not found:
+def find_scoring_routes(use_case: UseCase, window: TimeSpan) -> list[Route]:
+    """Return the routes of a window; raise NoChampion if it has no champion at any time."""
+    routes = list_routes(open_ledger().entries(use_case.name), *window)
+    if not routes:
         raise NoChampion(
             f"{use_case.name} has no champion between {window[0]} and {window[1]}: "
-            f"run train/{use_case.name}; its candidate is scored with once it is promoted"
+            f"run train/{use_case.name}; scoring starts once its candidate is promoted"
         )
-    return found
+    return routes
 
 
-def route_roles(cast: Route) -> dict[int, str]:
-    """The versions that answer, and what each of them is; the champion first."""
-    others = {cast.previous: PREVIOUS, cast.challenger: CHALLENGER}
-    return {cast.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
+def list_route_roles(route: Route) -> dict[int, str]:
+    """Return the role of each version of a route; the champion first."""
+    others = {route.previous: PREVIOUS, route.challenger: CHALLENGER}
+    return {route.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
 
 
-def score_route(use_case: UseCase, cast: Route, as_of: datetime, run_id: str) -> ScoredRoute:
-    """Let every version of a cast answer its rows; features are read once a feature service.
+def score_route(use_case: UseCase, route: Route, as_of: datetime, run_id: str) -> ScoredRoute:
+    """Score the rows of a route with each of its versions.
 
-    What goes wrong with the champion is raised. What goes wrong with another version costs its own
-    answers only, and is told in `failed`; a challenger's rows are then the champion's.
+    Features are read once a feature service. Errors of the champion are raised. Errors of another
+    version are kept in `errors`; the champion then predicts a challenger's rows.
     """
-    scored, asked = ScoredRoute(cast), build_spine(use_case, cast.start, cast.end, as_of)
-    if asked.is_empty():
+    scored, spine = ScoredRoute(route), build_spine(use_case, route.start, route.end, as_of)
+    if spine.is_empty():
         return scored
-    answers: dict[str, pl.DataFrame] = {}
-    for version, role in route_roles(cast).items():
+    by_role: dict[str, pl.DataFrame] = {}
+    for version, role in list_route_roles(route).items():
         try:
             model = open_model(use_case.name, version)
-            frame = _features(use_case, model, asked, scored.features)
-            answers[role] = prediction_rows(use_case, model, frame, role, as_of, run_id)
-        except Exception as wrong:
-            if version == cast.champion:
+            frame = _read_features(use_case, model, spine, scored.features)
+            by_role[role] = build_prediction_rows(use_case, model, frame, role, as_of, run_id)
+        except Exception as error:
+            if version == route.champion:
                 raise
-            scored.failed[version] = wrong
+            scored.errors[version] = error
         else:
             scored.models[version] = model
-    arms = _arms(use_case, cast, asked, challenged=CHALLENGER in answers)
-    taken = [(rows, arms == role) for role, rows in answers.items()]
+    arms = _assign_row_arms(use_case, route, spine, challenged=CHALLENGER in by_role)
+    masked = [(rows, arms == role) for role, rows in by_role.items()]
     return replace(
         scored,
-        used=pl.concat(rows.filter(mine) for rows, mine in taken),
-        shadows=pl.concat(rows.filter(~mine) for rows, mine in taken),
+        predictions=pl.concat(rows.filter(used) for rows, used in masked),
+        shadows=pl.concat(rows.filter(~used) for rows, used in masked),
     )
 
 
-def prediction_rows(
+def build_prediction_rows(
     use_case: UseCase, model: Model, frame: pl.DataFrame, arm: str, as_of: datetime, run_id: str
 ) -> pl.DataFrame:
-    """One row per row of `frame`: spine keys and prediction time; of an event probability (Float64)
-    and decision (Boolean, by the model's own threshold), of a number prediction and decision (both
-    Float64, the same), of classes probability (List of Float64, in the order of label.classes) and
-    decision (String, the class's name); arm, model_version, feature_service, run_id, scored_as_of.
+    """Return one prediction for each row of `frame`.
+
+    Columns: spine keys, prediction time, value and decision; arm, model_version, feature_service,
+    run_id, scored_as_of. Value and decision by problem type: `probability` (Float64) and Boolean;
+    `prediction` and Float64, equal; `probability` (List of Float64, in the order of label.classes)
+    and String, the name of the class.
+
+    Args:
+        frame: the spine with the features of the model's feature service.
+        arm: role of the model for these rows.
+        run_id: the flow run that scores.
     """
-    kind, value = problem_type_of(use_case), predict(model, frame)
+    problem_type, value = problem_type_of(use_case), predict(model, frame)
     return frame.select(*use_case.spine.key, use_case.spine.time).with_columns(
-        to_prediction_column(kind.value_column, value),
-        kind.to_decision_column(kind.decide(value, model.card.threshold)),
+        to_prediction_column(problem_type.value_column, value),
+        problem_type.to_decision_column(problem_type.decide(value, model.card.threshold)),
         pl.lit(arm).alias("arm"),
         pl.lit(model.version, pl.Int64).alias("model_version"),
         pl.lit(model.card.feature_service).alias("feature_service"),
@@ -123,20 +135,21 @@ def prediction_rows(
     )
 
 
-def _features(
-    use_case: UseCase, model: Model, asked: pl.DataFrame, read: dict[str, pl.DataFrame]
+def _read_features(
+    use_case: UseCase, model: Model, spine: pl.DataFrame, cache: dict[str, pl.DataFrame]
 ) -> pl.DataFrame:
-    """The rows with the features of the model's own service, kept in `read`."""
+    """Return the spine with the features of the model's service, read once into `cache`."""
     service = model.card.feature_service
-    if service not in read:
-        read[service] = join_features(with_model_features(use_case, model), asked)
-    return read[service]
+    if service not in cache:
+        cache[service] = join_features(with_model_features(use_case, model), spine)
+    return cache[service]
 
 
-def _arms(use_case: UseCase, cast: Route, asked: pl.DataFrame, *, challenged: bool) -> pl.Series:
-    """Whose answer each row uses."""
-    if cast.challenger is None or not challenged:
-        return pl.repeat(CHAMPION, asked.height, eager=True)
-    return assign_arms(
-        asked.select(cast.unit), rollout_salt(use_case.name, cast.challenger), cast.share
-    )
+def _assign_row_arms(
+    use_case: UseCase, route: Route, spine: pl.DataFrame, *, challenged: bool
+) -> pl.Series:
+    """Return the arm whose prediction each row uses."""
+    if route.challenger is None or not challenged:
+        return pl.repeat(CHAMPION, spine.height, eager=True)
+    salt = rollout_salt(use_case.name, route.challenger)
+    return assign_arms(spine.select(route.unit), salt, route.share)

@@ -1,8 +1,7 @@
-"""Why one prediction came out as it did: the model, what it knew and since when, what weighed how
-much, and what another model said of the same row.
+"""Explanation of one prediction: model, inputs with their times, contributions, other versions.
 
-The row is read again as it was read when it was scored: the spine known at `scored_as_of`, and the
-features known at the prediction time, by the same join.
+The row is read as it was read for scoring: the spine known at `scored_as_of`, and the features
+known at the prediction time, by the same join.
 """
 
 from __future__ import annotations
@@ -28,34 +27,35 @@ from tasks.models.registry import Model, open_model, predict, with_model_feature
 from tasks.rollout.assignment import PREVIOUS
 from tasks.rollout.prediction_log import SHADOWS
 from tasks.scoring.contributions import explain_rows
-from tasks.scoring.prediction_keys import find_prediction, matches_key
+from tasks.scoring.prediction_keys import filter_by_key, find_prediction
 from tasks.storage.lake import open_lake
 
-EXPLAIN_ORDERS = 1024  # of the inputs: a tenth of a second for one row
-_REQUEST = "request"
+_ORDERS = 1024  # of the inputs: a tenth of a second for one row
 _INSTANT = timedelta(microseconds=1)
-_SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class ExplainedInput:
-    """One input: its value, where it comes from (a view, or the request itself), when that
-    happened and was known, and what it adds to the answer.
+    """One input: its value, its source (a view, or "request"), and its contribution.
+
+    `event_time` and `known_time` are those of the source's row; None if there was none.
     """
 
     name: str
     value: Any
     source: str
-    happened: datetime | None
-    known: datetime | None
+    event_time: datetime | None
+    known_time: datetime | None
     contribution: float
 
 
 @dataclass(frozen=True)
 class ExplainedPrediction:
-    """What one version said: the event's probability and whether it flags the row; a value that is
-    its decision; or the class that it decides on and that one's probability, and in `values` those
-    of all classes. `recorded`: when the row was scored; else it was asked just now.
+    """The prediction of one version.
+
+    `value` is the probability of the event or of the decided class, or the predicted number;
+    `values` has the probabilities of all classes. `recorded`: from the prediction tables; else it
+    is computed now.
     """
 
     version: int
@@ -70,8 +70,9 @@ class ExplainedPrediction:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction explained. Contributions, largest first, add up to value - `base`, the mean
-    value of the version's golden rows; `label` is None while it is not known.
+    """A prediction with its inputs. Contributions, largest first, add up to value - `base`.
+
+    `base` is the mean value of the version's golden rows; `label` is None while it is not known.
     """
 
     use_case: str
@@ -80,7 +81,7 @@ class Explanation:
     key: dict[str, Any]
     predicted: datetime
     scored: datetime
-    answer: ExplainedPrediction
+    prediction: ExplainedPrediction
     others: tuple[ExplainedPrediction, ...]
     label: float | str | None
     labelled: datetime | None
@@ -89,133 +90,140 @@ class Explanation:
     notes: tuple[str, ...]
 
 
-def explain_prediction(use_case: UseCase, written: str, as_of: datetime) -> Explanation:
-    """Explain the prediction of a key as `read_key` takes it, with labels known by `as_of`.
+def explain_prediction(use_case: UseCase, key_text: str, as_of: datetime) -> Explanation:
+    """Explain the prediction of a key, with labels known by `as_of`.
 
-    Terminal if that is no key; NoRows if nothing was predicted for it, or if the raw rows that it
-    was made of are gone.
+    Raises Terminal if the key is invalid, NoRows if it has no prediction or its raw rows are gone.
+
+    Args:
+        key_text: a key as `parse_key` takes it.
     """
-    found = find_prediction(use_case, written)
-    time, version = found[use_case.spine.time], found["model_version"]
+    recorded = find_prediction(use_case, key_text)
+    time, version = recorded[use_case.spine.time], recorded["model_version"]
     model = open_model(use_case.name, version)
-    row = _row(use_case, model, found)
-    now = predict(model, row)
-    added = explain_rows(model, row, EXPLAIN_ORDERS, use_case.seed)[0]
-    known_label, labelled = _label(use_case, found, as_of)
+    row = _read_row(use_case, model, recorded)
+    value = predict(model, row)
+    contributions = explain_rows(model, row, _ORDERS, use_case.seed)[0]
+    label, labelled = _find_label(use_case, recorded, as_of)
     return Explanation(
         use_case=use_case.name,
         kind=use_case.label.kind,
         classes=use_case.label.classes,
-        key={name: found[name] for name in use_case.spine.key},
+        key={name: recorded[name] for name in use_case.spine.key},
         predicted=time,
-        scored=found["scored_as_of"],
-        answer=_recorded(use_case, found),
-        others=_others(use_case, found),
-        label=known_label,
+        scored=recorded["scored_as_of"],
+        prediction=_explain_recorded(use_case, recorded),
+        others=_explain_others(use_case, recorded),
+        label=label,
         labelled=labelled,
-        base=_stated(model, now) - float(added.sum()),
-        inputs=_inputs(use_case, model, row, list(added)),
-        notes=_notes(model, found, now),
+        base=_outcome_of(model, value) - float(contributions.sum()),
+        inputs=_explain_inputs(use_case, model, row, list(contributions)),
+        notes=_describe_changes(model, recorded, value),
     )
 
 
-def _row(use_case: UseCase, model: Model, found: Mapping[str, Any]) -> pl.DataFrame:
-    """The row of the spine with the features of the model's own service."""
-    time, scored = found[use_case.spine.time], found["scored_as_of"]
-    asked = retrieval.build_spine(use_case, time, time + _INSTANT, scored).lazy()
-    row = matches_key(asked, {name: found[name] for name in use_case.spine.key}).collect()
+def _read_row(use_case: UseCase, model: Model, recorded: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the row of the spine with the features of the model's service."""
+    time, scored = recorded[use_case.spine.time], recorded["scored_as_of"]
+    spine = retrieval.build_spine(use_case, time, time + _INSTANT, scored).lazy()
+    row = filter_by_key(spine, {name: recorded[name] for name in use_case.spine.key}).collect()
     if row.height != 1:
         raise NoRows(
-            f"{use_case.name}: the spine has {row.height} rows now for what was predicted at "
-            f"{time}: the raw tables are not what they were, so it cannot be explained"
+            f"{use_case.name}: the spine has {row.height} rows for the prediction at {time}, "
+            "instead of 1. The raw rows have changed since scoring, so it cannot be explained"
         )
     return retrieval.join_features(with_model_features(use_case, model), row)
 
 
-def _inputs(
-    use_case: UseCase, model: Model, row: pl.DataFrame, added: Sequence[float]
+def _explain_inputs(
+    use_case: UseCase, model: Model, row: pl.DataFrame, contributions: Sequence[float]
 ) -> tuple[ExplainedInput, ...]:
-    """Every input of the model, the largest contribution first."""
-    asked = FeatureSource(_REQUEST, row[use_case.spine.time][0], row[use_case.spine.time][0])
+    """Return every input of the model, the largest contribution first."""
+    time = row[use_case.spine.time][0]
+    request = FeatureSource("request", time, time)
     sources = retrieval.trace_features(with_model_features(use_case, model), row)
-    found = []
-    for name, value in zip(model.card.inputs.inputs, added, strict=True):
-        of = sources.get(name, asked)
-        found.append(
-            ExplainedInput(name, row[name][0], of.view, of.happened, of.known, float(value))
-        )
-    return tuple(sorted(found, key=lambda each: -abs(each.contribution)))
+    inputs = []
+    for name, contribution in zip(model.card.inputs.inputs, contributions, strict=True):
+        source = sources.get(name, request)
+        times = (source.event_time, source.known_time)
+        inputs.append(ExplainedInput(name, row[name][0], source.view, *times, float(contribution)))
+    return tuple(sorted(inputs, key=lambda each: -abs(each.contribution)))
 
 
-def _others(use_case: UseCase, found: Mapping[str, Any]) -> tuple[ExplainedPrediction, ...]:
-    """What the other versions of the cast said; if none did, what the champion before says now."""
+def _explain_others(
+    use_case: UseCase, recorded: Mapping[str, Any]
+) -> tuple[ExplainedPrediction, ...]:
+    """Return the shadows of the row; without any, what the previous champion predicts now."""
     lake = open_lake(use_case.name)
-    key = {name: found[name] for name in (*use_case.spine.key, use_case.spine.time)}
+    key = {name: recorded[name] for name in (*use_case.spine.key, use_case.spine.time)}
     if lake.exists(SHADOWS):
-        rows = matches_key(lake.scan(SHADOWS), key).collect()
+        rows = filter_by_key(lake.scan(SHADOWS), key).collect()
         if rows.height:
-            return tuple(_recorded(use_case, row) for row in rows.iter_rows(named=True))
-    before = champion_before(open_ledger().entries(use_case.name), found["model_version"])
-    if before is None:
+            return tuple(_explain_recorded(use_case, row) for row in rows.iter_rows(named=True))
+    entries = open_ledger().entries(use_case.name)
+    previous = find_previous_champion(entries, recorded["model_version"])
+    if previous is None:
         return ()
-    model = open_model(use_case.name, before)
-    value = predict(model, _row(use_case, model, found))
-    return (_answer(model, PREVIOUS, value, recorded=False),)
+    model = open_model(use_case.name, previous)
+    value = predict(model, _read_row(use_case, model, recorded))
+    return (_explain_value(model, PREVIOUS, value, recorded=False),)
 
 
-def champion_before(entries: Sequence[Entry], version: int) -> int | None:
-    """Who was champion when a version became it first; None if nobody was, or it never did."""
-    crowned = (e for e in entries if e.what == "promoted" and e.version == version)
-    promotion = next(crowned, None)
+def find_previous_champion(entries: Sequence[Entry], version: int) -> int | None:
+    """Return the champion before the first promotion of a version; None if there was none."""
+    promotions = (e for e in entries if e.what == "promoted" and e.version == version)
+    promotion = next(promotions, None)
     before = find_champion(entries[: entries.index(promotion)]) if promotion else None
     return before.version if before else None
 
 
-def _recorded(use_case: UseCase, row: Mapping[str, Any]) -> ExplainedPrediction:
+def _explain_recorded(use_case: UseCase, row: Mapping[str, Any]) -> ExplainedPrediction:
     model = open_model(use_case.name, row["model_version"])
     value = np.array([row[problem_type_of(use_case).value_column]])
-    return _answer(model, row["arm"], value, recorded=True)
+    return _explain_value(model, row["arm"], value, recorded=True)
 
 
-def _answer(model: Model, arm: str, value: Floats, *, recorded: bool) -> ExplainedPrediction:
-    card, kind = model.card, recorded_problem_type(model.card)
+def _explain_value(model: Model, arm: str, value: Floats, *, recorded: bool) -> ExplainedPrediction:
+    card, problem_type = model.card, recorded_problem_type(model.card)
     return ExplainedPrediction(
         version=model.version,
         algorithm=card.algorithm,
         arm=arm,
-        value=_stated(model, value),
+        value=_outcome_of(model, value),
         values=tuple(value.ravel().tolist()),
         threshold=card.threshold,
-        decision=kind.to_decision_column(kind.decide(value, card.threshold))[0],
+        decision=problem_type.to_decision_column(problem_type.decide(value, card.threshold))[0],
         recorded=recorded,
     )
 
 
-def _stated(model: Model, value: Floats) -> float:
-    """The number of one answer that its contributions add up to."""
-    kind = recorded_problem_type(model.card)
-    return float(kind.predicted_outcome(value, kind.decide(value, model.card.threshold))[0])
+def _outcome_of(model: Model, value: Floats) -> float:
+    """Return the number of one prediction that its contributions add up to."""
+    problem_type = recorded_problem_type(model.card)
+    decision = problem_type.decide(value, model.card.threshold)
+    return float(problem_type.predicted_outcome(value, decision)[0])
 
 
-def _label(
-    use_case: UseCase, found: Mapping[str, Any], as_of: datetime
+def _find_label(
+    use_case: UseCase, recorded: Mapping[str, Any], as_of: datetime
 ) -> tuple[float | str | None, datetime | None]:
-    """The label and when it was known."""
-    time, label = found[use_case.spine.time], use_case.label
+    """Return the label and the time it was known; None if it is not known yet."""
+    time, label = recorded[use_case.spine.time], use_case.label
     known = retrieval.build_labels(use_case, time, time + _INSTANT, as_of).lazy()
-    rows = matches_key(known, {name: found[name] for name in use_case.spine.key}).collect()
+    rows = filter_by_key(known, {name: recorded[name] for name in use_case.spine.key}).collect()
     if rows.is_empty():
         return None, None
     return problem_type_of(use_case).decode_label(rows[label.column][0]), rows[label.known_time][0]
 
 
-def _notes(model: Model, found: Mapping[str, Any], now: Floats) -> tuple[str, ...]:
-    kind = recorded_problem_type(model.card)
-    stored = np.array([found[kind.value_column]])
-    if kind.max_difference(now, stored) <= _SAME:
+def _describe_changes(model: Model, recorded: Mapping[str, Any], value: Floats) -> tuple[str, ...]:
+    """Return a note if the model predicts another value now than was recorded."""
+    problem_type = recorded_problem_type(model.card)
+    stored = np.array([recorded[problem_type.value_column]])
+    if problem_type.max_difference(value, stored) <= 1e-6:
         return ()
-    then, today = (", ".join(f"{p:.6f}" for p in said.ravel()) for said in (stored, now))
+    then, now = (", ".join(f"{p:.6f}" for p in array.ravel()) for array in (stored, value))
     return (
-        f"scored as {then}, it is {today} now: rows landed since that were known before; "
-        "what is explained is the answer of now",
+        f"the recorded prediction is {then}, the current one {now}: rows landed late, after "
+        "scoring; the current prediction is explained",
     )

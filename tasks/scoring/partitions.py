@@ -1,7 +1,7 @@
-"""A window cut into partitions of time: memory is that of one of them, however long the window is.
+"""Partitions of a scoring window in time, so that memory is bounded by one partition.
 
-Where the cuts are depends on the YAML, the settings and the spine, never on who works on them or
-how many. So the tables come out the same, in whatever order partitions are done, and however often.
+The cuts depend on the YAML, the settings and the spine, never on the number of workers. So the
+tables are equal in whatever order, and however often, partitions are scored.
 """
 
 from __future__ import annotations
@@ -24,35 +24,36 @@ from tasks.storage.chunks import Chunk, TimeSpan, make_chunk, spill_folder, spli
 from tasks.storage.lake import open_lake
 
 ScoredPartition = Mapping[str, Chunk]
-"""What one partition came to: its part of each table; none of a table it has nothing to say to."""
+"""The chunk of each prediction table of one partition; tables without rows are left out."""
 _PROBES = 5
 _Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 _log = logging.getLogger(__name__)
 
 
-def split_routes(use_case: UseCase, casts: Sequence[Route], as_of: datetime) -> list[Route]:
-    """The casts in partitions: whole score windows of each, as many as hold about
-    MAINSPRING_PARTITION_ROWS predictions where it is busiest, at least one.
+def split_routes(use_case: UseCase, routes: Sequence[Route], as_of: datetime) -> list[Route]:
+    """Split routes into partitions of whole score windows, at least one each.
+
+    A partition has about MAINSPRING_PARTITION_ROWS predictions where the route is busiest.
     """
     return [
-        replace(cast, start=start, end=end)
-        for cast in casts
-        for start, end in split_span(cast.start, cast.end, _length(use_case, cast, as_of))
+        replace(route, start=start, end=end)
+        for route in routes
+        for start, end in split_span(route.start, route.end, _choose_length(use_case, route, as_of))
     ]
 
 
 def choose_spill_folder(
     use_case: UseCase, window: TimeSpan, partitions: Sequence[Route]
 ) -> str | None:
-    """The folder that the partitions of a window are put into; a single one stays in memory."""
+    """Return the spill folder of a window's partitions; None if there is only one."""
     return spill_folder(open_lake(use_case.name).root, window) if len(partitions) > 1 else None
 
 
-def keep_scored(
-    cast: Route, tables: Mapping[str, pl.DataFrame], folder: str | None
+def make_table_chunks(
+    route: Route, tables: Mapping[str, pl.DataFrame], folder: str | None
 ) -> ScoredPartition:
-    """The rows of each table as parts, put aside if there is a folder for it."""
-    span = (cast.start, cast.end)
+    """Return the rows of each table as a chunk, spilled to `folder` if there is one."""
+    span = (route.start, route.end)
     return {
         table: make_chunk(span, rows, folder and f"{folder}/{table}")
         for table, rows in tables.items()
@@ -60,13 +61,13 @@ def keep_scored(
     }
 
 
-def table_chunks(table: str, answered: Sequence[ScoredPartition]) -> list[Chunk]:
-    """The parts of one table, in the order of the partitions."""
-    return [answers[table] for answers in answered if table in answers]
+def collect_table_chunks(table: str, partitions: Sequence[ScoredPartition]) -> list[Chunk]:
+    """Return the chunks of one table, in the order of the partitions."""
+    return [partition[table] for partition in partitions if table in partition]
 
 
 def score_partition_rows(
-    cast: Route,
+    route: Route,
     use_case: UseCase,
     as_of: datetime,
     run_id: str,
@@ -75,27 +76,36 @@ def score_partition_rows(
     explain: bool = False,
     log: _Log = _log,
 ) -> ScoredPartition:
-    """As `score`, and `reasons` if asked for, of one partition; the parts of its tables.
+    """Score one partition and return its chunks.
 
-    A version in shadow that does not answer is an error in the log: the review of its stage, or of
-    the bake window, then misses rows.
+    Logs an error if a version in shadow fails: the review of its rollout or bake then lacks rows.
+
+    Args:
+        route: the partition.
+        run_id: the flow run that scores.
+        folder: where the chunks are spilled to; None keeps them in memory.
+        explain: whether to explain flagged rows.
+        log: logger of the run.
     """
-    scored = score_route(use_case, cast, as_of, run_id)
-    if scored.used.is_empty():
-        log.warning("nothing is predicted from %s to %s", cast.start, cast.end)
-    for version, wrong in scored.failed.items():
-        log.error("version %s did not answer beside the champion", version, exc_info=wrong)
+    scored = score_route(use_case, route, as_of, run_id)
+    if scored.predictions.is_empty():
+        log.warning("no predictions from %s to %s", route.start, route.end)
+    for version, error in scored.errors.items():
+        log.error("version %s failed to score in shadow", version, exc_info=error)
     tables = scored.tables
     if explain:
         tables[CONTRIBUTIONS] = explain_flagged(use_case, scored)
-    return keep_scored(cast, tables, folder)
+    return make_table_chunks(route, tables, folder)
 
 
-def _length(use_case: UseCase, cast: Route, as_of: datetime) -> timedelta:
-    """How long a partition is. A cast no longer than a score window is one, without a look."""
-    step, whole = use_case.schedules.score_window, cast.end - cast.start
+def _choose_length(use_case: UseCase, route: Route, as_of: datetime) -> timedelta:
+    """Return the length of a partition, from the busiest of a few sampled score windows.
+
+    A route no longer than a score window is one partition; its spine is not read.
+    """
+    step, whole = use_case.schedules.score_window, route.end - route.start
     if whole <= step:
         return whole
-    probes = [cast.start + (whole - step) * number / (_PROBES - 1) for number in range(_PROBES)]
+    probes = [route.start + (whole - step) * number / (_PROBES - 1) for number in range(_PROBES)]
     busiest = max(build_spine(use_case, at, at + step, as_of).height for at in probes)
     return step * max(1, settings().partition_rows // busiest) if busiest else whole

@@ -1,4 +1,4 @@
-"""Predictions by the key that a person writes: `a/b/2013-07-04`, or `name=a,other=b,…`."""
+"""Prediction keys as text, `a/b/2013-07-04` or `name=a,other=b,…`, and lookup by them."""
 
 from __future__ import annotations
 
@@ -15,67 +15,73 @@ from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.lake import open_lake
 
 
-def find_prediction(use_case: UseCase, written: str) -> dict[str, Any]:
-    """The prediction of a key that was written by a person, the latest if there are several."""
+def find_prediction(use_case: UseCase, key_text: str) -> dict[str, Any]:
+    """Return the prediction of a key, the latest if there are several; raise NoRows if none."""
     lake = open_lake(use_case.name)
     if not lake.exists(PREDICTIONS):
-        raise NoRows(f"{lake.uri(PREDICTIONS)}: nothing was predicted yet")
+        raise NoRows(f"{lake.uri(PREDICTIONS)}: no predictions yet. Run the score flow first")
     table = lake.scan(PREDICTIONS)
-    key = parse_key(use_case, written, table)
-    rows = matches_key(table, key).collect().sort(use_case.spine.time)
+    key = parse_key(use_case, key_text, table)
+    rows = filter_by_key(table, key).collect().sort(use_case.spine.time)
     if rows.is_empty():
-        raise NoRows(f"nothing was predicted for {written}; {_form(use_case, table)}")
-    found = rows.row(-1, named=True)
-    return found | {"arm": found.get("arm") or CHAMPION}  # from before there were roll-outs
+        raise NoRows(f"no prediction found for {key_text}; {_describe_key_format(use_case, table)}")
+    prediction = rows.row(-1, named=True)
+    # rows from before the first rollout have no arm
+    return prediction | {"arm": prediction.get("arm") or CHAMPION}
 
 
-def parse_key(use_case: UseCase, written: str, table: pl.LazyFrame) -> dict[str, Any]:
-    """The values of spine.keys in `a/b/2013-07-04`, in order, or `name=a,other=b,…`.
+def parse_key(use_case: UseCase, key_text: str, table: pl.LazyFrame) -> dict[str, Any]:
+    """Return the values of the columns `spine.key` in a key's text.
 
-    Terminal says which columns make a key, and gives one that exists.
+    Raises Terminal for an invalid key, with the key's columns and an existing key.
+
+    Args:
+        key_text: values in order, `a/b/2013-07-04`, or `name=a,other=b,…`.
+        table: a prediction table, which has the types.
     """
     names, types = use_case.spine.key, table.collect_schema()
     try:
-        pairs = _pairs(names, written)
-        return {name: _value(pairs[name], types[name]) for name in names}
-    except ValueError as wrong:
-        said = f"{written!r} is no key of {use_case.name}: {wrong}; {_form(use_case, table)}"
-        raise Terminal(said) from wrong
+        pairs = _split_pairs(names, key_text)
+        return {name: _parse_value(pairs[name], types[name]) for name in names}
+    except ValueError as error:
+        form = _describe_key_format(use_case, table)
+        message = f"{key_text!r} is an invalid key of {use_case.name}: {error}; {form}"
+        raise Terminal(message) from error
 
 
-def matches_key(table: pl.LazyFrame, key: Mapping[str, Any]) -> pl.LazyFrame:
-    """The rows of a table that have these values."""
+def filter_by_key(table: pl.LazyFrame, key: Mapping[str, Any]) -> pl.LazyFrame:
+    """Return the rows of a table with the values of `key`."""
     return table.filter(pl.col(name) == value for name, value in key.items())
 
 
 def format_key(values: Sequence[Any]) -> str:
-    """A key as a person writes it; a moment at midnight is its day."""
-    return "/".join(_written(value) for value in values)
+    """Return a key as text, its values joined by `/`; midnight is written as a date."""
+    return "/".join(_format_value(value) for value in values)
 
 
-def _pairs(names: Sequence[str], written: str) -> dict[str, str]:
-    """Each column's value as text; ValueError unless there is one for each."""
-    if "=" not in written:
-        values = written.split("/")
+def _split_pairs(names: Sequence[str], key_text: str) -> dict[str, str]:
+    """Return each column's value as text; raise ValueError unless there is one for each."""
+    if "=" not in key_text:
+        values = key_text.split("/")
         if len(values) != len(names):
             raise ValueError(f"it has {len(values)} values for {len(names)} columns")
         return dict(zip(names, values, strict=True))
-    parts = (part.partition("=") for part in written.split(","))
+    parts = (part.partition("=") for part in key_text.split(","))
     pairs = {name.strip(): value.strip() for name, _, value in parts}
-    if wrong := sorted(set(pairs) ^ set(names)):
-        raise ValueError(f"unknown or missing: {', '.join(wrong)}")
+    if mismatched := sorted(set(pairs) ^ set(names)):
+        raise ValueError(f"unknown or missing columns: {', '.join(mismatched)}")
     return pairs
 
 
-def _form(use_case: UseCase, table: pl.LazyFrame) -> str:
-    """How a key is written, with one that exists."""
+def _describe_key_format(use_case: UseCase, table: pl.LazyFrame) -> str:
+    """Return how to write a key, with an existing key as an example."""
     names = use_case.spine.key
     example = table.select(names).tail(1).collect()
-    known = f", for example {format_key(example.row(0))}" if example.height else ""
-    return f"a key is {'/'.join(names)}{known}"
+    example_text = f", for example {format_key(example.row(0))}" if example.height else ""
+    return f"a key is {'/'.join(names)}{example_text}"
 
 
-def _value(text: str, kind: pl.DataType) -> Any:  # noqa: ANN401
+def _parse_value(text: str, kind: pl.DataType) -> Any:  # noqa: ANN401
     if kind.is_temporal():
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -84,7 +90,7 @@ def _value(text: str, kind: pl.DataType) -> Any:  # noqa: ANN401
     return float(text) if kind.is_float() else text
 
 
-def _written(value: object) -> str:
+def _format_value(value: object) -> str:
     if not isinstance(value, datetime):
         return str(value)
     midnight = value == value.replace(hour=0, minute=0, second=0, microsecond=0)

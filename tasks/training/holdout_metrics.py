@@ -75,7 +75,7 @@ def holdout_intervals(
     alone = pair_predictions(use_case, rows, predictions, predictions)
     if alone.blocks < MIN_BLOCKS:
         return {}
-    draws = draw_blocks(alone.drawn, gate.resamples, use_case.seed)
+    draws = draw_blocks(alone.block_count, gate.resamples, use_case.seed)
     measures = {
         name: block_mean(alone, calibration_gaps(alone, predictions))
         if name == "calibration_gap"

@@ -11,7 +11,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.ingestion.ingest import Intake, commit_rows, validate_files
+from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
 from tasks.ingestion.landing import discover_files, read_file_records, record_files
 from tasks.storage.lake import Lake
 from tests.support.fork_server import fork
@@ -36,7 +36,7 @@ def killed_after(commits: int, flights: UseCase) -> int | None:
     return process.exitcode
 
 
-def commit_some(commits: int, flights: UseCase, intake: Intake) -> None:
+def commit_some(commits: int, flights: UseCase, intake: ValidatedFiles) -> None:
     """Commit what was examined, and die before one commit more than `commits`."""
     commit, left = Lake.append_once, iter(range(commits))
 

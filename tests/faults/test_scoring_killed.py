@@ -18,13 +18,13 @@ import polars as pl
 import pytest
 
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
-from tasks.scoring.batch import routes_in, score_route
+from tasks.scoring.batch import find_scoring_routes, score_route
 from tasks.scoring.partitions import (
     ScoredPartition,
     choose_spill_folder,
-    keep_scored,
+    collect_table_chunks,
+    make_table_chunks,
     split_routes,
-    table_chunks,
 )
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage import files
@@ -55,17 +55,17 @@ def place(
 def score_in_chunks(number: int) -> tuple[str, list[ScoredPartition]]:
     """What the flow's tasks do with a window, up to the writing: what is put aside, and where."""
     case, window = canary_use_case(), WINDOWS[number]
-    partitions = split_routes(case, routes_in(case, window), window[1])
+    partitions = split_routes(case, find_scoring_routes(case, window), window[1])
     folder = choose_spill_folder(case, window, partitions)
     assert folder is not None
     tables = [(part, score_route(case, part, window[1], "new").tables) for part in partitions]
-    return folder, [keep_scored(part, rows, folder) for part, rows in tables]
+    return folder, [make_table_chunks(part, rows, folder) for part, rows in tables]
 
 
 def save(number: int, answered: Sequence[ScoredPartition]) -> None:
     for table in (SHADOWS, PREDICTIONS):
         write_prediction_table(
-            canary_use_case(), table, table_chunks(table, answered), WINDOWS[number]
+            canary_use_case(), table, collect_table_chunks(table, answered), WINDOWS[number]
         )
 
 

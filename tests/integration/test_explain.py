@@ -109,7 +109,7 @@ def trained(use_case: UseCase) -> TrainedVersion:
 
 def score_and_write(use_case: UseCase, cast: Route) -> None:
     scored = score_route(use_case, cast, AS_OF, "a run")
-    for table, rows in ((SHADOWS, scored.shadows), (PREDICTIONS, scored.used)):
+    for table, rows in ((SHADOWS, scored.shadows), (PREDICTIONS, scored.predictions)):
         write_prediction_table(use_case, table, rows, (cast.start, cast.end))
 
 
@@ -131,15 +131,15 @@ def test_every_input_has_the_times_of_the_row_it_was_read_from(use_case, trained
     assert {each.name for each in found.inputs} == set(use_case.features.inputs)
     for each in found.inputs:
         if each.value is not None:
-            assert each.happened <= each.known <= row["prediction_time"]
+            assert each.event_time <= each.known_time <= row["prediction_time"]
     lake, origin = open_lake(use_case.name), pl.col("origin") == row["origin"]
     known = pl.col("created_timestamp") <= row["prediction_time"]
     weather = lake.scan("features/weather").filter(origin, known).collect()
     newest = weather.sort("event_timestamp").row(-1, named=True)
     temperature = next(each for each in found.inputs if each.name == "temperature")
     assert (temperature.value, temperature.source) == (newest["temperature"], "weather")
-    assert temperature.happened == newest["event_timestamp"]
-    assert temperature.known == newest["created_timestamp"]
+    assert temperature.event_time == newest["event_timestamp"]
+    assert temperature.known_time == newest["created_timestamp"]
     assert next(e for e in found.inputs if e.name == "distance").source == "request"
 
 
@@ -152,7 +152,7 @@ def test_contributions_add_up_and_the_other_version_stands_beside(use_case, trai
     sizes = [abs(each.contribution) for each in found.inputs]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 0.001
-    assert (found.answer.version, found.answer.arm, found.answer.threshold) == (
+    assert (found.prediction.version, found.prediction.arm, found.prediction.threshold) == (
         2,
         "challenger",
         0.4,
@@ -173,7 +173,7 @@ def test_a_row_that_would_be_answered_otherwise_now_says_so(use_case, trained):
         found = explain_row(use_case, row)
         notes += found.notes
         assert [(o.version, o.arm, o.recorded) for o in found.others] == [(2, "previous", False)]
-    assert "rows landed since that were known before" in notes[0]
+    assert "rows landed late" in notes[0]
 
 
 def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained):
@@ -189,9 +189,9 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
     assert json.loads(as_json.output)["answer"]["value"] == row["probability"]
     for wrong, said in (
         ("UA/1545", "it has 2 values for 4 columns"),
-        ("carrier=UA,flight=1", "unknown or missing: flight_date, origin"),
+        ("carrier=UA,flight=1", "unknown or missing columns: flight_date, origin"),
         ("UA/x/EWR/2013-01-11", "invalid literal"),
-        ("XX/1/EWR/2013-01-11", "nothing was predicted for XX/1/EWR/2013-01-11"),
+        ("XX/1/EWR/2013-01-11", "no prediction found for XX/1/EWR/2013-01-11"),
     ):
         result = CliRunner().invoke(app, ["explain", "flights", wrong])
         assert result.exit_code == 1

@@ -174,11 +174,11 @@ def test_a_view_that_is_dropped_leaves_nothing_online_and_the_others_stay(
 ) -> None:
     asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
     feast_store.publish_features(published, NOON)
-    before, wanted = online(published, asked), feast_store.feature_objects(published)
+    before, wanted = online(published, asked), feast_store.collect_feature_objects(published)
     fewer = [view for view in wanted.feature_views if view.name != "weather"]
     dropped = wanted._replace(feature_views=fewer, feature_services=[])
     with monkeypatch.context() as patch:
-        patch.setattr(feast_store, "feature_objects", lambda _: dropped)
+        patch.setattr(feast_store, "collect_feature_objects", lambda _: dropped)
         assert feast_store.register_features(published)
     assert feast_store.register_features(
         published

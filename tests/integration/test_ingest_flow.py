@@ -43,7 +43,7 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path,
     state = ingest("flights", as_of=AS_OF, return_state=True)
     assert state.is_completed()
     assert state.message is not None
-    assert "9 files taken" in state.message
+    assert "9 files ingested" in state.message
     assert "1 refused" in state.message
     assert "| arrivals | 2 | 0 |" in read_artifact("flights-landed")
     assert "weather/2013-01-02.csv: column temperature" in read_artifact("flights-refused")
@@ -57,12 +57,12 @@ def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path,
     built = open_lake("flights").versions(features)
     assert built.keys() == set(features)
     before = ingest_versions(flights)
-    assert ingest("flights", as_of=AS_OF).startswith("0 files taken")
+    assert ingest("flights", as_of=AS_OF).startswith("0 files ingested")
     assert ingest_versions(flights) == before
     assert open_lake("flights").versions(features) == built
 
 
 def test_a_first_day_without_all_tables_waits_with_the_features(home: Path, api: None) -> None:
     write_landing(Path(settings().landing) / "flights", FIRST_DAY, date(2013, 1, 1))
-    assert ingest("flights", as_of=datetime(2013, 1, 1, tzinfo=UTC)).startswith("2 files taken")
+    assert ingest("flights", as_of=datetime(2013, 1, 1, tzinfo=UTC)).startswith("2 files ingested")
     assert not (home / "lake" / "flights" / "features").exists()

@@ -196,7 +196,7 @@ def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
     record_event("promoted", AS_OF - DAY, 2)
     day = (AS_OF, AS_OF + DAY)
     found = model_versions.score_window(use_case, day)
-    late = found[0].used.filter(decision="late")
+    late = found[0].predictions.filter(decision="late")
     why = contributions.explain_flagged(use_case, found[0])
     assert why.height == 2 * late.height > 0
     assert why.join(late, on=use_case.spine.key, how="semi").height == why.height
@@ -267,10 +267,10 @@ def test_a_prediction_is_explained_by_its_decided_class(use_case):
     row = score_classes(use_case).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
-    assert found.answer.decision == row["decision"]
-    assert found.answer.value == row["probability"][CLASSES.index(row["decision"])]
+    assert found.prediction.decision == row["decision"]
+    assert found.prediction.value == row["probability"][CLASSES.index(row["decision"])]
     total = found.base + sum(each.contribution for each in found.inputs)
-    assert total == pytest.approx(found.answer.value, rel=1e-6)
+    assert total == pytest.approx(found.prediction.value, rel=1e-6)
     assert found.label in CLASSES
     assert not found.notes
     said = print_plain(explanation.render_explanation(found))

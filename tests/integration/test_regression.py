@@ -225,7 +225,7 @@ def test_a_prediction_is_explained_in_minutes(use_case):
     row = score_delays(use_case).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
-    assert found.answer.value == found.answer.decision == row["prediction"]
+    assert found.prediction.value == found.prediction.decision == row["prediction"]
     total = found.base + sum(each.contribution for each in found.inputs)
     assert total == pytest.approx(row["prediction"], rel=1e-6)
     assert isinstance(found.label, float)

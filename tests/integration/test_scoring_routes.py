@@ -22,7 +22,7 @@ from tasks.rollout.assignment import CHALLENGER, assign_arms, rollout_salt
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.rollout.state import plan_rollout
 from tasks.scoring import partitions
-from tasks.scoring.batch import ScoredRoute, routes_in
+from tasks.scoring.batch import ScoredRoute, find_scoring_routes
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
@@ -99,7 +99,7 @@ def prediction_table_versions() -> dict[str, int]:
 def test_without_a_roll_out_nothing_is_in_shadow(use_case):
     record_event("promoted", AS_OF - DAY, 1)
     (found,) = save_window(use_case)
-    assert found.used["arm"].unique().to_list() == ["champion"]
+    assert found.predictions["arm"].unique().to_list() == ["champion"]
     assert found.shadows.is_empty()
     assert prediction_table_versions() == {PREDICTIONS: 0}
 
@@ -189,8 +189,8 @@ def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case)
     record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
     record_event("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
     (found,) = save_window(use_case)
-    assert list(found.failed) == [9]
-    assert isinstance(found.failed[9], BadModel)
+    assert list(found.errors) == [9]
+    assert isinstance(found.errors[9], BadModel)
     used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     assert (used["arm"].unique().to_list(), used["model_version"].unique().to_list()) == (
         ["champion"],
@@ -209,7 +209,7 @@ def test_a_champion_that_does_not_open_stops_it(use_case):
 def test_nothing_to_predict_is_no_answer(use_case):
     record_event("promoted", AS_OF - DAY, 1)
     found = score_routes(use_case, (AS_OF + 60 * DAY, AS_OF + 61 * DAY))
-    assert [(each.used.columns, each.shadows.columns) for each in found] == [([], [])]
+    assert [(each.predictions.columns, each.shadows.columns) for each in found] == [([], [])]
 
 
 def in_partitions(
@@ -224,13 +224,15 @@ def in_partitions(
     settings.cache_clear()
     short = use_case.schedules.model_copy(update={"score_window": DAY / 8})
     cut_up = use_case.model_copy(update={"schedules": short})
-    found = partitions.split_routes(cut_up, routes_in(use_case, WINDOW), WINDOW[1])
+    found = partitions.split_routes(cut_up, find_scoring_routes(use_case, WINDOW), WINDOW[1])
     same = {"use_case": use_case, "as_of": WINDOW[1], "run_id": "run 1"} | more
     answered = map_parallel(
         work, found, folder=partitions.choose_spill_folder(use_case, WINDOW, found), **same
     )
     for table in (SHADOWS, PREDICTIONS):
-        write_prediction_table(use_case, table, partitions.table_chunks(table, answered), WINDOW)
+        write_prediction_table(
+            use_case, table, partitions.collect_table_chunks(table, answered), WINDOW
+        )
     return len(found)
 
 
@@ -276,15 +278,15 @@ def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monk
 
 def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
     record_event("promoted", AS_OF - 9 * DAY, 1)
-    (cast,) = routes_in(use_case, (AS_OF, AS_OF + 3 * DAY))
+    (cast,) = find_scoring_routes(use_case, (AS_OF, AS_OF + 3 * DAY))
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")
     settings.cache_clear()
     found = partitions.split_routes(use_case, [cast], AS_OF + 3 * DAY)
     assert [part.start for part in found] == [AS_OF, AS_OF + DAY, AS_OF + 2 * DAY]
     assert (found[-1].end, found[0].champion) == (cast.end, 1)
-    (daily,) = routes_in(use_case, (AS_OF, AS_OF + DAY))
+    (daily,) = find_scoring_routes(use_case, (AS_OF, AS_OF + DAY))
     assert partitions.split_routes(use_case, [daily], AS_OF + DAY) == [daily]
-    nothing = routes_in(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
+    nothing = find_scoring_routes(use_case, (AS_OF + 60 * DAY, AS_OF + 70 * DAY))
     assert partitions.split_routes(use_case, nothing, AS_OF + 70 * DAY) == nothing
 
 

@@ -48,7 +48,7 @@ def version(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
 def first_version(name: str) -> int:
     """The first version of a use case, from the raw file to its decision."""
     write_csv(Path(settings().landing) / name / "enrolments" / "all.csv")
-    assert ingest(name, as_of=LANDED).startswith("1 files taken (20190 rows, 0 more")
+    assert ingest(name, as_of=LANDED).startswith("1 files ingested (20190 rows, 0 more")
     registered = train(name, as_of=DECIDED)
     promote(name, version=registered, as_of=DECIDED)
     return registered

@@ -11,7 +11,7 @@ import polars as pl
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from feature_repo.flights.source import write_landing
-from tasks.ingestion.ingest import Intake, commit_rows, validate_files
+from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
 from tasks.ingestion.landing import discover_files, record_files
 from tasks.storage.lake import open_lake
 
@@ -40,7 +40,7 @@ def land_files(table: str, day: date = DAY, days: int = 1) -> list[Path]:
 
 def ingest_landed(
     use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False
-) -> Intake:
+) -> ValidatedFiles:
     """What the flow does, up to the features."""
     intake = validate_files(use_case, discover_files(use_case, retry_refused), as_of)
     commit_rows(use_case, intake)

@@ -18,7 +18,7 @@ from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import Model, open_model
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
-from tasks.scoring.batch import ScoredRoute, routes_in, score_route
+from tasks.scoring.batch import ScoredRoute, find_scoring_routes, score_route
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
@@ -68,7 +68,10 @@ def record_event(what: EntryKind, at: datetime, version: int, **evidence: Any) -
 
 
 def score_window(use_case: UseCase, window: TimeSpan, run: str = "run 1") -> list[ScoredRoute]:
-    return [score_route(use_case, cast, window[1], run) for cast in routes_in(use_case, window)]
+    return [
+        score_route(use_case, cast, window[1], run)
+        for cast in find_scoring_routes(use_case, window)
+    ]
 
 
 def save_scored_window(
@@ -77,7 +80,9 @@ def save_scored_window(
     """Score a window as the flow does."""
     found = score_window(use_case, window, run)
     write_prediction_table(use_case, SHADOWS, pl.concat(each.shadows for each in found), window)
-    write_prediction_table(use_case, PREDICTIONS, pl.concat(each.used for each in found), window)
+    write_prediction_table(
+        use_case, PREDICTIONS, pl.concat(each.predictions for each in found), window
+    )
     return found
 
 

@@ -80,7 +80,7 @@ def fault_points(*effects: str) -> list[str]:
 
 
 def answer_or_die(cast: Route, diary: Path, **same: Any) -> partitions.ScoredPartition:
-    """As partitions.answer, told in a diary; the process that writes its fourth line dies."""
+    """Score a partition and record it; the process that writes the fourth line is killed."""
     with diary.open("a+") as book:
         book.write(f"{cast.start:%dT%H} {os.getpid()}\n")
         book.flush()

@@ -6,7 +6,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.models.registry import Model
-from tasks.scoring.batch import prediction_rows
+from tasks.scoring.batch import build_prediction_rows
 from tests.support.flights import END
 
 DAY = timedelta(days=1)
@@ -21,4 +21,4 @@ def predict_window(
     run: str = "run 1",
     at: datetime = END,
 ) -> pl.DataFrame:
-    return prediction_rows(use_case, model, rows, arm, at, run)
+    return build_prediction_rows(use_case, model, rows, arm, at, run)

@@ -54,9 +54,9 @@ def tabulate_predictions(explanation: Explanation) -> Table:
             format_number(prediction.value, 4),
             _format_threshold(prediction.threshold, 4),
             text.describe_prediction(prediction.values, prediction.decision),
-            "used" if prediction is explanation.answer else _describe_origin(prediction),
+            "used" if prediction is explanation.prediction else _describe_origin(prediction),
         )
-        for prediction in (explanation.answer, *explanation.others)
+        for prediction in (explanation.prediction, *explanation.others)
     ]
     right = [Column(title, "right") for title in ("version", problem.value_column, "threshold")]
     return build_table([right[0], "arm", *right[1:], "decision", ""], rows)
@@ -76,8 +76,8 @@ def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str
             each.name,
             _format_input(each.value),
             each.source,
-            each.happened,
-            each.known,
+            each.event_time,
+            each.known_time,
             format_number(factor * each.contribution, 2, signed=True),
             Cell(
                 "█" * round(_BAR * abs(each.contribution) / largest),

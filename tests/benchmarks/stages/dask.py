@@ -19,10 +19,12 @@ def _scored(workers: int, rows: int) -> Work:
 
     from tasks.orchestration import parallel
     from tasks.scoring import partitions
-    from tasks.scoring.batch import routes_in
+    from tasks.scoring.batch import find_scoring_routes
 
     work, use_case = scoring.ours(rows), load_use_case(years.NAME)
-    first = partitions.split_routes(use_case, routes_in(use_case, years.span(rows)), years.END)[0]
+    first = partitions.split_routes(
+        use_case, find_scoring_routes(use_case, years.span(rows)), years.END
+    )[0]
     cluster = LocalCluster(**parallel.local_cluster_options(workers))
     Finalize(None, cluster.close, exitpriority=1)  # or a nanny starts another worker at the end
     with cluster.get_client() as client:

@@ -85,9 +85,9 @@ def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
         assign_blocks(rows["prediction_time"], Gate(), 0),
     )
     inside = block < 7
-    pair = PairedPredictions(label, block, 20, predict_at(score), predict_at(score), EVENT).inside(
-        inside
-    )
+    pair = PairedPredictions(
+        label, block, 20, predict_at(score), predict_at(score), EVENT
+    ).select_rows(inside)
     draws = draw_blocks(20, 5, seed=1)
     ours = block_metric("roc_auc", pair, pair.challenger, COST)(draws)
     weights = [draw[block[inside]] for draw in draws]
@@ -174,7 +174,7 @@ def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
     bins = Slice(column="hour", bins=(9, 14))
     case = gate_case((Slice(column="origin"), bins))
     found = [
-        of for of in compare_models(case, rows, predict_at(score), predict_at(score)) if of.of_slice
+        of for of in compare_models(case, rows, predict_at(score), predict_at(score)) if of.is_slice
     ]
     assert [(of.subject, of.rows) for of in found] == [
         ("origin=JFK", 600), ("origin=LGA", 500), ("origin=(missing)", 100),
@@ -193,7 +193,7 @@ def test_a_slice_of_few_days_or_of_one_label_is_not_compared():
     )
     case = gate_case((Slice(column="week"), Slice(column="luck")))
     found = compare_models(case, rows, predict_at(score), predict_at(score))
-    assert [of.subject for of in found if of.of_slice] == ["week=later", "luck=mixed"]
+    assert [of.subject for of in found if of.is_slice] == ["week=later", "luck=mixed"]
 
 
 def test_looks_share_the_error_too():

@@ -91,8 +91,10 @@ def test_built_span_by_span_is_at_once_in_one_commit(flights: UseCase, monkeypat
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "2000")
     settings.cache_clear()
     built: list[chunks.TimeSpan] = []
-    build = refresh._build
-    monkeypatch.setattr(refresh, "_build", lambda span, **_: built.append(span) or build(span, **_))
+    build = refresh._build_chunk
+    monkeypatch.setattr(
+        refresh, "_build_chunk", lambda span, **_: built.append(span) or build(span, **_)
+    )
     versions = refresh.refresh_features(flights, START + 3 * DAY)
     assert len(built) > 2 * len(flights.features.views)
     assert set(versions.values()) == {0}

@@ -12,7 +12,7 @@ from configs.schema.use_case import UseCase
 from feature_repo.flights.source import write_landing
 from tasks.ingestion import validation
 from tasks.ingestion.parsing import parse_file
-from tasks.ingestion.validation import FILE_COLUMN, Examination, load_suite
+from tasks.ingestion.validation import FILE_COLUMN, FileValidator, load_suite
 from tests.support.landing import land_files
 
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
@@ -30,8 +30,8 @@ def parse_landed(flights: UseCase, table: str) -> pl.DataFrame:
     return rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
 
 
-def examination(flights: UseCase) -> Examination:
-    return Examination(flights, AS_OF, "run")
+def examination(flights: UseCase) -> FileValidator:
+    return FileValidator(flights, AS_OF, "run")
 
 
 def test_every_suite_counts_rows_first_and_adds_what_the_yaml_asks(flights: UseCase) -> None:
@@ -45,8 +45,8 @@ def test_every_suite_counts_rows_first_and_adds_what_the_yaml_asks(flights: UseC
 @pytest.mark.parametrize("table", ["schedules", "departures", "arrivals", "weather"])
 def test_a_real_day_breaks_no_rule(flights: UseCase, table: str) -> None:
     rows, examined = parse_landed(flights, table), examination(flights)
-    assert examined.refusal(table, rows, "a file") is None
-    assert examined.reasons(table, rows).is_empty()
+    assert examined.find_refusal(table, rows, "a file") is None
+    assert examined.find_row_errors(table, rows).is_empty()
 
 
 def test_the_only_wrong_row_of_a_quarter_is_a_wind_of_1048_mph(
@@ -56,7 +56,7 @@ def test_the_only_wrong_row_of_a_quarter_is_a_wind_of_1048_mph(
     days = sorted((tmp_path / "weather").iterdir())
     rows = pl.concat(parse_file(p.read_bytes(), p.name, flights.tables["weather"]) for p in days)
     rows = rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
-    found = examination(flights).reasons("weather", rows)
+    found = examination(flights).find_row_errors("weather", rows)
     assert found["_reasons"].to_list() == [["values_to_be_between(wind_speed)"]]
     assert rows[found["position"].item()]["wind_speed"].item() == pytest.approx(1048.36, abs=0.01)
 
@@ -70,7 +70,7 @@ def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
         pl.when(third).then(None).otherwise("dest").alias("dest"),
         pl.when(third).then("published").otherwise("departure_time").alias("departure_time"),
     )
-    found = examination(flights).reasons("schedules", rows)
+    found = examination(flights).find_row_errors("schedules", rows)
     assert found["position"].to_list() == [3]
     assert sorted(found["_reasons"].item()) == [
         "pair_values_a_to_be_greater_than_b(departure_time, published)",
@@ -83,7 +83,9 @@ def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
 def test_one_key_and_known_time_once_a_file(flights: UseCase) -> None:
     rows = parse_landed(flights, "departures").head(10)
     other_file = rows.head(1).with_columns(pl.lit("other").alias(FILE_COLUMN))
-    found = examination(flights).reasons("departures", pl.concat([rows, other_file, rows[7:8]]))
+    found = examination(flights).find_row_errors(
+        "departures", pl.concat([rows, other_file, rows[7:8]])
+    )
     assert found["position"].to_list() == [7, 11]
     assert found["_reasons"].explode().unique().to_list() == [
         "compound_columns_to_be_unique(carrier, flight, origin, flight_date, reported)"
@@ -103,25 +105,25 @@ def test_one_key_and_known_time_once_a_file(flights: UseCase) -> None:
 )
 def test_a_file_is_refused_whole(flights: UseCase, change: Any, reason: str) -> None:
     rows = parse_landed(flights, "departures")
-    told = examination(flights).refusal("departures", change(rows), "departures/a.parquet")
+    told = examination(flights).find_refusal("departures", change(rows), "departures/a.parquet")
     assert told is not None
     assert reason in told
 
 
 def test_after_a_refused_file_the_others_of_its_table_are_looked_at(flights: UseCase) -> None:
     rows, examined = parse_landed(flights, "departures"), examination(flights)
-    assert examined.refusal("departures", rows.clear(), "departures/a.parquet") is not None
-    assert examined.refusal("departures", rows, "departures/b.parquet") is None
-    assert examined.refusal("departures", rows.clear(), "departures/c.parquet") is not None
-    assert examined.reasons("departures", rows).is_empty()
+    assert examined.find_refusal("departures", rows.clear(), "departures/a.parquet") is not None
+    assert examined.find_refusal("departures", rows, "departures/b.parquet") is None
+    assert examined.find_refusal("departures", rows.clear(), "departures/c.parquet") is not None
+    assert examined.find_row_errors("departures", rows).is_empty()
 
 
 def test_every_run_has_its_own_docs_which_are_pages_alone(flights: UseCase) -> None:
     rows, home = parse_landed(flights, "weather"), Path(str(land_files("weather")[0])).parents[3]
     for run in ("first", "second"):
-        examined = Examination(flights, AS_OF, run)
-        examined.reasons("weather", rows)
-        examined.refusal("weather", rows.clear(), "weather/a.csv")
+        examined = FileValidator(flights, AS_OF, run)
+        examined.find_row_errors("weather", rows)
+        examined.find_refusal("weather", rows.clear(), "weather/a.csv")
         assert Path(examined.write_docs()).exists()
     docs = home / "reports" / "flights" / "data_docs"
     assert sorted(path.name for path in docs.iterdir()) == ["first", "second"]
@@ -161,5 +163,5 @@ def test_a_rule_that_cannot_be_asked_is_no_broken_row(
     use_suite(monkeypatch, **dict.fromkeys(flights.tables, lambda _: []))
     monkeypatch.setattr(validation, "_said", lambda *_: [wrong])
     only_weather = flights.model_copy(update={"tables": {"weather": flights.tables["weather"]}})
-    with pytest.raises(BadConfig, match=r"values_to_be_between\(origin\) cannot be asked"):
-        examination(only_weather).reasons("weather", rows)
+    with pytest.raises(BadConfig, match=r"values_to_be_between\(origin\) cannot be evaluated"):
+        examination(only_weather).find_row_errors("weather", rows)

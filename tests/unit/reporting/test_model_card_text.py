@@ -23,7 +23,7 @@ def test_a_card_of_before_still_opens_and_reads(holdout_card):
 def test_limits_come_from_the_numbers(holdout_card):
     said = list_limits(holdout_card)
     assert "days, 2013-01-01 to 2013-01-13: less than a year" in said
-    assert "a missed event as 3" in said
+    assert "a false negative 3" in said
     assert "`carrier` (15 known)" in said
     assert f"{len(holdout_card.thin)} slices were too small" in said
     long = holdout_card.model_copy(

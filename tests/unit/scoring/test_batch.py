@@ -7,7 +7,12 @@ import pytest
 from configs.errors import NoChampion
 from tasks.ledger.log import Entry, open_ledger
 from tasks.rollout.routing import Route
-from tasks.scoring.batch import prediction_rows, route_roles, routes_in, scoring_window
+from tasks.scoring.batch import (
+    build_prediction_rows,
+    find_scoring_routes,
+    list_route_roles,
+    scoring_window,
+)
 from tests.support.flights import END
 from tests.support.scored_window import DAY, WINDOW
 
@@ -25,27 +30,27 @@ def test_the_window_ends_at_as_of(quick_case):
 
 
 def test_a_window_is_cut_where_the_cast_changes(quick_case, promoted):
-    assert routes_in(quick_case, WINDOW) == [
+    assert find_scoring_routes(quick_case, WINDOW) == [
         Route(WINDOW[0], END - DAY, champion=1),
         Route(END - DAY, END, champion=2),
     ]
 
 
 def test_every_version_of_a_cast_has_one_role():
-    assert route_roles(Route(*WINDOW, champion=1)) == {1: "champion"}
+    assert list_route_roles(Route(*WINDOW, champion=1)) == {1: "champion"}
     all_three = Route(*WINDOW, champion=2, challenger=3, share=0.1, previous=1)
-    assert route_roles(all_three) == {2: "champion", 1: "previous", 3: "challenger"}
+    assert list_route_roles(all_three) == {2: "champion", 1: "previous", 3: "challenger"}
     again = Route(*WINDOW, champion=2, challenger=1, share=0.1, previous=1)
-    assert route_roles(again) == {2: "champion", 1: "challenger"}
+    assert list_route_roles(again) == {2: "champion", 1: "challenger"}
 
 
 def test_without_a_champion_nothing_is_scored(quick_case, promoted):
     with pytest.raises(NoChampion, match="run train/flights"):
-        routes_in(quick_case, (END - 30 * DAY, END - 20 * DAY))
+        find_scoring_routes(quick_case, (END - 30 * DAY, END - 20 * DAY))
 
 
 def test_predictions_hold_the_whole_story(quick_case, logistic_model, window_rows):
-    found = prediction_rows(quick_case, logistic_model, window_rows, "champion", END, "a run")
+    found = build_prediction_rows(quick_case, logistic_model, window_rows, "champion", END, "a run")
     assert found.columns == [
         "carrier", "flight", "origin", "flight_date", "prediction_time", "probability",
         "decision", "arm", "model_version", "feature_service", "run_id", "scored_as_of",

@@ -13,7 +13,7 @@ from tasks.models.onnx_session import open_onnx_session
 from tasks.models.registry import Model
 from tasks.rollout.prediction_log import CONTRIBUTIONS
 from tasks.rollout.routing import Route
-from tasks.scoring.batch import ScoredRoute, prediction_rows
+from tasks.scoring.batch import ScoredRoute, build_prediction_rows
 from tasks.scoring.contributions import explain_flagged, explain_rows
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.lake import open_lake
@@ -49,7 +49,7 @@ def scored(use_case: UseCase, model: Model) -> ScoredRoute:
     other = Model(model.card, model.session, 2, model.golden)
     parts = [rows.filter(pl.col("index") % 2 == i) for i in (0, 1)]
     used = [
-        prediction_rows(use_case, m, part, arm, END, "run")
+        build_prediction_rows(use_case, m, part, arm, END, "run")
         for m, part, arm in zip((model, other), parts, ("champion", "challenger"), strict=True)
     ]
     service = model.card.feature_service
@@ -61,7 +61,7 @@ def scored(use_case: UseCase, model: Model) -> ScoredRoute:
 
 def test_every_flagged_row_gets_its_largest_contributions(use_case, model, scored):
     found = explain_flagged(use_case, scored)
-    flagged = scored.used.filter("decision")
+    flagged = scored.predictions.filter("decision")
     assert found.height == 3 * flagged.height > 0
     assert (
         found.select(*KEY, "model_version")
@@ -99,13 +99,13 @@ def test_scoring_again_commits_nothing_and_less_flagged_replaces(use_case, score
 
 
 def test_nothing_predicted_is_no_table(use_case, scored, home):
-    rows = explain_flagged(use_case, ScoredRoute(scored.cast))
+    rows = explain_flagged(use_case, ScoredRoute(scored.route))
     assert write_prediction_table(use_case, CONTRIBUTIONS, rows, WINDOW) is None
     assert not open_lake("flights").exists(CONTRIBUTIONS)
 
 
 def test_nothing_flagged_is_rows_without_any(use_case, scored):
-    calm = scored.used.with_columns(decision=pl.lit(value=False))
-    found = explain_flagged(use_case, replace(scored, used=calm))
+    calm = scored.predictions.with_columns(decision=pl.lit(value=False))
+    found = explain_flagged(use_case, replace(scored, predictions=calm))
     assert found.is_empty()
     assert "contribution" in found.columns
