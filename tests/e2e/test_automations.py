@@ -84,7 +84,7 @@ def test_an_alert_is_answered_and_decided_on_by_itself_and_once(server: UseCase)
     assert datetime.fromisoformat(asked[0].parameters["as_of"]) == LATER
 
 
-def test_an_alert_whose_event_was_lost_is_answered_after_reconcile(server: UseCase) -> None:
+def test_reconcile_handles_an_alert_whose_event_was_lost(server: UseCase) -> None:
     from prefect.deployments import run_deployment
 
     alert = _record_alert("alert:lost")
@@ -126,7 +126,7 @@ def test_an_automation_that_cannot_act_is_told_of(server: UseCase) -> None:
     assert "InvalidJinja" in run.parameters["reason"]
 
 
-def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: UseCase) -> None:
+def test_approval_comes_by_the_form_or_by_the_command(server: UseCase) -> None:
     """Two candidates as good as the champion: one is approved in the UI, one by the command."""
     from tasks.orchestration.events import request_next_step
 
@@ -159,7 +159,7 @@ def test_who_waits_for_a_person_is_let_in_by_the_form_or_by_the_command(server: 
     until(lambda: _ended(waiting[1]), "an end of the same run")
 
 
-def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCase) -> None:
+def test_bad_champion_is_rolled_back_within_one_window(server: UseCase) -> None:
     """Its labels of one airport were permuted before it was trained; a person passes it."""
     from flows.monitor import monitor
     from flows.score import score
@@ -192,14 +192,14 @@ def test_a_bad_champion_is_rolled_back_by_itself_within_one_window(server: UseCa
     assert f"rolled back to v{before.version}" in told
 
 
-def test_nothing_of_all_this_was_refused_because_the_database_was_locked(server: UseCase) -> None:
+def test_loop_meets_no_locked_database(server: UseCase) -> None:
     said = (settings().state / "logs" / "prefect.log").read_text()
     assert "Check out the dashboard" in said
     assert "database is locked" not in said
 
 
 @pytest.mark.slow
-def test_an_alert_whose_run_died_with_its_worker_is_answered_all_the_same(
+def test_reconcile_handles_an_alert_whose_worker_died(
     server: UseCase,
 ) -> None:
     from flows.reconcile import reconcile

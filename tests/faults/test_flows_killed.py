@@ -84,7 +84,7 @@ def kept(state: Path) -> tuple[list[str], int | None, int | None]:
         (ROLLBACK, ("record the rollback", "set the alias", "emit mainspring.rolled-back")),
     ],
 )
-def test_a_flow_that_was_killed_and_runs_again_leaves_what_it_would_have_left(
+def test_flow_killed_and_rerun_leaves_the_same_state(
     template: Path, tmp_path: Path, program: str, effects: tuple[str, ...]
 ) -> None:
     start = copy_state(template, tmp_path / "start")

@@ -82,7 +82,7 @@ def test_a_kill_between_commits_changes_nothing_in_the_end(
         assert ingest_versions(flights) == before
 
 
-def test_a_file_that_lands_after_the_kill_does_not_take_rows_from_those_committed(
+def test_ingest_after_kill_keeps_committed_rows_of_other_files(
     home: Path,
 ) -> None:
     """The new file sorts first and brings rows that the killed run has committed already."""

@@ -96,7 +96,7 @@ def entry_keys(entries: list[Entry]) -> list[tuple[str, str]]:
         (manual, ("record the answer",)),
     ],
 )
-def test_killed_anywhere_and_run_again_it_is_as_if_it_had_never_been(
+def test_promotion_killed_anywhere_and_rerun_is_complete(
     state: Path, tmp_path: Path, job, effects
 ) -> None:
     whole = copy_state(state, tmp_path / "whole")

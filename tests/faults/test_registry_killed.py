@@ -69,14 +69,14 @@ def test_killed_between_run_and_version(home, tmp_path_factory):
     assert open_model(USE_CASE.name, version).card == card
 
 
-def test_two_processes_make_one_database_although_one_died_before(tmp_path):
+def test_migrate_mlflow_by_two_processes_after_a_kill(tmp_path):
     (tmp_path / "mlflow.new").write_bytes(b"half a migration")
     running = [start(CONNECTS, tmp_path) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in running] == ["1", "1"]
     assert not (tmp_path / "mlflow.new").exists()
 
 
-def test_machines_that_begin_at_once_make_one_database_on_postgresql(postgres, tmp_path):
+def test_migrate_mlflow_by_machines_at_once_on_postgresql(postgres, tmp_path):
     """Each has a temporary folder of its own: MLflow's lock file there is no help."""
     uri = with_driver(postgres.database("mlflow"), "psycopg")
     assert at_once(partial(migrate_elsewhere, uri, tmp_path), 4) == [0] * 4

@@ -153,7 +153,7 @@ class WindowReader(Thread):
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
-def test_killed_at_random_and_run_again_no_row_is_lost_or_doubled(place: None, kills: int) -> None:
+def test_scoring_killed_at_random_loses_and_doubles_no_row(place: None, kills: int) -> None:
     numbers, dice = range(len(WINDOWS)), random.Random(kills)
     seconds = Child(0).whole()
     score_and_write_window(1)

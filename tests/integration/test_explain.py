@@ -143,7 +143,7 @@ def test_every_input_has_the_times_of_the_row_it_was_read_from(use_case, trained
     assert next(e for e in found.inputs if e.name == "distance").source == "request"
 
 
-def test_contributions_add_up_and_the_other_version_stands_beside(use_case, trained):
+def test_explain_prediction_adds_up_and_shows_other_versions(use_case, trained):
     rows = predicted(use_case, LAST)
     row = rows.filter(pl.col("arm") == "challenger").row(0, named=True)
     found = explain_row(use_case, row)

@@ -89,7 +89,7 @@ def join_every_pair(use_case: UseCase, spine: pl.DataFrame, view: str) -> pl.Dat
     return numbered.join(picked.select("row", *names), on="row", how="left").sort("row")[names]
 
 
-def test_historical_is_the_spine_in_its_order_with_what_was_known(flights: UseCase) -> None:
+def test_join_features_keeps_the_order_of_the_spine(flights: UseCase) -> None:
     spine = retrieval.build_spine(flights, START + 2 * DAY, NOON, NOON).sample(
         fraction=1, shuffle=True, seed=1
     )
@@ -169,7 +169,7 @@ def test_staleness_is_told_by_the_ttl_of_each_view(published: UseCase) -> None:
     assert stale == {"airport_ops", "carrier_ops", "weather"}
 
 
-def test_a_view_that_is_dropped_leaves_nothing_online_and_the_others_stay(
+def test_dropped_view_leaves_the_online_store(
     published: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")

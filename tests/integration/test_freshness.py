@@ -71,7 +71,7 @@ def watch(case: UseCase, entries: list[Entry], found: SignsOfLife, at: datetime)
     return [f"{entry.what}:{entry.evidence['cause']}" for entry in new]
 
 
-def test_a_month_in_which_all_comes_has_no_alarm_and_then_each_is_missed(month: UseCase) -> None:
+def test_freshness_is_quiet_for_a_month_and_then_alerts(month: UseCase) -> None:
     """The lake as it is, watched once a day: first the month, then days that nothing comes from."""
     entries = [promotion()]
     for day in range(29):
@@ -121,7 +121,7 @@ def _last_run(at: datetime, minute: int) -> datetime:
     return run if run <= at else run - timedelta(hours=1)
 
 
-def test_hourly_flows_watched_every_quarter_of_an_hour_give_no_alarm(month: UseCase) -> None:
+def test_freshness_of_hourly_flows_watched_often_is_quiet(month: UseCase) -> None:
     of, entries = times(month), [promotion()]
     for step in range(28 * 96):
         at = START + step * PERIOD
@@ -129,9 +129,7 @@ def test_hourly_flows_watched_every_quarter_of_an_hour_give_no_alarm(month: UseC
 
 
 @pytest.mark.parametrize("what", FOUR)
-def test_who_falls_silent_is_missed_within_a_period_and_welcomed_back(
-    month: UseCase, what: str
-) -> None:
+def test_freshness_episode_opens_in_a_period_and_closes_later(month: UseCase, what: str) -> None:
     of, entries = times(month), [promotion()]
     lost, back = START + 10 * DAY, START + 20 * DAY
     of[what] = [at for at in of[what] if at < lost or at > back]
@@ -150,9 +148,7 @@ def test_who_falls_silent_is_missed_within_a_period_and_welcomed_back(
 
 @settings_of_hypothesis(max_examples=30)
 @given(gaps=st.lists(st.integers(1, 40), min_size=1, max_size=12), hours=st.integers(1, 30))
-def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
-    gaps: list[int], hours: int
-) -> None:
+def test_freshness_episode_is_open_while_a_sign_is_overdue(gaps: list[int], hours: int) -> None:
     case, entries = flights_with_deadlines(Deadlines(landed=timedelta(hours=hours))), list[Entry]()
     moments = [START + timedelta(hours=sum(gaps[:n])) for n in range(len(gaps) + 1)]
     for hour in range(sum(gaps) + 40):
@@ -163,7 +159,7 @@ def test_a_silence_is_open_just_while_the_last_sign_is_older_than_its_deadline(
         assert is_open == (at - last > timedelta(hours=hours))
 
 
-def test_a_fresh_installation_is_quiet_and_after_the_first_promotion_all_is_due(
+def test_freshness_starts_with_the_first_promotion(
     home: Path,
 ) -> None:
     case = flights_with_deadlines()

@@ -67,7 +67,7 @@ def test_a_truncated_parquet_is_refused_and_the_others_go_on(flights: UseCase) -
     assert_nothing_lost(flights)
 
 
-def test_a_refused_file_is_looked_at_again_only_when_asked_or_changed(flights: UseCase) -> None:
+def test_ingest_retries_a_refused_file_if_asked_or_changed(flights: UseCase) -> None:
     (path,) = land_files("arrivals")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1000])

@@ -35,7 +35,7 @@ def events(name: str, patience: float = 20) -> list[Event]:
             time.sleep(0.5)
 
 
-def test_a_run_takes_what_it_can_tells_what_it_refused_and_refreshes(home: Path, api: None) -> None:
+def test_ingest_flow_commits_reports_refusals_and_refreshes(home: Path, api: None) -> None:
     landing = Path(settings().landing) / "flights"
     write_landing(landing, FIRST_DAY, AS_OF.date())
     broken = landing / "weather" / "2013-01-02.csv"

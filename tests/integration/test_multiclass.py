@@ -177,7 +177,7 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
         with_model_features(asked, open_flights_version(2))
 
 
-def test_predictions_hold_probabilities_and_the_name_of_the_class(use_case):
+def test_score_writes_probabilities_and_the_class_name(use_case):
     record_event("promoted", AS_OF - DAY, 2)
     rows = score_classes(use_case)
     assert rows.columns[5:7] == ["probability", "decision"]

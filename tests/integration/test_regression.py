@@ -136,7 +136,7 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     assert {asked[gate] for gate in ("rmse", "cost", "parity", "golden rows")} == {"pass"}
 
 
-def test_a_model_against_itself_is_refused_and_a_far_worse_one_too(use_case, parts):
+def test_gate_refuses_an_equal_and_a_far_worse_model(use_case, parts):
     assert (
         decide_promotion(
             use_case, open_flights_version(2), open_flights_version(2), parts.holdout, []

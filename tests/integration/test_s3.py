@@ -107,7 +107,7 @@ def race(job, root: str) -> None:
     assert [process.exitcode for process in racers] == [0] * WRITERS
 
 
-def test_two_processes_that_append_at_once_lose_nothing_and_double_nothing(lake):
+def test_lake_append_by_two_processes_loses_and_doubles_nothing(lake):
     race(append_all, lake.root)
     held = lake.scan("t").collect()
     wanted = pl.concat(batch(w, n) for w in (*range(WRITERS), 9) for n in range(BATCHES))

@@ -84,7 +84,7 @@ def aside() -> list[str]:
     return files.list_files(f"{open_lake('flights').root}/aside")
 
 
-def test_the_flow_writes_the_same_tables_by_the_worker_of_an_address(
+def test_score_flow_on_a_dask_address_writes_the_same_tables(
     whole: dict[str, pl.DataFrame], nothing_scored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with cluster(workers=1) as found:
@@ -94,7 +94,7 @@ def test_the_flow_writes_the_same_tables_by_the_worker_of_an_address(
 
 
 @pytest.mark.slow
-def test_killed_when_all_is_put_aside_and_run_again_the_tables_are_the_same(
+def test_scoring_killed_after_the_spill_and_rerun_is_the_same(
     whole: dict[str, pl.DataFrame], nothing_scored: None, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
@@ -154,7 +154,7 @@ def test_an_address_without_a_worker_is_named(
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are chosen on Linux alone")
 @pytest.mark.parametrize("cores", [2, 3])
-def test_as_many_workers_of_this_machine_as_cores_keep_to_one_each(
+def test_local_dask_workers_keep_to_one_core_each(
     home: Path, monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)

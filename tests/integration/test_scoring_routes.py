@@ -125,7 +125,7 @@ def test_a_canary_answers_its_arm_and_shadows_the_rest(use_case):
         assert (own["decision"] == (own["probability"] >= model.card.threshold)).all()
 
 
-def test_a_cast_that_changes_in_the_window_and_a_past_window_scored_again(use_case):
+def test_scoring_follows_routes_that_change_in_the_window(use_case):
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case, at=AS_OF + DAY / 2)
     save_window(use_case)
@@ -172,7 +172,7 @@ def test_a_bake_and_a_roll_out_at_once(use_case):
     assert counts == {1: used.height, 2: mine, 3: used.height - mine}
 
 
-def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_case):
+def test_scoring_killed_between_tables_and_rerun_is_the_same(use_case):
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case)
     found = score_routes(use_case)
@@ -184,7 +184,7 @@ def test_killed_between_shadows_and_predictions_and_run_again_is_the_same(use_ca
     assert read_ordered(PREDICTIONS).height == read_ordered(SHADOWS).height
 
 
-def test_a_challenger_that_does_not_open_costs_nothing_but_its_answers(use_case):
+def test_scoring_goes_on_without_a_challenger_that_fails_to_open(use_case):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
     record_event("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
@@ -254,7 +254,7 @@ def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
     assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
 
 
-def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monkeypatch, tmp_path):
+def test_scoring_with_a_killed_worker_writes_the_same_tables(use_case, monkeypatch, tmp_path):
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case, at=AS_OF + DAY / 2)
     save_window(use_case)
@@ -276,7 +276,7 @@ def test_two_workers_of_which_one_is_killed_write_the_same_tables(use_case, monk
     assert cut_into < len(begun) <= cut_into + 2
 
 
-def test_where_partitions_are_cut_depends_on_rows_and_score_windows_alone(use_case, monkeypatch):
+def test_split_routes_depends_on_rows_and_score_windows_only(use_case, monkeypatch):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     (cast,) = find_scoring_routes(use_case, (AS_OF, AS_OF + 3 * DAY))
     monkeypatch.setenv("MAINSPRING_PARTITION_ROWS", "1")

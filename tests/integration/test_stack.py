@@ -96,7 +96,7 @@ def test_up_starts_once_and_down_stops_only_that(
         pytest.param("MLflow", "mlflow.db", marks=pytest.mark.slow),
     ],
 )
-def test_a_database_of_a_newer_version_is_told_of_and_nothing_is_left_running(
+def test_stack_refuses_a_newer_database_and_stops_its_servers(
     state: Path, name: str, file: str
 ) -> None:
     database = state / file
@@ -175,7 +175,7 @@ def test_what_a_process_started_is_stopped_with_it(state: Path) -> None:
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_another_database_than_a_server_runs_on_is_noticed_without_passwords(
+def test_stack_reports_another_database_without_passwords(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAINSPRING_MLFLOW_URI", "postgresql://me:secret@old/mlflow")

@@ -72,7 +72,7 @@ def test_nothing_in_it_knows_the_future(version):
     assert wrong == []
 
 
-def test_the_first_version_is_better_than_the_best_constant_and_reigns(version):
+def test_first_version_beats_the_best_constant_and_is_champion(version):
     card = registry.open_model("visits", version).card
     assert card.rows["holdout"] == 1530, "91 days whose year was over"
     assert 3.5 < card.holdout["rmse"] < 3.9 < card.holdout["label_std"]

@@ -99,7 +99,7 @@ def test_a_fork_dies_with_who_asked_for_it(
     until(lambda: not there.is_running() or None, "end of the fork")
 
 
-def test_who_asked_ends_and_ends_the_fork_when_nobody_waits_for_it_any_more(
+def test_warm_start_ends_the_fork_when_its_client_ends(
     warm: psutil.Process, state: Path, tmp_path: Path, silent: str
 ) -> None:
     run = begun(state, tmp_path, PREFECT__FLOW_RUN_ID=str(uuid4()), PREFECT_API_URL=silent)

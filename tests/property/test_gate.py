@@ -86,9 +86,7 @@ def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, ru
 
 @settings(max_examples=60)
 @given(seeds, seeds, metrics, rules, st.floats(0, 0.2), st.floats(0.001, 0.3), st.floats(0.01, 1))
-def test_answers_farther_from_the_truth_never_lift_metric_cost_or_slice(
-    seed, other, metric, rule, knows, by, share
-):
+def test_gate_is_monotone_in_the_error_of_scores(seed, other, metric, rule, knows, by, share):
     new, old = scores(seed, knows + 0.05), scores(seed + 1, knows)
     random, late = np.random.default_rng(other), late_rows()["late"].to_numpy() == 1
     shift = by * random.random(ROWS) * (random.random(ROWS) < share)
@@ -115,7 +113,7 @@ heavier = st.floats(1, 100)
 
 
 @given(st.tuples(*[st.floats(1, 1e6)] * 4), st.tuples(*[heavier] * 4), st.tuples(*[heavier] * 4))
-def test_a_heavier_file_never_keeps_a_budget_that_a_lighter_one_broke(limits, first, factors):
+def test_check_budgets_is_monotone_in_the_footprint(limits, first, factors):
     budgets = Budgets(
         latency_p99_us=limits[0], rows_per_second=limits[1],
         bytes=int(limits[2]), peak_memory_mib=limits[3],

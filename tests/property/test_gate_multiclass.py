@@ -82,9 +82,7 @@ def judge_classes(use_case: UseCase, new: np.ndarray, old: np.ndarray) -> Decisi
 
 @settings(max_examples=40)
 @given(seeds, seeds, metrics, rules, st.floats(0, 0.5), st.floats(0.01, 1))
-def test_less_probability_for_the_truth_never_lifts_metric_cost_or_slice(
-    seed, other, metric, rule, knows, share
-):
+def test_gate_is_monotone_in_the_probability_of_the_truth(seed, other, metric, rule, knows, share):
     """What the truth loses goes to the others as they share the rest, so no decision gets right."""
     use_case, old, new = (
         multiclass_gate_case(metric, rule),

@@ -28,7 +28,7 @@ def shipped_gate_case(**evaluation: object) -> UseCase:
     return quick.model_copy(update=changes)
 
 
-def test_an_equal_challenger_is_let_in_at_most_at_the_stated_rate() -> None:
+def test_gate_admits_an_equal_challenger_at_the_stated_rate() -> None:
     """Champion and challenger are two unlike models that change places from day to day by a coin.
     No slices: they could only refuse more.
     """

@@ -66,9 +66,7 @@ def judge_values(metric: str, rule: str, new: np.ndarray, old: np.ndarray) -> De
 
 @settings(max_examples=50)
 @given(seeds, seeds, metrics, rules, st.floats(0.2, 1.5), st.floats(0.5, 30), st.floats(0.01, 1))
-def test_values_farther_from_the_truth_never_lift_metric_cost_or_slice(
-    seed, other, metric, rule, noise, by, share
-):
+def test_gate_is_monotone_in_the_error_of_values(seed, other, metric, rule, noise, by, share):
     new, old, truth = (
         draw_values(seed, noise),
         draw_values(seed + 1, 1.0),

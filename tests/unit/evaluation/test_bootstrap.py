@@ -67,7 +67,7 @@ def overall(found: list[Difference], subject: str) -> Difference:
         ("log_loss", log_loss),
     ],
 )
-def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, reference):
+def test_block_metrics_equal_scikit_learn_on_repeated_rows(subject, reference):
     rows, score = tied_scores(500)
     label, score = rows["late"].to_numpy().astype(float), np.clip(score, 0.01, 0.99)
     block = assign_blocks(rows["prediction_time"], Gate(), 0)
@@ -78,7 +78,7 @@ def test_drawn_metrics_equal_scikit_learn_on_rows_that_come_as_often(subject, re
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
-def test_a_slice_is_drawn_among_all_blocks_and_counts_only_its_rows():
+def test_bootstrap_of_a_slice_draws_all_blocks():
     rows, score = tied_scores(500)
     label, block = (
         rows["late"].to_numpy().astype(float),
@@ -133,7 +133,7 @@ def test_on_independent_rows_the_interval_is_delongs(seed):
     assert (found.low + found.high) / 2 == pytest.approx((low + high) / 2, abs=0.1 * (high - low))
 
 
-def test_independent_rows_that_share_no_day_are_worth_more_than_their_days():
+def test_bootstrap_of_independent_rows_is_narrower_than_of_days():
     """The same rows twice within their days add no evidence; dealt at random they would."""
     rows, score = tied_scores(1000)
     one = compare_models(gate_case(), rows, predict_at(score), predict_at(noisy(score, 0.4)))[0]
@@ -166,7 +166,7 @@ def test_few_blocks_widen_the_interval_as_hesterberg_has_it(blocks, level):
     assert bootstrap_interval(even, blocks, 0.05) == pytest.approx((level, 1 - level), abs=1e-4)
 
 
-def test_slices_are_values_and_bins_that_are_large_enough_and_share_the_error():
+def test_comparable_slices_are_large_and_share_the_error():
     rows, score = tied_scores(1200)
     hour = np.where(np.arange(1200) < 400, 9.0, np.where(np.arange(1200) < 1150, 9.5, 20.0))
     origin = ["JFK"] * 600 + ["LGA"] * 500 + [None] * 100

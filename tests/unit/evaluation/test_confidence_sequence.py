@@ -47,12 +47,12 @@ def outcomes(
 
 @pytest.mark.parametrize("draw", [normal, heavy, skewed])
 @pytest.mark.parametrize("planned", [21, 56])
-def test_looked_at_every_day_it_is_wrong_no_more_often_than_stated(draw, planned):
+def test_confidence_bounds_keep_their_error_rate_at_daily_looks(draw, planned):
     found = outcomes(draw, gain=0.0, planned=planned, every=1)
     assert found["better"] + found["worse"] <= 1 - CONFIDENCE
 
 
-def test_a_gain_of_six_tenths_of_a_days_spread_is_found_within_eight_weeks():
+def test_sequence_verdict_finds_a_clear_gain_in_eight_weeks():
     found = outcomes(normal, gain=0.6, planned=56, every=7)
     assert found["better"] >= 0.8
     assert found["worse"] == 0
@@ -76,7 +76,7 @@ def test_the_bounds_hold_the_mean_and_shrink():
     assert found.improvement - found.low == pytest.approx(found.high - found.improvement)
 
 
-def test_it_is_wider_than_an_interval_for_one_look_and_tightest_near_the_plan():
+def test_confidence_bounds_are_tightest_near_the_plan():
     blocks = np.random.default_rng(1).normal(size=60)
     once = 1.96 * blocks.std(ddof=1) / math.sqrt(60)
     widths = {

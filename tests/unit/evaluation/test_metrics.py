@@ -33,7 +33,7 @@ def test_one_class_only_has_no_ranking():
     assert found["positive_rate"] == 0
 
 
-def test_calibration_bins_hold_all_rows_and_ece_is_their_weighted_gap():
+def test_calibration_table_holds_all_rows_and_gives_the_ece():
     y, p = draw_labels_and_scores(1003)
     table = calibration_table(y, p)
     assert table.height == 10

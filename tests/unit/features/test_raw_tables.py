@@ -45,7 +45,7 @@ def land_planes(name: str, *lines: str) -> None:
     path.write_text("\n".join(["tailnum,seats", *lines]))
 
 
-def test_first_rows_are_known_from_the_day_given_and_later_ones_from_when_found(planes):
+def test_static_rows_are_known_from_the_day_given(planes):
     land_planes("all.csv", "N1,20", "N2,", "N2,30")
     ingest_landed(planes, datetime(2013, 1, 5, tzinfo=UTC))
     land_planes("again.csv", "N1,22", "N3,50")

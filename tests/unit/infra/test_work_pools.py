@@ -13,7 +13,7 @@ from infra import deploy, healthcheck, work_pools
 from tasks.training.build_card import code_revision
 
 
-def test_a_pool_of_containers_needs_an_image_and_a_process_pool_none(
+def test_work_pool_of_containers_needs_an_image(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "image" not in work_pools.template("process")["variables"]["properties"]

@@ -31,7 +31,7 @@ def test_no_landing_folder_is_no_file(flights: UseCase) -> None:
     assert read_file_records(flights).is_empty()
 
 
-def test_files_come_by_table_and_path_and_unfinished_ones_not_at_all(flights: UseCase) -> None:
+def test_discover_files_orders_them_and_skips_unfinished_ones(flights: UseCase) -> None:
     second, first = land_files("weather", days=2)[::-1]
     land_files("arrivals")
     first.with_name(".2013-01-09.csv").write_text("unfinished")
@@ -74,7 +74,7 @@ def test_a_touched_file_is_a_copy_of_itself(flights: UseCase) -> None:
     assert discover_files(flights) == []
 
 
-def test_a_refused_file_is_found_again_when_asked_until_it_is_accepted(flights: UseCase) -> None:
+def test_discover_files_retries_refused_ones_when_asked(flights: UseCase) -> None:
     land_files("weather")
     (file,) = discover_files(flights)
     record_files(flights, [FileVerdict(file, "refused", reason="too early")], NOW)
@@ -97,7 +97,7 @@ def test_recording_twice_says_it_once(flights: UseCase) -> None:
     assert files.select("rows", "accepted", "quarantined", "reason").row(0) == (72, 70, 2, "wind")
 
 
-def test_a_file_that_changes_under_the_reader_is_left_for_the_next_run(flights: UseCase) -> None:
+def test_read_landed_file_leaves_a_changing_file_for_later(flights: UseCase) -> None:
     (path,) = land_files("weather")
     (file,) = discover_files(flights)
     path.write_text(path.read_text() + "\n")

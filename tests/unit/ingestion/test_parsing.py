@@ -55,7 +55,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
     assert parse_file(naive, "a.parquet", TABLE)["at"].to_list() == [SIX]
 
 
-def test_parquet_of_the_same_family_is_taken_and_further_columns_left_out() -> None:
+def test_parse_file_accepts_wider_parquet() -> None:
     changed = parquet(
         share=pl.Series([2], dtype=pl.Int16),
         n=pl.Series([2], dtype=pl.UInt8),

@@ -34,7 +34,7 @@ def examination(flights: UseCase) -> FileValidator:
     return FileValidator(flights, AS_OF, "run")
 
 
-def test_every_suite_counts_rows_first_and_adds_what_the_yaml_asks(flights: UseCase) -> None:
+def test_load_suite_counts_rows_and_adds_rules_of_the_yaml(flights: UseCase) -> None:
     for name, table in flights.tables.items():
         suite = load_suite(flights, name, AS_OF)
         assert "RowCount" in type(suite.blocking[0]).__name__
@@ -110,7 +110,7 @@ def test_a_file_is_refused_whole(flights: UseCase, change: Any, reason: str) -> 
     assert reason in told
 
 
-def test_after_a_refused_file_the_others_of_its_table_are_looked_at(flights: UseCase) -> None:
+def test_validation_goes_on_after_a_refused_file(flights: UseCase) -> None:
     rows, examined = parse_landed(flights, "departures"), examination(flights)
     assert examined.find_refusal("departures", rows.clear(), "departures/a.parquet") is not None
     assert examined.find_refusal("departures", rows, "departures/b.parquet") is None

@@ -48,7 +48,7 @@ def test_a_candidate_asks_until_something_is_done_about_it(answer):
     assert list_unanswered(numbered(asking, entry(answer, "answer", 2))) == []
 
 
-def test_what_was_done_about_a_version_answers_its_second_alert_too():
+def test_list_unanswered_counts_one_decision_for_two_alerts():
     twice = [entry("candidate_registered", f"candidate:{origin}", 2) for origin in "ab"]
     done = entry("refused", "decision:2", 2)
     assert list_unanswered(numbered(twice[0], done, twice[1])) == []

@@ -63,7 +63,7 @@ def test_the_schema_survives_json():
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ü", "", None, "never seen"]), min_size=1, max_size=30))
-def test_the_code_of_a_category_does_not_depend_on_the_other_rows(values):
+def test_build_matrix_codes_a_category_without_other_rows(values):
     schema = InputSchema(numeric=(), categorical=("c",), vocabulary={"c": ("", "a", "b", "ü")})
     frame = pl.DataFrame({"c": pl.Series(values, dtype=pl.String)})
     together = build_matrix(frame, schema)

@@ -57,7 +57,7 @@ def test_the_threshold_is_the_factor_times_the_worst_week() -> None:
     assert of.window_rows == 168
 
 
-def test_only_full_weeks_count_and_fewer_than_two_leave_the_floor() -> None:
+def test_reference_profile_counts_full_weeks_only() -> None:
     frame = hourly(20, x=np.arange(480.0))
     assert build_reference_profile(frame, ["x"], [], "time", DriftRule()).window_rows == 168
     one = build_reference_profile(frame.head(24 * 8), ["x"], [], "time", DriftRule(floor=0.2))

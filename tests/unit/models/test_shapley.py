@@ -57,7 +57,7 @@ def exact(model: Model, matrix: Matrix, background: Matrix) -> Floats:
     return found
 
 
-def test_they_come_near_the_exact_values_and_nearer_with_more_orders(model, rows):
+def test_shapley_values_converge_to_the_exact_ones(model, rows):
     schema = model.card.inputs
     truth = exact(model, build_matrix(rows, schema), build_matrix(model.golden, schema))
     assert np.abs(truth).mean() > 0.005
@@ -76,7 +76,7 @@ def test_a_rows_contributions_add_up_to_its_answer(model, rows):
     assert base[0] == pytest.approx(predict(model, model.golden).mean())  # each golden row once
 
 
-def test_an_input_that_is_as_in_the_background_contributes_nothing(model, rows):
+def test_shapley_value_of_a_background_input_is_zero(model, rows):
     same = model.card.inputs.inputs.index("weekday")
     background = build_matrix(model.golden, model.card.inputs)
     matrix = build_matrix(rows, model.card.inputs)

@@ -88,7 +88,7 @@ def test_a_table_that_lands_seldom_is_not_expected() -> None:
     assert volumes_by_subject("planes", once) == {}
 
 
-def test_a_holiday_in_the_reference_does_not_lower_what_is_expected() -> None:
+def test_measure_volumes_ignores_a_holiday_in_the_reference() -> None:
     quiet = known_column("arrivals").is_between(START + 20 * DAY, START + 27 * DAY)
     said = volumes_by_subject("arrivals", rows_per_day("arrivals").filter(~quiet))
     assert said["rows:arrivals"].reference == 70

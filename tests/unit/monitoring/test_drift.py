@@ -47,7 +47,7 @@ def test_without_rows_there_is_neither_profile_nor_drift() -> None:
 
 
 @pytest.mark.parametrize("severity", ["page", "ticket"])
-def test_inputs_are_as_bad_as_the_rule_says_and_what_informs_informs(severity: str) -> None:
+def test_judge_drift_uses_the_severity_of_the_rule(severity: str) -> None:
     flights = load_use_case("flights")
     rule = flights.monitor.drift.model_copy(update={"severity": severity})
     monitor = flights.monitor.model_copy(update={"drift": rule})

@@ -117,7 +117,7 @@ def test_the_past_is_judged_without_the_windows_after_it() -> None:
     )
 
 
-def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None:
+def test_change_episodes_keeps_the_order_of_measurements() -> None:
     earlier = window(0, "ok")
     later = [Measurement("drift", name, START, START + WEEK, 1.0, verdict="page")
              for name in ("dest", "carrier")]  # fmt: skip
@@ -128,7 +128,7 @@ def test_episodes_that_open_together_stand_in_the_order_of_the_numbers() -> None
     assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
 
 
-def test_a_window_bears_the_severity_of_its_rule_and_tells_how_many_were_bad() -> None:
+def test_change_episodes_states_severity_and_bad_windows() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
     entries = [promoted_entry(1, 1, START - WEEK)]
     (opened,) = change_episodes(

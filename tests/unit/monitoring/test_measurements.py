@@ -24,7 +24,7 @@ def numbers(at: datetime, value: float = 0.7) -> list[Measurement]:
     ]
 
 
-def test_rows_keep_what_the_numbers_say_and_nulls_where_they_say_nothing() -> None:
+def test_measurement_rows_keep_values_and_nulls() -> None:
     rows = measurement_rows(numbers(MONDAY), MONDAY, 3)
     assert rows["model_version"].to_list() == [3, 3, 3]
     assert rows["verdict"].to_list() == [None, "page", None]

@@ -103,7 +103,7 @@ def test_a_block_named_twice_is_told_once() -> None:
     assert sent(list_due_notifications([episode("x")], twice)) == [(OPS, "episode:x")]
 
 
-def test_a_new_block_is_told_of_what_is_open_and_of_the_last_days_only() -> None:
+def test_list_due_for_a_new_block_is_open_and_recent() -> None:
     entries = [
         noon_entry("promoted", "decision:1", days=-300),
         episode("over", -200), closed("over", -190), episode("lasting", -100),
@@ -114,7 +114,7 @@ def test_a_new_block_is_told_of_what_is_open_and_of_the_last_days_only() -> None
     assert found == ["episode:lasting", "decision:2"]
 
 
-def test_what_a_broken_webhook_missed_waits_as_long_as_nothing_else_happens() -> None:
+def test_list_due_keeps_what_a_broken_webhook_missed() -> None:
     entries = [noon_entry("rolled_back", "rollback:3")]
     assert sent(list_due_notifications(entries, BLOCKS[:1])) == [(OPS, "rollback:3")]
     entries.append(noon_entry("deferred", "deferred:3", days=RECENT / timedelta(days=1)))
@@ -149,7 +149,7 @@ def test_told_is_recorded_and_twice_is_as_once(book: Ledger) -> None:
     assert [block for block, *_ in out.sent] == [OPS, TEAM]
 
 
-def test_a_block_that_fails_stops_nobody_and_is_told_later_in_order(book: Ledger) -> None:
+def test_send_due_goes_on_when_a_block_fails(book: Ledger) -> None:
     out = Outbox()
     out.broken = {OPS}
     for about in (episode("x"), closed("x")):

@@ -84,7 +84,7 @@ def test_late_labels_are_missing_and_order_stays() -> None:
     )
 
 
-def test_the_value_is_the_metric_of_the_labelled_rows_of_the_window() -> None:
+def test_measure_rules_uses_the_labelled_rows_of_the_window() -> None:
     rows = labelled(predictions(), hours=24)
     known_rows = rows.drop_nulls("late")
     cost = RULED.evaluation.cost
@@ -111,7 +111,7 @@ def test_no_prediction_at_all_is_no_coverage() -> None:
     assert {n.value for n in measure_window_metrics(RULED, rows, HOLDOUT, 0.5, AS_OF)} == {None}
 
 
-def test_a_new_champion_is_judged_when_it_has_reigned_long_enough() -> None:
+def test_measure_rules_waits_for_rows_of_a_new_champion() -> None:
     rows = labelled(predictions(days=7))
     young = ruled(rows, since=AS_OF - WEEK)
     assert young["roc_auc_2w"].coverage == pytest.approx(0.5)
@@ -152,7 +152,7 @@ def test_limits_lie_on_the_worse_side() -> None:
     assert rule_limit(PerformanceRule.model_validate(GAP), -0.02) == pytest.approx(0.07)
 
 
-def test_history_has_every_metric_whatever_the_rules_and_no_verdict() -> None:
+def test_measure_window_metrics_has_all_metrics_and_no_verdict() -> None:
     rows = labelled(predictions())
     found = {
         n.subject: n for n in measure_window_metrics(case_with_rules(), rows, HOLDOUT, 0.5, AS_OF)

@@ -98,7 +98,7 @@ def test_the_same_cause_still_bad_is_one_episode_and_one_alert(book: Ledger) -> 
     assert len(alerts(book)) == 1
 
 
-def test_good_again_closes_it_and_a_later_page_is_another_episode(book: Ledger) -> None:
+def test_record_changes_closes_an_episode_and_opens_another(book: Ledger) -> None:
     record_verdicts(book, MONDAY, auc="page")
     assert record_verdicts(book, MONDAY + WEEK, auc="ok") == ["episode_closed"]
     assert list_open_episodes(book.entries("flights")) == []
@@ -129,7 +129,7 @@ def test_refused_and_still_bad_asks_again_after_the_cooldown(book: Ledger) -> No
     assert len({entry.key for entry in alerts(book)}) == 2
 
 
-def test_a_candidate_that_waits_for_its_decision_keeps_alerts_quiet(book: Ledger) -> None:
+def test_find_due_alert_waits_for_an_undecided_candidate(book: Ledger) -> None:
     record_flights_entry(
         book, "candidate_registered", "candidate:train:2024-03-01", MONDAY - WEEK, 2
     )
@@ -185,7 +185,7 @@ def test_a_ticket_is_an_episode_for_people_and_asks_for_nothing(book: Ledger, ca
     assert record_verdicts(book, MONDAY + 2 * WEEK, **{cause: "ok"}) == ["episode_closed"]
 
 
-def test_a_broken_contract_that_is_only_a_ticket_holds_nothing_back(book: Ledger) -> None:
+def test_find_due_alert_ignores_a_data_contract_ticket(book: Ledger) -> None:
     found = record_verdicts(book, MONDAY, rows="ticket", auc="page")
     assert found == ["episode_opened", "episode_opened", "alert_raised"]
     assert alerts(book)[0].evidence["causes"] == [AUC]

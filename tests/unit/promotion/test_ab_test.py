@@ -46,7 +46,7 @@ def shown(rows: pl.DataFrame, *, with_draw: bool) -> bool:
 
 
 @pytest.mark.parametrize(("kept", "entities"), [(1.0, 40), (0.3, 200)])
-def test_equal_arms_of_entities_that_stay_are_told_apart_no_more_often_than_stated(kept, entities):
+def test_judge_ab_test_of_equal_arms_keeps_its_error_rate(kept, entities):
     random = np.random.default_rng(0)
     runs = [history(random, entities, kept) for _ in range(60)]
     assert np.mean([shown(rows, with_draw=True) for rows in runs]) <= 0.05

@@ -31,7 +31,7 @@ def reigning(book):
     return book
 
 
-def test_the_first_champion_takes_over_at_once_and_nothing_can_undo_it(book):
+def test_advance_candidate_promotes_the_first_at_once(book):
     record_registered(book, 1)
     entry = step(book, rollout_use_case(), 1, gate=says("pass", "better"))
     assert (entry.what, entry.key, entry.at) == ("promoted", "decision:1", day(0))
@@ -70,7 +70,7 @@ def test_a_stage_that_shows_a_loss_ends_the_roll_out(reigning):
     assert find_champion(reigning.entries(NAME)).version == 1
 
 
-def test_a_step_that_was_asked_too_early_is_answered_all_the_same(reigning):
+def test_advance_candidate_handles_an_early_step(reigning):
     step(reigning, rollout_use_case(), 2, gate=says("pass"))
     record(reigning, "step_asked", "step:2:x", day(8), 2)
     assert [e.what for e in list_unanswered(reigning.entries(NAME))] == ["step_asked"]
@@ -78,7 +78,7 @@ def test_a_step_that_was_asked_too_early_is_answered_all_the_same(reigning):
     assert list_unanswered(reigning.entries(NAME)) == []
 
 
-def test_a_roll_out_against_a_champion_that_is_none_any_more_ends(reigning):
+def test_advance_candidate_ends_a_rollout_of_a_former_champion(reigning):
     step(reigning, rollout_use_case(), 2, gate=says("pass"))
     record(reigning, "promoted", "hand:7", day(4), 7)
     entry = step(reigning, rollout_use_case(), 2, day(8), look=review_stage)
@@ -112,7 +112,7 @@ def test_a_decision_is_never_before_the_last_change_of_champion(reigning):
     assert step(reigning, DIRECT, 2, day(2), gate=says("pass")).at == day(5)
 
 
-def test_a_version_that_is_no_candidate_is_refused_with_what_to_do(book):
+def test_advance_candidate_refuses_an_unknown_version(book):
     with pytest.raises(Terminal, match="no candidate of version 9: train/flights makes one"):
         step(book, DIRECT, 9)
 
@@ -176,9 +176,7 @@ class TestApproval:
         assert entry.evidence["reason"] == "rejected by test: not before the holidays"
 
     @pytest.mark.parametrize(("verdict", "what"), [("pass", "promoted"), ("fail", "refused")])
-    def test_yes_to_another_champion_than_that_of_the_ask_is_judged_again(
-        self, asked, verdict, what
-    ):
+    def test_advance_candidate_judges_a_stale_approval_again(self, asked, verdict, what):
         record(asked, "promoted", "hand:7", day(2), 7)
         record(asked, "approved", "approval:2", day(3), 2, reason="looks right")
         assert step(asked, self.case, 2, gate=says(verdict)).what == what

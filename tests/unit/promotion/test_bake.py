@@ -47,7 +47,7 @@ def bad(book, kind="bake", version=2):
     return record(book, "episode_opened", f"episode:{kind}:x", day(8), version, **said)
 
 
-def test_numbers_are_of_the_champion_against_the_one_before_with_the_loss_that_is_borne():
+def test_bake_measurements_compare_with_the_previous_champion():
     found = bake_measurements(
         rollout_use_case(margin=0.02, cost_margin=0.05, slice_margin=0.1),
         baked(
@@ -74,7 +74,7 @@ def test_too_little_known_is_no_number():
     assert bake_measurements(rollout_use_case(), waits, day(8)) == []
 
 
-def test_an_open_episode_asks_for_a_rollback_on_the_bakes_evidence_once(book):
+def test_rollback_request_follows_an_open_episode_once(book):
     bad(book)
     asked, waiting = record_rollback_request(book, NAME, baked(), day(8))
     assert (asked.what, asked.key, asked.version) == ("rollback_asked", "undo:2", 2)
@@ -92,7 +92,7 @@ def test_without_a_loss_or_with_other_episodes_nothing_is_asked(book):
     assert rollback_request(book.entries(NAME), baked(), day(8)) is None
 
 
-def test_an_episode_of_the_last_champions_bake_is_not_of_this_one(book):
+def test_rollback_request_ignores_the_previous_bake(book):
     bad(book)
     record(book, "promoted", "decision:3", day(9), 3)
     assert rollback_request(book.entries(NAME), None, day(9)) is None
@@ -105,7 +105,7 @@ def test_an_episode_that_was_found_before_a_kill_still_asks(book):
     assert rollback_request(book.entries(NAME), None, day(8)).evidence["reason"] == "it is worse"
 
 
-def test_of_a_rollback_and_a_promotion_at_once_one_must_look_again(book, monkeypatch):
+def test_rollback_request_conflicts_with_a_promotion(book, monkeypatch):
     bad(book)
     seen = Ledger.entries
 

@@ -37,7 +37,7 @@ def due(book, at, gate=never, look=never, case=DIRECT):
     return [(e.key, e.evidence["reason"]) for e in found]
 
 
-def test_a_deferred_candidate_is_asked_for_when_there_are_rows_enough(book):
+def test_find_due_steps_of_a_deferred_candidate_needs_rows(book):
     assert due(book, 8, says("wait")) == []
     assert due(book, 15, says("pass", "1200 fresh labelled rows")) == [
         ("step:2:2013-04-16", "1200 fresh labelled rows")
@@ -48,7 +48,7 @@ def test_on_the_day_that_it_was_deferred_nothing_is_asked(book):
     assert due(book, 1) == []
 
 
-def test_what_is_asked_for_is_not_asked_for_again_until_it_is_answered(book):
+def test_find_due_steps_requests_a_step_once(book):
     assert due(book, 8, says("pass"))
     assert due(book, 9) == []
     step(book, DIRECT, 2, gate=says("wait"))
@@ -71,7 +71,7 @@ def test_what_is_decided_is_left_alone(book):
     assert due(book, 40) == []
 
 
-def test_one_that_waited_for_another_is_asked_for_when_that_one_is_done(book):
+def test_find_due_steps_after_another_rollout_ended(book):
     case = rollout_use_case()
     step(book, case, 2, day(2), gate=says("pass"))
     record_registered(book, 3, day(3))
@@ -95,7 +95,7 @@ def test_a_roll_out_whose_champion_was_rolled_back_is_asked_for(book):
     assert "champion no more" in reason
 
 
-def test_an_approval_that_nobody_gives_is_asked_for_at_the_end_of_patience(book):
+def test_find_due_steps_of_an_approval_out_of_patience(book):
     case = rollout_use_case(Direct(), approval="manual")
     step(book, case, 2, day(2), gate=says("pass"))
     assert due(book, 20, case=case) == []

@@ -77,7 +77,7 @@ def test_a_model_against_itself_is_refused():
     assert decision.evidence["blocks"] == 20
 
 
-def test_a_clearly_better_challenger_passes_and_a_clearly_worse_one_does_not():
+def test_judge_predictions_tells_better_from_worse():
     rows, score, noise = rows_scores_and_noise()
     good, poor = predict_at(0.1 + 0.6 * score), predict_at(0.1 + 0.6 * (0.4 * score + 0.6 * noise))
     assert judge_predictions(gated_use_case(), rows, good, poor).verdict == "pass"

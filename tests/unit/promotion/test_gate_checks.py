@@ -143,7 +143,7 @@ def test_harm_is_asked_with_the_margins_of_the_bake():
     ]  # fmt: skip
 
 
-def test_the_reason_is_one_sentence_with_the_metric_and_what_fails():
+def test_summarise_checks_names_the_metric_and_what_fails():
     rows = GateCheck("rows", "many", "many", "pass")
     metric = gate_checks.check_improvement(Gate(), BETTER)
     numbers = "roc_auc 0.7300 against 0.7100: improvement +0.0200 [+0.0100, +0.0300]"

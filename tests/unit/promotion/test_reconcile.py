@@ -30,7 +30,7 @@ def ended_run(ended: timedelta | None, **parameters: object) -> FlowRun:
         ([ended_run(timedelta(hours=24), alert="alert:a")] * 50, True),
     ],
 )
-def test_an_alert_is_asked_for_again_less_often_the_more_it_failed(
+def test_find_overdue_waits_longer_after_each_failure(
     runs: list[FlowRun], is_overdue: bool
 ) -> None:
     waiting = [flights_entry("alert_raised", "alert:a")]
@@ -43,7 +43,7 @@ def test_a_candidate_is_known_by_its_version() -> None:
     assert find_overdue(waiting, [ended_run(None, version=4)], NOW) == waiting
 
 
-def test_a_step_is_one_of_several_of_its_version_known_by_its_moment() -> None:
+def test_find_overdue_tells_steps_of_a_version_by_their_time() -> None:
     waiting = [flights_entry("step_asked", "step:3:x", RAISED, 3)]
     then, before = RAISED.isoformat(), (RAISED - timedelta(days=7)).isoformat()
     assert find_overdue(waiting, [ended_run(None, version=3, as_of=then)], NOW) == []
@@ -57,7 +57,7 @@ def test_a_rollback_is_known_by_its_promotion() -> None:
     assert find_overdue([asked], [ended_run(None, promotion="decision:4")], NOW) == [asked]
 
 
-def test_a_suspended_run_is_at_its_candidate_but_not_at_the_answer_it_waits_for() -> None:
+def test_find_overdue_counts_a_suspended_run_for_its_candidate() -> None:
     waits = FlowRun("run", {"version": 3}, None, suspended=True)
     candidate = flights_entry("candidate_registered", "candidate:a", version=3)
     answer = flights_entry("approved", "approval:3", version=3)

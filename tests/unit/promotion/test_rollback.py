@@ -46,7 +46,7 @@ def test_twice_is_as_once(book):
     assert len(book.entries(NAME)) == 4
 
 
-def test_what_is_champion_no_more_is_left_alone_and_its_ask_answered(book):
+def test_roll_back_of_a_former_champion_changes_nothing(book):
     record(book, "rollback_asked", "undo:3", day(9), 3, promotion="decision:3")
     record(book, "promoted", "decision:4", day(9), 4)
     assert undo(book, "decision:3") is None

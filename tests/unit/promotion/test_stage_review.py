@@ -132,7 +132,7 @@ def test_without_a_roll_out_there_is_nothing_to_review():
     assert review_stage(FLIGHTS, rollout_entries(SHADOW)[:1], END) is None
 
 
-def test_a_shadow_is_looked_at_after_its_step_and_passes_without_harm(truth):
+def test_review_stage_of_a_shadow_passes_without_harm(truth):
     entries = rollout_entries(SHADOW)
     write_scored(entries, truth, *EQUAL)
     early = looked(entries, START + 6 * DAY)
@@ -154,7 +154,7 @@ def test_a_shadow_that_is_worse_fails(truth):
     assert gates(found)["roc_auc"] == "fail"
 
 
-def test_without_labels_a_stage_waits_and_after_its_patience_fails(truth):
+def test_review_stage_without_labels_waits_and_then_fails(truth):
     entries = rollout_entries(Shadow(step=WEEK, patience=15 * DAY))
     write_scored(entries, truth, *EQUAL)
     case = FLIGHTS.model_copy(
@@ -241,7 +241,7 @@ def test_a_roll_out_whose_champion_is_no_more_fails(truth):
     assert "version 1, against which it proved itself, is champion no more" in found.reason
 
 
-def test_an_ab_test_waits_for_its_days_and_then_finds_a_gain_in_cost(truth):
+def test_review_stage_of_an_ab_test_finds_a_gain_in_cost(truth):
     entries = rollout_entries(Ab(share=0.5, rows=100_000))
     write_scored(entries, truth, able(0.0), able(1.0, of=1))
     early = looked(entries, START + 9 * DAY)

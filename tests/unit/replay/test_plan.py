@@ -23,7 +23,7 @@ def did(found: tuple[ReplayStep, ...], day: int) -> list[str]:
     return [step.do for step in found if APRIL + day * DAY <= step.at < APRIL + (day + 1) * DAY]
 
 
-def test_days_are_scored_and_weeks_monitored_and_everything_is_answered() -> None:
+def test_list_steps_scores_days_and_monitors_weeks() -> None:
     found = list_steps(FLIGHTS, APRIL, APRIL + 2 * WEEK, [])
     assert did(found, 0) == ["train", "answer"]
     assert did(found, 1) == ["score"]
@@ -47,7 +47,7 @@ def test_windows_follow_each_other_from_the_start() -> None:
     assert window_ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
 
 
-def test_a_replay_ends_where_the_features_do_and_keeps_what_it_began_with(home: Path) -> None:
+def test_begin_replay_ends_with_the_features(home: Path) -> None:
     build_features_until(APRIL + WEEK)
     first = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
     assert (first.end, first.asked) == (APRIL + WEEK, APRIL + 2 * WEEK)

@@ -49,7 +49,7 @@ def test_the_page_is_one_file_with_everything(home, card, version_story):
     assert "another cause" not in reader.text
 
 
-def test_markdown_stands_beside_its_pictures_which_are_drawn_once(home, card, version_story):
+def test_write_card_page_draws_charts_once(home, card, version_story):
     first = write_card_page(card, 2, version_story[:4])
     shown = Path(first.markdown).read_text()
     pictures = sorted((Path(first.markdown).parent / "pictures").iterdir())

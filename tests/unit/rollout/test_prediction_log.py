@@ -15,7 +15,7 @@ from tests.support.flights import END
 from tests.support.scored_window import DAY, WINDOW, predict_window
 
 
-def test_predictions_from_before_there_were_arms_are_the_champions(
+def test_read_all_predictions_without_arms_are_the_champions(
     quick_case, logistic_model, window_rows, home
 ):
     old = predict_window(quick_case, logistic_model, window_rows)
@@ -50,7 +50,7 @@ def test_all_answers_are_found_and_told_apart(quick_case, logistic_model, window
     assert read_all_predictions(quick_case, WINDOW[0], WINDOW[0]).is_empty()
 
 
-def test_an_answer_that_a_killed_run_left_in_both_tables_counts_once(
+def test_read_all_predictions_counts_a_row_of_both_tables_once(
     quick_case, logistic_model, window_rows, home
 ):
     write_prediction_table(

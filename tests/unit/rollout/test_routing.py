@@ -34,7 +34,7 @@ def test_a_canary_grows_and_then_promotes(story):
     ]
 
 
-def test_a_roll_out_that_is_refused_in_the_middle_leaves_the_champion(story):
+def test_list_routes_after_a_refused_rollout(story):
     story.promoted(0, 1).started(1, 2, 1, CANARY).grown(8).tell("refused", 10, 2)
     assert find_rollout(story.entries) is None
     assert story.cast(7, 12) == [
@@ -76,7 +76,7 @@ MOVES = st.sampled_from(["promoted", "started", "grown", "refused", "rolled_back
 
 
 @given(st.lists(st.tuples(MOVES, st.integers(0, 9)), max_size=12), st.floats(0, 60))
-def test_casts_cover_the_reign_without_overlap_and_without_idle_turns(moves, length):
+def test_list_routes_cover_time_without_overlap(moves, length):
     """Whatever happens, also at the same moment: every span has the champion and one cast."""
     story, at = RolloutStory(), 0
     for version, (what, wait) in enumerate(moves, start=2):

@@ -65,7 +65,7 @@ def test_a_promotion_without_a_bake_end_does_not_bake(story, evidence):
     assert find_bake(story.entries, rollout_day(11)) is None
 
 
-def test_the_first_champion_and_the_same_version_again_do_not_bake(story):
+def test_find_bake_of_a_first_or_repeated_champion_is_none(story):
     story.promoted(0, 1, bake=28)
     assert find_bake(story.entries, rollout_day(1)) is None
     story.promoted(5, 1, bake=28)

@@ -75,7 +75,7 @@ def test_rows_outside_their_own_span_are_a_mistake(lake: Lake) -> None:
         replace(lake, [wrong, chunk_in_memory((START + DAY, WEEK[1]), hours(30, 40))])
 
 
-def test_what_is_made_again_is_the_same_file_and_half_a_file_is_none(lake: Lake) -> None:
+def test_spill_chunk_is_reproducible_and_complete(lake: Lake) -> None:
     first, again = split_in_chunks(lake, 1)[0], split_in_chunks(lake, 1)[0]
     assert first == again
     folder = Path(spill_folder(lake.root, WEEK))

@@ -45,7 +45,7 @@ def test_of_many_at_the_same_batch_one_gets_in(lake, before):
 
 
 @pytest.mark.parametrize("before", [[], [-3, -1], [-3, 2]], ids=["nothing", "others", "some"])
-def test_of_many_that_replace_a_window_the_last_one_has_all_of_it(lake, before):
+def test_replace_window_by_many_writers_keeps_the_last_one(lake, before):
     if before:
         lake.append_once("t", {"before": days(*before)})
 
@@ -116,7 +116,7 @@ def test_a_table_that_is_not_there_says_so(lake):
         lake.scan("t")
 
 
-def test_a_table_of_many_commits_is_opened_from_a_checkpoint_and_keeps_its_past(lake):
+def test_lake_opens_many_commits_from_a_checkpoint(lake):
     for day in range(12):
         lake.append_once("raw/x", {f"day {day}": days(day, day + 1)})
     log = Path(lake.uri("raw/x")) / "_delta_log"

@@ -104,7 +104,7 @@ def fitted_with(**validation: float) -> FittedCandidate:
 
 
 @pytest.mark.parametrize(("metric", "best"), [("roc_auc", 1), ("brier", 0)])
-def test_the_best_on_validation_is_chosen_in_the_metrics_direction(use_case, metric, best):
+def test_choose_candidate_follows_the_direction_of_the_metric(use_case, metric, best):
     evaluation = Evaluation(metric=metric, cost=use_case.evaluation.cost)
     tried = [fitted_with(roc_auc=0.6, brier=0.1), fitted_with(roc_auc=0.7, brier=0.2)]
     assert (

@@ -11,7 +11,7 @@ from tasks.training import holdout_metrics
 from tests.support.flights import END
 
 
-def test_each_interval_holds_its_metric_and_is_wider_when_more_sure(
+def test_holdout_intervals_hold_the_metric(
     holdout_case, holdout_split, holdout_card, holdout_model
 ):
     assert set(holdout_card.intervals) == set(problem_type_of(holdout_case).interval_metrics)

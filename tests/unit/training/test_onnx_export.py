@@ -24,9 +24,7 @@ USE_CASE = quick_use_case()
 BINARY = PROBLEM_TYPES["binary"]()
 
 
-def test_both_answer_alike_also_for_categories_and_numbers_never_seen(
-    fitted_flights, january_split
-):
+def test_convert_to_onnx_predicts_the_same_for_unseen_values(fitted_flights, january_split):
     session = open_onnx_session(
         convert_to_onnx(fitted_flights.estimator, len(fitted_flights.schema.inputs))
     )

@@ -55,7 +55,7 @@ def test_status_shows_the_others_and_then_says_what_is_wrong(three):
 
 
 @pytest.mark.parametrize("flags", [["--write"], []])
-def test_deployments_are_made_of_the_others_and_what_is_wrong_is_told(three, flags):
+def test_deployments_leave_out_an_invalid_use_case(three, flags):
     result = CliRunner().invoke(app, ["deployments", "--write"])
     result = CliRunner().invoke(app, ["deployments", *flags])
     assert result.exit_code == 1

@@ -129,7 +129,7 @@ def test_the_decision_has_the_least_expected_cost_of_all():
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier", "accuracy", "cost"])
-def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
+def test_baseline_is_the_best_constant(metric):
     y, p = draw_classes(501)
     holdout = KIND.evaluate(y, p, THRESHOLD, COST)
     random = np.random.default_rng(1).dirichlet([1, 1, 1], 40)
@@ -149,7 +149,7 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
         ("cost", lambda y, p, w: metrics.zero_one_loss(y, p.argmax(axis=1), sample_weight=w)),
     ],
 )
-def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, reference):
+def test_block_metrics_equal_scikit_learn_on_repeated_rows(subject, reference):
     y, p = draw_classes(500)
     block = assign_blocks(pl.Series([NOON + timedelta(days=i % 20) for i in range(500)]), Gate(), 0)
     one = Predictions(p, KIND.decide(p, ClassCost().prices(CLASSES)))
@@ -159,7 +159,7 @@ def test_drawn_metrics_are_scikit_learns_on_rows_that_come_as_often(subject, ref
     np.testing.assert_allclose(found, theirs, rtol=1e-6)
 
 
-def test_a_model_too_sure_of_itself_is_shown_to_be_worse_calibrated(use_case):
+def test_compare_models_shows_overconfidence_as_calibration(use_case):
     y, p = draw_classes()
     sharp = p**4 / (p**4).sum(axis=1, keepdims=True)
     times = [NOON + timedelta(days=i % 20) for i in range(len(y))]

@@ -86,7 +86,7 @@ def test_an_error_costs_by_its_direction():
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "cost"])
-def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
+def test_baseline_is_the_best_constant(metric):
     y, _ = draw_values_and_labels(501)
     best = NUMBER.best_constant(metric, NUMBER.evaluate(y, y, None, COST))
     ours, *others = (
@@ -95,7 +95,7 @@ def test_no_constant_is_better_than_the_one_a_first_champion_must_beat(metric):
     assert ours <= min(others) + 1e-9
 
 
-def test_a_drawn_rmse_and_mae_are_scikit_learns_on_rows_that_come_as_often():
+def test_block_rmse_and_mae_equal_scikit_learn():
     y, p = draw_values_and_labels(500)
     times = pl.Series([NOON + timedelta(days=i % 20) for i in range(500)])
     block = assign_blocks(times, Gate(), 0)

@@ -55,9 +55,7 @@ def test_columns_are_those_of_the_use_case(fortnight: Path, table: str) -> None:
     assert parse_table(fortnight, table).select(TABLES[table].key).is_duplicated().sum() == 0
 
 
-def test_a_second_call_writes_nothing_and_another_folder_gets_the_same_bytes(
-    fortnight: Path, tmp_path: Path
-) -> None:
+def test_write_landing_is_idempotent_and_reproducible(fortnight: Path, tmp_path: Path) -> None:
     end = FIRST_DAY + timedelta(days=3)
     assert write_landing(fortnight, FIRST_DAY, end) == 0
     written = write_landing(tmp_path, FIRST_DAY, end)

@@ -75,7 +75,7 @@ def test_built_by_the_day_is_built_at_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_rows_are_known_in_the_window_and_not_before_they_happened(name: str) -> None:
+def test_views_return_rows_known_in_the_window(name: str) -> None:
     rows = view(name, lazy_tables(), START - 2 * DAY, END)
     known, happened = rows["created_timestamp"], rows["event_timestamp"]
     assert (known >= START - 2 * DAY).all()
@@ -113,7 +113,7 @@ def test_nothing_known_later_changes_a_row(minutes: int) -> None:
     assert view("spine", other, START, END).filter(asked).equals(was)
 
 
-def test_the_spine_is_one_row_a_flight_as_scheduled_two_hours_before() -> None:
+def test_spine_is_one_row_a_flight_two_hours_before() -> None:
     rows = view("spine", lazy_tables(), START, END)
     assert not rows.select(FLIGHT).is_duplicated().any()
     assert ((rows["prediction_time"] >= START) & (rows["prediction_time"] < END)).all()
@@ -157,7 +157,7 @@ def test_no_labelled_flight_lacks_its_tail_number() -> None:
     assert labelled["tailnum"].null_count() == 0
 
 
-def test_a_correction_takes_the_place_of_what_it_corrects_even_with_an_earlier_landing() -> None:
+def test_views_replace_corrected_rows() -> None:
     rows = pl.DataFrame(
         {
             "carrier": "UA", "flight": 1, "origin": "EWR", "flight_date": START, "dest": "BOS",

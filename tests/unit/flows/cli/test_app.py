@@ -79,7 +79,7 @@ def test_a_rollback_by_hand_needs_no_server_and_keeps_the_reason(home):
     assert "complaints" in invoke("history", "flights")[1]
 
 
-def test_an_answer_by_the_command_waits_for_reconcile_if_no_server_answers(home, monkeypatch):
+def test_approve_without_a_server_waits_for_reconcile(home, monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("MAINSPRING_PREFECT_PORT", "9")  # nobody listens there
     settings.cache_clear()
@@ -127,7 +127,7 @@ def test_status_before_anything_happened(home):
     assert "no champion yet: run train/flights" in said
 
 
-def test_check_of_the_shipped_use_case_without_data_writes_nothing(home):
+def test_check_without_data_writes_nothing(home):
     code, said = invoke("check", "flights")
     assert code == 0, said
     assert "nothing ingested yet" in said

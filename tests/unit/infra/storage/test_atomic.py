@@ -15,7 +15,7 @@ from infra.storage.atomic import remove_unfinished_writes, replace_atomically, w
 from infra.storage.locks import hold_file_lock
 
 
-def test_write_atomically_replaces_text_and_bytes_in_a_new_folder(tmp_path: Path) -> None:
+def test_write_atomically_replaces_a_file_in_a_new_folder(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.json"
     write_atomically(path, "one")
     write_atomically(path, b"two")
@@ -23,7 +23,7 @@ def test_write_atomically_replaces_text_and_bytes_in_a_new_folder(tmp_path: Path
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_replace_atomically_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+def test_replace_atomically_keeps_the_old_file_on_failure(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     write_atomically(path, "old")
     with pytest.raises(IsADirectoryError), replace_atomically(path) as unfinished:
@@ -32,7 +32,7 @@ def test_replace_atomically_keeps_the_old_file_when_the_block_fails(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_replace_atomically_moves_a_folder_and_never_onto_another(tmp_path: Path) -> None:
+def test_replace_atomically_moves_a_folder_onto_none(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     with replace_atomically(path) as unfinished:
         unfinished.mkdir()
@@ -43,7 +43,7 @@ def test_replace_atomically_moves_a_folder_and_never_onto_another(tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_remove_unfinished_writes_removes_only_what_a_killed_process_left(tmp_path: Path) -> None:
+def test_remove_unfinished_writes_keeps_finished_files(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     write_atomically(path, "whole")
     (tmp_path / ".file.json.1234.new").write_text("ha")
@@ -58,7 +58,7 @@ def hold_for_ever(path: Path) -> None:
         time.sleep(600)
 
 
-def test_hold_file_lock_waits_for_another_process_and_is_free_after_a_kill(tmp_path: Path) -> None:
+def test_hold_file_lock_waits_and_is_free_after_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "one.lock"
     other = multiprocessing.get_context("spawn").Process(target=hold_for_ever, args=(path,))
     other.start()
