@@ -14,7 +14,7 @@ from configs.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-CODE = ("configs", "feature_repo", "expectations")
+CODE = ("flows", "configs", "feature_repo", "expectations")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 LONGEST_SENTENCE, LONGEST_AVERAGE, GLOSSARY_SIZE = 30, 18, 25
