@@ -10,9 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from configs.settings import Settings
+from configs.settings import ROOT, Settings
 
-ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = ("flows", "configs", "feature_repo", "expectations")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
