@@ -194,7 +194,7 @@ def read_champion_alias(use_case: str) -> int | None:
         raise
 
 
-def version_url(use_case: str, version: int) -> str:
+def build_version_url(use_case: str, version: int) -> str:
     """Return the address of a version in the MLflow UI."""
     return f"{settings().mlflow_url}/#/models/{use_case}/versions/{version}"
 

@@ -27,7 +27,7 @@ def join_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFra
     return predictions.join(known, on=use_case.spine.key, how="left", maintain_order="left")
 
 
-def longest_window(use_case: UseCase) -> timedelta:
+def find_longest_window(use_case: UseCase) -> timedelta:
     """Return the longest window of the monitor and its performance rules."""
     return max([use_case.monitor.window, *(rule.window for rule in use_case.monitor.performance)])
 
@@ -101,7 +101,7 @@ def rule_subject(rule: PerformanceRule) -> str:
     return f"{rule.metric}_{write_duration(rule.window)}"
 
 
-def rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> float:
+def compute_rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> float:
     """Return the value of the rule's metric beyond which it is bad; of a calibration gap, its size.
 
     Args:
@@ -119,7 +119,7 @@ def rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> fl
 def _scaled_limit(use_case: UseCase, rule: PerformanceRule, holdout: dict[str, float]) -> float:
     spread = holdout.get("label_std", math.nan)  # only regression has one
     unit = problem_type_of(use_case).margin_unit(rule.metric, spread, use_case.evaluation.cost)
-    return rule_limit(rule, holdout[rule.metric], unit)
+    return compute_rule_limit(rule, holdout[rule.metric], unit)
 
 
 def _judge(

@@ -77,7 +77,7 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
     assert promotion.version is not None
     model = open_model(use_case.name, promotion.version)
     use_case_of_model = with_model_features(use_case, model)
-    start = as_of - performance.longest_window(use_case)
+    start = as_of - performance.find_longest_window(use_case)
     predictions = read_all_predictions(use_case, start, as_of)
     labels = retrieval.build_labels(use_case, start, as_of, as_of)
     own, judged = select_version(predictions, model.version), select_used(predictions)

@@ -82,7 +82,7 @@ def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[Traine
     Returns:
         The files, and whether they existed before.
     """
-    model_folder = folder / training_key(use_case, as_of)
+    model_folder = folder / hash_training_inputs(use_case, as_of)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_file_lock(model_folder.with_suffix(".lock")):
         if model_folder.exists():
@@ -92,7 +92,7 @@ def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[Traine
     return trained, False
 
 
-def training_key(use_case: UseCase, as_of: datetime) -> str:
+def hash_training_inputs(use_case: UseCase, as_of: datetime) -> str:
     """Return a hash of all that training depends on, beside the pinned lake.
 
     That is `as_of` and the YAML, without the fields that do not change a trained model.

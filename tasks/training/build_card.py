@@ -82,9 +82,9 @@ def build_model_card(
         ),
         reference=_reference(use_case, session, fitted.schema, parts.seen),
         table_versions=table_versions,
-        revision=code_revision(),
+        revision=read_code_revision(),
         seed=use_case.seed,
-        environment=package_versions(),
+        environment=read_package_versions(),
         configuration=use_case.model_dump(mode="json", by_alias=True),
         parity=exported.parity,
         footprint=exported.footprint,
@@ -109,7 +109,7 @@ def _reference(
     )
 
 
-def code_revision() -> str:
+def read_code_revision() -> str:
     """Return the git commit of the code; outside a git clone, the package's version.
 
     A commit ends in `-dirty` if tracked files differ from it.
@@ -126,6 +126,6 @@ def code_revision() -> str:
             return "unknown"
 
 
-def package_versions() -> dict[str, str]:
+def read_package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that affect a model's predictions."""
     return {"python": python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -128,7 +128,7 @@ def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -
 def _require_classes(use_case: UseCase, parts: TrainingSplit) -> None:
     """Raise NoRows if a class has no row in the train span: the model could not predict it."""
     unseen = problem_type_of(use_case).find_missing_classes(
-        label_array(use_case, parts.train).astype(np.float64)
+        read_labels(use_case, parts.train).astype(np.float64)
     )
     if unseen:
         raise NoRows(
@@ -145,9 +145,9 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
     problem_type = problem_type_of(use_case)
     estimator = build_estimator(name, candidate, schema, use_case.seed, problem_type)
     started = perf_counter()
-    estimator.fit(build_matrix(parts.train, schema), label_array(use_case, parts.train))
+    estimator.fit(build_matrix(parts.train, schema), read_labels(use_case, parts.train))
     seconds = perf_counter() - started
-    labels = label_array(use_case, parts.validation)
+    labels = read_labels(use_case, parts.validation)
     values = predict_with_estimator(estimator, build_matrix(parts.validation, schema))
     cost = use_case.evaluation.cost
     threshold = problem_type.choose_threshold(labels, values, cost)
@@ -237,6 +237,6 @@ def predict_with_estimator(estimator: Any, matrix: Matrix) -> NDArray[np.float64
     return select_outputs(np.asarray(estimator.predict_proba(matrix), dtype=np.float64))
 
 
-def label_array(use_case: UseCase, frame: pl.DataFrame) -> LabelArray:
+def read_labels(use_case: UseCase, frame: pl.DataFrame) -> LabelArray:
     """Return the label column (rows,): int8 events or class codes, or float64 values."""
     return frame[use_case.label.column].cast(problem_type_of(use_case).label_type).to_numpy()

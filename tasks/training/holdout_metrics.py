@@ -25,7 +25,7 @@ from tasks.evaluation.slices import iterate_slices, measure_by_slice
 from tasks.models.matrix import InputSchema, build_matrix
 from tasks.models.onnx_session import run_onnx
 from tasks.models.shapley import shapley_values
-from tasks.training.fit import LabelArray, TrainingSplit, label_array
+from tasks.training.fit import LabelArray, TrainingSplit, read_labels
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -49,21 +49,21 @@ def measure_holdout(
         threshold: the decision threshold, if the problem type has one.
     """
     problem_type, rule = problem_type_of(use_case), use_case.evaluation
-    labels = label_array(use_case, rows)
+    labels = read_labels(use_case, rows)
 
     def measure_rows(mask: NDArray[np.bool_]) -> dict[str, float]:
         return problem_type.evaluate(labels[mask], value[mask], threshold, rule.cost)
 
     return {
         "holdout": problem_type.evaluate(labels, value, threshold, rule.cost),
-        "intervals": holdout_intervals(use_case, rows, value, threshold),
+        "intervals": measure_intervals(use_case, rows, value, threshold),
         "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, rule.slice_min_rows)),
         "thin": tuple(find_thin_slices(use_case, rows)),
         "calibration": tuple(_calibration(problem_type, labels, value, threshold).to_dicts()),
     }
 
 
-def holdout_intervals(
+def measure_intervals(
     use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
 ) -> dict[str, tuple[float, float]]:
     """Return the confidence interval of each metric that has one, at `gate.confidence`.

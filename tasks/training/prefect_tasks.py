@@ -17,7 +17,7 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
-from tasks.models.registry import open_model, version_url
+from tasks.models.registry import build_version_url, open_model
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
@@ -79,7 +79,10 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
     entry, _ = open_ledger().record(candidate_entry(card, version, origin, as_of, actor))
     publish_model_card(use_case, version)
-    link, text = version_url(use_case.name, version), f"{use_case.name} version {version} in MLflow"
+    link, text = (
+        build_version_url(use_case.name, version),
+        f"{use_case.name} version {version} in MLflow",
+    )
     create_link_artifact(
         link, link_text=text, key=f"model-version-{use_case.slug}", description=origin
     )

@@ -30,7 +30,7 @@ from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.registry import GOLDEN_ONNX, Model, open_model
 from tasks.storage import files
-from tasks.training.build_card import code_revision, package_versions
+from tasks.training.build_card import read_code_revision, read_package_versions
 from tasks.training.pipeline import ReportStep
 from tasks.training.reproduce_worker import STEP_PREFIX, RetrainResult
 
@@ -101,7 +101,7 @@ def reproduce_version(use_case: UseCase, version: int, report: ReportStep) -> Re
     with TemporaryDirectory(prefix="mainspring-reproduce-") as folder_name:
         folder = Path(folder_name)
         report(f"code of {model.card.revision}")
-        code, notes = code_at_revision(model.card, folder / "code")
+        code, notes = find_code_at_revision(model.card, folder / "code")
         onnx, result = _train_again(model, folder, code, report)
     report("compare the predictions")
     return compare_reproduction(
@@ -141,12 +141,12 @@ def compare_reproduction(
     )
 
 
-def code_at_revision(card: ModelCard, folder: Path) -> tuple[Path, list[str]]:
+def find_code_at_revision(card: ModelCard, folder: Path) -> tuple[Path, list[str]]:
     """Return the folder with the code of the card's revision, and notes on differences.
 
     The folder is this installation, or `folder` with the revision extracted from git.
     """
-    current, recorded = code_revision(), card.revision
+    current, recorded = read_code_revision(), card.revision
     commit = recorded.removesuffix(_DIRTY)
     notes = []
     if recorded.endswith(_DIRTY):
@@ -230,7 +230,7 @@ def _worker_environment(card: ModelCard, folder: Path, code: Path) -> dict[str, 
 
 def _changed_packages(card: ModelCard) -> list[str]:
     """Return a note for each package whose version differs from the recorded one."""
-    current = package_versions()
+    current = read_package_versions()
     return [
         f"{name} was {recorded} and is {current.get(name, 'not installed')}"
         for name, recorded in card.environment.items()

@@ -34,7 +34,7 @@ class RetrainResult(BaseModel):
     rows: dict[str, int]
 
 
-def recorded_use_case(card: ModelCard) -> UseCase:
+def load_recorded_use_case(card: ModelCard) -> UseCase:
     """Return the use case as it was when the card was built.
 
     An older card has no configuration. Then return the current YAML with the card's candidate,
@@ -61,7 +61,7 @@ def recorded_use_case(card: ModelCard) -> UseCase:
 
 def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
     """Fit and export the card's candidate on the rows of its training run."""
-    case = recorded_use_case(card)
+    case = load_recorded_use_case(card)
     candidates = {card.algorithm: case.candidates[card.algorithm]}
     case = case.model_copy(update={"candidates": candidates})
     fitted = fit_best_candidate(case, card.end, report=_report_step)

@@ -283,18 +283,18 @@ def git(folder: Path, *words: str) -> str:
 def test_code_of_another_revision_comes_out_of_git(trained, repository, tmp_path):
     first = git(repository, "rev-parse", "HEAD~1")
     card = trained.card.model_copy(update={"revision": first})
-    code, notes = reproduce.code_at_revision(card, tmp_path / "code")
+    code, notes = reproduce.find_code_at_revision(card, tmp_path / "code")
     assert (code / "tasks" / "retrace.py").read_text() == "first"
     assert notes == []
     assert git(repository, "status", "--porcelain") == ""
     dirty = card.model_copy(update={"revision": f"{first}-dirty"})
-    code, notes = reproduce.code_at_revision(dirty, tmp_path / "dirty")
+    code, notes = reproduce.find_code_at_revision(dirty, tmp_path / "dirty")
     assert (code / "tasks" / "retrace.py").read_text() == "first"
     assert "uncommitted changes" in notes[0]
 
 
 def test_code_that_nobody_has_any_more_is_told_of(trained, repository, tmp_path):
     card = trained.card.model_copy(update={"revision": "0" * 40})
-    code, notes = reproduce.code_at_revision(card, tmp_path / "code")
+    code, notes = reproduce.find_code_at_revision(card, tmp_path / "code")
     assert code == repository
     assert "is not in git here" in notes[0]

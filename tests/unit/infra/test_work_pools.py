@@ -10,7 +10,7 @@ import pytest
 from configs.errors import BadConfig, CannotStart
 from configs.settings import Settings, settings
 from infra import deploy, healthcheck, work_pools
-from tasks.training.build_card import code_revision
+from tasks.training.build_card import read_code_revision
 
 
 def test_work_pool_of_containers_needs_an_image(
@@ -45,7 +45,7 @@ def test_what_is_given_empty_is_not_given(home: Path, monkeypatch: pytest.Monkey
 def test_an_image_says_what_it_was_built_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAINSPRING_REVISION", "4f2a")
     settings.cache_clear()
-    assert code_revision() == "4f2a"
+    assert read_code_revision() == "4f2a"
 
 
 @pytest.mark.parametrize(("answer", "code"), [(200, 0), (404, 1), (503, 1)])

@@ -13,11 +13,11 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import measure_binary_metrics
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.performance import (
+    compute_rule_limit,
+    find_longest_window,
     join_labels,
-    longest_window,
     measure_rules,
     measure_window_metrics,
-    rule_limit,
 )
 
 AS_OF = datetime(2024, 3, 4, tzinfo=UTC)
@@ -146,10 +146,10 @@ def test_a_gap_pages_on_either_side(shift: float) -> None:
 
 
 def test_limits_lie_on_the_worse_side() -> None:
-    assert rule_limit(PerformanceRule.model_validate(AUC), 0.75) == pytest.approx(0.70)
+    assert compute_rule_limit(PerformanceRule.model_validate(AUC), 0.75) == pytest.approx(0.70)
     loss = PerformanceRule.model_validate({**AUC, "metric": "log_loss"})
-    assert rule_limit(loss, 0.5) == pytest.approx(0.55)
-    assert rule_limit(PerformanceRule.model_validate(GAP), -0.02) == pytest.approx(0.07)
+    assert compute_rule_limit(loss, 0.5) == pytest.approx(0.55)
+    assert compute_rule_limit(PerformanceRule.model_validate(GAP), -0.02) == pytest.approx(0.07)
 
 
 def test_measure_window_metrics_has_all_metrics_and_no_verdict() -> None:
@@ -173,5 +173,5 @@ def test_one_outcome_only_leaves_the_ranking_undefined() -> None:
 
 
 def test_predictions_are_needed_as_far_back_as_the_longest_rule() -> None:
-    assert longest_window(RULED) == 2 * WEEK
-    assert longest_window(case_with_rules()) == WEEK
+    assert find_longest_window(RULED) == 2 * WEEK
+    assert find_longest_window(case_with_rules()) == WEEK

@@ -10,7 +10,7 @@ from configs.schema.retraining_policy import RetrainingPolicy, apply_policy, loa
 from configs.schema.use_case import UseCase
 from tasks.models.artifact import ModelArtifact
 from tasks.replay import shared_training
-from tasks.replay.shared_training import TrainedFiles, train_once, training_key
+from tasks.replay.shared_training import TrainedFiles, hash_training_inputs, train_once
 from tasks.training.build_card import build_model_card
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
@@ -29,7 +29,7 @@ def flights_under_policy(**sections: object) -> UseCase:
 @pytest.mark.parametrize("name", ["never", "monthly", "drift", "performance", "both"])
 def test_policies_that_only_ask_otherwise_share_their_trainings(name: str) -> None:
     other = apply_policy(load_policy(name), FLIGHTS)
-    assert training_key(other, END) == training_key(FLIGHTS, END)
+    assert hash_training_inputs(other, END) == hash_training_inputs(FLIGHTS, END)
 
 
 def test_what_lets_in_or_watches_makes_no_other_training() -> None:
@@ -37,7 +37,7 @@ def test_what_lets_in_or_watches_makes_no_other_training() -> None:
         rollout={"kind": "direct"}, bake={"window": "7d"}, retrain={"cooldown": "1d"},
         monitor={"drift": {"informs": []}},
     )  # fmt: skip
-    assert training_key(same, END) == training_key(FLIGHTS, END)
+    assert hash_training_inputs(same, END) == hash_training_inputs(FLIGHTS, END)
 
 
 def test_everything_else_does() -> None:
@@ -49,8 +49,8 @@ def test_everything_else_does() -> None:
         FLIGHTS.model_copy(update={"seed": 1}),
         FLIGHTS.model_copy(update={"split": FLIGHTS.split.model_copy(update={"min_rows": 5})}),
     ]
-    keys = {training_key(other, END) for other in [FLIGHTS, *others]}
-    keys.add(training_key(FLIGHTS, END + timedelta(seconds=1)))
+    keys = {hash_training_inputs(other, END) for other in [FLIGHTS, *others]}
+    keys.add(hash_training_inputs(FLIGHTS, END + timedelta(seconds=1)))
     assert len(keys) == len(others) + 2
 
 

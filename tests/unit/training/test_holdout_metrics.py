@@ -21,7 +21,7 @@ def test_holdout_intervals_hold_the_metric(
     session = open_onnx_session(holdout_model.onnx)
     scores = run_onnx(session, build_matrix(holdout_split.holdout, holdout_card.inputs))
     bold = holdout_case.model_copy(update={"gate": gate})
-    for name, (low, high) in holdout_metrics.holdout_intervals(
+    for name, (low, high) in holdout_metrics.measure_intervals(
         bold, holdout_split.holdout, scores, holdout_card.threshold
     ).items():
         assert high - low < 0.7 * np.ptp(holdout_card.intervals[name])
@@ -32,7 +32,7 @@ def test_few_days_give_no_interval(holdout_case, holdout_split):
         holdout_split.holdout["prediction_time"] >= END - timedelta(days=3)
     )
     assert (
-        holdout_metrics.holdout_intervals(holdout_case, rows, np.full(rows.height, 0.3), 0.5) == {}
+        holdout_metrics.measure_intervals(holdout_case, rows, np.full(rows.height, 0.3), 0.5) == {}
     )
 
 
