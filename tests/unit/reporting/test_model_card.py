@@ -49,6 +49,24 @@ def test_the_page_is_one_file_with_everything(home, card, version_story):
     assert "another cause" not in reader.text
 
 
+def test_write_card_page_shows_hostile_text_as_text(home, card, version_story):
+    hostile = "eve[/] ![](http://x/y) </script><script>alert(1)</script> a|b `c`"
+    refused = replace(
+        version_story[-1],
+        what="refused",
+        key="x",
+        actor=hostile,
+        evidence={"reason": hostile},
+        seq=9,
+    )
+    titled = card.model_copy(update={"title": hostile})
+    reader = Reader()
+    reader.feed(Path(write_card_page(titled, 2, [*version_story, refused]).html).read_text())
+    assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
+    assert not {"script", "code-block"} & set(reader.tags)
+    assert reader.text.count(hostile) >= 4, "title, limit, reason and actor"
+
+
 def test_write_card_page_draws_charts_once(home, card, version_story):
     first = write_card_page(card, 2, version_story[:4])
     shown = Path(first.markdown).read_text()
