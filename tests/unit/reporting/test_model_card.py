@@ -1,5 +1,6 @@
 """The card's page holds all of it, in one file, and says what became of the version."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_write_card_page_shows_hostile_text_as_text(home, card, version_story):
         seq=9,
     )
     titled = card.model_copy(update={"title": hostile})
-    reader = Reader()
+    reader = PageReader()
     reader.feed(Path(write_card_page(titled, 2, [*version_story, refused]).html).read_text())
     assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
     assert not {"script", "code-block"} & set(reader.tags)
