@@ -67,10 +67,9 @@ def _is_by_person(entry: Entry) -> bool:
 def _describe_candidate(evidence: dict[str, Any]) -> str:
     found, rows = evidence["holdout"], evidence["rows"]
     shown = PROBLEM_TYPES[evidence.get("kind", "binary")].status_metrics  # there was one kind once
-    numbers = ", ".join(f"{name} {format_number(found[name], 3)}" for name in shown)
+    numbers = ", ".join(f"{name} {_format_metric(found[name])}" for name in shown)
     return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
 
 
-def format_number(value: float | None, digits: int) -> str:
-    """A number with so many digits after the point; a dash for none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+def _format_metric(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -39,7 +39,7 @@ def show_terminal(shown: object) -> str:
     return out.getvalue()
 
 
-class Reader(HTMLParser):
+class CellReader(HTMLParser):
     """The tags of a page, and the texts of its cells."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class Reader(HTMLParser):
             self.cells[-1] += data
 
 
-def read_cells(markdown: str) -> Reader:
-    page = Reader()
+def read_cells(markdown: str) -> CellReader:
+    page = CellReader()
     page.feed(render_html(markdown, "title").split("<body>")[1])
     return page
 
@@ -71,7 +71,7 @@ def test_foreign_text_is_shown_as_it_is(text: str) -> None:
     assert page.tags <= {"table", "thead", "tbody", "tr", "th", "td", "strong"}
     assert text in show_terminal(render_terminal(table))
     assert show_terminal(render_text(text)) == f"{text}\n"
-    paragraph = Reader()
+    paragraph = CellReader()
     paragraph.feed(render_html(escape_markdown(text), "x").split("<body>")[1])
     assert paragraph.tags <= {"p"}, "a line of its own is no heading, list, image or link"
 
