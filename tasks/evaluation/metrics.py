@@ -1,8 +1,7 @@
-"""How good probabilities are: metrics, business cost and its best threshold; and for every kind of
-label calibration and slices.
+"""Metrics of binary predictions, business cost, and calibration of all problem types.
 
-Everywhere `label` is (rows,) of 0 and 1, `probability` (rows,) of the event, and a row is flagged
-when probability >= threshold.
+Of binary predictions `label` is (rows,) of 0 and 1, `probability` (rows,) that of the event. A row
+is flagged if probability >= threshold.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from configs.schema.costs import Cost
 
 Floats = NDArray[np.float64]
 Decisions = NDArray[np.bool_] | NDArray[np.int64] | Floats
-"""Of each row: whether it is flagged, the code of the class that it is given, or its number."""
+"""Of each row: whether it is flagged, the code of its decided class, or its number."""
 CALIBRATION_BINS = 10
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "rmse", "mae", "cost"})
-METRIC_NAMES = {  # as people read them
+METRIC_NAMES = {  # for reports
     "roc_auc": "ROC AUC", "pr_auc": "average precision", "log_loss": "log loss",
     "accuracy": "accuracy", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "cost": "cost",
 }  # fmt: skip
@@ -28,7 +27,7 @@ METRIC_NAMES = {  # as people read them
 def measure_binary_metrics(
     label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost
 ) -> dict[str, float]:
-    """Every number that a card or the monitor shows.
+    """Return all binary metrics of a model card and of monitoring.
 
     roc_auc and pr_auc (average precision) are NaN where the label has one value only; precision,
     recall and f1 are 0 where nothing is flagged. calibration_gap: mean predicted minus observed;
@@ -60,35 +59,34 @@ def measure_binary_metrics(
 
 
 def mean_cost(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> float:
-    """Business cost per row when rows are flagged at the threshold."""
+    """Return the mean business cost of rows that are flagged at the threshold."""
     return float(row_costs(label, probability, threshold, cost).mean())
 
 
 def row_costs(label: ArrayLike, probability: ArrayLike, threshold: float, cost: Cost) -> Floats:
-    """Business cost of each row (rows,) when rows are flagged at the threshold."""
+    """Return the business cost of each row (rows,), flagged at the threshold."""
     y, p = to_float_arrays(label, probability)
     return decision_costs(y, p >= threshold, cost)
 
 
 def decision_costs(label: Floats, decision: Decisions, cost: Cost) -> Floats:
-    """Business cost of each row (rows,), given which are flagged."""
+    """Return the business cost of each row (rows,), given which are flagged."""
     event = np.where(decision, cost.true_positive, cost.false_negative)
     none = np.where(decision, cost.false_positive, cost.true_negative)
     return np.where(label == 1, event, none)
 
 
 def is_better(metric: Metric, new: float, old: float) -> bool:
-    """Whether `new` beats `old` in the metric's own direction."""
+    """Return whether `new` beats `old`, in the direction of the metric."""
     return new < old if metric in LOWER_IS_BETTER else new > old
 
 
 def calibration_table(
     label: ArrayLike, value: ArrayLike, bins: int = CALIBRATION_BINS
 ) -> pl.DataFrame:
-    """Predicted against observed in bins of equally many rows, by ascending value.
+    """Return predicted against observed means, in bins of equally many rows by value.
 
-    Columns low, high (values), rows, predicted, observed (means). Fewer bins than asked for where
-    there are fewer rows.
+    Columns: low, high (values), rows, predicted, observed (means). At most one bin a row.
     """
     y, p = to_float_arrays(label, value)
     order = np.argsort(p, kind="stable")
@@ -106,7 +104,7 @@ def calibration_table(
 
 
 def calibration_error(table: pl.DataFrame) -> float:
-    """Expected calibration error: the bins' |predicted - observed|, weighted by rows.
+    """Return the expected calibration error: |predicted - observed|, weighted by rows.
 
     Naeini, Cooper & Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
     AAAI 2015; with bins of equally many rows.
@@ -116,5 +114,5 @@ def calibration_error(table: pl.DataFrame) -> float:
 
 
 def to_float_arrays(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float64 arrays (rows,)."""
+    """Return both as float64 arrays (rows,)."""
     return np.asarray(label, dtype=np.float64), np.asarray(probability, dtype=np.float64)

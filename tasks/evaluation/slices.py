@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from configs.schema.training import Slice
 
 
-def slice_values(frame: pl.DataFrame, of: Slice) -> pl.Series:
-    """Each row's slice as text: its value, or its bin like "(9, 14]"; "(missing)" without one."""
-    column = frame[of.column]
-    text = _bin_names(column, of.bins) if of.bins else column.cast(pl.String)
+def slice_values(frame: pl.DataFrame, rule: Slice) -> pl.Series:
+    """Return each row's slice as text: its value, its bin like "(9, 14]", or "(missing)"."""
+    column = frame[rule.column]
+    text = _bin_names(column, rule.bins) if rule.bins else column.cast(pl.String)
     return text.fill_null("(missing)").rename("value")
 
 
@@ -31,8 +31,9 @@ def _bin_names(column: pl.Series, edges: Sequence[float]) -> pl.Series:
 def iterate_slices(
     frame: pl.DataFrame, slices: Sequence[Slice], min_rows: int
 ) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Column, value and rows (a mask) of each slice of at least `min_rows` rows; by column,
-    largest first.
+    """Yield column, value and row mask of each slice of at least `min_rows` rows.
+
+    In the order of `slices`; of one column, the largest slice first.
     """
     for each in slices:
         values = slice_values(frame, each)
@@ -43,16 +44,18 @@ def iterate_slices(
 
 def measure_by_slice(
     frame: pl.DataFrame,
-    measured: Callable[[NDArray[np.bool_]], dict[str, float]],
+    measure: Callable[[NDArray[np.bool_]], dict[str, float]],
     slices: Sequence[Slice],
     min_rows: int,
 ) -> list[dict[str, Any]]:
-    """What is `measured` of the rows (a mask) of each slice of at least `min_rows` rows, as
-    `slices_of` orders them.
+    """Measure each slice of at least `min_rows` rows, in the order of `iterate_slices`.
 
-    Each entry: slice (the column), value (text), and the metrics.
+    Each entry has slice (the column), value (text), and the metrics.
+
+    Args:
+        measure: returns the metrics of the rows of a mask.
     """
     return [
-        {"slice": column, "value": value, **measured(rows)}
+        {"slice": column, "value": value, **measure(rows)}
         for column, value, rows in iterate_slices(frame, slices, min_rows)
     ]

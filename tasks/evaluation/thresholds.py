@@ -1,4 +1,4 @@
-"""Decision thresholds by business cost."""
+"""Decision thresholds of binary models, by business cost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tasks.evaluation.metrics import row_costs, to_float_arrays
 
 
 def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
-    """The threshold of least cost on these rows, halfway between two neighbouring scores.
+    """Return the threshold of least cost on these rows, halfway between two scores.
 
-    Every way to cut the sorted scores is tried at once; of equally cheap ones the highest wins.
-    Below all scores (flag everything) it is 0, above them (flag nothing) just over the largest.
+    Of equally cheap thresholds the highest is chosen. It is 0 to flag all rows, and just above the
+    largest score to flag none.
     """
     y, p = to_float_arrays(label, probability)
     order = np.argsort(-p, kind="stable")
@@ -30,38 +30,38 @@ def best_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> floa
 
 
 def expected_threshold(cost: Cost) -> float:
-    """The threshold of least expected cost if the probabilities are true ones, from 0 to 1.
+    """Return the threshold of least expected cost for calibrated probabilities, 0 to 1.
 
     C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001, equation 2.
     """
     needless = cost.false_positive - cost.true_negative
     missed = cost.false_negative - cost.true_positive
-    if needless <= 0:  # flagging is never the dearer decision
+    if needless <= 0:  # flagging never costs more
         return 0.0
     return needless / (needless + max(missed, 0.0))
 
 
 def proven_threshold(label: ArrayLike, probability: ArrayLike, cost: Cost) -> float:
-    """The cheapest threshold on these rows, if it proves itself; else the expected one.
+    """Return the cheapest threshold on these rows if it is proven, else the expected one.
 
-    The rows, two at least, come in order of time. The cheapest threshold of each half must be
-    cheaper on the other half than the expected one: the best of an odd week is not the next one's.
+    The rows, at least two, are in order of time. It is proven if the cheapest threshold of each
+    half costs less on the other half than the expected one, both halves together.
     """
     y, p = to_float_arrays(label, probability)
     expected = expected_threshold(cost)
     first, second = np.array_split(np.arange(len(y)), 2)
-    found = charged = 0.0
+    tuned_cost = expected_cost = 0.0
     for chosen_on, tried_on in ((first, second), (second, first)):
         cheapest = best_threshold(y[chosen_on], p[chosen_on], cost)
-        found += row_costs(y[tried_on], p[tried_on], cheapest, cost).sum()
-        charged += row_costs(y[tried_on], p[tried_on], expected, cost).sum()
-    return best_threshold(y, p, cost) if found < charged else expected
+        tuned_cost += row_costs(y[tried_on], p[tried_on], cheapest, cost).sum()
+        expected_cost += row_costs(y[tried_on], p[tried_on], expected, cost).sum()
+    return best_threshold(y, p, cost) if tuned_cost < expected_cost else expected
 
 
 def move_clear_of_scores(threshold: float, probability: ArrayLike, margin: float) -> float:
-    """The nearest value to the threshold that no score comes within `margin` of.
+    """Return the value nearest to the threshold that is over `margin` from every score.
 
-    Two runtimes that differ by less than the margin then decide alike on all of these rows.
+    Two runtimes whose scores differ by less than the margin then decide alike on these rows.
     """
     scores = np.unique(np.asarray(probability, dtype=np.float64))
     if not scores.size or np.abs(scores - threshold).min() > margin:

@@ -1,4 +1,4 @@
-"""The model card: everything that a model version knows about itself, as JSON."""
+"""Model card schema: configuration, metrics and reference of a model version, as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.models.reference_profile import ReferenceProfile
 
 
 class ModelCard(BaseModel):
-    """What lies beside the ONNX file. Metrics are measured with the ONNX file itself."""
+    """The card of a model version. Metrics are measured with the ONNX file itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
@@ -28,37 +28,34 @@ class ModelCard(BaseModel):
     feature_service: str
     label: str
     kind: base.LabelKind = Field("binary", description="of the label")
-    classes: tuple[str, ...] = Field((), description="of the label, in the answers' order")
+    classes: tuple[str, ...] = Field((), description="of the label, in prediction order")
     threshold: Threshold = Field(
-        description="from which it flags; of classes the prices by which it decides; null of a "
-        "number"
+        description="probability from which it flags; of classes its prices; null of a number"
     )
     start: datetime = Field(description="prediction time of the first fitted row")
-    fitted_until: datetime | None = Field(None, description="the train part's end")
+    fitted_until: datetime | None = Field(None, description="end of the train part")
     end: datetime = Field(description="the `as_of` of the training run")
-    trained_until: datetime = Field(description="neither fitted nor selected on anything later")
+    trained_until: datetime = Field(description="no row after it was used to fit or select")
     rows: dict[str, int]
     validation: dict[str, dict[str, float]] = Field(
-        description="of every candidate, scikit-learn's"
+        description="of every candidate, from scikit-learn"
     )
     holdout: dict[str, float]
     intervals: dict[str, tuple[float, float]] = Field(
-        {}, description="of holdout metrics, at gate.confidence, by gate.block; empty if few"
+        {}, description="of holdout metrics, at gate.confidence; empty with too few blocks"
     )
     importance: dict[str, float] = Field(
-        {}, description="mean |contribution| of each input to the answer, on the holdout"
+        {}, description="mean |contribution| of each input to the prediction, on the holdout"
     )
     slices: tuple[dict[str, Any], ...]
     thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
     calibration: tuple[dict[str, float], ...]
-    reference: ReferenceProfile = Field(
-        description="the rows before trained_until, with their score"
-    )
+    reference: ReferenceProfile = Field(description="rows before trained_until, with their score")
     table_versions: dict[str, int]
     revision: str
     seed: int
-    environment: dict[str, str] = Field({}, description="Python and packages that made the file")
-    configuration: dict[str, Any] = Field({}, description="the use case as its YAML was")
+    environment: dict[str, str] = Field({}, description="Python and package versions")
+    configuration: dict[str, Any] = Field({}, description="the use case's YAML at training")
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")

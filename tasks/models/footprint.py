@@ -1,4 +1,4 @@
-"""Latency, throughput, size and memory of an ONNX file."""
+"""Footprint of an ONNX file: latency, throughput, size, memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.models.matrix import Matrix
 from tasks.models.onnx_session import find_output_name, open_onnx_session, run_onnx
 
-_CALLS = 500
-
 
 class Footprint(BaseModel):
-    """What one model costs to run, measured with one thread on the machine that exported it."""
+    """Cost of running a model, measured with one thread on the exporting machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,16 +25,16 @@ class Footprint(BaseModel):
     latency_p99_us: float
     rows_per_second: float = Field(description="in one batch of at most 65,536 rows")
     peak_memory_mib: float = Field(
-        description="peak resident memory of a fresh Python process that opens the file and "
+        description="peak resident memory of a new Python process that opens the file and "
         "scores that batch"
     )
 
 
 def measure_footprint(onnx: bytes, matrix: Matrix) -> Footprint:
-    """Size, speed and memory of a model on these rows; takes about a second."""
+    """Measure size, speed and memory of a model on these rows; takes about a second."""
     session = open_onnx_session(onnx)
     output, calls = find_output_name(session), []
-    for row in range(_CALLS):
+    for row in range(500):
         one = matrix[row % len(matrix)][None, :]
         started = perf_counter()
         session.run([output], {"inputs": one})
@@ -53,7 +51,7 @@ def measure_footprint(onnx: bytes, matrix: Matrix) -> Footprint:
     )
 
 
-# VmHWM is this process' own peak; ru_maxrss would still count what its parent held when it forked.
+# VmHWM is the peak of the process itself; ru_maxrss includes its parent's memory at the fork.
 _SCORE_ALONE = """
 import resource, sys
 from pathlib import Path
@@ -71,7 +69,7 @@ else:
 
 
 def _peak_memory(onnx: bytes, output: str, matrix: Matrix) -> float:
-    """MiB at the peak of a fresh process that scores the matrix."""
+    """Return the peak memory, in MiB, of a new process that scores the matrix."""
     with tempfile.TemporaryDirectory() as folder:
         model, rows = Path(folder, "model.onnx"), Path(folder, "rows.npy")
         model.write_bytes(onnx)

@@ -1,8 +1,7 @@
-"""From rows to the one float32 matrix that every model trains, predicts and is exported on.
+"""Model input matrix: rows to the float32 matrix of training, prediction and export.
 
-Numeric columns keep their numbers; a category becomes its place in a vocabulary that is learned
-from the fitted rows and kept with the model version. And from a model's answers to a column of a
-table and back.
+Numbers are kept. A category becomes its position in a vocabulary, which is learned from the fitted
+rows and stored with the model version.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ Matrix = NDArray[np.float32]
 
 
 class InputSchema(BaseModel):
-    """The matrix's columns in their order, and the vocabulary of each categorical one.
+    """Columns of the matrix in order, and the vocabulary of each categorical one.
 
-    Of n values in a vocabulary the codes are 0 … n-1. A value never seen is n, a missing one is
-    n+1: a code of its own rather than NaN, because a missing category is something a model may
-    learn from, and not every ONNX converter takes NaN for a category.
+    A vocabulary of n values has the codes 0 … n-1. An unknown value is n, a missing one n+1: a code
+    rather than NaN, because models can learn from a missing category, and some ONNX converters
+    reject NaN in a category.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,45 +32,45 @@ class InputSchema(BaseModel):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All columns, in the matrix's order."""
+        """Return all columns, in the order of the matrix."""
         return (*self.numeric, *self.categorical)
 
 
 def build_matrix(frame: pl.DataFrame, schema: InputSchema) -> Matrix:
-    """The float32 matrix (rows, inputs), C order, of frames with at least the schema's columns.
+    """Build the float32 matrix (rows, inputs), in C order; other columns are ignored.
 
-    A missing or infinite number is NaN (also one too large for float32). Raises BadModel when a
-    column is missing or a numeric one holds text.
+    A missing or infinite number, or one too large for float32, becomes NaN. Raises BadModel if a
+    column is missing or a numeric one has text.
     """
     require_inputs(frame, schema.numeric, schema.categorical)
-    numbers = (_number(name) for name in schema.numeric)
-    codes = (_code(name, schema.vocabulary[name]) for name in schema.categorical)
+    numbers = (_number_expr(name) for name in schema.numeric)
+    codes = (_code_expr(name, schema.vocabulary[name]) for name in schema.categorical)
     return frame.select(*numbers, *codes).to_numpy(order="c")
 
 
-def _number(name: str) -> pl.Expr:
+def _number_expr(name: str) -> pl.Expr:
     value = pl.col(name).cast(pl.Float32)
     return pl.when(value.is_finite()).then(value).otherwise(float("nan")).alias(name)
 
 
-def _code(name: str, vocabulary: tuple[str, ...]) -> pl.Expr:
-    unseen, missing = len(vocabulary), len(vocabulary) + 1
+def _code_expr(name: str, vocabulary: tuple[str, ...]) -> pl.Expr:
+    unknown, missing = len(vocabulary), len(vocabulary) + 1
     codes: dict[str | None, int] = {value: code for code, value in enumerate(vocabulary)}
     return (
         pl.col(name)
         .cast(pl.String)
-        .replace_strict(codes | {None: missing}, default=unseen, return_dtype=pl.Float32)
+        .replace_strict(codes | {None: missing}, default=unknown, return_dtype=pl.Float32)
     )
 
 
 def require_inputs(
     frame: pl.DataFrame, numeric: tuple[str, ...], categorical: tuple[str, ...]
 ) -> None:
-    """BadModel if an input is missing, or a numeric one holds text."""
-    lacking = [name for name in (*numeric, *categorical) if name not in frame.columns]
-    if lacking:
-        raise BadModel(f"the rows lack inputs of the model: {', '.join(lacking)}")
+    """Raise BadModel if an input is missing, or a numeric one has text."""
+    missing = [name for name in (*numeric, *categorical) if name not in frame.columns]
+    if missing:
+        raise BadModel(f"the rows lack inputs of the model: {', '.join(missing)}")
     types = {name: frame.schema[name] for name in numeric}
     wrong = [f"{n} ({t})" for n, t in types.items() if not (t.is_numeric() or t == pl.Boolean)]
     if wrong:
-        raise BadModel(f"numeric inputs of the model hold no numbers: {', '.join(wrong)}")
+        raise BadModel(f"numeric inputs of the model have no numbers: {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions and their outputs."""
+"""ONNX Runtime sessions: opening a model, running it, selecting its outputs."""
 
 from __future__ import annotations
 
@@ -15,52 +15,54 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-ONNX_BATCH_ROWS = 65_536  # rows per call of the runtime: bounds its memory
+ONNX_BATCH_ROWS = 65_536  # per call of the runtime: bounds its memory
 _OUTPUTS = ("probabilities", "variable")  # of classifiers, of regressors
 
 
 def open_onnx_session(onnx: bytes) -> InferenceSession:
-    """An ONNX Runtime session with one thread; BadModel if the bytes are no such model."""
+    """Open a session with one thread; raise BadModel if the bytes are not a supported model."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    except Exception as broken:  # the runtime raises a dozen types of its own
-        raise BadModel(f"ONNX Runtime cannot open the model: {broken}") from broken
-    named = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
-    if named[0] != ["inputs"] or not set(_OUTPUTS) & set(named[1]):
+    except Exception as error:  # the runtime has a dozen error types
+        raise BadModel(f"ONNX Runtime cannot open the model: {error}") from error
+    inputs = [one.name for one in session.get_inputs()]
+    outputs = [one.name for one in session.get_outputs()]
+    if inputs != ["inputs"] or not set(_OUTPUTS) & set(outputs):
         raise BadModel(
-            f"the model wants inputs → {' or '.join(_OUTPUTS)}, it has {named[0]} → {named[1]}"
+            f"the ONNX model must have inputs → {' or '.join(_OUTPUTS)}, "
+            f"but has {inputs} → {outputs}"
         )
     return session
 
 
 def find_output_name(session: InferenceSession) -> str:
-    """The output that holds the answers: probabilities of the classes, or the value of a regressor
-    as its one column.
-    """
+    """Return the name of the output with the predictions."""
     return next(str(o.name) for o in session.get_outputs() if o.name in _OUTPUTS)
 
 
 def run_onnx(session: InferenceSession, matrix: Matrix) -> Floats:
-    """The model's float32 answers as float64, chunk by chunk: probabilities of the event, or
-    values, (rows,); or of more than two classes the probability of each, (rows, classes).
+    """Run the model in batches; return its float32 predictions as float64.
+
+    Probabilities of the event or numbers (rows,); of more than two classes (rows, classes).
     """
     output = find_output_name(session)
-    chunks = (
+    batches = (
         matrix[at : at + ONNX_BATCH_ROWS] for at in range(0, max(len(matrix), 1), ONNX_BATCH_ROWS)
     )
-    found = [select_outputs(session.run([output], {"inputs": chunk})[0]) for chunk in chunks]
-    return np.concatenate(found).astype(np.float64)
+    results = [select_outputs(session.run([output], {"inputs": batch})[0]) for batch in batches]
+    return np.concatenate(results).astype(np.float64)
 
 
 _Outputs = TypeVar("_Outputs", NDArray[np.float32], NDArray[np.float64])
 
 
 def select_outputs(probabilities: _Outputs) -> _Outputs:
-    """Of the columns of a classifier what answers the question: of two that of the event (rows,),
-    of more all; of a regressor's one it is that one.
+    """Return the predictions in a model's output columns.
+
+    Of two classes the event's probability (rows,), of more all columns; of a regressor its value.
     """
     return probabilities if probabilities.shape[1] > 2 else probabilities[:, -1]

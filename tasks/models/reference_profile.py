@@ -1,16 +1,16 @@
-"""Drift: how far the rows of a window lie from the champion's reference, column by column.
+"""Reference profile of a model version for drift: bins, shares and PSI thresholds by column.
 
-The number is the population stability index (PSI) over bins that are kept with the model,
+Drift is the population stability index (PSI) over bins that are stored with the model,
 
     PSI = sum over bins of (p - q) * ln(p / q),        p: share now, q: share in the reference
 
 (N. Siddiqi, Credit Risk Scorecards, 2006; it is Jeffreys' symmetric divergence). Shares are
-smoothed first (Lidstone): p' = (p + e) / (1 + k e) with e = 0.005 and k bins, so that a small
-bin that happens to be empty weighs little and no logarithm is infinite.
+smoothed first (Lidstone): p' = (p + e) / (1 + k e) with e = 0.005 and k bins. So a small bin that
+happens to be empty weighs little, and no logarithm is infinite.
 
-What is too far is learned from the reference itself: each of its full windows (weeks) is left
-out and compared with the rest; the threshold is `factor` times the largest of these PSIs, at
-least `floor`. Rows of one day are alike, so a test that counts rows would always cry wolf.
+Thresholds come from the reference itself: each of its full windows (weeks) is compared with the
+rest. The threshold is `factor` times the largest of these PSIs, at least `floor`. Rows of one day
+are alike, so a test that counts rows would always raise a false alarm.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from configs.schema import monitoring
 
 SMOOTHING = 0.005
 QUANTILE_BINS = 10
-OWN_BIN = 0.01  # share from which a category has a bin of its own
+COMMON_SHARE = 0.01  # from which a category gets its own bin
 WEEK = timedelta(days=7)
 Shares = tuple[float, ...]
 BinCounts = Mapping[str, NDArray[np.int64]]
@@ -41,25 +41,25 @@ class _Part(BaseModel):
 
 
 class NumericBins(_Part):
-    """Bins between quantiles: (edge, next edge], two open ends outside the range seen, nulls."""
+    """Bins between quantiles, (edge, next edge]; two open ends, and one for nulls."""
 
     kind: Literal["numeric"] = "numeric"
     edges: tuple[float, ...]
 
     @property
     def size(self) -> int:
-        """Number of bins; the last one holds the nulls."""
+        """Return the number of bins; the last one is for nulls."""
         return len(self.edges) + 2
 
-    def codes(self, values: pl.Series) -> NDArray[np.int64]:
-        """The bin of each value; NaN counts as null."""
+    def assign_bins(self, values: pl.Series) -> NDArray[np.int64]:
+        """Return the bin of each value; NaN counts as null."""
         numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        found = np.searchsorted(np.asarray(self.edges), numbers, side="left")
-        return np.where(np.isnan(numbers), self.size - 1, found)
+        index = np.searchsorted(np.asarray(self.edges), numbers, side="left")
+        return np.where(np.isnan(numbers), self.size - 1, index)
 
 
 class CategoricalBins(_Part):
-    """One bin per common value, then the other values, values never seen, and nulls."""
+    """One bin a common value, then one for other values, unknown values, and nulls."""
 
     kind: Literal["categorical"] = "categorical"
     common: tuple[str, ...]
@@ -67,32 +67,32 @@ class CategoricalBins(_Part):
 
     @property
     def size(self) -> int:
-        """Number of bins; the last one holds the nulls."""
+        """Return the number of bins; the last one is for nulls."""
         return len(self.common) + 3
 
-    def codes(self, values: pl.Series) -> NDArray[np.int64]:
-        """The bin of each value."""
+    def assign_bins(self, values: pl.Series) -> NDArray[np.int64]:
+        """Return the bin of each value."""
         bins: dict[str | None, int] = {value: i for i, value in enumerate(self.common)}
         bins |= dict.fromkeys(self.other, len(self.common)) | {None: self.size - 1}
-        unseen = len(self.common) + 1
+        unknown = len(self.common) + 1
         text = values.cast(pl.String)
-        return text.replace_strict(bins, default=unseen, return_dtype=pl.Int64).to_numpy()
+        return text.replace_strict(bins, default=unknown, return_dtype=pl.Int64).to_numpy()
 
 
 Bins = Annotated[NumericBins | CategoricalBins, Field(discriminator="kind")]
 
 
 class ColumnProfile(_Part):
-    """The reference of one column: its bins, the share of rows in each, and what is normal."""
+    """Reference of one column: bins, share of rows in each, and normal variation."""
 
     bins: Bins
     shares: Shares
-    threshold: float = Field(description="PSI beyond which a window has drifted")
+    threshold: float = Field(description="PSI above which a window has drifted")
     null_rate: float = Field(description="in the worst full window; in all rows if there is none")
 
 
 class ReferenceProfile(_Part):
-    """What a model's rows looked like in [start, end]: JSON all through, kept with the model."""
+    """Distribution of a model's rows in [start, end], stored as JSON with the model."""
 
     start: datetime
     end: datetime
@@ -110,13 +110,19 @@ def build_reference_profile(
     rule: monitoring.DriftRule,
     window: timedelta = WEEK,
 ) -> ReferenceProfile:
-    """The reference profile of `frame` (rows, at least the columns named and `time`).
+    """Build the reference profile of a frame; raise NoRows if it is empty.
 
-    `window` is the length that is monitored later: thresholds are calibrated on windows of that
-    length, and are `rule.floor` where the reference has fewer than two. NoRows without rows.
+    Args:
+        frame: rows with the columns named and `time`.
+        numeric: numeric columns.
+        categorical: categorical columns.
+        time: column of the prediction time.
+        rule: sets factor and floor of the thresholds.
+        window: length of the windows that thresholds are calibrated on, and that are monitored
+            later. With fewer than two full windows the threshold is `rule.floor`.
     """
     if frame.is_empty():
-        raise NoRows("a drift profile needs rows: the reference is empty")
+        raise NoRows("the reference profile needs rows, but the reference is empty")
     times = frame[time]
     start, end = times.min(), times.max()
     assert isinstance(start, datetime)
@@ -132,17 +138,19 @@ def build_reference_profile(
         rows=frame.height,
         window=window,
         window_rows=float((index < full).sum() / full) if full else float(frame.height),
-        columns={name: _column(frame[name], of, index, full, rule) for name, of in bins.items()},
+        columns={
+            name: _profile_column(frame[name], one, index, full, rule) for name, one in bins.items()
+        },
     )
 
 
 def count_by_bin(frame: pl.DataFrame, reference: ReferenceProfile) -> BinCounts:
-    """The rows of `frame` in each bin of each profiled column."""
-    return {name: _count(frame[name], of.bins) for name, of in reference.columns.items()}
+    """Count the rows of `frame` in each bin of each profiled column."""
+    return {name: _count_bins(frame[name], one.bins) for name, one in reference.columns.items()}
 
 
 def measure_psi(now: ArrayLike, reference: ArrayLike) -> float:
-    """PSI of two lists of shares over the same bins, smoothed; 0 when they are equal."""
+    """Return the PSI of two lists of shares over the same bins, smoothed; 0 if equal."""
     p, q = (_smooth(np.asarray(shares, dtype=np.float64)) for shares in (now, reference))
     return float(((p - q) * np.log(p / q)).sum())
 
@@ -152,7 +160,7 @@ def _smooth(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _numeric_bins(values: pl.Series) -> NumericBins:
-    """Edges at values of the column: just below the least, the deciles, the largest."""
+    """Return edges at values of the column: just below the least, deciles, the largest."""
     numbers = values.cast(pl.Float64).drop_nulls().to_numpy()
     finite = numbers[np.isfinite(numbers)]
     if not finite.size:
@@ -166,33 +174,33 @@ def _numeric_bins(values: pl.Series) -> NumericBins:
 
 
 def _categorical_bins(values: pl.Series) -> CategoricalBins:
-    """Values with a share of at least 1% by themselves, largest first; the others together."""
+    """Return a bin for each value with a share of at least 1%; the others share one."""
     counts = values.cast(pl.String).drop_nulls().alias("value").value_counts()
     ordered = counts.sort(["count", "value"], descending=[True, False])
-    common = pl.col("count") >= OWN_BIN * len(values)
+    common = pl.col("count") >= COMMON_SHARE * len(values)
     return CategoricalBins(
         common=tuple(ordered.filter(common)["value"]), other=tuple(ordered.filter(~common)["value"])
     )
 
 
-def _count(values: pl.Series, bins: Bins) -> NDArray[np.int64]:
-    return np.bincount(bins.codes(values), minlength=bins.size)
+def _count_bins(values: pl.Series, bins: Bins) -> NDArray[np.int64]:
+    return np.bincount(bins.assign_bins(values), minlength=bins.size)
 
 
 def bin_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of each bin in all rows, (bins,)."""
+    """Return the share of each bin in all rows, (bins,)."""
     return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
-def _column(
+def _profile_column(
     values: pl.Series,
     bins: Bins,
     window: NDArray[np.int64],
     full: int,
     rule: monitoring.DriftRule,
 ) -> ColumnProfile:
-    """Shares of all rows, and the threshold from leaving each of the `full` windows out."""
-    codes = bins.codes(values)
+    """Profile one column; calibrate its threshold on each of the `full` windows."""
+    codes = bins.assign_bins(values)
     counts = np.bincount(codes, minlength=bins.size)
     inside = window < full
     by_window = np.bincount(

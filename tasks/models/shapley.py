@@ -1,12 +1,12 @@
-"""How much each input moved an answer: Shapley values, from the ONNX file alone.
+"""Shapley values: contributions of inputs to a prediction, from the ONNX file alone.
 
-A contribution is what an input adds to the answer when it takes the row's value in place of a
-background row's, averaged over orders in which the inputs do so (E. Štrumbelj & I. Kononenko,
+A contribution is the change of the prediction when an input takes the row's value in place of a
+background row's, averaged over orders of the inputs (E. Štrumbelj & I. Kononenko,
 "Explaining prediction models and individual predictions with feature contributions", Knowledge
 and Information Systems 41, 2014; S. Lundberg & S.-I. Lee, "A unified approach to interpreting
-model predictions", NeurIPS 2017). Every order is followed by its reverse, which halves the noise
-or better (R. Mitchell, J. Cooper, E. Frank & G. Holmes, "Sampling Permutations for Shapley Value
-Estimation", JMLR 23, 2022). Inputs that go together share what they say: this tells what the
+model predictions", NeurIPS 2017). Every order is followed by its reverse, which at least halves
+the variance (R. Mitchell, J. Cooper, E. Frank & G. Holmes, "Sampling Permutations for Shapley Value
+Estimation", JMLR 23, 2022). Correlated inputs share their contribution: the values show what the
 model used, not what caused the event.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 Ranks = NDArray[np.int64]
-Places = NDArray[np.int64]
+Columns = NDArray[np.int64]
 
 
 def shapley_values(
@@ -35,48 +35,60 @@ def shapley_values(
     background: Matrix,
     permutations: int,
     seed: int,
-    place: Places,
+    column: Columns,
 ) -> Floats:
-    """As `contributions`, of matrices (rows, inputs), to the column `place` (rows,) of each row's
-    answer; memory is that of CHUNK rows.
+    """Return the contribution of each input to each row's prediction, (rows, inputs).
+
+    Args:
+        rows: rows to explain (rows, inputs).
+        background: rows to compare with (any number, inputs).
+        permutations: orders of the inputs; made even, at least 2.
+        seed: of the orders and of the choice of background rows.
+        column: output column to explain for each row (rows,); 0 if there is only one.
     """
-    ranks = _orders(rows.shape[1], permutations, seed)
-    start = _spread(session, background, len(ranks), seed)
-    first = _columns(session, start)
+    ranks = _draw_orders(rows.shape[1], permutations, seed)
+    start = _choose_background(session, background, len(ranks), seed)
+    first = _predict_columns(session, start)
     step = max(1, ONNX_BATCH_ROWS // (len(ranks) * max(1, rows.shape[1] - 1)))
     chunks = (slice(at, at + step) for at in range(0, len(rows), step))
-    found = [_walk(session, rows[of], place[of], start, first, ranks) for of in chunks]
-    return np.concatenate(found) if found else np.empty(rows.shape)
+    values = [
+        _average_changes(session, rows[part], column[part], start, first, ranks) for part in chunks
+    ]
+    return np.concatenate(values) if values else np.empty(rows.shape)
 
 
-def _columns(session: InferenceSession, matrix: Matrix) -> Floats:
-    """The answers as columns, (rows, 1) or (rows, classes)."""
-    found = run_onnx(session, matrix)
-    return found if found.ndim > 1 else found[:, None]
+def _predict_columns(session: InferenceSession, matrix: Matrix) -> Floats:
+    """Return predictions as columns, (rows, 1) or (rows, classes)."""
+    values = run_onnx(session, matrix)
+    return values if values.ndim > 1 else values[:, None]
 
 
-def _walk(
+def _average_changes(
     session: InferenceSession,
     rows: Matrix,
-    place: Places,
+    column: Columns,
     start: Matrix,
     first: Floats,
     ranks: Ranks,
 ) -> Floats:
-    """Mean change of the answer when an input takes the row's value, over all orders.
+    """Return the mean change of the prediction when an input takes the row's value.
 
-    `start` (orders, inputs) are the background rows that each order sets out from, `first`
-    (orders, columns) their answers, `ranks` (orders, inputs) each input's place in each order.
+    Args:
+        rows: rows to explain (rows, inputs).
+        column: output column to explain for each row (rows,).
+        start: background row of each order (orders, inputs).
+        first: predictions of `start` (orders, columns).
+        ranks: position of each input in each order (orders, inputs).
     """
     orders, inputs = ranks.shape
     taken = ranks[:, None, :] < np.arange(1, inputs)[:, None]  # (orders, steps between, inputs)
     between = np.where(taken, rows[:, None, None, :], start[:, None, :])
-    answers = _columns(session, between.reshape(-1, inputs))
-    middle = answers.reshape(len(rows), orders, inputs - 1, -1)
+    values = _predict_columns(session, between.reshape(-1, inputs))
+    middle = values.reshape(len(rows), orders, inputs - 1, -1)
     steps = [
-        first.T[place][:, :, None],
-        np.take_along_axis(middle, place[:, None, None, None], axis=3)[..., 0],
-        np.take_along_axis(_columns(session, rows), place[:, None], axis=1)[:, :, None],
+        first.T[column][:, :, None],
+        np.take_along_axis(middle, column[:, None, None, None], axis=3)[..., 0],
+        np.take_along_axis(_predict_columns(session, rows), column[:, None], axis=1)[:, :, None],
     ]
     path = np.concatenate(
         [np.broadcast_to(step, (len(rows), orders, step.shape[2])) for step in steps], axis=2
@@ -85,22 +97,24 @@ def _walk(
     return np.asarray(np.take_along_axis(np.diff(path, axis=2), by_input, axis=2).mean(axis=1))
 
 
-def _orders(inputs: int, permutations: int, seed: int) -> Ranks:
-    """Random orders, each followed by its reverse, as the place of every input in each."""
+def _draw_orders(inputs: int, permutations: int, seed: int) -> Ranks:
+    """Draw random orders, each followed by its reverse, as positions of the inputs."""
     random = np.random.default_rng(seed)
     pairs = max(1, permutations // 2)
     forth = random.permuted(np.tile(np.arange(inputs), (pairs, 1)), axis=1)
     return np.stack([forth, inputs - 1 - forth], axis=1).reshape(2 * pairs, inputs)
 
 
-def _spread(session: InferenceSession, background: Matrix, count: int, seed: int) -> Matrix:
-    """`count` background rows, spread over their answers (by the likeliest class, and by how likely
-    it is) so that few stand for all of them.
+def _choose_background(
+    session: InferenceSession, background: Matrix, count: int, seed: int
+) -> Matrix:
+    """Choose `count` background rows that represent the distribution of predictions.
 
-    They are dealt at random to the orders; beyond the rows there are, all come again.
+    They are sorted by the likeliest class and its probability, taken at equal distances, and
+    shuffled. Rows repeat if `count` exceeds their number.
     """
-    answers = _columns(session, background)
-    ranked = background[np.lexsort((answers.max(axis=1), answers.argmax(axis=1)))]
-    places = ((np.arange(count) + 0.5) / count * len(ranked)).astype(int)
-    dealt: Matrix = ranked[np.random.default_rng([seed, 1]).permutation(places)]
-    return dealt
+    values = _predict_columns(session, background)
+    ranked = background[np.lexsort((values.max(axis=1), values.argmax(axis=1)))]
+    positions = ((np.arange(count) + 0.5) / count * len(ranked)).astype(int)
+    shuffled: Matrix = ranked[np.random.default_rng([seed, 1]).permutation(positions)]
+    return shuffled

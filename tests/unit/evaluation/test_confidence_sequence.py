@@ -106,7 +106,7 @@ def test_the_widening_is_the_papers():
         (-0.01, 0.2, 0.0, False, "wait", "not clear"),
         (-0.01, 0.2, -0.02, False, "pass", "gain"),
         (-0.2, -0.1, 0.0, False, "fail", "loss"),
-        (-0.01, 0.2, 0.0, True, "fail", "no gain shown at the set size"),
+        (-0.01, 0.2, 0.0, True, "fail", "no gain shown at the planned size"),
         (0.01, 0.2, 0.0, True, "pass", "gain"),
     ],
 )

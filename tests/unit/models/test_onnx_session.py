@@ -36,5 +36,5 @@ def test_a_corrupted_file_is_refused(fitted_flights):
 def test_a_model_with_other_names_is_refused(fitted_flights):
     kind = FloatTensorType([None, len(fitted_flights.schema.inputs)])
     other = convert_sklearn(fitted_flights.estimator, initial_types=[("x", kind)])
-    with pytest.raises(BadModel, match="wants inputs"):
+    with pytest.raises(BadModel, match="must have inputs"):
         open_onnx_session(other.SerializeToString())

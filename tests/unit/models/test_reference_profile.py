@@ -36,12 +36,12 @@ def test_a_small_empty_bin_alone_does_not_reach_the_floor() -> None:
 def test_numeric_bins_are_closed_above_and_open_at_both_ends() -> None:
     bins = NumericBins(edges=(0.0, 1.0, 2.0))
     values = pl.Series([-5.0, 0.0, 0.5, 1.0, 2.0, 2.5, float("inf"), None, float("nan")])
-    assert bins.codes(values).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4]
+    assert bins.assign_bins(values).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4]
 
 
 def test_categorical_bins_tell_other_unseen_and_missing_apart() -> None:
     bins = CategoricalBins(common=("a", "b"), other=("c",))
-    assert bins.codes(pl.Series(["a", "b", "c", "new", None])).tolist() == [0, 1, 2, 3, 4]
+    assert bins.assign_bins(pl.Series(["a", "b", "c", "new", None])).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_threshold_is_the_factor_times_the_worst_week() -> None:
@@ -49,7 +49,7 @@ def test_the_threshold_is_the_factor_times_the_worst_week() -> None:
     noise = np.random.default_rng(0).normal(size=week.size)
     frame = hourly(28, odd=week + noise, calm=noise)
     of = build_reference_profile(frame, ["odd", "calm"], [], "time", DriftRule(floor=0.1, factor=2))
-    bins, codes = of.columns["odd"].bins, of.columns["odd"].bins.codes(frame["odd"])
+    bins, codes = of.columns["odd"].bins, of.columns["odd"].bins.assign_bins(frame["odd"])
     counts = [np.bincount(part, minlength=bins.size) for part in np.split(codes, 4)]
     odd = measure_psi(counts[2] / 168, (counts[0] + counts[1] + counts[3]) / 504)
     assert of.columns["odd"].threshold == pytest.approx(2 * odd)

@@ -266,7 +266,7 @@ def test_an_ab_test_of_equals_ends_at_its_size(truth, rows, said):
     write_scored(entries, truth, *EQUAL)
     found = looked(entries, LATER)
     assert found.verdict == said
-    assert ("no gain shown at the set size" in found.reason) == (said == "fail")
+    assert ("no gain shown at the planned size" in found.reason) == (said == "fail")
 
 
 def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
