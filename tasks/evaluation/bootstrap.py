@@ -3,8 +3,8 @@
 Rows of one day share weather and queues. So whole blocks of time are drawn with replacement (the
 cluster bootstrap of Davison & Hinkley, "Bootstrap Methods and their Application", 1997, ch. 3.8),
 the same ones for both models. The seed fixes the draws. The interval is a percentile one, so a
-challenger that is worse on every draw never gets a higher interval. Every metric is computed from
-counts by block: no draw reads rows.
+challenger that is worse on every draw never gets a higher interval. Metrics need only counts by
+block: no draw reads rows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from configs.schema.costs import AnyCost
 from configs.schema.promotion import Gate
 from configs.schema.use_case import UseCase
+from tasks.evaluation.intervals import bootstrap_interval
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Decisions, Floats
 from tasks.evaluation.problem_types import ProblemType, problem_type_of
 from tasks.evaluation.slices import iterate_slices
@@ -107,8 +108,7 @@ def compare_models(
 ) -> list[Difference]:
     """Return the differences in gate.metric, cost and calibration, then in gate.metric by slice.
 
-    A slice counts if it has evaluation.slice_min_rows rows, comparable labels and five blocks. The
-    slices share one error rate (Bonferroni), and so do the `looks`.
+    The slices share one error rate (Bonferroni), and so do the `looks`.
 
     Args:
         rows: label, prediction time and slice columns, in the order of the predictions.
@@ -143,10 +143,9 @@ def pair_predictions(
 
 
 def assign_blocks(times: pl.Series, gate: Gate, seed: int) -> Blocks:
-    """Return the block number of each row, 0, 1, … (rows,).
+    """Return the block number of each row, 0, 1, … (rows,): its span of gate.block since 1970.
 
-    A block is a span of gate.block since 1970 (UTC). Independent rows get one of a hundred blocks
-    at random.
+    Independent rows get one of a hundred blocks at random.
     """
     if gate.block is None:
         shuffled: Blocks = np.random.default_rng(seed).permutation(len(times)) % _RANDOM_BLOCKS
@@ -165,7 +164,7 @@ def draw_blocks(blocks: int, resamples: int, seed: int) -> Floats:
 def comparable_slices(
     use_case: UseCase, rows: pl.DataFrame, pair: PairedPredictions
 ) -> dict[str, PairedPredictions]:
-    """Return the slices that are large enough to compare, by name."""
+    """Return the slices with enough rows and blocks, and comparable labels, by name."""
     rule = use_case.evaluation
     parts = {
         f"{column}={value}": pair.select_rows(mask)
@@ -181,7 +180,15 @@ def comparable_slices(
 def measure_difference(
     subject: str, pair: PairedPredictions, cost: AnyCost, draws: Floats, error: float
 ) -> Difference:
-    """Measure one subject of both models, with an interval of error rate `error`."""
+    """Measure one subject of both models, with an interval.
+
+    Args:
+        subject: a metric, or `calibration`.
+        pair: labelled rows with both predictions.
+        cost: prices of decisions.
+        draws: from `draw_blocks` (resamples, blocks).
+        error: rate at which the interval may miss the true difference.
+    """
     every = np.ones((1, pair.block_count))
     new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
     sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
@@ -189,19 +196,6 @@ def measure_difference(
     low, high = bootstrap_interval(sign * (new(draws) - old(draws)), pair.blocks, error)
     size = (len(pair.label), pair.blocks, 1 - error)
     return Difference(subject, at_new, at_old, sign * (at_new - at_old), low, high, *size)
-
-
-def bootstrap_interval(improvements: Floats, blocks: int, error: float) -> tuple[float, float]:
-    """Return the interval of resampled improvements, wider the fewer blocks there are.
-
-    Expanded percentile of T. Hesterberg, "What Teachers Should Know about the Bootstrap", 2015,
-    section 5.1: at the level Φ(−√(n/(n−1))·t). Resamples without one of the labels are left out.
-    """
-    from scipy.special import ndtr, stdtrit
-
-    tail = ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, error / 2))
-    low, high = np.nanquantile(improvements, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def block_metric(
@@ -242,11 +236,8 @@ def block_mean(pair: PairedPredictions, values: Floats) -> BlockMetric:
 
 
 def block_roc_auc(pair: PairedPredictions, probability: Floats) -> BlockMetric:
-    """Return the function for the area under the ROC curve.
-
-    That is the share of pairs of an event and a non-event that are ranked correctly; a tie counts
-    half. Pairs are counted once, by the blocks of both.
-    """
+    """Return the function for the area under the ROC curve, from pairs counted by block."""
+    # It is the share of pairs of an event and a non-event in the right order; a tie counts half.
     event = pair.label == 1
     wins = _count_wins(pair, probability, event)
     events = np.bincount(pair.block[event], minlength=pair.block_count)
@@ -274,10 +265,7 @@ def _count_wins(pair: PairedPredictions, probability: Floats, event: Flags) -> F
 
 
 def block_average_precision(pair: PairedPredictions, probability: Floats) -> BlockMetric:
-    """Return the function for average precision.
-
-    That is the precision at each distinct score of an event, weighted by the recall it adds.
-    """
+    """Return the function for precision at each event's score, weighted by the added recall."""
     event = pair.label == 1
     cuts, at = np.unique(-probability[event], return_inverse=True)  # from the highest score on
     first = np.searchsorted(cuts, -probability)  # the first cut that flags the row, if any

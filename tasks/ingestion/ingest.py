@@ -1,8 +1,8 @@
 """Ingestion of landed files: validation, quarantine, and commits to the raw tables.
 
 The order of the commits makes a kill harmless. Rows come first, those of a file exactly once by
-its fingerprint; the record of the file comes last. An interrupted file is found again and gets the
-same verdict, which depends on its content, `as_of` and the rows of earlier files only.
+its fingerprint; the record of the file comes last. The next run discovers an interrupted file
+again. The verdict is the same: it depends on content, `as_of` and the rows of earlier files.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from tasks.evaluation.bootstrap import (
     PairedPredictions,
     block_mean,
     block_metric,
-    bootstrap_interval,
     calibration_gaps,
     draw_blocks,
     pair_predictions,
 )
+from tasks.evaluation.intervals import bootstrap_interval
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import read_predictions
 from tasks.evaluation.problem_types import problem_type_of

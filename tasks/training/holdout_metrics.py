@@ -14,11 +14,11 @@ from tasks.evaluation.bootstrap import (
     Predictions,
     block_mean,
     block_metric,
-    bootstrap_interval,
     calibration_gaps,
     draw_blocks,
     pair_predictions,
 )
+from tasks.evaluation.intervals import bootstrap_interval
 from tasks.evaluation.metrics import Floats, calibration_table
 from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.evaluation.slices import iterate_slices, measure_by_slice

@@ -18,11 +18,11 @@ from tasks.evaluation.bootstrap import (
     PairedPredictions,
     assign_blocks,
     block_metric,
-    bootstrap_interval,
     compare_models,
     draw_blocks,
     measure_difference,
 )
+from tasks.evaluation.intervals import bootstrap_interval
 from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tests.support.decisions import predict_at
 
