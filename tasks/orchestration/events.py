@@ -8,11 +8,12 @@ however often one alert is sent in a burst, it starts one run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 from prefect.events import emit_event
 
 from infra.fault_injection import effect
-from tasks.ledger.log import Entry
 
 ALERT_EVENT = "mainspring.alert"
 CANDIDATE_EVENT = "mainspring.candidate"
@@ -21,12 +22,29 @@ PROMOTED_EVENT = "mainspring.promoted"
 ROLLED_BACK_EVENT = "mainspring.rolled-back"
 
 
+class EventEntry(Protocol):
+    """The parts of a ledger entry that an event carries."""
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def what(self) -> str: ...  # noqa: D102
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def at(self) -> datetime: ...  # noqa: D102
+    @property
+    def version(self) -> int | None: ...  # noqa: D102
+    @property
+    def evidence(self) -> dict[str, Any]: ...  # noqa: D102
+
+
 def event_resource(use_case: str) -> str:
     """The id of the Prefect resource that all events of a use case's model are about."""
     return f"mainspring.model.{use_case}"
 
 
-def request_next_step(entry: Entry) -> None:
+def request_next_step(entry: EventEntry) -> None:
     """Emit the event that an asking entry of the ledger stands for.
 
     An alert asks for retraining, a shown loss for a rollback; a candidate, and whatever lets one
@@ -42,14 +60,14 @@ def request_next_step(entry: Entry) -> None:
         _emit(CANDIDATE_EVENT, entry, subject, {"version": entry.version})
 
 
-def announce_champion(entry: Entry) -> None:
+def announce_champion(entry: EventEntry) -> None:
     """Emit the event of another champion: promoted, or back after a rollback."""
     event = {"promoted": PROMOTED_EVENT, "rolled_back": ROLLED_BACK_EVENT}.get(entry.what)
     if event is not None:
         _emit(event, entry, str(entry.version), {"version": entry.version})
 
 
-def _emit(event: str, entry: Entry, subject: str, payload: Mapping[str, object]) -> None:
+def _emit(event: str, entry: EventEntry, subject: str, payload: Mapping[str, object]) -> None:
     resource = {
         "prefect.resource.id": event_resource(entry.model),
         "prefect.resource.name": entry.model,
