@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 
 import pytest
@@ -91,6 +92,16 @@ def test_prediction_imports_no_training_module() -> None:
 
 def test_files_import_each_other_in_no_circle() -> None:
     assert find_cycle(module_imports()) == []
+
+
+def test_package_chain_is_short() -> None:
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module, imported in module_imports().items():
+        graph[package_of(module)] |= {package_of(name) for name in imported}
+    for package, imported in graph.items():
+        imported.discard(package)
+    assert find_cycle(graph) == []
+    assert len(longest_chain(graph)) <= MAX_PACKAGE_CHAIN, longest_chain(graph)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,72 @@
 """Layout: where modules lie, how large files and packages are, and that each module has a test."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from configs.settings import ROOT
-from tests.support.source_code import source_modules
+from tests.support.source_code import module_name, parse_module, source_modules
 
 MAX_MODULES = 16  # of a package, `__init__` included
 MAX_LINES = 300
+COVERED_BY = {
+    "checks.use_case": "tests/use_cases/test_visits.py",
+    "evaluation.problem_types": "tests/unit/evaluation/problem_types/test_regression.py",
+    "evaluation.problem_types.base": "tests/unit/promotion/test_gate_checks.py",
+    "evaluation.problem_types.binary": "tests/unit/promotion/test_gate_checks.py",
+    "evaluation.problem_types.multiclass_metrics":
+        "tests/unit/evaluation/problem_types/test_multiclass.py",
+    "features.feast_store": "tests/integration/test_feast_store.py",
+    "features.retrieval": "tests/integration/test_feast_store.py",
+    "ingestion.ingest": "tests/integration/test_ingest.py",
+    "models.mlflow_client": "tests/unit/models/test_registry.py",
+    "monitoring.freshness": "tests/integration/test_freshness.py",
+    "monitoring.window": "tests/integration/test_monitor_flow.py",
+    "orchestration.dask_affinity": "tests/integration/test_scoring_on_dask.py",
+    "orchestration.events": "tests/unit/infra/test_deployments.py",
+    "orchestration.flow_runs": "tests/e2e/test_automations.py",
+    "orchestration.notification_blocks": "tests/e2e/test_notifications.py",
+    "orchestration.parallel": "tests/integration/test_scoring_on_dask.py",
+    "promotion.champion_alias": "tests/faults/test_promote_killed.py",
+    "promotion.paired_rows": "tests/unit/promotion/test_stage_review.py",
+    "replay.chart": "tests/unit/replay/test_report.py",
+    "replay.mlflow_log": "tests/integration/test_replay.py",
+    "replay.policy_metrics": "tests/unit/replay/test_compare.py",
+    "replay.policy_results": "tests/unit/replay/test_compare.py",
+    "replay.policy_worker": "tests/integration/test_replay.py",
+    "replay.simulate": "tests/integration/test_replay.py",
+    "replay.subprocesses": "tests/integration/test_replay_on_dask.py",
+    "reporting.chart_style": "tests/unit/monitoring/test_history_chart.py",
+    "reporting.html": "tests/unit/reporting/test_table.py",
+    "reporting.ledger_tables": "tests/unit/flows/cli/views/test_ledger.py",
+    "reporting.markdown": "tests/unit/reporting/test_table.py",
+    "reporting.model_card_charts": "tests/unit/reporting/test_model_card.py",
+    "reporting.problem_type_text": "tests/unit/reporting/test_model_card_text.py",
+    "reporting.terminal": "tests/unit/reporting/test_table.py",
+    "scaffold.plan": "tests/unit/scaffold/test_resolve.py",
+    "scoring.explain": "tests/integration/test_explain.py",
+    "scoring.partitions": "tests/integration/test_scoring_routes.py",
+    "training.candidate": "tests/integration/test_train_and_score_flows.py",
+    "training.pipeline": "tests/integration/test_train_and_score_flows.py",
+    "training.reproduce": "tests/integration/test_explain.py",
+    "training.reproduce_worker": "tests/integration/test_explain.py",
+}  # fmt: skip
+"""Modules without a unit test of their own, and the test that runs them."""
 
 
 def packages() -> list[Path]:
     folders = {path.parent for path in source_modules().values()}
     return sorted(folder for folder in folders if (folder / "__init__.py").exists())
+
+
+def has_logic(path: Path) -> bool:
+    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(parse_module(path)))
+
+
+def unit_test_of(module: Path) -> Path:
+    name = module.parent.name if module.stem == "__init__" else module.stem
+    return ROOT / "tests" / "unit" / module.relative_to(ROOT / "tasks").parent / f"test_{name}.py"
 
 
 def test_tasks_holds_packages_only() -> None:
@@ -23,3 +76,16 @@ def test_tasks_holds_packages_only() -> None:
 @pytest.mark.parametrize("package", packages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_package_has_at_most_16_modules(package: Path) -> None:
     assert len([*package.glob("*.py")]) <= MAX_MODULES
+
+
+def test_files_have_at_most_300_lines() -> None:
+    lines = {name: len(path.read_text().splitlines()) for name, path in source_modules().items()}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_every_task_module_has_a_unit_test_or_a_covering_test() -> None:
+    modules = [path for path in (ROOT / "tasks").rglob("*.py") if has_logic(path)]
+    modules = [path for path in modules if path.name != "prefect_tasks.py"]  # wrappers of others
+    missing = [module_name(path) for path in modules if not unit_test_of(path).exists()]
+    assert {name.removeprefix("tasks.") for name in missing} == {*COVERED_BY}
+    assert [path for path in COVERED_BY.values() if not (ROOT / path).exists()] == []
