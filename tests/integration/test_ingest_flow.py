@@ -18,8 +18,6 @@ from tests.support.landing import ingest_versions
 from tests.support.prefect_artifacts import read_artifact
 
 pytestmark = pytest.mark.server
-
-
 AS_OF = datetime(2013, 1, 3, tzinfo=UTC)
 
 

@@ -21,11 +21,7 @@ from tests.support.prefect_artifacts import read_artifact
 from tests.support.state import state as lies_in
 
 pytestmark = pytest.mark.server
-
-
 TRAINED = datetime(2013, 1, 28, tzinfo=UTC)
-
-
 AS_OF = TRAINED + timedelta(days=7)
 
 

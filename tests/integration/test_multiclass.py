@@ -50,14 +50,8 @@ from tests.support.punctuality import CLASSES, arrivals, classes_use_case
 from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
-
-
 END = AS_OF + 7 * DAY
-
-
 WINDOW = (AS_OF, END)
-
-
 BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
 
 

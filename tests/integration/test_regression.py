@@ -46,14 +46,8 @@ from tests.support.printing import print_plain
 from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
-
-
 END = AS_OF + 7 * DAY
-
-
 WINDOW = (AS_OF, END)
-
-
 BAKE = {"window": "14d", "min_rows": 500, "margin": 0.05, "slice_margin": 0.1}
 
 

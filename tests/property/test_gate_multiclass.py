@@ -17,23 +17,11 @@ from tests.support.decisions import gate_verdicts
 from tests.support.punctuality import CLASSES, classes_use_case
 
 ROWS, DAYS = 900, 9
-
-
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-
-
 EQUAL = {"wrong": 1}  # what is decided is then the likeliest class
-
-
 seeds = st.integers(0, 10_000)
-
-
 metrics = st.sampled_from(METRICS["multiclass"])
-
-
 rules = st.sampled_from(["superiority", "non_inferiority"])
-
-
 orders = st.permutations(range(3))
 
 

@@ -16,17 +16,9 @@ from tests.support.decisions import gate_verdicts
 from tests.support.delays import delays_use_case
 
 ROWS, DAYS = 900, 9
-
-
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-
-
 seeds = st.integers(0, 10_000)
-
-
 metrics = st.sampled_from(METRICS["regression"])
-
-
 rules = st.sampled_from(["superiority", "non_inferiority"])
 
 

@@ -19,8 +19,6 @@ scored = st.lists(
     min_size=1,
     max_size=25,
 )
-
-
 weights = st.integers(0, 5).map(float)
 
 

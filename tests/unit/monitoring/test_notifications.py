@@ -20,11 +20,7 @@ from tasks.monitoring.notifications import (
 )
 
 NOON = datetime(2024, 3, 4, 12, tzinfo=UTC)
-
-
 OPS, TEAM = "slack-webhook/ops", "custom-webhook/team"
-
-
 BLOCKS = (Notify(block=OPS), Notify(block=TEAM, severities=("page", "ticket", "inform")))
 
 

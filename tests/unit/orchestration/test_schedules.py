@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from tasks.orchestration.schedules import list_schedule_times
 
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
-
-
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 

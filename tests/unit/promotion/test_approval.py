@@ -11,8 +11,6 @@ from tasks.promotion.approval import ApprovalAnswer, record_approval
 from tests.support.candidates import NAME, day, record
 
 YES = ApprovalAnswer(approve=True, by="ada", why="looks right")
-
-
 NO = ApprovalAnswer(approve=False, by="bob", why="not before the holidays")
 
 

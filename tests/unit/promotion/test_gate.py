@@ -33,11 +33,7 @@ from tests.support.decisions import predict_at
 from tests.support.flights import END, january, quick_use_case
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-
-
 COST = Cost(false_positive=1, false_negative=3)
-
-
 BAKE = Bake(margin=0.02, cost_margin=0.05, slice_margin=0.05)
 
 

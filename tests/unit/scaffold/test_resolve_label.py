@@ -24,8 +24,6 @@ def test_a_number_with_more_values_is_a_regression(order_samples):
 
 
 SIZES = ["small", "medium", "large", "small", "huge"]
-
-
 STARS = ["4", "10", "1", "2", "10"]
 
 

@@ -19,8 +19,6 @@ from tasks.training.onnx_export import check_parity, convert_to_onnx, export_can
 from tests.support.flights import quick_use_case
 
 USE_CASE = quick_use_case()
-
-
 BINARY = PROBLEM_TYPES["binary"]()
 
 

@@ -13,8 +13,6 @@ from configs.schema.use_case import UseCase
 from configs.settings import ROOT
 
 FLIGHTS = (ROOT / "configs" / "flights.yaml").read_text()
-
-
 RULE = {"metric": "roc_auc", "window": "5w", "worse_by": 0.06}
 
 
