@@ -1,14 +1,14 @@
-"""From verdicts to episodes: one cause, like performance:roc_auc_5w, that stays bad.
+"""Episodes: a cause, for example performance:roc_auc_5w, whose measurements stay bad.
 
 A window is bad when its verdict is ticket or page. The rule of the cause says how many of its last
-windows must be, so that one odd week need not wake anybody and one good week ends nothing:
+windows must be bad. So one bad week pages no one, and one good week does not close an episode:
 
     opens    the latest window is bad, and at least `bad` of the last `of` are
     closes   the latest is good, and fewer than `bad` of the last `of` are bad;
-             or another champion took over, which is another model
+             or the champion changed, which is another model
 
-Only the champion's own windows count, and of those only the ones with a verdict. The episodes of
-kind silence are left to freshness.py, which alone knows when somebody is heard of again.
+Only windows of the current champion that have a verdict count. Episodes of freshness are opened and
+closed by freshness.py.
 """
 
 from __future__ import annotations

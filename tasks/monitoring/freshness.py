@@ -1,19 +1,19 @@
-"""The dead-man's switch: who was not heard of in time.
+"""Data freshness: check that data, labels, predictions and monitoring arrive on time.
 
-Four signs of life, each the newest moment of a table that is not after `as_of`:
+Each source has a latest arrival, the newest time in its table up to `as_of`:
 
-    landed      when a row of the raw tables was known
-    labelled    when a label was known
-    scored      the prediction time of a prediction
-    monitored   the moment of a monitored window
+    landed      time at which a row of the raw tables became known
+    labelled    time at which a label became known
+    scored      prediction time of a prediction
+    monitored   end of a monitored window
 
-One that is older than its deadline is a silence, and a silence is an episode: opened here and
-closed here, as soon as there is a new sign. Before the first sign there is nothing to miss, so a
-fresh installation is quiet; but from the first promotion on, predictions and windows are due.
+An arrival older than its deadline opens an episode; the next arrival closes it. Before the first
+arrival nothing is due, so a new installation raises no alert. From the first promotion on,
+predictions and monitored windows are due.
 
-This is a scheduled check and no trigger of Prefect's: those count real time, know of a run but not
-of what it wrote, miss an event that was lost, and cannot be tried on a year that is past. That
-somebody runs this check is what the server itself watches over (infra/automations.py).
+The check is scheduled. Prefect's proactive triggers were not used: they count real time, know of a
+run but not of what it wrote, miss lost events, and cannot be replayed on past data. A Prefect
+automation reports a check that does not run (infra/automations.py).
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Who is told what: the ledger's entries, through Prefect's notification blocks.
+"""Notifications of ledger entries through Prefect's notification blocks.
 
-What is due is a fold over the ledger: an entry of a severity that a block wants, which no
-`notified` entry says was sent to it. That one is written after the message went out, so a message
-comes once, and again only if a run is killed between the two or another sends at the same time. A
-block that fails is left for the next run: its messages stay due, and come in order.
+A notification is due if a block is configured for the entry's severity, and no `notified` entry
+records that it was sent. That entry is recorded after sending. So a message is sent twice only if a
+run is killed between the two, or two runs send at the same time. A block that fails is tried again
+by the next run, in order.
 
-Nobody is flooded: a block that is new, or wants more severities than before, is told of the
-episodes that are still open and of the last three days (of the ledger's real time), which a webhook
-that was broken over a weekend needs too.
+A new block does not get the whole history: only open episodes and the entries of the last three
+days (of the ledger's real time).
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""From episodes to the alert that asks for retraining.
+"""Retrain alerts: the decision that open episodes request retraining.
 
-Episodes of page severity ask for it if they are about performance, or drift of inputs that page:
-new rows are then the only cure, and the gate decides whether they are one. A broken contract, a
-silence or a bake that shows harm never does, and while one of these pages nothing else does either:
-a model must not learn from a hole, nor while its predecessor is being brought back. What is only a
-ticket is for people.
+An episode requests retraining if its severity is page and it is about performance or drift. New
+rows may then help, and the gate decides whether they did. An episode of severity ticket is for
+people.
 
-One alert at a time: none while another is unanswered or a candidate undecided, and none within
-the cooldown after the last retraining began.
+Episodes of the data contract, of freshness or of a bake never request retraining. While one of them
+pages, no alert is raised: a model must not learn from missing data, nor during a rollback.
+
+There is one alert at a time: none while another is unanswered or a candidate is undecided, and none
+within the cooldown after the last retraining started.
 """
 
 from __future__ import annotations
