@@ -34,10 +34,15 @@ Windows = dict[str, list[dict[str, Any]]]
 def change_episodes(
     use_case: UseCase, entries: Sequence[Entry], rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """The episodes that open or close at `as_of`, given the ledger and the rows of the monitoring
-    table up to then.
+    """Return the entries of episodes that open or close at `as_of`.
 
-    Rows about a version that is champion no longer open nothing: its successor is another model.
+    Measurements of an earlier champion open no episode: the current one is another model.
+
+    Args:
+        use_case: the rules.
+        ledger: the state of the ledger.
+        rows: rows of the monitoring table up to `as_of`.
+        as_of: end of the latest window.
     """
     past = [entry for entry in entries if entry.at <= as_of]
     reigning = find_champion(past)
@@ -78,7 +83,7 @@ def close_episode(episode: Entry, why: str, as_of: datetime, actor: str) -> Entr
 def _windows(
     use_case: UseCase, rows: pl.DataFrame, version: int | None, as_of: datetime
 ) -> Windows:
-    """The last windows, oldest first, of each cause with a verdict at `as_of`, in its order."""
+    """Return the last windows, oldest first, of each cause that has a verdict at `as_of`."""
     rules = (use_case.monitor.drift, use_case.monitor.contract, *use_case.monitor.performance)
     own = rows.filter(pl.col("model_version") == version, pl.col("as_of") <= as_of)
     judged = own.filter(pl.col("verdict").is_not_null()).sort("as_of", maintain_order=True)
@@ -140,6 +145,6 @@ def _message(cause: str, row: dict[str, Any]) -> str:
 
 
 def _since(windows: Sequence[dict[str, Any]], rule: Rule) -> str:
-    """How many of the windows were bad, where a rule looks at more than one."""
+    """Return how many windows were bad, for a rule with more than one window."""
     last = windows[-rule.of :]
     return "" if rule.of == 1 else f"; bad in {sum(map(_is_bad, last))} of {len(last)} windows"

@@ -37,7 +37,7 @@ WATCH_ACTOR = "watch"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SAID = {
     "landed": "no new row has landed",
-    "labelled": "no new label has come",
+    "labelled": "no new label has arrived",
     "scored": "nothing has been scored",
     "monitored": "nothing has been monitored",
 }
@@ -128,7 +128,7 @@ def _sign(use_case: UseCase, what: str, as_of: datetime, deadline: timedelta) ->
 def _newest(
     use_case: UseCase, places: Sequence[tuple[str, str]], as_of: datetime, deadline: timedelta
 ) -> datetime | None:
-    """The newest moment up to `as_of` in (table, column) of the lake; None if there is none."""
+    """Return the newest time up to `as_of` in (table, column) of the lake; None without rows."""
     lake = open_lake(use_case.name)
     for since in (as_of - deadline, _BEGINNING):
         found: list[datetime | None] = [
@@ -146,10 +146,10 @@ def _newest(
 
 
 def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> datetime | None:
-    """When a label was last known by `as_of`; None before the first.
+    """Return the newest time up to `as_of` at which a label became known; None before the first.
 
-    Nobody knows how late labels come: those of the latest predictions are asked for first, and
-    more and more of them only while none is new enough.
+    The delay of labels is unknown. So labels of the latest predictions are read first, and earlier
+    ones only while none is recent enough.
     """
     lake = open_lake(use_case.name)
     if not all(lake.exists(f"raw/{name}") for name in use_case.tables):

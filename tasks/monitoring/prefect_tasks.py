@@ -41,10 +41,16 @@ from tasks.storage.lake import Lake
 def raise_alerts(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """As `record_window`; then send every alert that waits for an answer. The new entries.
+    """Record changes of episodes and a due alert, send unclaimed alerts; return the new entries.
 
-    An alert is sent as long as nobody answers it, so a run that was killed between ledger and
-    event completes when it runs again.
+    An alert is sent until a run claims it. So a run that was killed between ledger and event
+    completes when it runs again.
+
+    Args:
+        book: the ledger.
+        use_case: rules and cooldown.
+        rows: measurements of the window that ends at `as_of`.
+        as_of: end of the window.
     """
     new = record_window_changes(book, use_case, rows, as_of)
     for entry in new:
@@ -54,18 +60,22 @@ def raise_alerts(
     return new
 
 
-@task(task_run_name="save numbers", cache_policy=NO_CACHE)
+@task(task_run_name="save measurements", cache_policy=NO_CACHE)
 def save_measurements(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> None:
-    """As `save`, and tell what was found."""
+    """Run `save_measurements` as a Prefect task and log the severities."""
     version = measurements.save_measurements(lake, rows, as_of)
     get_run_logger().info(
-        "%s numbers in %s@%s: %s", rows.height, MONITORING_TABLE, version, count_severities(rows)
+        "%s measurements in %s@%s: %s",
+        rows.height,
+        MONITORING_TABLE,
+        version,
+        count_severities(rows),
     )
 
 
-@task(task_run_name="notify", cache_policy=NO_CACHE)
+@task(task_run_name="send notifications", cache_policy=NO_CACHE)
 def send_due_notifications(use_case: UseCase) -> list[Entry]:
-    """As `tell`, seen by Prefect; what was sent. A block's trouble is an error in the log only."""
+    """Run `send_due_notifications` as a Prefect task and log the outcome."""
     if not use_case.notify:
         return []
     told, broken = notifications.send_due_notifications(open_ledger(), use_case)
@@ -76,9 +86,9 @@ def send_due_notifications(use_case: UseCase) -> list[Entry]:
     return told
 
 
-@task(task_run_name="Evidently report", cache_policy=NO_CACHE)
+@task(task_run_name="publish Evidently report", cache_policy=NO_CACHE)
 def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
-    """Write Evidently's report of the monitored window and link it from the run."""
+    """Write Evidently's report of the monitored window; return its address."""
     address = report_address(use_case, as_of, "html")
     current = current_sample(use_case, model, as_of)
     page = evidently_html(use_case, current, reference_sample(use_case, model, as_of))
@@ -92,18 +102,18 @@ def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
     return address
 
 
-@task(task_run_name="table of numbers", cache_policy=NO_CACHE)
+@task(task_run_name="publish measurements", cache_policy=NO_CACHE)
 def publish_measurements(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
     """Show the numbers of `as_of` as a table, beside the run."""
     said = measurements_markdown(report_title(use_case, as_of), rows)
     create_markdown_artifact(said, key=f"{use_case.slug}-numbers")
 
 
-@task(task_run_name="picture", cache_policy=NO_CACHE)
+@task(task_run_name="publish history chart", cache_policy=NO_CACHE)
 def publish_history_chart(
     use_case: UseCase, history: pl.DataFrame, entries: Sequence[Entry], as_of: datetime
 ) -> str:
-    """Draw the history up to `as_of`, as a file and beside the run."""
+    """Draw the measurements up to `as_of`, as a file and an artifact; return the address."""
     address, title = report_address(use_case, as_of, "png"), report_title(use_case, as_of)
     drawn = draw_monitoring_chart(title, history, entries)
     files.write_file(address, drawn)
@@ -116,7 +126,7 @@ def publish_image(use_case: UseCase, drawn: bytes, name: str, title: str) -> Non
     create_markdown_artifact(f"![{title}]({inline_image(drawn)})", key=f"{use_case.slug}-{name}")
 
 
-@task(task_run_name="watch for silence", **RETRY_TRANSIENT)
+@task(task_run_name="check freshness", **RETRY_TRANSIENT)
 def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
     """Record the silences that open or close; those that are open now. Twice is as once."""
     entries = book.entries(use_case.name)
@@ -134,7 +144,7 @@ def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[En
 def load_window(
     use_case: UseCase, entries: Sequence[Entry], as_of: datetime
 ) -> MonitoredWindow | None:
-    """As `load`, seen by Prefect; before the first champion there is nothing, and a warning."""
+    """Run `load_window` as a Prefect task; without a champion, log a warning and return None."""
     try:
         found = window.load_window(use_case, entries, as_of)
     except NoChampion as nobody:
@@ -147,6 +157,6 @@ def load_window(
 
 @task(task_run_name="measure window", cache_policy=NO_CACHE)
 def measure_window(monitored: MonitoredWindow) -> pl.DataFrame:
-    """As `numbers`, as rows of the monitoring table."""
+    """Run `measure_window` as a Prefect task; return rows of the monitoring table."""
     measured = window.measure_window(monitored)
     return measurement_rows(measured, monitored.as_of, monitored.champion.version)

@@ -85,8 +85,13 @@ def record_changes(
 def record_window_changes(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """As `record`, for the `rows` of this window and what the monitoring table holds of those
-    before.
+    """Run `record_changes` with the rows of this window and the earlier rows of the table.
+
+    Args:
+        book: the ledger.
+        use_case: rules and cooldown.
+        rows: measurements of the window that ends at `as_of`.
+        as_of: end of the window.
     """
     before = read_measurements(open_lake(use_case.name), as_of).filter(pl.col("as_of") < as_of)
     return record_changes(book, use_case, pl.concat([before, rows]), as_of)
