@@ -21,12 +21,12 @@ from tasks.monitoring.freshness import change_freshness_episodes, latest_signs
 from tasks.monitoring.history_chart import draw_monitoring_chart
 from tasks.monitoring.measurements import MONITORING_TABLE, count_severities, measurement_rows
 from tasks.monitoring.report import (
-    current_sample,
-    evidently_html,
-    measurements_markdown,
-    reference_sample,
-    report_address,
-    report_title,
+    build_report_address,
+    format_report_title,
+    render_evidently,
+    render_measurements,
+    sample_current_rows,
+    sample_reference_rows,
 )
 from tasks.monitoring.retrain_alerts import list_unclaimed_alerts, record_window_changes
 from tasks.monitoring.window import MonitoredWindow
@@ -89,9 +89,9 @@ def send_due_notifications(use_case: UseCase) -> list[Entry]:
 @task(task_run_name="publish Evidently report", cache_policy=NO_CACHE)
 def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
     """Write Evidently's report of the monitored window; return its address."""
-    address = report_address(use_case, as_of, "html")
-    current = current_sample(use_case, model, as_of)
-    page = evidently_html(use_case, current, reference_sample(use_case, model, as_of))
+    address = build_report_address(use_case, as_of, "html")
+    current = sample_current_rows(use_case, model, as_of)
+    page = render_evidently(use_case, current, sample_reference_rows(use_case, model, as_of))
     files.write_file(address, page.encode())
     create_link_artifact(
         link=files.link_to(address),
@@ -105,7 +105,7 @@ def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
 @task(task_run_name="publish measurements", cache_policy=NO_CACHE)
 def publish_measurements(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
     """Show the numbers of `as_of` as a table, beside the run."""
-    said = measurements_markdown(report_title(use_case, as_of), rows)
+    said = render_measurements(format_report_title(use_case, as_of), rows)
     create_markdown_artifact(said, key=f"{use_case.slug}-numbers")
 
 
@@ -114,7 +114,10 @@ def publish_history_chart(
     use_case: UseCase, history: pl.DataFrame, entries: Sequence[Entry], as_of: datetime
 ) -> str:
     """Draw the measurements up to `as_of`, as a file and an artifact; return the address."""
-    address, title = report_address(use_case, as_of, "png"), report_title(use_case, as_of)
+    address, title = (
+        build_report_address(use_case, as_of, "png"),
+        format_report_title(use_case, as_of),
+    )
     drawn = draw_monitoring_chart(title, history, entries)
     files.write_file(address, drawn)
     publish_image(use_case, drawn, "picture", title)

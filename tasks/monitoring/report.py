@@ -23,7 +23,7 @@ from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 TABLE_ROWS = 25
 
 
-def report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
+def build_report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
     """Return the address of a monitoring report.
 
     Args:
@@ -34,7 +34,7 @@ def report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
     return f"{settings().reports}/{use_case.name}/monitor/{as_of:%Y-%m-%dT%H%M}.{suffix}"
 
 
-def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+def sample_reference_rows(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
     """Return a sample of the reference rows, rebuilt from the lake: inputs and the model's score.
 
     It has at most `monitor.report_rows` rows.
@@ -45,7 +45,7 @@ def reference_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.Dat
     return rows.with_columns(problem_type_of(use_case).to_score_columns(predict(model, rows)))
 
 
-def current_sample(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
+def sample_current_rows(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
     """Return a sample of the predicted rows of the monitored window: inputs and score."""
     span = (as_of - use_case.monitor.window, as_of)
     rows = read_predicted_rows(use_case, model.version, span, as_of)
@@ -58,7 +58,7 @@ def sample_rows(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_row_index().sample(count, seed=use_case.seed).sort("index").drop("index")
 
 
-def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
+def render_evidently(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
     """Return Evidently's drift report of inputs and score as one HTML page.
 
     Args:
@@ -83,7 +83,7 @@ def evidently_html(use_case: UseCase, current: pl.DataFrame, reference: pl.DataF
     return page
 
 
-def worst_measurements(rows: pl.DataFrame) -> pl.DataFrame:
+def sort_by_severity(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows with a verdict, highest severity first, then drift nearest to its limit."""
     rank = pl.col("verdict").replace_strict(
         {name: i for i, name in enumerate(MEASUREMENT_VERDICTS)}
@@ -93,9 +93,9 @@ def worst_measurements(rows: pl.DataFrame) -> pl.DataFrame:
     return judged.sort(rank, ratio, descending=[False, True], nulls_last=True, maintain_order=True)
 
 
-def measurements_markdown(title: str, rows: pl.DataFrame) -> str:
+def render_measurements(title: str, rows: pl.DataFrame) -> str:
     """Return the measurements of highest severity in Markdown, with the count of each severity."""
-    shown = worst_measurements(rows).head(TABLE_ROWS)
+    shown = sort_by_severity(rows).head(TABLE_ROWS)
     columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
     records = [
         row | {"verdict": Cell(row["verdict"], SEVERITY_STYLES[row["verdict"]])}
@@ -105,6 +105,6 @@ def measurements_markdown(title: str, rows: pl.DataFrame) -> str:
     return f"## {escape_markdown(title)}\n\n{count_severities(rows)}\n\n{table}\n"
 
 
-def report_title(use_case: UseCase, as_of: datetime) -> str:
+def format_report_title(use_case: UseCase, as_of: datetime) -> str:
     """Return the title of a report."""
     return f"{use_case.name} up to {as_of:%Y-%m-%d %H:%M} UTC"

@@ -7,23 +7,23 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.monitoring.report import (
-    evidently_html,
-    measurements_markdown,
+    render_evidently,
+    render_measurements,
     sample_rows,
-    worst_measurements,
+    sort_by_severity,
 )
 from tests.support.measured_weeks import measured_week
 from tests.support.punctuality import CLASSES, classes_use_case
 
 
 def test_the_worst_come_first() -> None:
-    found = worst_measurements(measured_week(5, "page"))
+    found = sort_by_severity(measured_week(5, "page"))
     assert found["subject"].to_list()[:2] == ["roc_auc_5w", "temperature"]
     assert found["subject"].to_list()[2:] == ["dest", "carrier", "calibration_gap_5w"]
 
 
 def test_the_table_counts_verdicts_and_shows_the_worst() -> None:
-    text = measurements_markdown("flights", measured_week(5, "page"))
+    text = render_measurements("flights", measured_week(5, "page"))
     assert "1 page, 0 ticket, 1 inform, 3 ok" in text
     assert text.index("roc_auc_5w") < text.index("temperature") < text.index("carrier")
 
@@ -59,7 +59,7 @@ def test_a_sample_is_the_same_every_time_and_in_order(small: UseCase) -> None:
 
 
 def test_evidently_writes_one_html_about_inputs_and_score(small: UseCase) -> None:
-    text = evidently_html(small, draw_inputs(1, 300), draw_inputs(2, 300))
+    text = render_evidently(small, draw_inputs(1, 300), draw_inputs(2, 300))
     assert all(name in text for name in ("distance", "weekday", "carrier", "score"))
 
 
@@ -68,5 +68,5 @@ def test_evidently_shows_the_probability_of_each_class(small: UseCase) -> None:
     case = classes_use_case().model_copy(update={"features": small.features})
     scores = [pl.lit(0.2).alias(f"score_{name}") for name in CLASSES]
     given = draw_inputs(1, 300).drop("score").with_columns(scores)
-    text = evidently_html(case, given, given)
+    text = render_evidently(case, given, given)
     assert all(f"score_{name}" in text for name in CLASSES)
