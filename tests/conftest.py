@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from configs.schema.loading import load_use_case
+from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.ledger.log import open_ledger
 from tests.support.s3 import S3, serve_s3
@@ -65,6 +67,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     settings.cache_clear()
     open_ledger.cache_clear()
+
+
+@pytest.fixture
+def flights(home: Path) -> UseCase:
+    """The flights use case, with an empty state folder."""
+    return load_use_case("flights")
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.ingestion.landing import FileVerdict, read_file_records
 from tests.support.landing import AS_OF, ingest_landed, ingest_versions, land_files, rows_of
-
-
-@pytest.fixture
-def flights(home: Path) -> UseCase:
-    return load_use_case("flights")
 
 
 def rewrite(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> int:

@@ -1,11 +1,9 @@
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from configs.errors import Transient
-from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from tasks.ingestion import landing
 from tasks.ingestion.landing import (
@@ -19,11 +17,6 @@ from tasks.ingestion.landing import (
 from tests.support.landing import land_files
 
 NOW = datetime(2013, 1, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def flights(home: Path) -> UseCase:
-    return load_use_case("flights")
 
 
 def test_no_landing_folder_is_no_file(flights: UseCase) -> None:

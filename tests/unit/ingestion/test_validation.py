@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from configs.errors import BadConfig
-from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from feature_repo.flights.source import write_landing
 from tasks.ingestion import validation
@@ -16,11 +15,6 @@ from tasks.ingestion.validation import FILE_COLUMN, FileValidator, load_suite
 from tests.support.landing import land_files
 
 AS_OF = datetime(2013, 1, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def flights(home: Path) -> UseCase:
-    return load_use_case("flights")
 
 
 def parse_landed(flights: UseCase, table: str) -> pl.DataFrame:
