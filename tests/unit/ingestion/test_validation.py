@@ -155,7 +155,7 @@ def test_a_rule_that_cannot_be_asked_is_no_broken_row(
     rows = parse_landed(flights, "weather")
     wrong = ExpectColumnValuesToBeBetween(column="origin", min_value=1, max_value=2)
     use_suite(monkeypatch, **dict.fromkeys(flights.tables, lambda _: []))
-    monkeypatch.setattr(validation, "_said", lambda *_: [wrong])
+    monkeypatch.setattr(validation, "_load_rules", lambda *_: [wrong])
     only_weather = flights.model_copy(update={"tables": {"weather": flights.tables["weather"]}})
     with pytest.raises(BadConfig, match=r"values_to_be_between\(origin\) cannot be evaluated"):
         examination(only_weather).find_row_errors("weather", rows)

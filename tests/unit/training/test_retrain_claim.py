@@ -75,5 +75,5 @@ def test_after_the_cooldown_an_alert_is_trained_for(book: Ledger, case: UseCase)
 
 
 def test_an_alert_that_is_not_in_the_ledger_is_refused(book: Ledger, case: UseCase) -> None:
-    with pytest.raises(Terminal, match="no alert 'alert:x'"):
+    with pytest.raises(Terminal, match="alert 'alert:x' not found"):
         claim_retrain(book, case, "alert:x", "one", alive)

@@ -227,7 +227,7 @@ def test_contributions_add_up_to_the_decided_class(use_case, parts):
 def test_a_class_that_was_never_seen_is_named(use_case, parts):
     rows = pl.concat([parts.train, parts.validation, parts.holdout])
     late = (pl.col("arrival") == 2) & (pl.col("prediction_time") < parts.validation_start)
-    with pytest.raises(NoRows, match=r"has no row of class late \(label.classes\)\. Ingest more"):
+    with pytest.raises(NoRows, match=r"has no row of class late \(`label.classes`\)\. Ingest more"):
         split_training_rows(use_case, rows.filter(~late), END)
     one = replace(parts, train=parts.train.filter(arrival=1))
     assert KIND.find_missing_classes(one.train["arrival"].to_numpy()) == ("early", "late")

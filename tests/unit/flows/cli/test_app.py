@@ -117,7 +117,7 @@ def test_an_error_is_a_sentence_without_the_name_of_its_class(home):
     assert code == 1
     code, said = invoke("reproduce", "flights", "9")
     assert code == 1
-    assert "Error: flights has no version 9" in said
+    assert "Error: flights version 9 not found" in said
     assert "BadModel" not in said
 
 
