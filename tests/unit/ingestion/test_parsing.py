@@ -98,7 +98,9 @@ def test_a_parquet_column_of_another_type_refuses_the_file() -> None:
 
 
 def test_missing_columns_are_named_with_those_that_are_there() -> None:
-    with pytest.raises(RefusedBatch, match=r"a.csv: column ok, id is missing \(columns found: at, sha"):
+    with pytest.raises(
+        RefusedBatch, match=r"a.csv: column ok, id is missing \(columns found: at, sha"
+    ):
         parse_file(b"at,share,n\n", "a.csv", TABLE)
 
 
