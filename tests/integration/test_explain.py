@@ -186,7 +186,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
         assert said in shown.output
     day = f"{named},flight_date={row['flight_date']:%Y-%m-%d}"
     as_json = CliRunner().invoke(app, ["explain", "flights", day, "--json"])
-    assert json.loads(as_json.output)["answer"]["value"] == row["probability"]
+    assert json.loads(as_json.output)["prediction"]["value"] == row["probability"]
     for wrong, said in (
         ("UA/1545", "it has 2 values for 4 columns"),
         ("carrier=UA,flight=1", "unknown or missing columns: flight_date, origin"),
@@ -223,7 +223,7 @@ def test_another_seed_gives_other_answers(use_case, trained, tmp_path, monkeypat
     model = open_model(use_case.name, 1)
     configuration = {**trained.card.configuration, "seed": 1}
     card = trained.card.model_copy(update={"configuration": configuration})
-    for name, value in reproduce._surroundings(card, tmp_path, ROOT).items():
+    for name, value in reproduce._worker_environment(card, tmp_path, ROOT).items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     exported, result = retrain_from_card(card)
