@@ -6,8 +6,6 @@ same model. The second policy reads the files of the first, and is charged the s
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +18,7 @@ import polars as pl
 from configs.clock import utc_or_now
 from configs.errors import MainspringError, NoRows
 from configs.schema.use_case import UseCase
+from infra.storage.atomic import replace_atomically
 from infra.storage.locks import hold_file_lock
 from tasks.features import retrieval
 from tasks.models.artifact import ModelArtifact, read_artifact, write_artifact
@@ -108,12 +107,10 @@ def hash_training_inputs(use_case: UseCase, as_of: datetime) -> str:
 
 def _write_training(folder: Path, trained: TrainedFiles) -> None:
     """Write the files of a training; `folder` appears only when it is complete."""
-    unfinished = folder.with_suffix(f".{os.getpid()}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    write_artifact(trained.artifact, unfinished)
-    (unfinished / "seconds").write_text(repr(trained.seconds))
-    unfinished.rename(folder)
+    with replace_atomically(folder) as unfinished:
+        unfinished.mkdir()
+        write_artifact(trained.artifact, unfinished)
+        (unfinished / "seconds").write_text(repr(trained.seconds))
 
 
 def _read_training(folder: Path, use_case: UseCase) -> TrainedFiles:
