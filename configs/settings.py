@@ -84,8 +84,9 @@ class Settings(BaseSettings):
     work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
         "process", description="where flows run: in the worker's own process tree, or a container"
     )
-    warm: bool = Field(
-        True, description="whether `up` keeps a process of 0.5 GB that runs are forked from"
+    warm_start: bool = Field(
+        True,
+        description="whether `up` starts a fork server (0.5 GB) that runs are forked from",
     )
     image: str = Field("", description="the container image of runs, in a pool of containers")
     revision: str = Field("", description="the code's git commit, where there is no git (an image)")

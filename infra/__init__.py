@@ -1,1 +1,1 @@
-"""What runs it: the deployments (deployments.py) and the local servers (local.py)."""
+"""Infrastructure: deployments, local servers, storage access, containers and Kubernetes."""

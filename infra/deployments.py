@@ -1,15 +1,15 @@
-"""The document prefect.yaml: every deployment of every use case, made from configs/*.yaml.
+"""Deployments of all use cases: prefect.yaml, generated from configs/*.yaml.
 
-It is written by `mainspring deployments --write` and never edited by hand, so that adding a use
-case is adding its YAML file. It holds no path of a machine: a worker says by MAINSPRING_HOME
-where the code is, and by its PATH which `python` runs a flow.
+`mainspring deployments --write` writes the file; it is never edited by hand. So a new use case
+needs only its YAML file. The file holds no path of a machine: on a worker, MAINSPRING_HOME names
+the folder of the code, and PATH leads to the `python` that runs a flow.
 
-Every deployment runs one at a time and the next one waits (ENQUEUE). CANCEL_NEW would lose work:
-a run whose process and worker died together keeps its slot until it is found out, and what comes
-in the meantime would be cancelled for minutes, an alert's only retraining among it.
+Every deployment runs once at a time, and the next run waits (ENQUEUE). CANCEL_NEW would lose work:
+if process and worker die together, their run keeps its slot for minutes. Runs that start meanwhile
+would be cancelled, and with them an alert's only retraining.
 
-A use case whose YAML does not hold keeps the deployments that the file has of it: the others change
-beside it, and its own runs fail and say why, until it is mended or its YAML is removed.
+A use case whose YAML is invalid keeps the deployments that the file has for it. The other use cases
+can change meanwhile; its own runs fail with the reason until its YAML is fixed or removed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, read_yaml
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from infra.storage.atomic import write_atomically
 
 WORK_POOL = "mainspring"
-EVERYWHERE = "Mainspring:"  # begins the names of automations of no use case (theirs are lowercase)
-BURST = 60  # seconds in which the same event starts nothing more; reconcile sends again after it
+GLOBAL_PREFIX = "Mainspring:"
+"""Prefix of automations that belong to no use case; the name of a use case is lowercase."""
+BURST_SECONDS = 60
+"""How long equal events start no further run; reconcile resends an event only later."""
 _HEADER = "# Made from the use cases' YAML files by `mainspring deployments --write`: edit those.\n"
-_RUNS = {
+_WORK_POOL_SECTION = {
     "name": WORK_POOL,
     "job_variables": {
-        # Named, or the worker looks through the workspace first: twice the time to start a run.
+        # Without it the worker searches the workspace first, which doubles the start time.
         "command": "python -m infra.warm_start.client",
         "env": {
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # what the zombie automation listens to
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; see infra/automations.py
             **LIBRARIES,
         },
     },
@@ -45,59 +48,61 @@ _ONE_AT_A_TIME = {"limit": 1, "collision_strategy": "ENQUEUE"}
 _WORKING_DIRECTORY = "prefect.deployments.steps.set_working_directory"
 
 
-def document() -> dict[str, Any]:
-    """What prefect.yaml says, for the use cases of the settings.
+def build_deployments() -> dict[str, Any]:
+    """Build the content of prefect.yaml for the use cases of the settings.
 
-    BadConfig if one of them does not hold, and the file of before cannot be read.
+    BadConfig if a use case is invalid and the existing file cannot be read.
     """
-    found = all_use_cases()
-    those = [d for use_case in found.sound for d in _of(use_case)] + list(_kept(found.broken))
+    use_cases = all_use_cases()
+    deployments = [each for use_case in use_cases.sound for each in _build_use_case(use_case)]
+    deployments += _read_existing(use_cases.broken)
+    deployments.sort(key=lambda each: str(each["name"]))
     return {
         "name": "mainspring",
-        "definitions": {"work_pool": _RUNS, "one_at_a_time": _ONE_AT_A_TIME},
+        "definitions": {"work_pool": _WORK_POOL_SECTION, "one_at_a_time": _ONE_AT_A_TIME},
         "pull": [{_WORKING_DIRECTORY: {"directory": "{{ $MAINSPRING_HOME }}"}}],
-        "deployments": [*sorted(those, key=lambda each: str(each["name"])), _failed_automation()],
+        "deployments": [*deployments, _build_failed_automation()],
     }
 
 
-def text() -> str:
-    """The document as YAML, word for word as it is on disk."""
+def render_deployments() -> str:
+    """Render prefect.yaml as it is on disk, byte for byte."""
     return _HEADER + yaml.dump(
-        document(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
+        build_deployments(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
     )
 
 
-def path() -> Path:
-    """Where prefect.yaml is: beside the folder of the use cases."""
+def deployments_path() -> Path:
+    """Return the path of prefect.yaml: beside the folder of the use cases."""
     return settings().use_cases.resolve().parent / "prefect.yaml"
 
 
-def write() -> None:
-    """Write prefect.yaml, in one step: what a broken use case keeps is read from it."""
-    unfinished = path().with_suffix(".new")
-    unfinished.write_text(text())
-    unfinished.replace(path())
+def write_deployments() -> None:
+    """Write prefect.yaml atomically: it is also the source of an invalid use case's deployments."""
+    write_atomically(deployments_path(), render_deployments())
 
 
-def is_current() -> bool:
-    """Whether prefect.yaml is what the use cases' YAML files ask for."""
-    return path().exists() and path().read_text() == text()
+def deployments_are_current() -> bool:
+    """Return whether prefect.yaml equals what the use cases' YAML files define."""
+    path = deployments_path()
+    return path.exists() and path.read_text() == render_deployments()
 
 
-def _kept(broken: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The deployments that the file has of use cases that do not hold now."""
-    if not (broken and path().exists()):
+def _read_existing(broken: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the deployments that the file has for use cases that are invalid now."""
+    path = deployments_path()
+    if not (broken and path.exists()):
         return
-    before = read_yaml(path(), "it was there a moment ago")
-    if not isinstance(before, dict) or "deployments" not in before:
-        raise BadConfig(f"{path()}: lists no deployments; take it out of git again, or remove it")
-    for each in before["deployments"]:
+    content = read_yaml(path, "file not found; it existed a moment ago")
+    if not isinstance(content, dict) or "deployments" not in content:
+        raise BadConfig(f"{path}: `deployments` not found; restore the file from git, or remove it")
+    for each in content["deployments"]:
         if each.get("parameters", {}).get("use_case") in broken:
-            yield each | {"concurrency_limit": _ONE_AT_A_TIME, "work_pool": _RUNS}
+            yield each | {"concurrency_limit": _ONE_AT_A_TIME, "work_pool": _WORK_POOL_SECTION}
 
 
-def _of(use_case: UseCase) -> list[dict[str, Any]]:
-    """The deployments of one use case, each named after it: score/<use case>, and so on."""
+def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
+    """Build the deployments of one use case, each with its name: score/<use case>, and so on."""
     when = use_case.schedules
     alert = _trigger(use_case, "alert", "retrain", alert="{{ event.payload.alert }}")
     candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
@@ -124,28 +129,27 @@ def _deployment(flow: str, use_case: UseCase, **starts: object) -> dict[str, Any
         "tags": ["mainspring", use_case.name],
         **starts,
         "concurrency_limit": _ONE_AT_A_TIME,
-        "work_pool": _RUNS,
+        "work_pool": _WORK_POOL_SECTION,
     }
 
 
-def _failed_automation() -> dict[str, Any]:
-    """The run that tells of a use case's automation that could not act.
+def _build_failed_automation() -> dict[str, Any]:
+    """Build the deployment that reports failed automations of the use cases.
 
-    Not of the automations of no use case: it would tell of its own failure for ever, and the one
-    for zombies fails, for nothing, on runs so short that their end is heard before their heartbeat.
+    Global automations are excluded. This one would report its own failure for ever. The one for
+    runs without heartbeat fails, harmlessly, on runs that end before their first heartbeat.
     """
-    name = f"{EVERYWHERE} a failed automation is told of"
-    failed = {
-        "name": name,
+    trigger = {
+        "name": f"{GLOBAL_PREFIX} report failed automations",
         "expect": ["prefect.automation.action.failed"],
         "match": {
             "prefect.resource.id": "prefect.automation.*",
-            "prefect.resource.name": f"!{EVERYWHERE} *",
+            "prefect.resource.name": f"!{GLOBAL_PREFIX} *",
         },
         "for_each": ["prefect.resource.id"],
         "posture": "Reactive",
         "threshold": 1,
-        "within": BURST,
+        "within": BURST_SECONDS,
         "parameters": {
             "automation": "{{ event.resource.name }}",
             "reason": "{{ event.payload.reason }}",
@@ -155,13 +159,16 @@ def _failed_automation() -> dict[str, Any]:
         "name": "mainspring",
         "entrypoint": "flows/report_failed_automation.py:report_failed_automation",
         "tags": ["mainspring"],
-        "triggers": [failed],
-        "work_pool": _RUNS,
+        "triggers": [trigger],
+        "work_pool": _WORK_POOL_SECTION,
     }
 
 
 def _trigger(use_case: UseCase, what: str, flow: str, **parameters: str) -> dict[str, Any]:
-    """One run for each thing that is asked (the event's label of its own name), not each event."""
+    """Build a trigger that starts one run for each subject, however many events name it.
+
+    The subject is the event's label of its own name.
+    """
     event = f"mainspring.{what}"
     return {
         "name": f"{use_case.name}: {what} starts {flow}",
@@ -170,7 +177,7 @@ def _trigger(use_case: UseCase, what: str, flow: str, **parameters: str) -> dict
         "for_each": ["prefect.resource.id", event],
         "posture": "Reactive",
         "threshold": 1,
-        "within": BURST,
+        "within": BURST_SECONDS,
         "parameters": {**parameters, "as_of": "{{ event.payload.as_of }}"},
     }
 
@@ -180,12 +187,12 @@ def _cron(line: str) -> list[dict[str, Any]]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what every deployment shares once, under a name."""
+    """Dumper that writes the shared sections once, as named anchors."""
 
     def generate_anchor(self, node: yaml.Node) -> str:
-        """The name under `definitions` instead of id001."""
-        return "work_pool" if _has(node, "job_variables") else "one_at_a_time"
+        """Return the name under `definitions` instead of id001."""
+        return "work_pool" if _has_key(node, "job_variables") else "one_at_a_time"
 
 
-def _has(node: yaml.Node, key: str) -> bool:
+def _has_key(node: yaml.Node, key: str) -> bool:
     return any(name.value == key for name, _ in node.value)

@@ -1,7 +1,7 @@
-"""Named places at which a test may kill the process: before and after each effect.
+"""Fault injection for tests: named points before and after each effect that can kill the process.
 
-`MAINSPRING_FAULT="before record the decision"` kills it there with SIGKILL, as a machine that
-loses its power would. Nothing else reads the variable.
+`MAINSPRING_FAULT="before record the decision"` kills the process there with SIGKILL, like a power
+failure. No other code reads the variable.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ VARIABLE = "MAINSPRING_FAULT"
 
 @contextmanager
 def effect(name: str) -> Iterator[None]:
-    """Wrap one effect: the process may die `before <name>` or `after <name>`."""
-    _point(f"before {name}")
+    """Wrap one effect in two points, `before <name>` and `after <name>`."""
+    _pass_point(f"before {name}")
     yield
-    _point(f"after {name}")
+    _pass_point(f"after {name}")
 
 
-def _point(name: str) -> None:
+def _pass_point(name: str) -> None:
     if os.environ.get(VARIABLE) == name:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""`python -m infra.healthcheck URL`: exit code 0 if an address answers well, else 1 and why.
+"""Health check of a URL: `python -m infra.healthcheck URL` exits with 0 for a 2xx response, else 1.
 
-For the health checks of containers, whose image has neither curl nor wget.
+For health checks of containers, whose image has neither curl nor wget.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import urllib.request
 
 
 def main(url: str, seconds: float = 4.0) -> int:
-    """0 if the address answers with 2xx in time; else 1, and the reason is printed."""
+    """Return 0 if the URL responds with 2xx in time; else print the reason and return 1."""
     try:
         with urllib.request.urlopen(url, timeout=seconds):
             return 0
-    except OSError as refused:  # every error of urllib is one, an answer of 4xx and 5xx too
-        print(f"{url}: {refused}")
+    except OSError as error:  # every error of urllib is one, a response of 4xx and 5xx too
+        print(f"{url}: {error}")
         return 1
 
 

@@ -1,9 +1,9 @@
-"""`prefect server start`, with transactions that wait for each other on SQLite.
+"""Prefect server whose SQLite transactions wait for each other: `prefect server start`, patched.
 
-Prefect begins a transaction that is going to write as a reader. Where another one writes before it
-does, SQLite refuses it at once and nothing waits: after four such tries an event is lost, and the
-run that an automation asks for comes two seconds later. Begun as a writer, it waits for its turn.
-On PostgreSQL nothing of this happens, and nothing is changed.
+Prefect begins a transaction that will write as a reader. If another one writes first, SQLite
+refuses the write at once: after four such tries an event is lost, and the run of an automation
+starts two seconds later. A transaction that begins as a writer waits for its turn instead.
+On PostgreSQL the problem does not exist and nothing is changed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def begin_as_writer(
     session: AsyncSession,
     with_for_update: bool = True,  # noqa: ARG001
 ) -> AbstractAsyncContextManager[AsyncSessionTransaction]:
-    """Begin any transaction as Prefect begins those that lock what they read."""
+    """Begin any transaction as Prefect begins those that lock the rows they read."""
     return _begin(config, session, with_for_update=True)
 
 
 def main() -> None:
-    """Prefect's command line, on such transactions."""
+    """Run Prefect's command line with such transactions."""
     from prefect.cli import app
 
     AioSqliteConfiguration.begin_transaction = begin_as_writer  # type: ignore

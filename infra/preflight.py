@@ -1,4 +1,4 @@
-"""Whether what the settings put on S3 can be used, before anything is started that needs it."""
+"""Checks of the s3:// addresses in the settings, before anything starts that needs them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,46 @@ from configs.settings import settings
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, s3_client, s3_server
 
-MARK = "written-once-by-mainspring"
+MARKER = "written-once-by-mainspring"
 
 
-def check_places() -> None:
-    """Try every s3:// address of the settings; BadConfig or Transient says what is wrong with one.
+def check_s3_addresses() -> None:
+    """Access every s3:// address of the settings; raise BadConfig or Transient if one fails.
 
-    A mark is left where Mainspring writes. Making the lake's anew must be refused: by that, one of
-    two writers of a table notices the other.
+    Where Mainspring writes, it leaves a marker object. The server must refuse to create the lake's
+    marker twice: that is how one of two writers of a table notices the other.
     """
     places = settings()
     for address in filter(is_s3, dict.fromkeys((places.landing, places.pinned_lake))):
         with storage_errors(address):
-            bucket, prefix = _split(address)
+            bucket, prefix = _split_address(address)
             s3_client().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     written = dict.fromkeys((places.lake, places.reports, places.mlflow_artifacts))
     for address in filter(is_s3, written):
         with storage_errors(address):
-            new = _mark(address)
-            if new and address == places.lake and _mark(address):
+            created = _create_marker(address)
+            if created and address == places.lake and _create_marker(address):
                 raise BadConfig(
-                    f"MAINSPRING_LAKE={address}: {s3_server().endpoint} overwrites what may only "
-                    "be made anew (If-None-Match), so two writers would lose each other's rows; "
-                    "take a server that keeps conditional puts"
+                    f"MAINSPRING_LAKE={address}: {s3_server().endpoint} ignores If-None-Match, so "
+                    "two writers would lose each other's rows; use a server with conditional puts"
                 )
 
 
-def _mark(address: str) -> bool:
-    """Make the mark unless it is there; whether it was made."""
+def _create_marker(address: str) -> bool:
+    """Create the marker unless it exists; return whether it was created."""
     from botocore.exceptions import ClientError
 
-    bucket, prefix = _split(address)
+    bucket, prefix = _split_address(address)
     try:
-        s3_client().put_object(Bucket=bucket, Key=f"{prefix}{MARK}", Body=b"", IfNoneMatch="*")
-    except ClientError as refused:
-        if refused.response["Error"]["Code"] == "PreconditionFailed":
+        s3_client().put_object(Bucket=bucket, Key=f"{prefix}{MARKER}", Body=b"", IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "PreconditionFailed":
             return False
         raise
     return True
 
 
-def _split(address: str) -> tuple[str, str]:
-    """Bucket, and prefix that ends in / unless it is empty."""
+def _split_address(address: str) -> tuple[str, str]:
+    """Return the bucket, and the prefix with a final / unless it is empty."""
     bucket, _, path = address.removeprefix("s3://").partition("/")
     return bucket, f"{path}/" if path else ""

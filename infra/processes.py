@@ -1,7 +1,7 @@
-"""Processes that were started and are to be stopped again: those, and never another's.
+"""Registry of the processes that `mainspring up` started, so that `down` stops only those.
 
-They are kept in a JSON file. A pid alone says little, because systems use it again: a process is
-ours only while it also has the birth time and the command line that were written down.
+The registry is a JSON file. A pid alone is not enough, because systems reuse it: a process is ours
+only if its start time and command line are the recorded ones too.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ import psutil
 from configs.settings import ROOT, settings
 from infra.storage.atomic import write_atomically
 
-_CLOCK = 2.0  # seconds by which a birth time may move when the system's clock is put right
+_CLOCK_DRIFT = 2.0  # seconds by which a start time may move when the system's clock is set
 
 
 @dataclass(frozen=True)
 class Process:
-    """A started process: what it is, its pid, birth time (epoch seconds), command and log, and the
-    database that it was told of (without the password).
+    """A started process.
+
+    `born` is its start time in seconds since 1970; `log` the path of its log; `database` the
+    address of the database that it uses, without the password.
     """
 
     name: str
@@ -36,86 +38,95 @@ class Process:
     log: str
     database: str = ""
 
-    def found(self) -> psutil.Process | None:
-        """The living process, None if it is gone or the pid belongs to another one by now."""
+    def find(self) -> psutil.Process | None:
+        """Return the living process; None if it ended, also if another one has its pid."""
         try:
-            there = psutil.Process(self.pid)
-            same = abs(there.create_time() - self.born) < _CLOCK
-            same = same and tuple(there.cmdline()[1:]) == self.command[1:]
-            return there if same and _lives(there) else None
+            candidate = psutil.Process(self.pid)
+            same = abs(candidate.create_time() - self.born) < _CLOCK_DRIFT
+            same = same and tuple(candidate.cmdline()[1:]) == self.command[1:]
+            return candidate if same and _is_alive(candidate) else None
         except psutil.Error:
             return None
 
     def last_lines(self, number: int = 15) -> str:
-        """The end of its log."""
-        return last_lines(Path(self.log), number)
+        """Return the end of its log."""
+        return read_last_lines(Path(self.log), number)
 
 
-def start(name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
-    """Start a command of its own session, from the project's root, that writes to a fresh log."""
+def start_process(name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+    """Start a command from the project's root, in its own session.
+
+    Args:
+        name: what the process is called in messages.
+        command: program and arguments.
+        env: variables beside those of this process.
+        log: the file that gets its output; an older one is overwritten.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    there = psutil.Process(child.pid)
-    with suppress(psutil.Error):  # it may be gone already: who asks for it will find out
-        while child.poll() is None and not there.cmdline():
-            time.sleep(0.005)  # the system names a process a moment after it started it
-    return Process(name, child.pid, there.create_time(), tuple(command), str(log))
+    system_process = psutil.Process(child.pid)
+    with suppress(psutil.Error):  # the process may have ended already: `find` will tell
+        while child.poll() is None and not system_process.cmdline():
+            time.sleep(0.005)  # the system knows the command line a moment after the start
+    return Process(name, child.pid, system_process.create_time(), tuple(command), str(log))
 
 
-def stop(process: Process, patience: float = 15.0) -> bool:
-    """Ask a process to end, and end it and all that it started if it does not; whether it lived."""
-    there = process.found()
-    if there is None:
+def stop_process(process: Process, patience: float = 15.0) -> bool:
+    """Terminate a process; after `patience` seconds kill it and all of its children.
+
+    Return whether it was alive.
+    """
+    parent = process.find()
+    if parent is None:
         return False
-    family = [there, *there.children(recursive=True)]
-    there.terminate()
-    for one in _left(family, patience):
+    family = [parent, *parent.children(recursive=True)]
+    parent.terminate()
+    for survivor in _wait_for_end(family, patience):
         with suppress(psutil.NoSuchProcess):
-            one.kill()
-    _left(family, patience)
+            survivor.kill()
+    _wait_for_end(family, patience)
     return True
 
 
-def _left(family: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
-    """Those that still live when the patience is over; returns at once when none does."""
+def _wait_for_end(family: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until all have ended, at most `patience` seconds; return those that are still alive."""
     deadline = time.monotonic() + patience
-    while (living := [one for one in family if _lives(one)]) and time.monotonic() < deadline:
+    while (alive := [one for one in family if _is_alive(one)]) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return living
+    return alive
 
 
-def _lives(one: psutil.Process) -> bool:
-    """A zombie is dead, though nobody has asked for its exit code yet."""
+def _is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs; a zombie, whose exit code is unread, does not."""
     try:
-        return bool(one.is_running() and one.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
 
-def recall(file: Path) -> list[Process]:
-    """The processes that a file names and that still live."""
+def read_processes(file: Path) -> list[Process]:
+    """Return the processes of a registry file that are still alive."""
     if not file.exists():
         return []
-    named = [
-        Process(**{**one, "command": tuple(one["command"])}) for one in json.loads(file.read_text())
-    ]
-    return [process for process in named if process.found() is not None]
+    entries = json.loads(file.read_text())
+    processes = [Process(**{**entry, "command": tuple(entry["command"])}) for entry in entries]
+    return [process for process in processes if process.find() is not None]
 
 
-def remember(file: Path, processes: Sequence[Process]) -> None:
-    """Write the file anew, in one step."""
+def write_processes(file: Path, processes: Sequence[Process]) -> None:
+    """Write the registry file atomically."""
     write_atomically(file, json.dumps([asdict(process) for process in processes], indent=1))
 
 
-def last_lines(log: Path, number: int = 15) -> str:
-    """The end of a log file."""
+def read_last_lines(log: Path, number: int = 15) -> str:
+    """Return the end of a log file."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-number:])
 
 
 def log_folder() -> Path:
-    """Where the logs of servers, workers and deployments are."""
+    """Return the folder of the logs of servers, worker and deployments."""
     return settings().state / "logs"

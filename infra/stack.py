@@ -1,6 +1,6 @@
-"""Everything that a laptop needs: Prefect server, worker and MLflow UI, and the deployments.
+"""Local stack of one machine: Prefect server, worker, warm-start server, MLflow UI and deployments.
 
-`up` starts what is not running yet and writes down what it started; `down` stops just that.
+`up` starts the processes that do not run yet and records them; `down` stops only those.
 """
 
 from __future__ import annotations
@@ -19,25 +19,38 @@ from configs.settings import settings
 from configs.urls import shown
 from infra import deployments, work_pools
 from infra.deploy import check_deployments, deploy_to_stack
-from infra.environment import check_port, check_state, enter, environment, take_free_ports
-from infra.preflight import check_places
-from infra.processes import Process, log_folder, recall, remember, start, stop
+from infra.environment import (
+    build_environment,
+    check_port,
+    check_state,
+    enter_environment,
+    take_free_ports,
+)
+from infra.preflight import check_s3_addresses
+from infra.processes import (
+    Process,
+    log_folder,
+    read_processes,
+    start_process,
+    stop_process,
+    write_processes,
+)
 
 PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
-_LAST_FIRST = (WORKER, WARM, MLFLOW, PREFECT)
+_STOP_ORDER = (WORKER, WARM, MLFLOW, PREFECT)
 _PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
 _DATABASES = {
     PREFECT: "PREFECT_SERVER_DATABASE_CONNECTION_URL",
     MLFLOW: "MLFLOW_BACKEND_STORE_URI",
 }
 
-_PATIENCE = 120.0  # seconds: a fresh database, on a busy machine
+_START_TIMEOUT = 120.0  # seconds: a new database on a busy machine
 
 
 @dataclass(frozen=True)
 class Running:
-    """The addresses of the servers, what runs (started by this call, or there already), and the
-    notification blocks that are configured but not there.
+    """The addresses of the servers, the processes that this call started or that ran already, and
+    the notification blocks that are configured but missing.
     """
 
     addresses: dict[str, str]
@@ -49,86 +62,98 @@ class Running:
 def up(
     *, schedules: bool = True, mlflow: bool = True, free_ports: bool = False, deployed: bool = True
 ) -> Running:
-    """Start what is missing, `deploy`, and point this process at the server.
+    """Start the missing processes, apply the deployments, and connect this process to the server.
 
-    Without `schedules` a new server starts no run by the clock; without `deployed` the deployments
-    are left for the caller to apply. `free_ports` takes any free ports instead of those of the
-    settings. BadConfig says which port, folder, file or address is in the way, CannotStart what did
-    not come up, with the end of its log; nothing new is left running then.
+    If it fails, every process that it started is stopped again.
+
+    Args:
+        schedules: whether a new server starts the scheduled runs.
+        mlflow: whether to start the MLflow UI.
+        free_ports: whether to use any free ports instead of those of the settings.
+        deployed: whether to apply the deployments; if not, the caller applies them.
+
+    Raises:
+        BadConfig: a port, folder, file or address of the settings cannot be used.
+        CannotStart: a process did not start; the message has the end of its log.
     """
     check_state()
-    check_places()
+    check_s3_addresses()
     check_deployments()
-    there = {process.name: process for process in recall(_record())}
-    _check_same(there.values())
-    mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a server there is already
-    asked = {PREFECT: True, MLFLOW: mlflow, WARM: settings().warm, WORKER: True}
-    missing = [name for name, wanted in asked.items() if wanted and name not in there]
+    running = {process.name: process for process in read_processes(_registry_file())}
+    _check_same(running.values())
+    missing = [name for name in list_processes(mlflow=mlflow) if name not in running]
     if free_ports:
         take_free_ports([_PORTS[name] for name in missing if name in _PORTS])
     for name in missing:
         if name in _PORTS:
             check_port(_PORTS[name])
-    enter()
+    enter_environment()
     try:
-        _start(missing, there, schedules)
+        _start(missing, running, schedules)
         blocks = deploy_to_stack(schedules=schedules) if deployed else []
     except BaseException:
-        _stop(process for name, process in there.items() if name in missing)
+        _stop(process for name, process in running.items() if name in missing)
         raise
     urls = {PREFECT: settings().prefect_url, MLFLOW: settings().mlflow_url}
     return Running(
-        addresses={name: url for name, url in urls.items() if name in there},
+        addresses={name: url for name, url in urls.items() if name in running},
         started=tuple(missing),
-        already=tuple(name for name in there if name not in missing),
+        already=tuple(name for name in running if name not in missing),
         missing_blocks=tuple(blocks),
     )
 
 
 def down() -> list[str]:
-    """Stop what `up` started, workers before servers; the names of what was still running."""
-    return _stop(recall(_record()))
+    """Stop the processes that `up` started, worker first; return the names of those that ran."""
+    return _stop(read_processes(_registry_file()))
+
+
+def list_processes(*, mlflow: bool) -> list[str]:
+    """List the processes of the stack by the settings, in the order of their start."""
+    mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a tracking server runs
+    needed = {PREFECT: True, MLFLOW: mlflow, WARM: settings().warm_start, WORKER: True}
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _check_same(processes: Iterable[Process]) -> None:
-    """BadConfig if a process runs that the settings would start in another way."""
+    """Raise BadConfig if a process runs that the settings would start differently."""
     for process in processes:
         database = shown(_database(process.name))
         if (list(process.command), process.database) != (_command(process.name), database):
-            said = " ".join([*process.command, process.database]).strip()
+            command = " ".join([*process.command, process.database]).strip()
             raise BadConfig(
-                f"{process.name} runs already, by other settings ({said}): "
+                f"{process.name} runs already with other settings ({command}): "
                 "run `mainspring down` first"
             )
 
 
-def _start(missing: list[str], there: dict[str, Process], schedules: bool) -> None:
-    """Start all that is missing, each as soon as it can, and add it to what is `there`."""
+def _start(missing: list[str], running: dict[str, Process], schedules: bool) -> None:
+    """Start the missing processes, each as early as possible, and add them to `running`."""
     for name in missing:
         if name in _PORTS:
-            _launch(name, there, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
-    _wait(there, PREFECT, f"{settings().prefect_url}/api/health")
-    work_pools.put("process")
+            _launch(name, running, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
+    _wait(running, PREFECT, f"{settings().prefect_url}/api/health")
+    work_pools.apply_work_pool("process")
     for name in missing:
         if name not in _PORTS:
-            _launch(name, there, {})
+            _launch(name, running, {})
     if MLFLOW in missing:
-        _wait(there, MLFLOW, f"{settings().mlflow_url}/health")
-    _check_alive(there)
+        _wait(running, MLFLOW, f"{settings().mlflow_url}/health")
+    _check_alive(running)
 
 
-def _launch(name: str, there: dict[str, Process], more: Mapping[str, str]) -> None:
-    """Start one process, and write it down before anything else can happen."""
-    database = _database(name)  # in the environment: a command line is for everybody to read
-    told = {_DATABASES[name]: database} if database else {}
-    process = start(
+def _launch(name: str, running: dict[str, Process], variables: Mapping[str, str]) -> None:
+    """Start one process, and record it at once."""
+    database = _database(name)  # in the environment: every user can read a command line
+    database_variable = {_DATABASES[name]: database} if database else {}
+    process = start_process(
         name,
         _command(name),
-        {**environment(), **told, **more},
+        {**build_environment(), **database_variable, **variables},
         log_folder() / f"{name.lower()}.log",
     )
-    there[name] = replace(process, database=shown(database))
-    remember(_record(), list(there.values()))
+    running[name] = replace(process, database=shown(database))
+    write_processes(_registry_file(), list(running.values()))
 
 
 def _command(name: str) -> list[str]:
@@ -145,42 +170,44 @@ def _command(name: str) -> list[str]:
 
 
 def _database(name: str) -> str:
-    """The address of a server's database by the settings; empty: it has its own, or none."""
+    """Return the address of a server's database; empty if it uses its own, or none."""
     return {PREFECT: settings().prefect_database, MLFLOW: settings().mlflow_uri}.get(name, "")
 
 
-def _wait(there: Mapping[str, Process], name: str, url: str) -> None:
-    """Until an address answers; CannotStart if a process dies first, or this one takes too long."""
-    deadline = time.monotonic() + _PATIENCE
+def _wait(running: Mapping[str, Process], name: str, url: str) -> None:
+    """Wait until a URL responds; CannotStart if a process ends first, or after the timeout."""
+    deadline = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < deadline:
-        _check_alive(there)
+        _check_alive(running)
         with suppress(httpx.TransportError):
             if httpx.get(url, timeout=2).is_success:
                 return
         time.sleep(0.2)
-    late, process = f"{name} did not answer at {url} in {_PATIENCE:.0f} s", there[name]
+    late, process = f"{name} did not respond at {url} in {_START_TIMEOUT:.0f} s", running[name]
     raise CannotStart(f"{late}; {process.log} ends with\n{process.last_lines()}")
 
 
-def _check_alive(there: Mapping[str, Process]) -> None:
-    for name, process in there.items():
-        if process.found() is None:
+def _check_alive(running: Mapping[str, Process]) -> None:
+    for name, process in running.items():
+        if process.find() is None:
             raise CannotStart(
-                f"{name} ended by itself; {process.log} ends with\n{process.last_lines()}\n"
-                f"A broken database, or one of a newer version, may be why: move it away from "
-                f"{process.database or settings().state}, or set MAINSPRING_STATE to a new folder"
+                f"{name} ended unexpectedly; {process.log} ends with\n{process.last_lines()}\n"
+                "A damaged database, or one of a newer version, may be the cause: move it away "
+                f"from {process.database or settings().state}, or set MAINSPRING_STATE to a new "
+                "folder"
             )
 
 
 def _stop(processes: Iterable[Process]) -> list[str]:
-    """Stop processes, workers before servers, and strike them off the record."""
+    """Stop processes, worker first, and remove them from the registry."""
     stopped = []
-    for process in sorted(processes, key=lambda p: _LAST_FIRST.index(p.name)):
-        if stop(process):
+    for process in sorted(processes, key=lambda p: _STOP_ORDER.index(p.name)):
+        if stop_process(process):
             stopped.append(process.name)
-        remember(_record(), [other for other in recall(_record()) if other != process])
+        others = [other for other in read_processes(_registry_file()) if other != process]
+        write_processes(_registry_file(), others)
     return stopped
 
 
-def _record() -> Path:
+def _registry_file() -> Path:
     return settings().state / "processes.json"

@@ -1,11 +1,10 @@
-"""The work pool that all deployments go to: of one name everywhere, process, docker or kubernetes.
+"""Work pool of all deployments: one name everywhere, of type process, docker or kubernetes.
 
-What a run gets is in pools/<type>.json, Prefect's base job template, which the worker fills in for
-each run. No secret is kept on the Prefect server: Kubernetes puts its own Secret into the
-container, and of Docker's variables the template has only the names, `{{ $NAME }}`, whose values
-the worker takes from its own environment. The templates are Prefect's own (process 3.8,
-prefect-docker 0.7, prefect-kubernetes 0.8), cut down to what Mainspring sets; the command and the
-environment that all runs share come with the deployments.
+`pools/<type>.json` is Prefect's base job template: what the worker fills in for each run. The
+Prefect server holds no secret. In Kubernetes the container reads its own Secret; for Docker the
+template has only names of variables, `{{ $NAME }}`, and the worker's environment has the values.
+The templates are Prefect's own (process 3.8, prefect-docker 0.7, prefect-kubernetes 0.8), reduced
+to what Mainspring sets. Command and environment of all runs come with the deployments.
 """
 
 from __future__ import annotations
@@ -18,39 +17,40 @@ from configs.settings import ROOT, settings
 from infra.deployments import WORK_POOL
 
 
-def template(kind: str) -> dict[str, Any]:
-    """The base job template of a type of pool; BadConfig if it needs an image and none is set."""
-    found: dict[str, Any] = json.loads((ROOT / "infra" / "pools" / f"{kind}.json").read_text())
-    image = found["variables"]["properties"].get("image")
+def read_template(kind: str) -> dict[str, Any]:
+    """Return the base job template of a type of pool; BadConfig if its image is not set."""
+    template: dict[str, Any] = json.loads((ROOT / "infra" / "pools" / f"{kind}.json").read_text())
+    image = template["variables"]["properties"].get("image")
     if image is not None:
         if not settings().image:
-            raise BadConfig(f"a {kind} pool needs MAINSPRING_IMAGE, the image that runs start from")
+            raise BadConfig(f"a {kind} pool needs MAINSPRING_IMAGE; set it to the image of runs")
         image["default"] = settings().image
-    return found
+    return template
 
 
-def put(kind: str) -> None:
-    """Make the work pool of this type, or bring its base job template up to date.
+def apply_work_pool(kind: str) -> None:
+    """Create the work pool, or update its base job template.
 
-    BadConfig if the server has it with another type, which no pool can change.
+    BadConfig if the server has the pool with another type, which cannot be changed.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectNotFound
 
-    wanted = template(kind)
+    template = read_template(kind)
     with get_client(sync_client=True) as client:
         try:
-            there = client.read_work_pool(WORK_POOL)
+            existing = client.read_work_pool(WORK_POOL)
         except ObjectNotFound:
             client.create_work_pool(
-                WorkPoolCreate(name=WORK_POOL, type=kind, base_job_template=wanted)
+                WorkPoolCreate(name=WORK_POOL, type=kind, base_job_template=template)
             )
             return
-        if there.type != kind:
+        if existing.type != kind:
             raise BadConfig(
-                f"the work pool {WORK_POOL!r} is of type {there.type}, wanted is {kind}: change "
-                f"MAINSPRING_WORK_POOL_TYPE, or `prefect work-pool delete {WORK_POOL}` first"
+                f"work pool {WORK_POOL!r} already exists with type {existing.type}, not {kind}: "
+                "change MAINSPRING_WORK_POOL_TYPE, or run "
+                f"`prefect work-pool delete {WORK_POOL}` first"
             )
-        if there.base_job_template != wanted:
-            client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=wanted))
+        if existing.base_job_template != template:
+            client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=template))

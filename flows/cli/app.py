@@ -178,7 +178,7 @@ def _record_answer(use_case: str, version: int, by: str, reason: str, *, approve
     entry, is_new = record_approval(open_ledger(), name, version, answer, utc_or_now())
     already = "" if is_new else "already "
     console.print(render_text(f"version {version} was {already}{entry.what} by {entry.actor}"))
-    if not (environment.join() and resume_approval_run(entry)):
+    if not (environment.join_server() and resume_approval_run(entry)):
         console.print("no run waits for the answer: the next reconcile run continues from it")
 
 

@@ -76,7 +76,7 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
             run_steps(console, use_case, use_case.demo, end, deployed)
             return _show_results(console, use_case, time.monotonic() - start, usual)
         finally:
-            environment.leave()
+            environment.leave_environment()
             stack.down()
 
 

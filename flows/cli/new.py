@@ -95,7 +95,7 @@ def new(
     plan = make_plan(given, ask)
     files = render_files(plan)
     with write_use_case(root, name, files):
-        deployments.write()
+        deployments.write_deployments()
     _print_result(console, plan, list(files), root)
 
 

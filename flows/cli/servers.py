@@ -84,9 +84,9 @@ def deployments(
     from infra import deployments as generated
 
     if write:
-        generated.write()
+        generated.write_deployments()
         _console.print("wrote prefect.yaml")
-    elif generated.is_current():
+    elif generated.deployments_are_current():
         _console.print("prefect.yaml is up to date")
     else:
         _console.print("prefect.yaml is out of date: run mainspring deployments --write")

@@ -17,7 +17,7 @@ from prefect_docker.worker import DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from configs.settings import ROOT
-from infra.work_pools import template
+from infra.work_pools import read_template
 
 _IMAGE = "mainspring:0.1.0"
 
@@ -30,7 +30,7 @@ async def filled(kind: str, configuration: type[BaseJobConfiguration]) -> Any:  
     )
     nobody = PrefectClient("http://prefect:4200/api")  # not asked: no template names a block
     job = await configuration.from_template_and_values(
-        template(kind), deployment["work_pool"]["job_variables"], client=nobody
+        read_template(kind), deployment["work_pool"]["job_variables"], client=nobody
     )
     job.prepare_for_flow_run(run)
     return job

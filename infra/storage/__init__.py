@@ -1,1 +1,1 @@
-"""Clients of S3 and disk, and their errors in our words."""
+"""Storage access: S3 options, error translation, atomic writes and file locks."""

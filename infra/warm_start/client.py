@@ -1,7 +1,7 @@
-"""The command of a flow run: a fork of the warm process (warm.py), or else Prefect's own engine.
+"""Command of a flow run: a fork of the warm-start server, or else Prefect's own engine.
 
-It passes signals on to the fork and ends as that ends; killed, it takes the fork with it. It starts
-in some hundredths of a second, because it imports little.
+The process passes signals on to the fork and ends as the fork ends; if it is killed, the server
+ends the fork. It imports little, so it starts in some hundredths of a second.
 """
 
 from __future__ import annotations
@@ -10,53 +10,55 @@ import json
 import os
 import signal
 import socket
-import struct
 import sys
 from contextlib import chdir, suppress
 from pathlib import Path
 from typing import NoReturn
 
-ENGINE = "prefect.engine"
-SOCKET = "warm.sock"  # in the state folder
-HEADER, NUMBER = struct.Struct("!I"), struct.Struct("!i")
-STREAMS = (0, 1, 2)
+from infra.warm_start.protocol import (
+    ENGINE_MODULE,
+    NUMBER,
+    REQUEST_LENGTH,
+    SOCKET_NAME,
+    STANDARD_STREAMS,
+)
 
 
 def main() -> NoReturn:
-    """Ask for a fork and wait for its end, or become the engine where nobody answers."""
-    caller = socket.socket(socket.AF_UNIX)
+    """Request a fork and wait for its end; become the engine if no server listens."""
+    server = socket.socket(socket.AF_UNIX)
     try:
-        with chdir(os.environ["MAINSPRING_STATE"]):  # an address has room for 100 characters or so
-            caller.connect(SOCKET)
+        with chdir(os.environ["MAINSPRING_STATE"]):
+            server.connect(SOCKET_NAME)
     except (OSError, KeyError):
-        os.execv(sys.executable, [sys.executable, "-m", ENGINE])
-    said = json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode()
-    socket.send_fds(caller, [HEADER.pack(len(said))], STREAMS)
-    caller.sendall(said)
-    run = _number(caller)
-    if run is None:
-        sys.exit("the warm process ended before it started the run")
+        os.execv(sys.executable, [sys.executable, "-m", ENGINE_MODULE])
+    request = json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode()
+    socket.send_fds(server, [REQUEST_LENGTH.pack(len(request))], STANDARD_STREAMS)
+    server.sendall(request)
+    pid = _receive_number(server)
+    if pid is None:
+        sys.exit("the warm-start server ended before it started the run")
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda number, _: _send(run, number))
-    code = _number(caller)
+        signal.signal(each, lambda number, _: _send_signal(pid, number))
+    code = _receive_number(server)
     if code is None:
-        _send(run, signal.SIGKILL)
-        sys.exit("the process that waited for the run is gone: the run is ended")
-    if code < 0:  # by a signal: this ends by the same
+        _send_signal(pid, signal.SIGKILL)
+        sys.exit("the warm-start process that watched the run ended: the run was killed")
+    if code < 0:  # a signal ended the run: end this process by the same one
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)
 
 
-def _number(caller: socket.socket) -> int | None:
-    """What the warm process says next, a pid or an exit code; None if it is gone."""
-    said = caller.recv(NUMBER.size, socket.MSG_WAITALL)
-    return NUMBER.unpack(said)[0] if said else None
+def _receive_number(server: socket.socket) -> int | None:
+    """Return the next number of the server, a pid or an exit code; None if it has ended."""
+    content = server.recv(NUMBER.size, socket.MSG_WAITALL)
+    return NUMBER.unpack(content)[0] if content else None
 
 
-def _send(run: int, number: int) -> None:
+def _send_signal(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
-        os.kill(run, number)
+        os.kill(pid, number)
 
 
 if __name__ == "__main__":

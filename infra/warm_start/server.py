@@ -1,12 +1,8 @@
 """Fork server for warm starts: `python -m infra.warm_start.server` has imported what runs need.
 
-A run's command is `python -m infra.warm_start.client`, which asks here for a fork and ends as that
-ends. Where nobody listens it becomes an ordinary process: a fork saves seconds, and nothing depends
-on it.
-
-Only libraries are imported before the fork and no module of this project, so that each run reads
-the code as it is then. They are imported and not used: a library's threads stay behind in a fork.
-For each run there are two forks, one that waits and below it the run itself.
+Only libraries are imported before the fork and no module of this project, so each run reads the
+code as it is at that time. Libraries are imported but not used: a fork has none of their threads.
+Each run has two forks: one that waits for the run, and the run itself below it.
 """
 
 from __future__ import annotations
@@ -27,7 +23,13 @@ from pathlib import Path
 from threading import Thread
 from typing import NoReturn
 
-from infra.warm_start.client import ENGINE, HEADER, NUMBER, SOCKET, STREAMS
+from infra.warm_start.protocol import (
+    ENGINE_MODULE,
+    NUMBER,
+    REQUEST_LENGTH,
+    SOCKET_NAME,
+    STANDARD_STREAMS,
+)
 
 _LIBRARIES = (
     "prefect.flow_engine", "prefect.events", "polars", "deltalake", "pyarrow.parquet",
@@ -38,8 +40,8 @@ _LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a run shall find: its environment, working folder and standard streams (descriptors)."""
+class RunRequest:
+    """The environment, working folder and standard streams (file descriptors) of a run."""
 
     environment: Mapping[str, str]
     folder: str
@@ -47,82 +49,82 @@ class Asked:
 
 
 def main() -> None:
-    """Import, then fork a run for each that asks, until this process is ended."""
+    """Import the libraries, then fork a run for each request, until this process is ended."""
     for library in _LIBRARIES:
         import_module(library)
     gc.collect()
-    gc.freeze()  # what the collector does not mark is not copied in the forks
-    become(forked(listening()))
+    gc.freeze()  # memory that the collector does not mark is not copied in the forks
+    run_engine(fork_runs(listen()))
 
 
-def listening() -> socket.socket:
-    """The socket of the state folder, for this user alone."""
+def listen() -> socket.socket:
+    """Return a listening socket in the state folder, for this user alone."""
     listener, mask = socket.socket(socket.AF_UNIX), os.umask(0o177)
     with chdir(os.environ["MAINSPRING_STATE"]):
-        Path(SOCKET).unlink(missing_ok=True)  # of one that was killed
-        listener.bind(SOCKET)
+        Path(SOCKET_NAME).unlink(missing_ok=True)  # of a server that was killed
+        listener.bind(SOCKET_NAME)
     os.umask(mask)
     listener.listen(64)
     return listener
 
 
-def forked(listener: socket.socket) -> Asked:
-    """Returns in the forks alone: in each of them once, with what was asked for."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those that wait have ended
+def fork_runs(listener: socket.socket) -> RunRequest:
+    """Fork a run for each request; return only in the runs, with the request."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no exit code of the waiting forks is read
     while True:
-        caller, _ = listener.accept()
+        client, _ = listener.accept()
         if os.fork() == 0:
             break
-        caller.close()
+        client.close()
     listener.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    asked = receive(caller)
-    if run := os.fork():
-        wait(run, caller)
-    caller.close()
-    return asked
+    request = receive_request(client)
+    if pid := os.fork():
+        watch_run(pid, client)
+    client.close()
+    return request
 
 
-def receive(caller: socket.socket) -> Asked:
-    """What a caller asks for: a header with the streams, then JSON of the length that it names."""
-    head, streams, _, _ = socket.recv_fds(caller, HEADER.size, len(STREAMS))
-    with caller.makefile("rb") as body:
-        said = json.loads(body.read(*HEADER.unpack(head)))
-    return Asked(said["environment"], said["folder"], streams)
+def receive_request(client: socket.socket) -> RunRequest:
+    """Read the request of a client, as the protocol has it."""
+    length, streams, _, _ = socket.recv_fds(client, REQUEST_LENGTH.size, len(STANDARD_STREAMS))
+    with client.makefile("rb") as body:
+        request = json.loads(body.read(*REQUEST_LENGTH.unpack(length)))
+    return RunRequest(request["environment"], request["folder"], streams)
 
 
-def wait(run: int, caller: socket.socket) -> NoReturn:
-    """Tell the caller the run's pid and how it ended; end the run if the caller is gone first."""
-    caller.sendall(NUMBER.pack(run))
-    Thread(target=_end_with, args=(caller, run), daemon=True).start()
-    _, status = os.waitpid(run, 0)
-    caller.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
+def watch_run(pid: int, client: socket.socket) -> NoReturn:
+    """Send the run's pid and exit code to the client; kill the run if the client ends first."""
+    client.sendall(NUMBER.pack(pid))
+    Thread(target=_kill_with, args=(client, pid), daemon=True).start()
+    _, status = os.waitpid(pid, 0)
+    client.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
-def _end_with(caller: socket.socket, run: int) -> None:
-    caller.recv(1)  # it says nothing more: this returns when it is gone
+def _kill_with(client: socket.socket, pid: int) -> None:
+    client.recv(1)  # the client sends nothing more: this returns when it has ended
     with suppress(ProcessLookupError):
-        os.kill(run, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
 
-def become(asked: Asked) -> None:
-    """Be what `python -m prefect.engine` is in the environment, folder and streams of a run."""
-    for number, stream in enumerate(asked.streams):
+def run_engine(request: RunRequest) -> None:
+    """Run `python -m prefect.engine` in the environment, folder and streams of a request."""
+    for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(asked.environment)
-    os.chdir(asked.folder)
-    sys.path[0] = asked.folder
+    os.environ.update(request.environment)
+    os.chdir(request.folder)
+    sys.path[0] = request.folder
     import numpy as np
     from prefect.context import refresh_global_settings_context
 
-    np.random.seed()  # every fork would draw the same numbers
+    np.random.seed()  # otherwise every fork draws the same numbers
     refresh_global_settings_context()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=f".*'{ENGINE}' found in sys.modules")
-        runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)
+        warnings.filterwarnings("ignore", message=f".*'{ENGINE_MODULE}' found in sys.modules")
+        runpy.run_module(ENGINE_MODULE, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from prefect import Task
 
 from configs.errors import BadConfig, Transient
 from configs.settings import settings
-from infra.environment import environment
+from infra.environment import build_environment
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -142,7 +142,7 @@ def _plugin() -> Any:  # noqa: ANN401
 
         def __init__(self) -> None:
             own = ("PATH", "PYTHONPATH", "PREFECT_HOME", "PREFECT_API_URL")  # Prefect sends its own
-            self.variables = {n: v for n, v in environment().items() if n not in own}
+            self.variables = {n: v for n, v in build_environment().items() if n not in own}
 
         def setup(self, worker: object) -> None:  # noqa: ARG002
             os.environ.update(self.variables)

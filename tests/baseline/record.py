@@ -159,10 +159,10 @@ def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
 
 def record_deployments(folder: Path) -> None:
     """Keep prefect.yaml as the use cases' YAML files ask for it."""
-    from infra.deployments import text
+    from infra.deployments import render_deployments
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prefect.yaml").write_text(text())
+    (folder / "prefect.yaml").write_text(render_deployments())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -21,7 +21,7 @@ from uuid import UUID
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from configs.settings import settings
-from infra.warm_start.client import SOCKET
+from infra.warm_start.protocol import SOCKET_NAME
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import list_flow_runs
@@ -57,7 +57,7 @@ def measure(folder: Path, days: int = 3) -> dict[str, Any]:
 
 
 def _is_warm() -> bool | None:
-    return (settings().state / SOCKET).exists() or None
+    return (settings().state / SOCKET_NAME).exists() or None
 
 
 def _first_champion() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from infra.processes import recall
+from infra.processes import read_processes
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import FlowRun, find_suspended_run, list_flow_runs
@@ -230,8 +230,10 @@ def _run_that_ended(alert: Entry) -> FlowRun | None:
 
 
 def _kill_worker_and_its_runs() -> None:
-    (worker,) = [p for p in recall(settings().state / "processes.json") if p.name == "worker"]
-    there = worker.found()
+    (worker,) = [
+        p for p in read_processes(settings().state / "processes.json") if p.name == "worker"
+    ]
+    there = worker.find()
     assert there is not None
     for one in [there, *there.children(recursive=True)]:
         one.kill()

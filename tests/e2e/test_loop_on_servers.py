@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from infra.processes import recall
+from infra.processes import read_processes
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.storage.lake import open_lake
@@ -80,7 +80,7 @@ def test_nothing_is_left_on_this_machine_and_no_password_is_told(promoted: Entry
     secrets = [postgres.PASSWORD, postgres.WRITTEN]
     logs = {path: path.read_text() for path in (state / "logs").iterdir()}
     logs[state] = (state / "processes.json").read_text()
-    for process in recall(state / "processes.json"):
+    for process in read_processes(state / "processes.json"):
         family = [
             psutil.Process(process.pid),
             *psutil.Process(process.pid).children(recursive=True),

@@ -82,10 +82,10 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
     home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
     os.environ["MAINSPRING_STATE"] = str(home / "state")
     os.environ["MAINSPRING_USE_CASES"] = str(_use_case(home / "configs"))
-    os.environ["MAINSPRING_WARM"] = "false"  # three runs are not worth it
+    os.environ["MAINSPRING_WARM_START"] = "false"  # three runs are not worth it
     os.environ["PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY"] = "PT1S"
     forget()
-    deployments.write()
+    deployments.write_deployments()
     stack.up(mlflow=False, free_ports=True, schedules=False, deployed=False)
     try:
         _deploy_watch()
@@ -94,7 +94,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator
         _fill(case)
         yield case
     finally:
-        environment.leave()
+        environment.leave_environment()
         stack.down()
         os.environ.clear()
         os.environ.update(before)
@@ -149,7 +149,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
 
     from infra import automations
 
-    assert automations.install(schedules=True) == []
+    assert automations.install_automations(schedules=True) == []
     within, name = timedelta(seconds=20), automations.watcher_name(case)
     with get_client(sync_client=True) as client:
         (there,) = client.read_automations_by_name(name)
@@ -163,7 +163,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     assert fired - completed >= within.total_seconds() - 1
     assert webhook.subjects().count(subject) == 1
     assert "Look at the worker first" in webhook.got[-1]["body"]
-    automations.install(schedules=False)
+    automations.install_automations(schedules=False)
     with get_client(sync_client=True) as client:
         assert client.read_automations_by_name(name) == []
 

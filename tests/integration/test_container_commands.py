@@ -30,17 +30,17 @@ import os
 os.environ["MAINSPRING_IMAGE"] = "mainspring:0.1.0"
 
 from configs.errors import BadConfig
-from infra.work_pools import put, template
+from infra.work_pools import apply_work_pool, read_template
 from prefect.client.orchestration import get_client
 
 with get_client(sync_client=True) as client:
     for kind in ("kubernetes", "docker"):
-        put(kind)
-        put(kind)
+        apply_work_pool(kind)
+        apply_work_pool(kind)
         found = client.read_work_pool("mainspring")
-        assert (found.type, found.base_job_template) == (kind, template(kind))
+        assert (found.type, found.base_job_template) == (kind, read_template(kind))
         try:
-            put("process")
+            apply_work_pool("process")
         except BadConfig as refused:
             print(refused)
         client.delete_work_pool("mainspring")
@@ -144,7 +144,9 @@ def test_the_containers_come_up_in_order_and_a_run_completes(host: Host) -> None
     with host.started("prefect"):
         others = host.run("deploy", ["python", "-c", OTHER_POOLS])
         assert others.returncode == 0, others.stderr
-        assert "'mainspring' is of type kubernetes, wanted is process: change" in others.stdout
+        assert (
+            "'mainspring' already exists with type kubernetes, not process: change" in others.stdout
+        )
         deployed = host.run("deploy")
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         with host.started("worker"):

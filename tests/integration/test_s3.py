@@ -16,7 +16,7 @@ from configs.errors import BadConfig, Conflict, MainspringError, NoRows, Transie
 from configs.schema.loading import load_use_case
 from configs.settings import settings
 from flows.cli.app import app
-from infra.preflight import MARK, check_places
+from infra.preflight import MARKER, check_s3_addresses
 from tasks.ingestion import landing
 from tasks.scaffold.sample import read_sample
 from tasks.storage import files
@@ -249,7 +249,7 @@ def refused_everywhere(kind: type[MainspringError], words: str, of_lake: str) ->
         lambda: lake.append_once("t", {"one": days(0, 1)}),
         lambda: files.list_files(f"{places.landing}/flights"),
         lambda: files.write_file(f"{places.reports}/it.html", b"1"),
-        check_places,
+        check_s3_addresses,
     ):
         began = time.monotonic()
         with pytest.raises(kind, match=words):
@@ -260,9 +260,9 @@ def refused_everywhere(kind: type[MainspringError], words: str, of_lake: str) ->
 
 
 def test_the_places_are_tried_and_marked(bucket, s3_server):
-    check_places()
-    check_places()
-    marked = {f"{place}/{MARK}" for place in ("lake", "reports", "artifacts")}
+    check_s3_addresses()
+    check_s3_addresses()
+    marked = {f"{place}/{MARKER}" for place in ("lake", "reports", "artifacts")}
     assert set(s3_server.keys(bucket)) == marked
 
 
@@ -290,6 +290,6 @@ def test_a_server_that_overwrites_is_refused(bucket, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{careless.server_port}")
         try:
             with pytest.raises(BadConfig, match=r"MAINSPRING_LAKE=s3.*If-None-Match"):
-                check_places()
+                check_s3_addresses()
         finally:
             careless.shutdown()

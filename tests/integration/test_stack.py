@@ -20,7 +20,7 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from configs.urls import shown
 from infra import deployments, processes, stack
-from infra.environment import check_port, environment
+from infra.environment import build_environment, check_port
 from tests.support.prefect_server import until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -54,7 +54,7 @@ def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.copy(ROOT / "configs" / name, folder / name)
     monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
     settings.cache_clear()
-    deployments.write()
+    deployments.write_deployments()
     (folder / "visits.yaml").write_text("name: visits\n")
 
 
@@ -105,7 +105,7 @@ def test_stack_refuses_a_newer_database_and_stops_its_servers(
         connection.execute("create table alembic_version (version_num varchar(32) not null)")
         connection.execute("insert into alembic_version values ('fffffffffff1')")
     with pytest.raises(
-        CannotStart, match=f"(?s){name} ended by itself.*fffffffffff1.*MAINSPRING_STATE"
+        CannotStart, match=f"(?s){name} ended unexpectedly.*fffffffffff1.*MAINSPRING_STATE"
     ):
         stack.up(free_ports=True)
     assert stack.down() == []
@@ -146,32 +146,43 @@ def test_a_state_folder_that_cannot_be_is_named(
     settings.cache_clear()
 
 
+def test_warm_start_false_leaves_the_fork_server_out(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stack.list_processes(mlflow=False) == ["Prefect", "warm", "worker"]
+    monkeypatch.setenv("MAINSPRING_WARM_START", "false")
+    settings.cache_clear()
+    assert stack.list_processes(mlflow=False) == ["Prefect", "worker"]
+
+
 def test_a_pid_that_belongs_to_another_by_now_is_left_alone(
     state: Path, neighbour: subprocess.Popen[bytes]
 ) -> None:
-    ours = processes.start("sleeper", SLEEP, {}, state / "sleeper.log")
+    ours = processes.start_process("sleeper", SLEEP, {}, state / "sleeper.log")
     reused = replace(ours, pid=neighbour.pid)
     older = replace(reused, born=ours.born - 3600)
     other = replace(reused, command=("prefect", "server", "start"))
-    processes.remember(state / "processes.json", [ours, older, other])
-    assert processes.recall(state / "processes.json") == [ours]
-    assert not processes.stop(older)
-    assert not processes.stop(other)
+    processes.write_processes(state / "processes.json", [ours, older, other])
+    assert processes.read_processes(state / "processes.json") == [ours]
+    assert not processes.stop_process(older)
+    assert not processes.stop_process(other)
     assert neighbour.poll() is None
-    assert processes.stop(ours)
-    assert ours.found() is None
+    assert processes.stop_process(ours)
+    assert ours.find() is None
 
 
 def test_what_a_process_started_is_stopped_with_it(state: Path) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {stubborn!r}])"
-    ours = processes.start("parent", [sys.executable, "-c", parent], {}, state / "parent.log")
-    family = ours.found()
+    ours = processes.start_process(
+        "parent", [sys.executable, "-c", parent], {}, state / "parent.log"
+    )
+    family = ours.find()
     assert family is not None
     while not family.children():
         pass
     (child,) = family.children()
-    processes.stop(ours, patience=0.5)
+    processes.stop_process(ours, patience=0.5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
@@ -194,7 +205,7 @@ def test_children_get_the_settings_that_were_given(
 ) -> None:
     monkeypatch.setenv("MAINSPRING_LAKE", "s3://bucket/lake")
     settings.cache_clear()
-    env = environment()
+    env = build_environment()
     assert env["MAINSPRING_LAKE"] == "s3://bucket/lake"
     assert env["MAINSPRING_STATE"] == str(state)
     assert "MAINSPRING_LEDGER_URL" not in env

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from configs.settings import ROOT
-from infra.warm_start.client import SOCKET
+from infra.warm_start.protocol import SOCKET_NAME
 from tests.support.prefect_server import until
 
 
@@ -34,7 +34,7 @@ def warm(state: Path) -> Iterator[psutil.Process]:
         "w._LIBRARIES = ('prefect.flow_engine', 'polars'); w.main()"
     )
     process = subprocess.Popen([sys.executable, "-c", few], env=environment(state), cwd=ROOT)
-    until(lambda: (state / SOCKET).exists() or None, "warm process")
+    until(lambda: (state / SOCKET_NAME).exists() or None, "warm process")
     yield psutil.Process(process.pid)
     process.kill()
     process.wait()
@@ -107,5 +107,5 @@ def test_warm_start_ends_the_fork_when_its_client_ends(
     there.parent().kill()
     _, said = run.communicate(timeout=30)
     assert run.returncode == 1
-    assert "the run is ended" in said
+    assert "the run was killed" in said
     until(lambda: not there.is_running() or None, "end of the fork")

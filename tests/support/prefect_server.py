@@ -47,13 +47,13 @@ def run_servers(
     settings.cache_clear()
     write_small_yaml()
     forget()
-    deployments.write()
+    deployments.write_deployments()
     stack.up(mlflow=mlflow, free_ports=True, schedules=False)
     try:
         ingest(date(2012, 12, 31), date(2013, 1, 29))
         yield load_use_case(NAME)
     finally:
-        environment.leave()
+        environment.leave_environment()
         stack.down()
         os.environ.clear()
         os.environ.update(before)

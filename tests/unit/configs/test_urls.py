@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 from configs.errors import BadConfig
 from configs.settings import settings
 from configs.urls import feast_redis, shown, with_driver
-from infra.environment import environment
+from infra.environment import build_environment
 
 SECRET = "p%40ss%2Fword"
 ADDRESS = f"postgresql://me:{SECRET}@db.example:5432/ledger"
@@ -75,7 +75,7 @@ def test_settings_show_no_password_and_children_get_it(monkeypatch: pytest.Monke
     assert SECRET not in repr(settings())
     assert "word" not in shown(settings().ledger_url)
     assert "word" not in shown(settings().feast_online)
-    given = environment()
+    given = build_environment()
     assert given["MAINSPRING_LEDGER_URL"] == ADDRESS.replace("postgresql", "postgresql+psycopg")
     assert given["MAINSPRING_PREFECT_DATABASE"].startswith("postgresql+asyncpg://")
     settings.cache_clear()

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from configs.schema.loading import load_use_case
-from infra.automations import longest_interval, watcher, watcher_name
-from infra.deployments import EVERYWHERE
+from infra.automations import build_watch_automation, longest_interval, watch_automation_name
+from infra.deployments import GLOBAL_PREFIX
 
 FLIGHTS = load_use_case("flights")
 WITHIN = timedelta(minutes=45)
@@ -29,7 +29,7 @@ def test_the_longest_interval_of_a_schedule(cron: str, longest: timedelta) -> No
 
 def test_watcher_listens_for_its_use_case_and_pages_all_blocks() -> None:
     blocks = [uuid4(), uuid4()]
-    automation = watcher(FLIGHTS, blocks, WITHIN)
+    automation = build_watch_automation(FLIGHTS, blocks, WITHIN)
     trigger: Any = automation.trigger
     related = [one.model_dump() for one in trigger.match_related]
     assert related == [
@@ -44,8 +44,9 @@ def test_watcher_listens_for_its_use_case_and_pages_all_blocks() -> None:
 
 
 def test_watcher_without_a_block_still_fires() -> None:
-    assert [action.type for action in watcher(FLIGHTS, [], WITHIN).actions] == ["do-nothing"]
+    automation = build_watch_automation(FLIGHTS, [], WITHIN)
+    assert [action.type for action in automation.actions] == ["do-nothing"]
 
 
 def test_its_own_failure_is_told_of() -> None:
-    assert not watcher_name(FLIGHTS).startswith(EVERYWHERE)
+    assert not watch_automation_name(FLIGHTS).startswith(GLOBAL_PREFIX)

@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (made / "flights.yaml").write_text((ROOT / "configs" / "flights.yaml").read_text())
     monkeypatch.setenv("MAINSPRING_USE_CASES", str(made))
     settings.cache_clear()
-    deployments.write()
+    deployments.write_deployments()
     yield made
     settings.cache_clear()
 
@@ -33,7 +33,7 @@ def add_trains(folder: Path) -> Path:
     path = folder / "trains.yaml"
     shipped = (folder / "flights.yaml").read_text()
     path.write_text(shipped.replace("name: flights", "name: trains", 1))
-    deployments.write()
+    deployments.write_deployments()
     return path
 
 
@@ -49,7 +49,7 @@ def flow_of(deployment: dict[str, Any]) -> str:
 
 
 def test_the_file_is_what_the_use_cases_ask_for() -> None:
-    assert (ROOT / "prefect.yaml").read_text() == deployments.text()
+    assert (ROOT / "prefect.yaml").read_text() == deployments.render_deployments()
 
 
 def test_these_deployments_and_no_others_ship_with_these_starts(
@@ -81,7 +81,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "rollback/visits": ["visits: rollback starts rollback"],
         "watch/visits": ["*/15 * * * *"],
         "reconcile/visits": ["*/5 * * * *"],
-        "report_failed_automation/mainspring": ["Mainspring: a failed automation is told of"],
+        "report_failed_automation/mainspring": ["Mainspring: report failed automations"],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]
     assert {(s["timezone"], s["active"]) for s in crons} == {("UTC", True)}
@@ -122,7 +122,7 @@ def test_a_use_cases_failed_automation_is_told_of_and_no_other(
         "prefect.resource.name": "!Mainspring: *",
     }
     assert trigger["name"].startswith("Mainspring: ")
-    assert automations.ZOMBIES.startswith("Mainspring: ")
+    assert automations.CRASHED_RUNS.startswith("Mainspring: ")
 
 
 def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, Any]]) -> None:
@@ -148,54 +148,56 @@ def test_every_entrypoint_is_a_flow_of_that_name(on_disk: dict[str, dict[str, An
 
 
 def test_no_path_of_a_machine_is_in_the_file() -> None:
-    text = deployments.text()
+    text = deployments.render_deployments()
     assert str(ROOT) not in text
     assert str(Path.home()) not in text
 
 
 def test_a_new_use_case_makes_the_file_out_of_date(folder: Path) -> None:
-    assert deployments.is_current()
+    assert deployments.deployments_are_current()
     shipped = (folder / "flights.yaml").read_text()
     (folder / "trains.yaml").write_text(shipped.replace("name: flights", "name: trains", 1))
-    assert not deployments.is_current()
-    names = [d["name"] for d in deployments.document()["deployments"]]
+    assert not deployments.deployments_are_current()
+    names = [d["name"] for d in deployments.build_deployments()["deployments"]]
     assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [10, 10, 1]
 
 
 def test_deployments_of_an_invalid_use_case_stay_unchanged(folder: Path) -> None:
     trains = add_trains(folder)
-    before = deployments.path().read_text()
+    before = deployments.deployments_path().read_text()
     trains.write_text("name: trains\n")
-    assert deployments.is_current()
-    deployments.write()
-    assert deployments.path().read_text() == before
+    assert deployments.deployments_are_current()
+    deployments.write_deployments()
+    assert deployments.deployments_path().read_text() == before
 
 
 def test_the_others_change_beside_one_that_broke(folder: Path) -> None:
     trains = add_trains(folder)
-    before = deployments.path().read_text()
+    before = deployments.deployments_path().read_text()
     trains.write_text("name: [")
     (folder / "buses.yaml").write_text("title: never whole\n")
     flights = folder / "flights.yaml"
     flights.write_text(flights.read_text().replace('score: "20 * * * *"', 'score: "25 * * * *"'))
-    assert not deployments.is_current()
-    deployments.write()
-    assert deployments.path().read_text() == before.replace("20 * * * *", "25 * * * *", 1)
+    assert not deployments.deployments_are_current()
+    deployments.write_deployments()
+    assert deployments.deployments_path().read_text() == before.replace(
+        "20 * * * *", "25 * * * *", 1
+    )
 
 
 def test_a_use_case_whose_file_was_removed_goes(folder: Path) -> None:
-    only_flights = deployments.path().read_text()
+    only_flights = deployments.deployments_path().read_text()
     add_trains(folder).unlink()
-    deployments.write()
-    assert deployments.path().read_text() == only_flights
+    deployments.write_deployments()
+    assert deployments.deployments_path().read_text() == only_flights
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("<<<<<<< HEAD\n", "lists no deployments"), ("a: [", "not readable")]
+    ("content", "said"), [("<<<<<<< HEAD\n", "`deployments` not found"), ("a: [", "not readable")]
 )
 def test_what_cannot_be_kept_is_not_dropped(folder: Path, content: str, said: str) -> None:
     add_trains(folder).write_text("name: trains\n")
-    deployments.path().write_text(content)
+    deployments.deployments_path().write_text(content)
     with pytest.raises(BadConfig, match=rf"prefect\.yaml: {said}"):
-        deployments.write()
-    assert deployments.path().read_text() == content
+        deployments.write_deployments()
+    assert deployments.deployments_path().read_text() == content

@@ -16,14 +16,14 @@ from tasks.training.build_card import read_code_revision
 def test_work_pool_of_containers_needs_an_image(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "image" not in work_pools.template("process")["variables"]["properties"]
+    assert "image" not in work_pools.read_template("process")["variables"]["properties"]
     for kind in ("docker", "kubernetes"):
         with pytest.raises(BadConfig, match=f"a {kind} pool needs MAINSPRING_IMAGE"):
-            work_pools.template(kind)
+            work_pools.read_template(kind)
     monkeypatch.setenv("MAINSPRING_IMAGE", "registry.example.com/mainspring:1.4")
     settings.cache_clear()
     for kind in ("docker", "kubernetes"):
-        image = work_pools.template(kind)["variables"]["properties"]["image"]
+        image = work_pools.read_template(kind)["variables"]["properties"]["image"]
         assert image["default"] == "registry.example.com/mainspring:1.4"
 
 
@@ -33,7 +33,7 @@ def test_a_server_that_does_not_answer_is_named(
     with socket.create_server(("127.0.0.1", 0)) as freed:
         url = f"http://127.0.0.1:{freed.getsockname()[1]}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
-    with pytest.raises(CannotStart, match=f"no Prefect server answers at {url}"):
+    with pytest.raises(CannotStart, match=f"no Prefect server responds at {url}"):
         deploy.deploy(schedules=True)
 
 
