@@ -90,7 +90,7 @@ def status(
     use_case: Annotated[str | None, typer.Argument(help="Use case (default: all).")] = None,
 ) -> None:
     """Show the champion, the open episodes and the last monitored windows."""
-    from flows.cli.views.ledger import render_status
+    from flows.cli.views.status import render_status
 
     if use_case:
         console.print(render_status(load_use_case(use_case)))
@@ -108,7 +108,7 @@ def history(
     gates: Annotated[bool, typer.Option(help="Print each decision's gate checks.")] = False,
 ) -> None:
     """Show a model's ledger: each event with its time and evidence, oldest first."""
-    from flows.cli.views.ledger import render_history
+    from flows.cli.views.history import render_history
 
     console.print(render_history(load_use_case(use_case).name, full=full, gates=gates))
 

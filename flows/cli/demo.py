@@ -23,7 +23,7 @@ from configs.schema.use_case import Demo, UseCase
 from configs.settings import ROOT, Settings, settings
 from flows.cli.demo_state import DemoWeek, land_week, require_empty_state, reset_state
 from flows.cli.demo_steps import DECISIONS, run_steps
-from flows.cli.views.ledger import render_history
+from flows.cli.views.history import render_history
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.history_chart import draw_year_chart
 from tasks.monitoring.prefect_tasks import publish_image

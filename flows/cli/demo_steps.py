@@ -26,7 +26,7 @@ from configs.clock import write_duration
 from configs.errors import Terminal
 from configs.schema.use_case import Demo, UseCase
 from flows.cli.demo_state import DemoWeek, land_week, list_weeks
-from flows.cli.views.ledger import INTERNAL_EVENTS
+from flows.cli.views.history import INTERNAL_EVENTS
 from tasks.ledger.descriptions import describe_event, describe_evidence
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_unanswered

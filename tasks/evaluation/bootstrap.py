@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from configs.schema.costs import AnyCost
 from configs.schema.promotion import Gate
 from configs.schema.use_case import UseCase
-from tasks.evaluation.intervals import bootstrap_interval
+from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Decisions, Floats
 from tasks.evaluation.problem_types import ProblemType, problem_type_of
 from tasks.evaluation.slices import iterate_slices

@@ -7,16 +7,13 @@ are filled from the settings here, and from the environment by the `feast` comma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import import_module
-from io import StringIO
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 
 from configs.errors import BadConfig, Transient
@@ -26,7 +23,6 @@ from configs.settings import ROOT, settings
 from configs.urls import feast_redis, is_redis, shown
 from infra.storage.errors import storage_errors
 from tasks.storage.database import database_errors, hold_database_lock
-from tasks.storage.lake import open_lake
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
@@ -126,70 +122,6 @@ def open_served_features(use_case: UseCase) -> ServedFeatures:
     return _opened[key]
 
 
-@feast_errors()
-def publish_features(use_case: UseCase, as_of: datetime) -> None:
-    """Publish the newest rows known by `as_of`, and not expired then, to the online store.
-
-    Skips views that were published with a later `as_of`, because an online store has no history.
-    Skips views whose table does not exist yet.
-    """
-    register_features(use_case)
-    store = open_feast_store(use_case)
-    lake = open_lake(use_case.name)
-    for view in _read_views(store, use_case):
-        published = view.most_recent_end_time
-        table = _find_lake_table(view)
-        exists = table is None or lake.exists(table)
-        if exists and (published is None or published <= as_of):
-            start = as_of - view.ttl if view.ttl else datetime(1970, 1, 1, tzinfo=UTC)
-            with redirect_stdout(StringIO()):  # Feast prints its progress
-                store.materialize(start, as_of, feature_views=[view.name])
-
-
-@feast_errors()
-def measure_staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
-    """Return the age of each view online at `as_of`, which Feast does not check.
-
-    One row a view: `view`, `newest` (the newest published event; null if none), `age`, `ttl`
-    (null: never expires) and `stale`.
-    """
-    views = _read_views(open_feast_store(use_case), use_case)
-    newest = [_newest_published(use_case, view) for view in views]
-    return pl.DataFrame(
-        {
-            "view": [view.name for view in views],
-            "newest": pl.Series(newest, dtype=pl.Datetime("us", "UTC")),
-            "ttl": pl.Series([view.ttl or None for view in views], dtype=pl.Duration("us")),
-        }
-    ).with_columns(
-        age=as_of - pl.col("newest"),
-        stale=pl.col("newest").is_null()
-        | (as_of - pl.col("newest") > pl.col("ttl")).fill_null(False),
-    )
-
-
-def _newest_published(use_case: UseCase, view: FeatureView) -> datetime | None:
-    """Return the newest event of a view's published rows; None if it was never published.
-
-    Of a source outside the lake, return the time of the last publication.
-    """
-    published: datetime | None = view.most_recent_end_time
-    table, source = _find_lake_table(view), view.batch_source
-    if published is None or table is None:
-        return published
-    rows = open_lake(use_case.name).scan(table)
-    event, created = pl.col(source.timestamp_field), pl.col(source.created_timestamp_column)
-    newest: datetime | None = (
-        rows.filter(event <= published, created <= published).select(event.max()).collect().item()
-    )
-    return newest
-
-
-def _find_lake_table(view: FeatureView) -> str | None:
-    """Return the view's table in the lake; None if its source is elsewhere."""
-    return getattr(view.batch_source, "table_in_lake", None)
-
-
 def _is_real_change(diff: Any) -> bool:  # noqa: ANN401
     """Return whether Feast's diff is a change of the definition."""
     # After a materialization Feast reports the batch source of a view as changed: it compares
@@ -199,10 +131,6 @@ def _is_real_change(diff: Any) -> bool:  # noqa: ANN401
     if diff.transition_type == TransitionType.UPDATE:
         return any(p.property_name != "batch_source" for p in diff.feast_object_property_diffs)
     return bool(diff.transition_type != TransitionType.UNCHANGED)
-
-
-def _read_views(store: FeatureStore, use_case: UseCase) -> list[FeatureView]:
-    return [store.get_feature_view(name) for name in use_case.features.views]
 
 
 def collect_feature_objects(use_case: UseCase) -> RepoContents:

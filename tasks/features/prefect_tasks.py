@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.schema.use_case import UseCase
-from tasks.features import feast_store, refresh, retrieval
+from tasks.features import online_store, refresh, retrieval
 from tasks.orchestration.retries import RETRY_TRANSIENT
 
 
@@ -37,8 +37,8 @@ def publish_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
 
     Returns the age of each view, as `feast_store.measure_staleness` does.
     """
-    feast_store.publish_features(use_case, as_of)
-    ages = feast_store.measure_staleness(use_case, as_of)
+    online_store.publish_features(use_case, as_of)
+    ages = online_store.measure_staleness(use_case, as_of)
     for row in ages.filter("stale").iter_rows(named=True):
         get_run_logger().warning("%s is stale online: newest is %s", row["view"], row["newest"])
     return ages

@@ -19,11 +19,9 @@ from configs.errors import RefusedBatch
 from configs.schema.data import OWN_TIME
 from configs.schema.use_case import UseCase
 from tasks.ingestion.landing import FileStatus, FileVerdict, LandedFile, read_landed_file
+from tasks.ingestion.quarantine import split_quarantined_rows, write_quarantine
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
 from tasks.storage.lake import open_lake
-
-TAKEN_BEFORE = "taken_before"
-"""Quarantine reason of a row whose key and known time an earlier file has."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def validate_files(
         copies = [file for file in landed if file.copy_of is not None]
         refused, rows = _read_files(use_case, validator, originals)
         rows = _add_own_time(use_case, table, rows, as_of)
-        good, bad = _split_rows(use_case, table, validator, rows)
+        good, bad = split_quarantined_rows(use_case, table, validator, rows)
         result.accepted[table], result.quarantined[table] = good, bad
         verdicts = [_judge_file(file, refused, good, bad) for file in originals]
         result.verdicts.extend(verdicts + [_judge_copy(copy, verdicts) for copy in copies])
@@ -64,9 +62,9 @@ def validate_files(
 def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
     """Commit quarantined and then accepted rows, once a file; return the raw table versions."""
     lake = open_lake(use_case.name)
-    for name, tables in (("quarantine", validated.quarantined), ("raw", validated.accepted)):
-        for table, batches in tables.items():
-            lake.append_once(f"{name}/{table}", batches)
+    write_quarantine(use_case, validated.quarantined)
+    for table, batches in validated.accepted.items():
+        lake.append_once(f"raw/{table}", batches)
     return lake.versions([f"raw/{table}" for table in use_case.tables])
 
 
@@ -104,53 +102,6 @@ def _add_own_time(
     known_time = as_of if open_lake(use_case.name).exists(f"raw/{table}") else first
     stamp = pl.lit(known_time, pl.Datetime("us", "UTC")).alias(OWN_TIME)
     return {fingerprint: rows.with_columns(stamp) for fingerprint, rows in files.items()}
-
-
-def _split_rows(
-    use_case: UseCase, table: str, validator: FileValidator, files: Mapping[str, pl.DataFrame]
-) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Return the accepted and the quarantined rows by fingerprint, without files that have none."""
-    if not files:
-        return {}, {}
-    rows = pl.concat(files.values()).with_row_index("position")
-    by_rule = validator.find_row_errors(table, rows.drop("position"))
-    repeated = pl.DataFrame(_find_repeated_rows(use_case, table, rows), schema=["position"])
-    repeated = repeated.with_columns(pl.lit([TAKEN_BEFORE]).alias(REASONS_COLUMN))
-    reasons = pl.concat([by_rule, repeated]).explode(REASONS_COLUMN)
-    invalid = reasons.group_by("position").agg(pl.col(REASONS_COLUMN).sort())
-    bad = rows.join(invalid, on="position", maintain_order="left").drop("position")
-    good = rows.join(invalid, on="position", how="anti", maintain_order="left").drop("position")
-    return _split_by_file(good), _split_by_file(bad)
-
-
-def _find_repeated_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> pl.Series:
-    """Return the positions of rows whose key and known time an earlier file has.
-
-    Earlier are files of former runs, and files before it in this run. Files whose rows a killed
-    run committed come first.
-    """
-    declared, lake = use_case.tables[table], open_lake(use_case.name)
-    known = pl.col(declared.known_time)
-    identity = list(dict.fromkeys((*declared.key, declared.known_time)))
-    complete = rows.drop_nulls(identity)
-    earlier = complete.clear()
-    if lake.exists(f"raw/{table}") and not complete.is_empty():
-        first, last = complete.select(known.min().alias("first"), known.max().alias("last")).row(0)
-        raw = lake.scan(f"raw/{table}").filter(known.is_between(first, last))
-        earlier = raw.select(*identity, FILE_COLUMN).collect()
-    own = earlier[FILE_COLUMN].is_in(rows[FILE_COLUMN].unique().implode())
-    complete = complete.sort(
-        ~pl.col(FILE_COLUMN).is_in(earlier[FILE_COLUMN].unique().implode()), maintain_order=True
-    )
-    is_later = pl.col(FILE_COLUMN) != pl.col(FILE_COLUMN).first().over(identity)
-    within_run = complete.filter(is_later)
-    by_others = complete.join(earlier.filter(~own), on=identity, how="semi")
-    return pl.concat([within_run["position"], by_others["position"]]).unique()
-
-
-def _split_by_file(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    parts = rows.partition_by(FILE_COLUMN, as_dict=True, maintain_order=True)
-    return {str(fingerprint): part for (fingerprint,), part in parts.items()}
 
 
 def _judge_file(

@@ -20,7 +20,7 @@ import polars as pl
 from configs.errors import Transient
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.ingestion.parsing import parse_file
+from tasks.ingestion.file_schema import parse_file
 from tasks.storage import files
 from tasks.storage.lake import open_lake
 

@@ -12,6 +12,8 @@ from configs.errors import BadModel
 from tasks.models.card import ModelCard
 
 ONNX_FILE, CARD_FILE, GOLDEN_FILE = "model.onnx", "card.json", "golden.parquet"
+GOLDEN_ONNX = "answer"  # column of the golden rows: prediction of the ONNX file
+GOLDEN_ESTIMATOR = "fitted"  # column of the golden rows: prediction of the estimator
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,4 @@
-"""Reference profile of a model version for drift: bins, shares and PSI thresholds by column.
-
-Drift is the population stability index (PSI) over bins that are stored with the model,
-
-    PSI = sum over bins of (p - q) * ln(p / q),        p: share now, q: share in the reference
-
-(N. Siddiqi, Credit Risk Scorecards, 2006; it is Jeffreys' symmetric divergence). Shares are
-smoothed first (Lidstone): p' = (p + e) / (1 + k e) with e = 0.005 and k bins. So a small bin that
-happens to be empty weighs little, and no logarithm is infinite.
-
-Thresholds come from the reference itself: each of its full windows (weeks) is compared with the
-rest. The threshold is `factor` times the largest of these PSIs, at least `floor`. Rows of one day
-are alike, so a test that counts rows would always raise a false alarm.
-"""
+"""Reference profile of a model version for drift: bins, shares and thresholds by column."""
 
 from __future__ import annotations
 
@@ -21,13 +8,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import NoRows
 from configs.schema import monitoring
+from tasks.models.psi_thresholds import bin_shares, calibrate_threshold
 
-SMOOTHING = 0.005
 QUANTILE_BINS = 10
 COMMON_SHARE = 0.01  # from which a category gets its own bin
 WEEK = timedelta(days=7)
@@ -149,16 +136,6 @@ def count_by_bin(frame: pl.DataFrame, reference: ReferenceProfile) -> BinCounts:
     return {name: _count_bins(frame[name], one.bins) for name, one in reference.columns.items()}
 
 
-def measure_psi(now: ArrayLike, reference: ArrayLike) -> float:
-    """Return the PSI of two lists of shares over the same bins, smoothed; 0 if equal."""
-    p, q = (_smooth(np.asarray(shares, dtype=np.float64)) for shares in (now, reference))
-    return float(((p - q) * np.log(p / q)).sum())
-
-
-def _smooth(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (shares + SMOOTHING) / (1 + shares.size * SMOOTHING)
-
-
 def _numeric_bins(values: pl.Series) -> NumericBins:
     """Return edges at values of the column: just below the least, deciles, the largest."""
     numbers = values.cast(pl.Float64).drop_nulls().to_numpy()
@@ -187,11 +164,6 @@ def _count_bins(values: pl.Series, bins: Bins) -> NDArray[np.int64]:
     return np.bincount(bins.assign_bins(values), minlength=bins.size)
 
 
-def bin_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of each bin in all rows, (bins,)."""
-    return np.asarray(counts / counts.sum(), dtype=np.float64)
-
-
 def _profile_column(
     values: pl.Series,
     bins: Bins,
@@ -207,10 +179,9 @@ def _profile_column(
         window[inside] * bins.size + codes[inside], minlength=full * bins.size
     ).reshape(full, bins.size)
     weeks = [week for week in by_window if 0 < week.sum() < counts.sum()]
-    normal = [measure_psi(bin_shares(week), bin_shares(counts - week)) for week in weeks]
     return ColumnProfile(
         bins=bins,
         shares=tuple(bin_shares(counts).tolist()),
-        threshold=max([rule.floor, *(rule.factor * value for value in normal)]),
+        threshold=calibrate_threshold(weeks, counts, rule),
         null_rate=max(float(bin_shares(week)[-1]) for week in (weeks or [counts])),
     )

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -21,10 +20,10 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.errors import storage_errors
 from tasks.evaluation.metrics import Floats
-from tasks.evaluation.prediction_columns import to_prediction_array
-from tasks.evaluation.problem_types import LabelSpec, recorded_problem_type
+from tasks.evaluation.problem_types import LabelSpec
 from tasks.models.artifact import ModelArtifact, read_artifact
 from tasks.models.card import ModelCard
+from tasks.models.file_integrity import require_digest, require_golden_predictions
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow_client import (
     connect_mlflow,
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 CHAMPION_ALIAS = "champion"
 _EXTRA_FILES = "extra_files"  # folder of card and golden rows beside MLflow's model
-GOLDEN_ONNX = "answer"  # column of the golden rows: prediction of the ONNX file
-GOLDEN_ESTIMATOR = "fitted"  # column of the golden rows: prediction of the estimator
-GOLDEN_TOLERANCE = 1e-6  # processors round differently; a wrong model differs by far more
 _DESCRIPTION_LENGTH = 5000  # characters; the limit of MLflow's database column
 
 
@@ -204,30 +200,10 @@ def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
     name = f"{use_case} version {version}"
     with _downloaded_version(use_case, version) as folder:
         artifact = read_artifact(folder, name, _EXTRA_FILES)
-    card = artifact.card
-    actual = sha256(artifact.onnx).hexdigest()
-    if not actual == digest == card.digest:
-        raise BadModel(
-            f"{name}: sha256 of model.onnx is {actual}, but the tag `digest` is "
-            f"{digest or 'missing'} and the card has {card.digest}. Restore the file, or train and "
-            "promote another version"
-        )
-    model = Model(card, open_onnx_session(artifact.onnx), version, artifact.golden, artifact.onnx)
-    _check_golden(model, name)
-    return model
-
-
-def _check_golden(model: Model, name: str) -> None:
-    """Raise BadModel if the predictions of the golden rows differ from the registered ones."""
-    registered = to_prediction_array(model.golden[GOLDEN_ONNX])
-    difference = recorded_problem_type(model.card).max_difference(
-        predict(model, model.golden), registered
-    )
-    if not difference <= GOLDEN_TOLERANCE:
-        raise BadModel(
-            f"{name} predicts its golden rows differently, by up to {difference:.2g} (allowed: "
-            f"{GOLDEN_TOLERANCE:.2g}). Train and promote another version"
-        )
+    require_digest(artifact, digest, name)
+    session = open_onnx_session(artifact.onnx)
+    require_golden_predictions(artifact, session, name)
+    return Model(artifact.card, session, version, artifact.golden, artifact.onnx)
 
 
 @contextmanager

@@ -10,13 +10,8 @@ import polars as pl
 
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
-from tasks.models.reference_profile import (
-    BinCounts,
-    ReferenceProfile,
-    bin_shares,
-    count_by_bin,
-    measure_psi,
-)
+from tasks.models.psi_thresholds import bin_shares, measure_psi
+from tasks.models.reference_profile import BinCounts, ReferenceProfile, count_by_bin
 from tasks.monitoring.measurements import Measurement, MeasurementVerdict
 
 

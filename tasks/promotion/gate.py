@@ -194,9 +194,11 @@ def _file_lines(
     use_case: UseCase, model: Model, rows: pl.DataFrame
 ) -> tuple[list[GateCheck], dict[str, Any]]:
     """Budgets, parity and golden rows, measured here on the file that will run."""
+    from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX
+    from tasks.models.file_integrity import GOLDEN_TOLERANCE
     from tasks.models.footprint import measure_footprint
     from tasks.models.onnx_session import ONNX_BATCH_ROWS
-    from tasks.models.registry import GOLDEN_ESTIMATOR, GOLDEN_ONNX, GOLDEN_TOLERANCE, predict
+    from tasks.models.registry import predict
 
     footprint = measure_footprint(
         model.onnx, build_matrix(rows[:ONNX_BATCH_ROWS], model.card.inputs)

@@ -20,7 +20,7 @@ from tasks.evaluation.bootstrap import (
     draw_blocks,
     pair_predictions,
 )
-from tasks.evaluation.intervals import bootstrap_interval
+from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import read_predictions
 from tasks.evaluation.problem_types import problem_type_of

@@ -9,7 +9,7 @@ import polars as pl
 
 from configs.errors import BadConfig
 from configs.schema.base import ColumnType
-from tasks.ingestion.parsing import cast_column
+from tasks.ingestion.file_schema import cast_column
 from tasks.storage import files
 
 FEW_VALUES = 50

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from tasks.evaluation.prediction_columns import to_prediction_column
+from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.models.registry import GOLDEN_ESTIMATOR, GOLDEN_ONNX
 from tasks.training.fit import TrainingSplit
 from tasks.training.onnx_export import ExportedModel
 

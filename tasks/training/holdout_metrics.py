@@ -18,7 +18,7 @@ from tasks.evaluation.bootstrap import (
     draw_blocks,
     pair_predictions,
 )
-from tasks.evaluation.intervals import bootstrap_interval
+from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.metrics import Floats, calibration_table
 from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.evaluation.slices import iterate_slices, measure_by_slice

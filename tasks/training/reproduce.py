@@ -25,10 +25,11 @@ from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Threshold, recorded_problem_type
+from tasks.models.artifact import GOLDEN_ONNX
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.models.registry import GOLDEN_ONNX, Model, open_model
+from tasks.models.registry import Model, open_model
 from tasks.storage import files
 from tasks.training.build_card import read_code_revision, read_package_versions
 from tasks.training.pipeline import ReportStep

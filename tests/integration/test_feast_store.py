@@ -15,7 +15,7 @@ from configs.errors import BadConfig, NoRows, Transient
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from tasks.features import feast_store, refresh, retrieval
+from tasks.features import feast_store, online_store, refresh, retrieval
 from tasks.storage.lake import open_lake
 from tests.support.lake_rows import START, land_rows
 from tests.support.postgres import Postgres
@@ -113,7 +113,7 @@ def test_training_set_is_labelled_and_in_order_of_prediction(flights: UseCase) -
 
 def test_apply_changes_the_registry_once(published: UseCase) -> None:
     assert not feast_store.register_features(published)
-    feast_store.publish_features(published, NOON)
+    online_store.publish_features(published, NOON)
     assert not feast_store.register_features(published)
 
 
@@ -134,7 +134,7 @@ def online(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:
 
 def test_online_equals_historical_at_the_moment_of_materializing(published: UseCase) -> None:
     as_of = START + 2 * DAY + 20 * HOUR  # more than a day of later rows is in the tables
-    feast_store.publish_features(published, as_of)
+    online_store.publish_features(published, as_of)
     asked = retrieval.build_spine(published, as_of, as_of + HOUR, NOON).drop_nulls("tailnum")
     asked = asked.with_columns(prediction_time=pl.lit(as_of))
     expected = retrieval.join_features(published, asked)
@@ -146,25 +146,25 @@ def test_online_equals_historical_at_the_moment_of_materializing(published: UseC
 
 def test_before_any_feature_table_there_is_nothing_to_publish(home: Path) -> None:
     use_case = load_use_case("flights")
-    feast_store.publish_features(use_case, NOON)
-    assert feast_store.measure_staleness(use_case, NOON)["stale"].all()
+    online_store.publish_features(use_case, NOON)
+    assert online_store.measure_staleness(use_case, NOON)["stale"].all()
 
 
 def test_an_older_materialize_does_not_put_old_values_online(published: UseCase) -> None:
     asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
-    feast_store.publish_features(published, NOON)
+    online_store.publish_features(published, NOON)
     newest = online(published, asked)
-    feast_store.publish_features(published, NOON - DAY)
+    online_store.publish_features(published, NOON - DAY)
     assert online(published, asked).equals(newest)
 
 
 def test_staleness_is_told_by_the_ttl_of_each_view(published: UseCase) -> None:
-    before = feast_store.measure_staleness(published, NOON)
+    before = online_store.measure_staleness(published, NOON)
     assert before["stale"].all()
     assert before["newest"].null_count() == before.height
-    feast_store.publish_features(published, NOON)
-    assert not feast_store.measure_staleness(published, NOON)["stale"].any()
-    later = feast_store.measure_staleness(published, NOON + 12 * HOUR)
+    online_store.publish_features(published, NOON)
+    assert not online_store.measure_staleness(published, NOON)["stale"].any()
+    later = online_store.measure_staleness(published, NOON + 12 * HOUR)
     stale = set(later.filter("stale")["view"])
     assert stale == {"airport_ops", "carrier_ops", "weather"}
 
@@ -173,7 +173,7 @@ def test_dropped_view_leaves_the_online_store(
     published: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = retrieval.build_spine(published, NOON, NOON + 3 * HOUR, NOON).drop_nulls("tailnum")
-    feast_store.publish_features(published, NOON)
+    online_store.publish_features(published, NOON)
     before, wanted = online(published, asked), feast_store.collect_feature_objects(published)
     fewer = [view for view in wanted.feature_views if view.name != "weather"]
     dropped = wanted._replace(feature_views=fewer, feature_services=[])
@@ -183,7 +183,7 @@ def test_dropped_view_leaves_the_online_store(
     assert feast_store.register_features(
         published
     )  # it comes back, and nothing of it was published
-    assert feast_store.measure_staleness(published, NOON).filter("stale")["view"].to_list() == [
+    assert online_store.measure_staleness(published, NOON).filter("stale")["view"].to_list() == [
         "weather"
     ]
     after = online(published, asked)
@@ -200,12 +200,12 @@ def test_a_redis_that_is_away_is_told_of_and_may_come_back(
     redis.stop()
     try:
         with pytest.raises(Transient, match=r"redis://:\*\*\*@.*cannot be used now"):
-            feast_store.publish_features(flights, NOON)
+            online_store.publish_features(flights, NOON)
     finally:
         redis.start()
-    assert feast_store.measure_staleness(flights, NOON)["stale"].all()
-    feast_store.publish_features(flights, NOON)
-    assert not feast_store.measure_staleness(flights, NOON)["stale"].any()
+    assert online_store.measure_staleness(flights, NOON)["stale"].all()
+    online_store.publish_features(flights, NOON)
+    assert not online_store.measure_staleness(flights, NOON)["stale"].any()
 
 
 def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
@@ -265,7 +265,7 @@ def test_another_store_of_feasts_takes_over(flights: UseCase, elsewhere: UseCase
     found = retrieval.join_features(elsewhere, spine)
     row = spine.filter(pl.col("tailnum").is_not_null()).head(1)
     told = retrieval.trace_features(elsewhere, row)
-    assert feast_store.measure_staleness(elsewhere, NOON)["stale"].all()
+    assert online_store.measure_staleness(elsewhere, NOON)["stale"].all()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             feast_store, "FEAST_CONFIGURATION", ROOT / "feature_repo" / "feature_store.yaml"

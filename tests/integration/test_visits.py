@@ -22,7 +22,7 @@ from flows.score import score
 from flows.train import train
 from flows.watch import watch
 from tasks.checks.feature_module import check_feature_module
-from tasks.features import feast_store
+from tasks.features import online_store
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.models import registry
@@ -152,5 +152,5 @@ def test_one_that_fails_stops_no_other_and_touches_nothing_of_it(guests, breaks,
 
 def test_the_newest_features_are_online(version):
     visits = load_use_case("visits")
-    feast_store.publish_features(visits, DECIDED)
-    assert feast_store.measure_staleness(visits, DECIDED)["newest"].to_list() == [DECIDED]
+    online_store.publish_features(visits, DECIDED)
+    assert online_store.measure_staleness(visits, DECIDED)["newest"].to_list() == [DECIDED]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema.monitoring import DriftRule
-from tasks.models.reference_profile import ReferenceProfile, build_reference_profile, measure_psi
+from tasks.models.psi_thresholds import measure_psi
+from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
 from tasks.monitoring.drift import measure_drift
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

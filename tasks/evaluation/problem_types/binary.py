@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from configs.schema.costs import AnyCost, Cost
+from tasks.evaluation.decision_thresholds import move_clear_of_scores, proven_threshold
 from tasks.evaluation.metrics import Decisions, Floats, decision_costs, measure_binary_metrics
 from tasks.evaluation.problem_types.base import ProblemType, Threshold
-from tasks.evaluation.thresholds import move_clear_of_scores, proven_threshold
 
 
 class Binary(ProblemType):

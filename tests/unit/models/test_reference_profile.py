@@ -7,13 +7,8 @@ import polars as pl
 import pytest
 
 from configs.schema.monitoring import DriftRule
-from tasks.models.reference_profile import (
-    SMOOTHING,
-    CategoricalBins,
-    NumericBins,
-    build_reference_profile,
-    measure_psi,
-)
+from tasks.models.psi_thresholds import SMOOTHING, measure_psi
+from tasks.models.reference_profile import CategoricalBins, NumericBins, build_reference_profile
 from tests.support.hourly_rows import hourly
 
 

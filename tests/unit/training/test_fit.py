@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from configs.errors import BadConfig, NoRows
 from configs.schema.training import Candidate, Evaluation, Split
 from configs.schema.use_case import UseCase
-from tasks.evaluation.thresholds import proven_threshold
+from tasks.evaluation.decision_thresholds import proven_threshold
 from tasks.models.matrix import build_matrix
 from tasks.training.fit import (
     FittedCandidate,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.models.registry import GOLDEN_ESTIMATOR, GOLDEN_ONNX
+from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX
 from tasks.training.golden_rows import GOLDEN_ROW_COUNT, choose_golden_rows
 
 

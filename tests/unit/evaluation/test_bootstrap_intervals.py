@@ -12,7 +12,7 @@ from tasks.evaluation.bootstrap import (
     draw_blocks,
     measure_difference,
 )
-from tasks.evaluation.intervals import bootstrap_interval
+from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tests.support.decisions import predict_at
 

@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import RefusedBatch
 from configs.schema.data import Table
-from tasks.ingestion.parsing import lake_schema, parse_file
+from tasks.ingestion.file_schema import lake_schema, parse_file
 
 TABLE = Table.model_validate(
     {

@@ -6,7 +6,8 @@ import polars as pl
 from rich.console import Console
 
 from configs.schema.loading import load_use_case
-from flows.cli.views.ledger import render_history, render_status
+from flows.cli.views.history import render_history
+from flows.cli.views.status import render_status
 from tasks.ledger.log import Entry, open_ledger
 from tasks.monitoring.history_chart import draw_year_chart, read_window_metrics
 from tasks.rollout.state import plan_rollout

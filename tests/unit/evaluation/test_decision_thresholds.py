@@ -6,13 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from configs.schema.costs import Cost
-from tasks.evaluation.metrics import mean_cost
-from tasks.evaluation.thresholds import (
+from tasks.evaluation.decision_thresholds import (
     best_threshold,
     expected_threshold,
     move_clear_of_scores,
     proven_threshold,
 )
+from tasks.evaluation.metrics import mean_cost
 
 scored = st.lists(
     st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])),

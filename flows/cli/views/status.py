@@ -1,4 +1,4 @@
-"""Status and history of a model, from its ledger, for a terminal."""
+"""Status of a use case for a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_open_episodes
 from tasks.monitoring.history_chart import read_window_metrics
 from tasks.reporting.formats import format_moment, format_number, format_share
-from tasks.reporting.ledger_tables import tabulate_gates, tabulate_history
 from tasks.reporting.table import Column, Table, build_table
 from tasks.reporting.terminal import render_terminal, render_text
 from tasks.rollout.state import find_rollout
 
-INTERNAL_EVENTS = ("step_asked", "notified")  # shown in the full history only
 WINDOWS_SHOWN = 6
 
 
@@ -42,22 +40,6 @@ def render_status(use_case: UseCase) -> RenderableType:
     if windows.is_empty():
         return Group(*lines, "no window was monitored yet")
     return Group(*lines, render_terminal(tabulate_windows(windows)))
-
-
-def render_history(model: str, *, full: bool = False, gates: bool = False) -> RenderableType:
-    """Return the ledger of a model, an entry a row.
-
-    Args:
-        model: The use case's name.
-        full: Whether to show every entry, with its evidence as JSON.
-        gates: Whether to show each decision's gate checks below the entries.
-    """
-    entries = [
-        entry for entry in open_ledger().entries(model) if full or entry.what not in INTERNAL_EVENTS
-    ]
-    history = render_terminal(tabulate_history(model, entries, full=full), lines=full)
-    tables = [tabulate_gates(entry) for entry in entries] if gates else []
-    return Group(history, *(render_terminal(table) for table in tables if table is not None))
 
 
 def tabulate_windows(windows: pl.DataFrame) -> Table:
