@@ -220,7 +220,7 @@ def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
             [*command, *more], env=environment | dask, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "what each policy came to" in done.stdout
+        assert "results by policy" in done.stdout
         seen.append((folder / "numbers.parquet").read_bytes())
     assert seen[0] == seen[1] == seen[2]
     assert "<img" in (folder / "replay.html").read_text()
