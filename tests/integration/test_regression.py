@@ -105,7 +105,7 @@ def test_its_page_speaks_of_numbers(parts):
     page = write_card_page(open_flights_version(2).card, 2, open_ledger().entries("flights"))
     text = Path(page.markdown).read_text()
     assert "predicts a number" in text
-    assert "a unit too little as 1.5" in text
+    assert "1.5 for each unit too low" in text
     assert "mean size of its contribution, label's unit" in render_card(
         open_flights_version(2).card
     )

@@ -202,7 +202,7 @@ def test_scoring_goes_on_without_a_challenger_that_fails_to_open(use_case):
 
 def test_a_champion_that_does_not_open_stops_it(use_case):
     record_event("promoted", AS_OF - DAY, 9)
-    with pytest.raises(BadModel, match="no version 9"):
+    with pytest.raises(BadModel, match="version 9 not found"):
         score_routes(use_case)
 
 
