@@ -167,7 +167,9 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
     other = {"function": "arrivals", "column": "arrival", "kind": "multiclass",
              "classes": ["early", "late", "on_time"]}  # fmt: skip
     asked = classes_use_case(label=other)
-    with pytest.raises(BadConfig, match="but version 2 was trained for multiclass early, on_time, late"):
+    with pytest.raises(
+        BadConfig, match="but version 2 was trained for multiclass early, on_time, late"
+    ):
         decide_promotion(asked, open_flights_version(2), None, parts.holdout, [])
     with pytest.raises(BadConfig, match="make the other question a use case of its own"):
         with_model_features(asked, open_flights_version(2))
