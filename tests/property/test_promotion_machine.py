@@ -54,7 +54,7 @@ class Takeover(RuleBasedStateMachine):
         self.name = f"machine_{next(NUMBERS)}"
         self.case = case.model_copy(update={"name": self.name})
         self.book, self.versions, self.days, self.death = open_ledger(), 0, 0, ""
-        fault_injection._point = self.die
+        fault_injection._pass_point = self.die
         connect_mlflow().create_registered_model(self.name)
         for _ in range(4):
             self.register()
@@ -197,11 +197,11 @@ class Takeover(RuleBasedStateMachine):
             assert asked.what != "rollback_asked", "its run has come already"
 
     def teardown(self):
-        fault_injection._point = POINT
+        fault_injection._pass_point = POINT
         self.reconcile()
 
 
-POINT = fault_injection._point
+POINT = fault_injection._pass_point
 
 
 @pytest.mark.filterwarnings("ignore")
