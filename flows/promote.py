@@ -13,6 +13,7 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.promotion.prefect_tasks import (
     advance_candidate,
@@ -41,4 +42,4 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
         sync_champion_alias(case)
     publish_step(case, entry)
     send_due_notifications(case)
-    return Completed(message=f"version {version}, {entry.what}: {entry.evidence['reason']}")
+    return Completed(message=f"version {version}, {entry.what}: {read_reason(entry)}")

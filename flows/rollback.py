@@ -13,6 +13,7 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
 
@@ -37,4 +38,4 @@ def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> St
         )
     publish_step(case, entry)
     send_due_notifications(case)
-    return Completed(message=f"version {version} is champion again: {entry.evidence['reason']}")
+    return Completed(message=f"version {version} is champion again: {read_reason(entry)}")

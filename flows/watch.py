@@ -13,6 +13,7 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_freshness, send_due_notifications
 
@@ -23,5 +24,5 @@ def watch(use_case: str, as_of: datetime | None = None) -> State[None]:
     case = load_use_case(use_case)
     overdue = check_freshness(open_ledger(), case, utc_or_now(as_of))
     send_due_notifications(case)
-    messages = (entry.evidence["message"] for entry in overdue)
+    messages = (read_reason(entry) for entry in overdue)
     return Completed(message="; ".join(messages) or "nothing is overdue")

@@ -116,6 +116,7 @@ def history(
 @command
 def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsOf = None) -> None:
     """Promote a version manually, without the gate; the bake window still applies."""
+    from tasks.ledger.descriptions import read_bake_end
     from tasks.ledger.log import open_ledger
     from tasks.promotion.champion_alias import sync_champion_alias
     from tasks.promotion.manual_promotion import promote_manually
@@ -123,8 +124,8 @@ def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsO
     case = load_use_case(use_case)
     entry = promote_manually(open_ledger(), case, version, utc_or_now(as_of), by, reason)
     sync_champion_alias(open_ledger(), use_case)
-    until = entry.evidence.get("bake_until")
-    bake = f"; the bake window ends {until:.16}" if until else ""
+    until = read_bake_end(entry)
+    bake = f"; the bake window ends {until:%Y-%m-%dT%H:%M}" if until else ""
     console.print(f"version {version} is champion from {format_moment(entry.at)} UTC on{bake}")
 
 

@@ -25,6 +25,7 @@ from flows.cli.demo_state import DemoWeek, land_week, require_empty_state, reset
 from flows.cli.demo_steps import DECISIONS, run_steps
 from flows.cli.views.history import render_history
 from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import find_candidate
 from tasks.monitoring.history_chart import draw_year_chart
 from tasks.monitoring.prefect_tasks import publish_image
 from tasks.reporting.formats import format_seconds
@@ -118,5 +119,5 @@ def is_loop_closed(use_case: UseCase) -> bool:
     """Return whether an alert led to a candidate, and the candidate to a decision."""
     entries = open_ledger().entries(use_case.name)
     alerts = {e.key for e in entries if e.what == "alert_raised"}
-    candidates = {e.version for e in entries if e.key.removeprefix("candidate:") in alerts}
+    candidates = {e.version for key in alerts if (e := find_candidate(entries, key)) is not None}
     return any(e.version in candidates for e in entries if e.what in DECISIONS)

@@ -3,73 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
 
+from configs.schema.base import Severity
 from tasks.evaluation.problem_types import PROBLEM_TYPES
+from tasks.ledger.entries import is_manual_promotion
+from tasks.ledger.evidence import (
+    EVIDENCE,
+    AlertRaised,
+    CandidateRegistered,
+    EpisodeClosed,
+    EpisodeOpened,
+    GateCheck,
+    GateEvidence,
+    Promoted,
+    Reason,
+    RollbackAsked,
+    RolledBack,
+    RolloutGrown,
+    RolloutStarted,
+    read_evidence,
+)
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
 
 
 def entries_about(entries: Sequence[Entry], version: int) -> list[Entry]:
-    """The entries that a version has a part in: its own, what asked for it, and who came after."""
-    origins = {e.evidence.get("origin") for e in entries if e.version == version}
+    """Return the entries of a version: its own, the alert behind it, and its replacement."""
+    own = [e for e in entries if e.version == version]
+    origins = {said.origin for e in own if isinstance(said := _evidence(e), CandidateRegistered)}
     return [e for e in entries if version in versions_concerned(e) or e.key in origins]
 
 
 def versions_concerned(entry: Entry) -> list[int]:
-    """The versions that an entry is about: its own, and the one that lost the champion's place."""
-    lost = {"promoted": "champion_version", "rolled_back": "loser"}.get(entry.what, "")
-    versions = (entry.version, entry.evidence.get(lost))
-    return [version for version in versions if version is not None]
+    """Return the versions that an entry is about: its own, and the champion that it replaced."""
+    evidence, replaced = _evidence(entry), None
+    if isinstance(evidence, Promoted):
+        replaced = evidence.champion_version
+    elif isinstance(evidence, RolledBack):
+        replaced = evidence.loser
+    return [version for version in (entry.version, replaced) if version is not None]
 
 
 def describe_standing(entries: Sequence[Entry], version: int) -> str:
-    """Where a version stands, in one line: champion, or what happened to it last."""
-    reigning = find_champion(entries)
-    if reigning is not None and reigning.version == version:
-        return f"Version {version} is champion since {reigning.at:%Y-%m-%d %H:%M} UTC."
+    """Return one line on where a version stands: champion, or what happened to it last."""
+    champion = find_champion(entries)
+    if champion is not None and champion.version == version:
+        return f"Version {version} is champion since {champion.at:%Y-%m-%d %H:%M} UTC."
     own = entries_about(entries, version)
     last = f"{describe_event(own[-1])}, {own[-1].at:%Y-%m-%d}" if own else "not in the ledger"
     return f"Version {version} is not champion; last: {last}."
 
 
-def gate_rows(evidence: dict[str, Any]) -> list[dict[str, str]]:
-    """The lines of a decision's evidence as rows of a table: gate, asked, measured, verdict."""
-    return [dict(line) for line in evidence.get("gates", ())]
-
-
 def describe_event(entry: Entry) -> str:
-    """What an entry says, with its version: `promoted v2`, `rolled back to v1`."""
-    what = entry.what.replace("_", " ")
-    share = entry.evidence.get("share")
+    """Return what an entry says, with its version: `promoted v2`, `rolled back to v1`."""
+    event, share = entry.what.replace("_", " "), read_share(entry)
     if entry.version is None:
-        return what
-    said = (
-        f"{what} to v{entry.version}" if entry.what == "rolled_back" else f"{what} v{entry.version}"
-    )
-    return f"{said} ({share:.0%})" if share else said
+        return event
+    to = "to " if entry.what == "rolled_back" else ""
+    text = f"{event} {to}v{entry.version}"
+    return f"{text} ({share:.0%})" if share else text
 
 
 def describe_evidence(entry: Entry) -> str:
-    """One line of what an entry stands on."""
-    if entry.what == "candidate_registered":
-        return _describe_candidate(entry.evidence)
-    said = str(entry.evidence.get("reason") or entry.evidence.get("message") or entry.key)
-    return f"by {entry.actor}: {said}" if _is_by_person(entry) else said
+    """Return one line of the evidence of an entry."""
+    evidence = _evidence(entry)
+    if isinstance(evidence, CandidateRegistered):
+        return _describe_candidate(evidence)
+    text = read_reason(entry) or entry.key
+    return f"by {entry.actor}: {text}" if _is_by_person(entry) else text
 
 
-def _is_by_person(entry: Entry) -> bool:
-    """Whether a person did it, who is named then: an answer, or a promotion or rollback by hand."""
-    by_hand = entry.key.startswith("hand:") or entry.evidence.get("by_hand")
-    return bool(by_hand) or entry.what in ("approved", "rejected")
+def read_reason(entry: Entry) -> str:
+    """Return the reason of an entry or the message of its alert or episode; empty without."""
+    evidence = _evidence(entry)
+    if isinstance(evidence, EpisodeOpened | AlertRaised):
+        return evidence.message
+    return evidence.reason if isinstance(evidence, Reason) else ""
 
 
-def _describe_candidate(evidence: dict[str, Any]) -> str:
-    found, rows = evidence["holdout"], evidence["rows"]
-    shown = PROBLEM_TYPES[evidence.get("kind", "binary")].status_metrics  # there was one kind once
-    numbers = ", ".join(f"{name} {_format_metric(found[name])}" for name in shown)
-    return f"{evidence['algorithm']} on {rows['train']:,} rows; holdout {numbers}"
+def read_gates(entry: Entry) -> list[GateCheck]:
+    """Return the gate checks of a decision; none of other entries."""
+    evidence = _evidence(entry)
+    return evidence.gates if isinstance(evidence, GateEvidence) else []
+
+
+def gate_rows(entry: Entry) -> list[dict[str, str]]:
+    """Return the gate checks of a decision as rows of a table."""
+    return [asdict(check) for check in read_gates(entry)]
+
+
+def read_share(entry: Entry) -> float | None:
+    """Return the share of a rollout stage; None of other entries."""
+    evidence = _evidence(entry)
+    return evidence.share if isinstance(evidence, RolloutStarted | RolloutGrown) else None
+
+
+def read_cause(entry: Entry) -> str:
+    """Return the cause of an episode; empty for other entries."""
+    evidence = _evidence(entry)
+    return evidence.cause if isinstance(evidence, EpisodeOpened | EpisodeClosed) else ""
+
+
+def read_severity(entry: Entry) -> Severity | None:
+    """Return the severity of an episode; None of other entries."""
+    evidence = _evidence(entry)
+    return evidence.severity if isinstance(evidence, EpisodeOpened | EpisodeClosed) else None
+
+
+def read_promotion(entry: Entry) -> str | None:
+    """Return the key of the promotion that a request asks to roll back; None of other entries."""
+    return read_evidence(entry, RollbackAsked).promotion if entry.what == "rollback_asked" else None
+
+
+def read_bake_end(entry: Entry) -> datetime | None:
+    """Return the end of a promotion's bake window; None without one and of other entries."""
+    return read_evidence(entry, Promoted).bake_until if entry.what == "promoted" else None
 
 
 def _format_metric(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _is_by_person(entry: Entry) -> bool:
+    """Whether a person, who is named then, decided: an approval, a manual promotion or rollback."""
+    evidence = _evidence(entry)
+    by_hand = isinstance(evidence, RolledBack) and evidence.by_hand
+    return by_hand or is_manual_promotion(entry) or entry.what in ("approved", "rejected")
+
+
+def _describe_candidate(evidence: CandidateRegistered) -> str:
+    metrics = ", ".join(
+        f"{name} {_format_metric(evidence.holdout[name])}"
+        for name in PROBLEM_TYPES[evidence.kind].status_metrics
+    )
+    return f"{evidence.algorithm} on {evidence.rows['train']:,} rows; holdout {metrics}"
+
+
+def _evidence(entry: Entry) -> object:
+    return EVIDENCE[entry.what].model_validate(entry.evidence)

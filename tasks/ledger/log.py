@@ -157,7 +157,7 @@ class Ledger:
             yield connection
 
     def _insert(self, entry: Entry, seq: int) -> Entry:
-        at, evidence = entry.at.astimezone(UTC), _measured(entry.evidence)
+        at, evidence = entry.at.astimezone(UTC), to_finite(entry.evidence)
         written = replace(entry, seq=seq, at=at, evidence=evidence, recorded=utc_or_now())
         with self._connection() as connection:
             connection.execute(insert(_table).values(**vars(written)))
@@ -170,13 +170,13 @@ def open_ledger() -> Ledger:
     return Ledger(settings().ledger_url)
 
 
-def _measured(evidence: Any) -> Any:  # noqa: ANN401
-    """Evidence as JSON can hold it: what could not be measured (NaN) is null."""
-    if isinstance(evidence, Mapping):
-        return {name: _measured(value) for name, value in evidence.items()}
-    if isinstance(evidence, list | tuple):
-        return [_measured(value) for value in evidence]
-    return None if isinstance(evidence, float) and not math.isfinite(evidence) else evidence
+def to_finite(value: Any) -> Any:  # noqa: ANN401
+    """Return a value as JSON can hold it: NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {name: to_finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _entry(row: Row[Any]) -> Entry:

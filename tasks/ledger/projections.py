@@ -7,73 +7,128 @@ from datetime import datetime
 from typing import get_args
 
 from configs.errors import NoChampion
-from configs.schema.base import Severity
+from tasks.ledger.entries import (
+    approval_key,
+    approval_request_key,
+    candidate_key,
+    claim_key,
+    closing_key,
+    deferral_key,
+    manual_promotion_key,
+    rollback_key,
+)
+from tasks.ledger.evidence import RolledBack, read_evidence
 from tasks.ledger.log import Entry, RequestKind
-
-
-def episode_severity(episode: Entry) -> Severity:
-    """How bad an episode is; those from before there were severities are pages."""
-    found: Severity = episode.evidence.get("severity", "page")
-    return found
-
 
 _ANSWERS = ("deferred", "approval_asked", "rollout_started", "rollout_grown", "promoted", "refused")
 
 
 def find_champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
-    """The promotion or rollback that made the champion of a moment (of now); None before any."""
-    crowned = [e for e in _crowned(entries) if at is None or e.at <= at]
-    return crowned[-1] if crowned else None
+    """Return the promotion or rollback that made the champion of a moment (now), or None."""
+    changes = [e for e in _champion_changes(entries) if at is None or e.at <= at]
+    return changes[-1] if changes else None
 
 
 def require_champion(entries: Sequence[Entry], model: str, at: datetime | None = None) -> Entry:
-    """As `champion`, but NoChampion says what to do when there is none."""
-    found = find_champion(entries, at)
-    if found is None or found.version is None:
+    """Return what `find_champion` finds; NoChampion says what to do when there is none."""
+    champion = find_champion(entries, at)
+    if champion is None or champion.version is None:
         raise NoChampion(f"{model} has no champion at {at or 'this time'}: run train/{model} first")
-    return found
+    return champion
+
+
+def list_standing_promotions(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the promotions that were not rolled back, oldest first; the last made the champion."""
+    undone = {read_evidence(e, RolledBack).promotion for e in entries if e.what == "rolled_back"}
+    return [e for e in entries if e.what == "promoted" and e.key not in undone]
+
+
+def find_rollback(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the rollback by which a version lost its place; None if there was none."""
+    rollbacks = (e for e in entries if e.what == "rolled_back")
+    return next((e for e in rollbacks if read_evidence(e, RolledBack).loser == version), None)
+
+
+def find_manual_promotion(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the manual promotion of a version; None if there was none."""
+    return _find_key(entries, manual_promotion_key(version))
+
+
+def find_decision(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the last promotion or refusal of a version, manual ones too; None before any."""
+    decisions = [e for e in entries if e.version == version and e.what in ("promoted", "refused")]
+    return decisions[-1] if decisions else None
+
+
+def find_candidate(entries: Sequence[Entry], origin: str) -> Entry | None:
+    """Return the candidate of an alert (its key) or of a training run; None before there is one."""
+    return _find_key(entries, candidate_key(origin))
+
+
+def find_approval_request(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the request to approve a version; None if there was none."""
+    return _find_key(entries, approval_request_key(version))
+
+
+def find_approval(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return a person's approval or rejection of a version; None before there is one."""
+    return _find_key(entries, approval_key(version))
+
+
+def find_deferral(entries: Sequence[Entry], version: int, day: datetime) -> Entry | None:
+    """Return the deferral of a version on the day of a moment; None if there was none."""
+    return _find_key(entries, deferral_key(version, day))
 
 
 def list_open_episodes(entries: Sequence[Entry]) -> list[Entry]:
-    """Episodes that are still bad, oldest first."""
+    """Return the episodes that are still open, oldest first."""
     closed = {e.key for e in entries if e.what == "episode_closed"}
-    return [e for e in entries if e.what == "episode_opened" and f"closed:{e.key}" not in closed]
+    return [e for e in entries if e.what == "episode_opened" and closing_key(e) not in closed]
 
 
 def list_unanswered(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries that ask for something which nobody has done yet, oldest first."""
+    """Return the requests that nothing has answered yet, oldest first."""
     return [e for e in entries if e.what in get_args(RequestKind) and not _is_answered(e, entries)]
 
 
 def list_unanswered_alerts(entries: Sequence[Entry]) -> list[Entry]:
-    """Alerts that no candidate answers yet."""
+    """Return the alerts that have no candidate yet."""
     return [e for e in list_unanswered(entries) if e.what == "alert_raised"]
 
 
+def list_unclaimed_alerts(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the alerts that no run has claimed; their event may have been lost."""
+    keys = {entry.key for entry in entries}
+    return [e for e in list_unanswered_alerts(entries) if claim_key(e) not in keys]
+
+
 def list_undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
-    """Candidates that are neither promoted nor refused yet."""
+    """Return the candidates that are neither promoted nor refused yet."""
     decided = {e.version for e in entries if e.what in ("promoted", "refused")}
     return [e for e in entries if e.what == "candidate_registered" and e.version not in decided]
 
 
-def _crowned(entries: Sequence[Entry]) -> list[Entry]:
-    """What made somebody champion, in order."""
-    makes = ("promoted", "rolled_back")
-    return [e for e in entries if e.what in makes and e.version is not None]
+def _find_key(entries: Sequence[Entry], key: str) -> Entry | None:
+    return next((e for e in entries if e.key == key), None)
 
 
-def _is_answered(asking: Entry, entries: Sequence[Entry]) -> bool:
-    """An alert by its candidate, a rollback by its key or by the next promotion, which leaves
-    nothing to undo, the others by what follows for the version.
+def _champion_changes(entries: Sequence[Entry]) -> list[Entry]:
+    """The promotions and rollbacks, in order."""
+    kinds = ("promoted", "rolled_back")
+    return [e for e in entries if e.what in kinds and e.version is not None]
 
-    A version is candidate twice if it answers two alerts; what was done about it counts for both.
+
+def _is_answered(request: Entry, entries: Sequence[Entry]) -> bool:
+    """Whether a request was answered: an alert by its candidate, a rollback by its key or by the
+    next promotion, which leaves nothing to undo, the others by the next step of the version.
+
+    A version is candidate twice if it answers two alerts; one decision on it answers both.
     """
-    if asking.what == "alert_raised":
-        return any(e.key == f"candidate:{asking.key}" for e in entries)
-    if asking.what == "rollback_asked":
-        undone = asking.key.replace("undo:", "rollback:", 1)
-        superseded = any(e.what == "promoted" and e.seq > asking.seq for e in entries)
-        return superseded or any(e.key == undone for e in entries)
-    since = 0 if asking.what == "candidate_registered" else asking.seq
-    later = [e for e in entries if e.version == asking.version and e.seq > since]
+    if request.what == "alert_raised":
+        return find_candidate(entries, request.key) is not None
+    if request.what == "rollback_asked":
+        superseded = any(e.what == "promoted" and e.seq > request.seq for e in entries)
+        return superseded or _find_key(entries, rollback_key(request)) is not None
+    since = 0 if request.what == "candidate_registered" else request.seq
+    later = [e for e in entries if e.version == request.version and e.seq > since]
     return any(e.what in _ANSWERS for e in later)

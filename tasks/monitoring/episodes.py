@@ -21,18 +21,25 @@ import polars as pl
 
 from configs.schema.monitoring import Rule
 from configs.schema.use_case import UseCase
+from tasks.ledger.entries import make_episode_closed, make_episode_opened
+from tasks.ledger.evidence import (
+    SILENCE_KIND,
+    EpisodeOpened,
+    join_cause,
+    read_evidence,
+    split_cause,
+)
 from tasks.ledger.log import Entry
-from tasks.ledger.projections import episode_severity, find_champion, list_open_episodes
+from tasks.ledger.state import LedgerState
 from tasks.monitoring import performance
 
 MONITOR_ACTOR = "monitor"
-SILENCE_KIND = "silence"
 _BAD = ("ticket", "page")
 Windows = dict[str, list[dict[str, Any]]]
 
 
 def change_episodes(
-    use_case: UseCase, entries: Sequence[Entry], rows: pl.DataFrame, as_of: datetime
+    use_case: UseCase, ledger: LedgerState, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
     """Return the entries of episodes that open or close at `as_of`.
 
@@ -44,40 +51,30 @@ def change_episodes(
         rows: rows of the monitoring table up to `as_of`.
         as_of: end of the latest window.
     """
-    past = [entry for entry in entries if entry.at <= as_of]
-    reigning = find_champion(past)
-    windows = _windows(use_case, rows, None if reigning is None else reigning.version, as_of)
-    opened = [e for e in list_open_episodes(past) if e.evidence["kind"] != SILENCE_KIND]
-    over = {e.key: why for e in opened if (why := _over(use_case, e, reigning, windows))}
-    lasting = {e.evidence["cause"] for e in opened if e.key not in over}
+    past = ledger.at(as_of)
+    windows = _windows(use_case, rows, past.champion_version, as_of)
+    opened = [e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind != SILENCE_KIND]
+    over = {e.key: why for e in opened if (why := _over(use_case, e, past.champion, windows))}
+    lasting = {read_evidence(e, EpisodeOpened).cause for e in opened if e.key not in over}
     starting = [
         cause
         for cause, of in windows.items()
         if cause not in lasting and _is_bad(of[-1]) and _enough(of, rule_for_cause(use_case, cause))
     ]
-    closing = [close_episode(e, over[e.key], as_of, MONITOR_ACTOR) for e in opened if e.key in over]
+    closing = [
+        make_episode_closed(e, over[e.key], as_of, MONITOR_ACTOR) for e in opened if e.key in over
+    ]
     return closing + [_open(use_case, cause, windows[cause], as_of) for cause in starting]
 
 
 def rule_for_cause(use_case: UseCase, cause: str) -> Rule:
     """The rule that a cause is judged by; what has none of its own opens and closes at once."""
-    kind, _, subject = cause.partition(":")
+    kind, subject = split_cause(cause)
     if kind == "performance":
         rules = {performance.rule_subject(rule): rule for rule in use_case.monitor.performance}
         return rules.get(subject, Rule())
     monitor = use_case.monitor
     return {"drift": monitor.drift, "contract": monitor.contract}.get(kind, Rule())
-
-
-def close_episode(episode: Entry, why: str, as_of: datetime, actor: str) -> Entry:
-    """The entry that ends an episode."""
-    return Entry(
-        episode.model, "episode_closed", f"closed:{episode.key}", as_of, actor, episode.version,
-        {
-            "episode": episode.key, "cause": episode.evidence["cause"],
-            "severity": episode_severity(episode), "reason": why,
-        },
-    )  # fmt: skip
 
 
 def _windows(
@@ -96,7 +93,7 @@ def _windows(
 
 
 def _cause(row: dict[str, Any]) -> str:
-    return f"{row['kind']}:{row['subject']}"
+    return join_cause(row["kind"], row["subject"])
 
 
 def _is_bad(window: dict[str, Any]) -> bool:
@@ -114,7 +111,7 @@ def _over(
     if reigning is not None and reigning.seq > episode.seq:
         how = "came back" if reigning.what == "rolled_back" else "took over"
         return f"version {reigning.version} {how}"
-    cause: str = episode.evidence["cause"]
+    cause = read_evidence(episode, EpisodeOpened).cause
     of = windows.get(cause)
     if of is None or _is_bad(of[-1]) or _enough(of, rule_for_cause(use_case, cause)):
         return None
@@ -125,16 +122,18 @@ def _open(
     use_case: UseCase, cause: str, windows: Sequence[dict[str, Any]], as_of: datetime
 ) -> Entry:
     row, rule = windows[-1], rule_for_cause(use_case, cause)
-    numbers = ("value", "reference", "threshold", "coverage", "rows")
-    evidence = {
-        "cause": cause,
-        "kind": row["kind"],
-        "severity": row["verdict"],
-        "message": _message(cause, row) + _since(windows, rule),
-        **{name: row[name] for name in numbers},
-    }
-    key, version = f"episode:{cause}:{as_of:%Y-%m-%d}", row["model_version"]
-    return Entry(use_case.name, "episode_opened", key, as_of, MONITOR_ACTOR, version, evidence)
+    evidence = EpisodeOpened(
+        cause=cause,
+        kind=row["kind"],
+        severity=row["verdict"],
+        message=_message(cause, row) + _since(windows, rule),
+        value=row["value"],
+        reference=row["reference"],
+        threshold=row["threshold"],
+        coverage=row["coverage"],
+        rows=row["rows"],
+    )
+    return make_episode_opened(use_case.name, row["model_version"], as_of, MONITOR_ACTOR, evidence)
 
 
 def _message(cause: str, row: dict[str, Any]) -> str:

@@ -26,10 +26,11 @@ import polars as pl
 from configs.clock import write_duration
 from configs.schema.use_case import UseCase
 from tasks.features import retrieval
+from tasks.ledger.entries import make_episode_closed, make_episode_opened
+from tasks.ledger.evidence import SILENCE_KIND, EpisodeOpened, join_cause, read_evidence
 from tasks.ledger.log import Entry
-from tasks.ledger.projections import find_champion, list_open_episodes
+from tasks.ledger.state import LedgerState
 from tasks.monitoring import measurements
-from tasks.monitoring.episodes import SILENCE_KIND, close_episode
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.lake import open_lake
 
@@ -46,12 +47,12 @@ _DUE_SINCE_PROMOTION = ("scored", "monitored")
 SignsOfLife = dict[str, datetime]
 
 
-def latest_signs(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -> SignsOfLife:
+def latest_signs(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> SignsOfLife:
     """When each that has a deadline was last heard of by `as_of`; without those that are not due.
 
     Nobody looks further back than the deadline, unless there is nothing.
     """
-    promotions = [e.at for e in entries if e.what == "promoted" and e.at <= as_of]
+    promotions = [e.at for e in ledger.entries if e.what == "promoted" and e.at <= as_of]
     found: SignsOfLife = {}
     for what, deadline in use_case.deadlines.spans.items():
         sign = _sign(use_case, what, as_of, deadline)
@@ -62,26 +63,21 @@ def latest_signs(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) -
 
 
 def change_freshness_episodes(
-    use_case: UseCase, entries: Sequence[Entry], found: SignsOfLife, as_of: datetime
+    use_case: UseCase, ledger: LedgerState, found: SignsOfLife, as_of: datetime
 ) -> list[Entry]:
     """The silences that open or close at `as_of`, given the ledger and the signs of life."""
-    past = [entry for entry in entries if entry.at <= as_of]
-    reigning = find_champion(past)
-    version = None if reigning is None else reigning.version
+    past = ledger.at(as_of)
     spans = use_case.deadlines.spans
     silent = [what for what, at in found.items() if as_of - at > spans[what]]
-    lasting = {
-        str(e.evidence["cause"]).partition(":")[2]: e
-        for e in list_open_episodes(past)
-        if e.evidence["kind"] == SILENCE_KIND
-    }
+    opened = [(e, read_evidence(e, EpisodeOpened)) for e in past.open_episodes]
+    lasting = {shown.subject: e for e, shown in opened if shown.kind == SILENCE_KIND}
     closing = [
-        close_episode(episode, _heard(found.get(what)), as_of, WATCH_ACTOR)
+        make_episode_closed(episode, _heard(found.get(what)), as_of, WATCH_ACTOR)
         for what, episode in lasting.items()
         if what not in silent
     ]
     opening = [
-        _open(use_case.name, version, what, found[what], spans[what], as_of)
+        _open(use_case.name, past.champion_version, what, found[what], spans[what], as_of)
         for what in silent
         if what not in lasting
     ]
@@ -96,18 +92,16 @@ def _open(
     deadline: timedelta,
     as_of: datetime,
 ) -> Entry:
-    cause = f"{SILENCE_KIND}:{what}"
     allowed = write_duration(deadline)
-    evidence = {
-        "cause": cause,
-        "kind": SILENCE_KIND,
-        "severity": "page",
-        "message": f"{_SAID[what]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
-        "since": since.isoformat(),
-        "deadline": allowed,
-    }
-    key = f"episode:{cause}:{as_of:%Y-%m-%dT%H:%M}"
-    return Entry(model, "episode_opened", key, as_of, WATCH_ACTOR, version, evidence)
+    evidence = EpisodeOpened(
+        cause=join_cause(SILENCE_KIND, what),
+        kind=SILENCE_KIND,
+        severity="page",
+        message=f"{_SAID[what]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
+        since=since,
+        deadline=allowed,
+    )
+    return make_episode_opened(model, version, as_of, WATCH_ACTOR, evidence)
 
 
 def _heard(at: datetime | None) -> str:

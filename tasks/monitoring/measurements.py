@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from tasks.ledger.evidence import join_cause
 from tasks.storage.lake import Lake
 
 MONITORING_TABLE = "monitoring"
@@ -52,7 +53,7 @@ class Measurement:
     @property
     def cause(self) -> str:
         """The cause of an episode, for example performance:roc_auc_4w."""
-        return f"{self.kind}:{self.subject}"
+        return join_cause(self.kind, self.subject)
 
 
 def measurement_rows(

@@ -17,9 +17,15 @@ from datetime import timedelta
 from configs.schema.base import Severity
 from configs.schema.monitoring import Notify
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import describe_event, describe_evidence
+from tasks.ledger.descriptions import (
+    describe_event,
+    describe_evidence,
+    read_cause,
+    read_severity,
+)
+from tasks.ledger.entries import make_notified
 from tasks.ledger.log import Entry, EntryKind, Ledger
-from tasks.ledger.projections import episode_severity, list_open_episodes
+from tasks.ledger.projections import list_open_episodes
 from tasks.orchestration.notification_blocks import send_notification
 
 NOTIFY_ACTOR = "notify"
@@ -38,9 +44,7 @@ SendNotification = Callable[[str, str, str], None]
 
 def entry_severity(entry: Entry) -> Severity | None:
     """How bad it is that an entry tells of; None if it is for nobody."""
-    if entry.what in ("episode_opened", "episode_closed"):
-        return episode_severity(entry)
-    return _SEVERITIES.get(entry.what)
+    return read_severity(entry) or _SEVERITIES.get(entry.what)
 
 
 def list_due_notifications(
@@ -52,14 +56,14 @@ def list_due_notifications(
         (each.block, entry.key): (each.block, entry)
         for entry in _recent(entries)
         for each in wanted
-        if entry_severity(entry) in each.severities and _key(each.block, entry) not in told
+        if entry_severity(entry) in each.severities and _notified(each.block, entry).key not in told
     }
     return list(found.values())
 
 
 def notification_text(use_case: UseCase, entry: Entry) -> tuple[str, str]:
     """Subject and body: which model, what, on which evidence, and how to look further."""
-    cause = entry.evidence.get("cause")
+    cause = read_cause(entry)
     what = f"{describe_event(entry)}: {cause}" if cause else describe_event(entry)
     lines = [
         f"{use_case.name}: {use_case.title}",
@@ -101,11 +105,5 @@ def _recent(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-def _key(block: str, entry: Entry) -> str:
-    return f"notified:{block}:{entry.key}"
-
-
 def _notified(block: str, entry: Entry) -> Entry:
-    evidence = {"block": block, "entry": entry.key, "severity": entry_severity(entry)}
-    key = _key(block, entry)
-    return Entry(entry.model, "notified", key, entry.at, NOTIFY_ACTOR, entry.version, evidence)
+    return make_notified(entry, block, entry_severity(entry), NOTIFY_ACTOR)

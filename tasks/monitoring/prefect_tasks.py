@@ -12,11 +12,13 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
+from tasks.ledger.descriptions import describe_evidence
+from tasks.ledger.evidence import SILENCE_KIND, EpisodeOpened, Notified, read_evidence
 from tasks.ledger.log import Entry, Ledger, open_ledger
-from tasks.ledger.projections import list_open_episodes
+from tasks.ledger.projections import list_unclaimed_alerts
+from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import Model
 from tasks.monitoring import measurements, notifications, window
-from tasks.monitoring.episodes import SILENCE_KIND
 from tasks.monitoring.freshness import change_freshness_episodes, latest_signs
 from tasks.monitoring.history_chart import draw_monitoring_chart
 from tasks.monitoring.measurements import MONITORING_TABLE, count_severities, measurement_rows
@@ -28,7 +30,7 @@ from tasks.monitoring.report import (
     sample_current_rows,
     sample_reference_rows,
 )
-from tasks.monitoring.retrain_alerts import list_unclaimed_alerts, record_window_changes
+from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.monitoring.window import MonitoredWindow
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.retries import RETRY_TRANSIENT
@@ -54,7 +56,7 @@ def raise_alerts(
     """
     new = record_window_changes(book, use_case, rows, as_of)
     for entry in new:
-        get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
+        get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
     for entry in list_unclaimed_alerts(book.entries(use_case.name)):
         request_next_step(entry)
     return new
@@ -80,7 +82,8 @@ def send_due_notifications(use_case: UseCase) -> list[Entry]:
         return []
     told, broken = notifications.send_due_notifications(open_ledger(), use_case)
     for entry in told:
-        get_run_logger().info("%s was told of %s", entry.evidence["block"], entry.evidence["entry"])
+        sent = read_evidence(entry, Notified)
+        get_run_logger().info("notified %s of %s", sent.block, sent.entry)
     for block, error in broken.items():
         get_run_logger().error("%s was not told; the next run tries again", block, exc_info=error)
     return told
@@ -132,15 +135,15 @@ def publish_image(use_case: UseCase, drawn: bytes, name: str, title: str) -> Non
 @task(task_run_name="check freshness", **RETRY_TRANSIENT)
 def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
     """Record the silences that open or close; those that are open now. Twice is as once."""
-    entries = book.entries(use_case.name)
-    found = latest_signs(use_case, entries, as_of)
+    ledger = read_ledger_state(book, use_case.name)
+    found = latest_signs(use_case, ledger, as_of)
     for what, at in found.items():
         get_run_logger().info("%s: last %s", what, at)
-    for entry in change_freshness_episodes(use_case, entries, found, as_of):
+    for entry in change_freshness_episodes(use_case, ledger, found, as_of):
         if book.record(entry)[1]:
-            get_run_logger().warning("%s: %s %s", entry.what, entry.key, entry.evidence)
-    past = [e for e in book.entries(use_case.name) if e.at <= as_of]
-    return [e for e in list_open_episodes(past) if e.evidence["kind"] == SILENCE_KIND]
+            get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
+    opened = read_ledger_state(book, use_case.name).at(as_of).open_episodes
+    return [e for e in opened if read_evidence(e, EpisodeOpened).kind == SILENCE_KIND]
 
 
 @task(task_run_name="load window", cache_policy=NO_CACHE)

@@ -13,55 +13,36 @@ within the cooldown after the last retraining started.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from configs.schema.use_case import UseCase
+from tasks.ledger.entries import make_alert_raised
+from tasks.ledger.evidence import BAKE_KIND, SILENCE_KIND, EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import (
-    episode_severity,
-    list_open_episodes,
-    list_unanswered_alerts,
-    list_undecided_candidates,
-)
-from tasks.monitoring.episodes import MONITOR_ACTOR, SILENCE_KIND, change_episodes
+from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.monitoring.episodes import MONITOR_ACTOR, change_episodes
 from tasks.monitoring.measurements import read_measurements
 from tasks.storage.lake import open_lake
 
 _ASK = ("performance", "drift")
-_HOLD = ("contract", "bake", SILENCE_KIND)
+_HOLD = ("contract", BAKE_KIND, SILENCE_KIND)
 
 
-def find_due_alert(
-    entries: Sequence[Entry], model: str, as_of: datetime, cooldown: timedelta
-) -> Entry | None:
+def find_due_alert(ledger: LedgerState, as_of: datetime, cooldown: timedelta) -> Entry | None:
     """The alert to raise now, for the oldest open episode that asks for retraining; or none."""
-    past = [entry for entry in entries if entry.at <= as_of]
-    paging = [e for e in list_open_episodes(past) if episode_severity(e) == "page"]
-    asking = [e for e in paging if e.evidence["kind"] in _ASK]
-    held = any(e.evidence["kind"] in _HOLD for e in paging)
-    started = [e.at for e in past if e.what == "retrain_started"]
-    busy = list_unanswered_alerts(past) or list_undecided_candidates(past)
+    past = ledger.at(as_of)
+    opened = [(e, read_evidence(e, EpisodeOpened)) for e in past.open_episodes]
+    paging = [(e, shown.kind) for e, shown in opened if shown.severity == "page"]
+    asking = [e for e, kind in paging if kind in _ASK]
+    held = any(kind in _HOLD for _, kind in paging)
+    started = [e.at for e in past.entries if e.what == "retrain_started"]
+    busy = past.list_requests("alert_raised") or past.undecided_candidates
     cooling = bool(started) and as_of - max(started) < cooldown
     if not asking or held or busy or cooling:
         return None
-    oldest = asking[0]
-    causes = [e.evidence["cause"] for e in asking]
-    key = f"alert:{oldest.key}:{as_of:%Y-%m-%d}"
-    evidence = {
-        "episode": oldest.key,
-        "causes": causes,
-        "message": "; ".join(e.evidence["message"] for e in asking),
-    }
-    return Entry(model, "alert_raised", key, as_of, MONITOR_ACTOR, oldest.version, evidence)
-
-
-def list_unclaimed_alerts(entries: Sequence[Entry]) -> list[Entry]:
-    """Alerts that nobody has begun to answer; their event may have been lost."""
-    keys = {entry.key for entry in entries}
-    return [e for e in list_unanswered_alerts(entries) if f"retrain:{e.key}" not in keys]
+    return make_alert_raised(asking, as_of, MONITOR_ACTOR)
 
 
 def record_changes(
@@ -71,11 +52,10 @@ def record_changes(
 
     `rows` are those of the monitoring table up to `as_of`.
     """
-    found = change_episodes(use_case, book.entries(use_case.name), rows, as_of)
+    found = change_episodes(use_case, read_ledger_state(book, use_case.name), rows, as_of)
     new = [entry for entry, wrote in map(book.record, found) if wrote]
-    raised = find_due_alert(
-        book.entries(use_case.name), use_case.name, as_of, use_case.retrain.cooldown
-    )
+    ledger = read_ledger_state(book, use_case.name)
+    raised = find_due_alert(ledger, as_of, use_case.retrain.cooldown)
     if raised is not None:
         entry, wrote = book.record(raised)
         new += [entry] if wrote else []

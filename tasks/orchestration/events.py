@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from prefect.events import emit_event
 
@@ -35,8 +35,6 @@ class EventEntry(Protocol):
     def at(self) -> datetime: ...  # noqa: D102
     @property
     def version(self) -> int | None: ...  # noqa: D102
-    @property
-    def evidence(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 def event_resource(use_case: str) -> str:
@@ -44,17 +42,16 @@ def event_resource(use_case: str) -> str:
     return f"mainspring.model.{use_case}"
 
 
-def request_next_step(entry: EventEntry) -> None:
-    """Emit the event that an asking entry of the ledger stands for.
+def request_next_step(entry: EventEntry, promotion: str | None = None) -> None:
+    """Emit the event of a request in the ledger; `promotion` is the key that a rollback undoes.
 
-    An alert asks for retraining, a shown loss for a rollback; a candidate, and whatever lets one
-    go on, for its next step. A version asks more than once: its moment is part of what is counted.
+    An alert requests retraining, a shown loss a rollback, all others the next step of a candidate.
+    A version has several requests, so their moment is part of what an automation counts.
     """
     if entry.what == "alert_raised":
         _emit(ALERT_EVENT, entry, entry.key, {"alert": entry.key})
     elif entry.what == "rollback_asked":
-        promotion = entry.evidence["promotion"]
-        _emit(ROLLBACK_EVENT, entry, promotion, {"promotion": promotion})
+        _emit(ROLLBACK_EVENT, entry, str(promotion), {"promotion": promotion})
     else:
         subject = f"{entry.version} {entry.at.isoformat()}"
         _emit(CANDIDATE_EVENT, entry, subject, {"version": entry.version})

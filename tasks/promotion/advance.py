@@ -1,38 +1,47 @@
-"""From candidate to champion, one step at a time, each a compare-and-set insert into the ledger.
+"""Next step of a candidate: gate, approval, rollout stages, promotion or refusal.
 
-candidate ► gate ► (a person) ► roll-out, stage by stage ► champion; or refused on the way, or
-deferred until more is known. What the next step is, only the ledger and the YAML say.
+candidate ► gate ► approval, if manual ► rollout, stage by stage ► champion. A candidate is refused
+on the way, or deferred until more rows are labelled. Only the ledger and the YAML decide the step,
+and each step is a compare-and-set insert into the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from configs.clock import write_duration
 from configs.errors import Terminal
 from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
-from tasks.ledger.log import Entry, EntryKind, Ledger
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.entries import (
+    make_approval_asked,
+    make_deferred,
+    make_promoted,
+    make_refused,
+    make_rollout_grown,
+    make_rollout_started,
+)
+from tasks.ledger.evidence import (
+    ApprovalAsked,
+    Deferred,
+    GateEvidence,
+    PromotionTerms,
+    Reason,
+    Refused,
+    merge_evidence,
+    read_evidence,
+)
+from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.promotion.candidate_state import CandidateState, read_candidate_state
 from tasks.promotion.gate import Decision
 from tasks.promotion.stage_review import StageReview
-from tasks.rollout import state
-from tasks.rollout.state import RunningRollout
+from tasks.rollout.state import RunningRollout, next_rollout_stage, plan_rollout
 
 JudgeCandidate = Callable[[CandidateState], Decision]
-ReviewStage = Callable[[UseCase, Sequence[Entry], datetime], StageReview | None]
-
-
-@dataclass(frozen=True)
-class PromotionStep:
-    """What the ledger is to say next about a version."""
-
-    what: EntryKind
-    key: str
-    evidence: dict[str, Any]
+ReviewStage = Callable[[UseCase, LedgerState, datetime], StageReview | None]
 
 
 def advance_candidate(
@@ -42,120 +51,145 @@ def advance_candidate(
     as_of: datetime | None,
     actor: str,
     gate: JudgeCandidate,
-    look: ReviewStage,
+    review: ReviewStage,
 ) -> Entry:
-    """Take a version one step further than the ledger has it; the entry of the step.
+    """Take a version one step further in the ledger, and return the entry of the step.
 
-    The last entry stands where there is nothing to do: it is decided, or a person has not
-    answered. Conflict if the ledger moved on in the meantime: look again, the champion may be
-    another one by now.
+    The last entry is returned if there is nothing to do: the version is decided, or an approval is
+    pending. Conflict if the ledger changed in the meantime: retry, the champion may be another one.
+
+    Args:
+        book: the ledger
+        use_case: the use case of the version
+        version: the candidate
+        as_of: moment of the step; by default that of the last entry about the version
+        actor: the run that takes the step
+        gate: judges a candidate
+        review: reviews the running stage of a rollout
     """
-    it = read_candidate_state(use_case, book.entries(use_case.name), version, as_of)
-    step = it.decision or next_promotion_step(it, gate, look)
-    if isinstance(step, Entry):
+    ledger = read_ledger_state(book, use_case.name)
+    candidate = read_candidate_state(use_case, ledger, version, as_of)
+    step = candidate.decision or next_promotion_step(candidate, actor, gate, review)
+    if is_recorded(step):
         return step
-    entry = Entry(use_case.name, step.what, step.key, it.at, actor, version, step.evidence)
     with effect("record the step"):
-        return book.record(entry, expected_seq=len(it.entries))[0]
+        return book.record(step, expected_seq=ledger.seq)[0]
+
+
+def is_recorded(step: Entry) -> bool:
+    """Return whether a step is an entry of the ledger, and not one still to be recorded."""
+    return step.seq > 0
 
 
 def next_promotion_step(
-    it: CandidateState, gate: JudgeCandidate, look: ReviewStage
-) -> PromotionStep | Entry:
-    """What comes next for a candidate that is not decided; an entry is one that stands."""
-    rolling = it.rolling
-    if rolling is not None and rolling.version == it.version:
-        return _rolled(it, rolling, look)
-    if it.answer is not None and it.answer.what == "rejected":
-        return _refuse(it, f"rejected by {it.answer.actor}: {it.answer.evidence['reason']}")
-    if it.asked is not None and it.answer is None:
-        late = _over(it, it.asked.at)
-        return _refuse(it, f"nobody approved of it in {late}") if late else it.asked
-    if rolling is not None:
-        return _defer(it, f"version {rolling.version} rolls out; one at a time", {})
-    if it.asked is not None and not _other_champion(it, it.asked.seq):
-        return _begin(it, it.asked.evidence)
-    return _gated(it, gate)
+    candidate: CandidateState, actor: str, gate: JudgeCandidate, review: ReviewStage
+) -> Entry:
+    """Return the next step of an undecided candidate: a new entry, or one it waits for."""
+    return _PromotionStep(candidate, actor).choose(gate, review)
 
 
-def _gated(it: CandidateState, gate: JudgeCandidate) -> PromotionStep:
-    decision = gate(it)
-    evidence = {"reason": decision.reason, **decision.evidence}
-    if decision.verdict == "wait":
-        return _defer(it, decision.reason, evidence)
-    if decision.verdict == "fail":
-        return _refuse(it, decision.reason, evidence)
-    if it.use_case.approval == "manual" and it.answer is None:
-        return PromotionStep("approval_asked", f"approval_asked:{it.version}", evidence)
-    return _begin(it, evidence)
+class _PromotionStep:
+    """The entries that may come next for a candidate, as one actor would write them."""
+
+    def __init__(self, candidate: CandidateState, actor: str) -> None:
+        self.candidate, self.use_case = candidate, candidate.use_case
+        self._about = (candidate.use_case.name, candidate.version, candidate.at, actor)
+
+    def choose(self, gate: JudgeCandidate, review: ReviewStage) -> Entry:
+        """Return the next step."""
+        candidate, running = self.candidate, self.candidate.rollout
+        request, approval = candidate.approval_request, candidate.approval
+        if running is not None and running.version == candidate.version:
+            return self._continue_rollout(running, review)
+        if approval is not None and approval.what == "rejected":
+            return self._refuse(f"rejected by {approval.actor}: {read_reason(approval)}")
+        if request is not None and approval is None:
+            patience = self._expired_patience(request.at)
+            return self._refuse(f"not approved within {patience}") if patience else request
+        if running is not None:
+            return self._defer(f"version {running.version} is in a rollout; one at a time")
+        if request is not None and not self._has_other_champion(request.seq):
+            return self._begin(read_evidence(request, ApprovalAsked))
+        return self._judge(gate)
+
+    def _judge(self, gate: JudgeCandidate) -> Entry:
+        decision = gate(self.candidate)
+        evidence = decision.with_reason()
+        if decision.verdict == "wait":
+            return self._defer(decision.reason, evidence)
+        if decision.verdict == "fail":
+            return self._refuse(decision.reason, evidence)
+        if self.use_case.approval == "manual" and self.candidate.approval is None:
+            return make_approval_asked(*self._about, merge_evidence(ApprovalAsked, evidence))
+        return self._begin(evidence)
+
+    def _begin(self, evidence: GateEvidence) -> Entry:
+        """Start the rollout, or promote at once where the YAML asks for none."""
+        plan = plan_rollout(self.use_case, self.candidate.ledger.champion_version)
+        if plan is None:
+            return self._promote(evidence)
+        return make_rollout_started(*self._about, evidence, plan)
+
+    def _continue_rollout(self, running: RunningRollout, review: ReviewStage) -> Entry:
+        """Return the step that the review of the running stage asks for."""
+        found = review(self.use_case, self.candidate.ledger, self.candidate.at)
+        if found is None:
+            raise Terminal(f"version {running.version} is in a rollout without a stage to review")
+        evidence = found.with_reason()
+        if found.verdict == "fail":
+            return self._refuse(found.reason, evidence, running.stage)
+        if found.verdict == "wait":
+            stage = Deferred(stage=running.stage)
+            return make_deferred(*self._about, merge_evidence(Deferred, evidence, stage))
+        stage_after = next_rollout_stage(running)
+        if stage_after is None:
+            return self._promote(evidence)
+        return make_rollout_grown(*self._about, evidence, stage_after)
+
+    def _promote(self, evidence: GateEvidence) -> Entry:
+        ledger, at = self.candidate.ledger, self.candidate.at
+        terms = promotion_terms(self.use_case, self.candidate.version, ledger.champion, at)
+        return make_promoted(*self._about, evidence, terms)
+
+    def _defer(self, reason: str, evidence: GateEvidence | None = None) -> Entry:
+        """Wait for more rows, but no longer than the gate's patience."""
+        if patience := self._expired_patience(self.candidate.registered.at):
+            return self._refuse(f"not accepted within {patience}: {reason}", evidence)
+        parts = [] if evidence is None else [evidence]
+        return make_deferred(*self._about, merge_evidence(Deferred, *parts, Reason(reason=reason)))
+
+    def _refuse(
+        self, reason: str, evidence: GateEvidence | None = None, stage: int | None = None
+    ) -> Entry:
+        parts = [] if evidence is None else [evidence]
+        refused = Refused(stage=stage, reason=reason)
+        return make_refused(*self._about, merge_evidence(Refused, *parts, refused))
+
+    def _expired_patience(self, since: datetime) -> str | None:
+        """The gate's patience as the YAML writes it, if it has passed since then; else None."""
+        patience = self.use_case.gate.patience
+        return write_duration(patience) if self.candidate.at - since >= patience else None
+
+    def _has_other_champion(self, seq: int) -> bool:
+        """Whether the champion changed after an entry, whose evidence is then of the one before."""
+        champion = self.candidate.champion
+        return champion is not None and champion.seq > seq
 
 
-def _begin(it: CandidateState, evidence: dict[str, Any]) -> PromotionStep:
-    """What the gate let in rolls out, or takes over at once."""
-    plan = state.plan_rollout(it.use_case, None if it.champion is None else it.champion.version)
-    if plan is None:
-        return PromotionStep("promoted", f"decision:{it.version}", {**evidence, **_crown(it)})
-    return PromotionStep("rollout_started", f"rollout:{it.version}", {**evidence, **plan})
-
-
-def _rolled(it: CandidateState, rolling: RunningRollout, look: ReviewStage) -> PromotionStep:
-    """What a stage of its own roll-out has shown."""
-    found = look(it.use_case, it.entries, it.at)
-    if found is None:
-        raise Terminal(f"version {it.version} rolls out, but there is nothing to review")
-    evidence = {"reason": found.reason, **found.evidence}
-    if found.verdict == "fail":
-        return _refuse(it, found.reason, {**evidence, "stage": rolling.stage})
-    if found.verdict == "wait":
-        return PromotionStep("deferred", _today(it), {**evidence, "stage": rolling.stage})
-    grown = state.next_rollout_stage(rolling)
-    if grown is None:
-        return PromotionStep("promoted", f"decision:{it.version}", {**evidence, **_crown(it)})
-    return PromotionStep(
-        "rollout_grown", f"rollout:{it.version}:{grown['stage']}", {**evidence, **grown}
-    )
-
-
-def _defer(it: CandidateState, reason: str, evidence: dict[str, Any]) -> PromotionStep:
-    """Wait for more, but no longer than the gate's patience."""
-    if late := _over(it, it.registered.at):
-        return _refuse(it, f"not let in within {late}: {reason}", evidence)
-    return PromotionStep("deferred", _today(it), {**evidence, "reason": reason})
-
-
-def _refuse(
-    it: CandidateState, reason: str, evidence: dict[str, Any] | None = None
-) -> PromotionStep:
-    said = {"stage": None, **(evidence or {}), "reason": reason}
-    return PromotionStep("refused", f"decision:{it.version}", said)
-
-
-def _over(it: CandidateState, since: datetime) -> str | None:
-    """The gate's patience as it is written, if it is over; None while it is not."""
-    patience = it.use_case.gate.patience
-    return write_duration(patience) if it.at - since >= patience else None
-
-
-def _today(it: CandidateState) -> str:
-    return f"deferred:{it.version}:{it.at:%Y-%m-%d}"
-
-
-def _other_champion(it: CandidateState, seq: int) -> bool:
-    """Whether somebody else became champion after that entry: what it says is of the one before."""
-    return it.champion is not None and it.champion.seq > seq
-
-
-def _crown(it: CandidateState) -> dict[str, Any]:
-    return promotion_evidence(it.use_case, it.version, it.champion, it.at)
-
-
-def promotion_evidence(
+def promotion_terms(
     use_case: UseCase, version: int, before: Entry | None, at: datetime
-) -> dict[str, Any]:
-    """What every promotion says: of whom, over whom, and until when it can be undone by itself."""
-    bakes = before is not None and use_case.bake.window
-    return {
-        "challenger_version": version,
-        "champion_version": None if before is None else before.version,
-        "bake_until": (at + use_case.bake.window).isoformat() if bakes else None,
-    }
+) -> PromotionTerms:
+    """Return what every promotion says: version, champion before, and end of the bake window.
+
+    Args:
+        use_case: the use case, whose YAML has the length of the bake window
+        version: the version that is promoted
+        before: the entry that made the champion before; None for the first champion
+        at: moment of the promotion
+    """
+    bakes = before is not None and bool(use_case.bake.window)
+    return PromotionTerms(
+        challenger_version=version,
+        champion_version=None if before is None else before.version,
+        bake_until=at + use_case.bake.window if bakes else None,
+    )

@@ -1,8 +1,8 @@
-"""A person's word on what the gate let in: asked in Prefect's UI, or given by the command.
+"""Approval of a candidate by a person, in Prefect's UI or by the command.
 
 The promote run suspends itself: its process ends, and the UI shows a form. Resumed with the form
-filled in, the run starts again from the beginning and finds its answer. Either way who and why go
-to the ledger, whose first answer counts.
+filled in, the run starts again from the beginning and finds the approval. In both cases person and
+reason are recorded in the ledger, and the first approval or rejection counts.
 """
 
 from __future__ import annotations
@@ -14,55 +14,57 @@ from pydantic import BaseModel, Field
 
 from configs.errors import Terminal
 from infra.fault_injection import effect
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.entries import make_approval_given
 from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import find_approval_request
 from tasks.orchestration.flow_runs import find_suspended_run, resume_run
 
 
 class ApprovalAnswer(BaseModel):
-    """A person's answer: yes or no, who says so, and why."""
+    """The form of a person: approve or reject, name and reason."""
 
-    approve: bool = Field(description="let it in?")
+    approve: bool = Field(description="approve the version?")
     by: str = Field(min_length=1, description="who decides")
     why: str = Field(min_length=1, description="the reason, kept in the ledger")
 
 
-def find_approval_request(entries: Sequence[Entry], version: int) -> Entry:
-    """What was asked about a version; Terminal if nothing was."""
-    for entry in entries:
-        if entry.key == f"approval_asked:{version}":
-            return entry
-    raise Terminal(f"nobody asks for an approval of version {version}: see mainspring history")
+def require_approval_request(entries: Sequence[Entry], version: int) -> Entry:
+    """Return the request to approve a version; Terminal if there is none."""
+    request = find_approval_request(entries, version)
+    if request is None:
+        raise Terminal(f"version {version} is not waiting for approval: see mainspring history")
+    return request
 
 
 def record_approval(
     book: Ledger, model: str, version: int, answer: ApprovalAnswer, now: datetime
 ) -> tuple[Entry, bool]:
-    """Record what a person said; the answer that stands, and whether it is this one.
+    """Record a person's approval or rejection; return the one that counts, and whether it is new.
 
-    `now` is real time. In the flows' time the answer came as long after the ask as it really did:
-    now, where flows run by the clock, and in a replayed past the moment it would have been.
-    Terminal if nothing was asked.
+    The entry's time is that of the request plus the real time that passed since: the time of the
+    clock for live flows, and the moment it would have been in a replayed past. Terminal if no
+    approval was requested.
+
+    Args:
+        book: the ledger
+        model: name of the use case
+        version: the candidate
+        answer: the form that the person filled in
+        now: real time
     """
-    asked = find_approval_request(book.entries(model), version)
-    assert asked.recorded is not None
-    entry = Entry(
-        model=model,
-        what="approved" if answer.approve else "rejected",
-        key=f"approval:{version}",
-        at=asked.at + max(now - asked.recorded, timedelta(0)),
-        actor=answer.by,
-        version=version,
-        evidence={"reason": answer.why},
-    )
+    request = require_approval_request(book.entries(model), version)
+    assert request.recorded is not None
+    at = request.at + max(now - request.recorded, timedelta(0))
+    entry = make_approval_given(request, at, answer.by, answer.why, approve=answer.approve)
     with effect("record the answer"):
         return book.record(entry)
 
 
 def resume_approval_run(entry: Entry) -> bool:
-    """Resume the run that waits for an answer that is in the ledger; whether one could be."""
+    """Resume the run that waits for an approval of the ledger; return whether there was one."""
     run = find_suspended_run("promote", entry.model, entry.version)
-    yes, why = entry.what == "approved", entry.evidence["reason"]
-    form = ApprovalAnswer(approve=yes, by=entry.actor, why=why)
+    form = ApprovalAnswer(approve=entry.what == "approved", by=entry.actor, why=read_reason(entry))
     if run is None:
         return False
     with effect("resume the run"):

@@ -1,17 +1,16 @@
-"""The bake window of a promotion: is the new champion shown to be worse than the one before?
+"""Bake window: the new champion compared with the one before, and the request to roll it back.
 
-Both answer every row while it lasts, so they are compared on the same rows, and only on those whose
-labels are mature. A loss that is shown opens an episode (monitoring/episodes.py); the open episode
+Both versions score every row of the window, so they are compared on the same rows, and only on rows
+with mature labels. A loss that is shown opens an episode (monitoring/episodes.py). The open episode
 asks for the rollback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any, Final
 
 import polars as pl
 
@@ -19,142 +18,155 @@ from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
 from tasks.evaluation.bootstrap import CALIBRATION, Difference
 from tasks.evaluation.metrics import LOWER_IS_BETTER
+from tasks.ledger.entries import make_rollback_asked
+from tasks.ledger.evidence import (
+    BAKE_KIND,
+    EpisodeOpened,
+    StepEvidence,
+    read_evidence,
+)
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import find_champion, list_open_episodes, list_unanswered
+from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.monitoring.episodes import MONITOR_ACTOR
 from tasks.monitoring.measurements import Measurement, measurement_rows
 from tasks.promotion.gate import Decision, judge_harm
 from tasks.promotion.gate_checks import is_shown_worse
 from tasks.promotion.paired_rows import both_predictions, find_paired_rows
 from tasks.rollout.state import BakeWindow, find_bake
 
-BAKE_KIND: Final = "bake"
-_JUST = timedelta(microseconds=1)  # the last look is at the very end of the window
+_INSTANT = timedelta(microseconds=1)  # the last evaluation is at the very end of the window
 
 
 @dataclass(frozen=True)
 class BakeEvaluation:
-    """What a bake window has shown so far, on which share of its rows."""
+    """What a bake window shows so far, and the share of its rows that it uses."""
 
     window: BakeWindow
     decision: Decision
     coverage: float
 
 
-def evaluate_bake(
-    use_case: UseCase, entries: Sequence[Entry], as_of: datetime
-) -> BakeEvaluation | None:
-    """Compare the champion with the one before on what is mature at `as_of`; None if none bakes.
+def evaluate_bake(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> BakeEvaluation | None:
+    """Compare the champion with the one before on the mature rows; None outside a bake window.
 
-    The decision fails where the champion is shown to be worse by the margins of `bake`; all looks
-    at one window share one error rate.
+    The decision fails if the champion is shown to be worse by the margins of `bake`. All
+    evaluations of one window share one error rate.
     """
-    window = find_bake([e for e in entries if e.at < as_of], as_of - _JUST)
+    window = find_bake([e for e in ledger.entries if e.at < as_of], as_of - _INSTANT)
     if window is None:
         return None
-    pair, ends = (window.version, window.previous), _ends(window.since, as_of, use_case)
-    known = find_paired_rows(use_case, pair, window.since, as_of, ends)
-    rows = known.rows if known.enough else known.rows.clear()
+    pair, ends = (window.version, window.previous), _list_ends(window.since, as_of, use_case)
+    paired = find_paired_rows(use_case, pair, window.since, as_of, ends)
+    rows = paired.rows if paired.enough else paired.rows.clear()
     looks = ceil((window.until - window.since) / use_case.monitor.window)
     bake = use_case.bake
-    found = judge_harm(
+    decision = judge_harm(
         use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, max(looks, 1)
     )
-    return BakeEvaluation(window, found, known.coverage)
+    return BakeEvaluation(window, decision, paired.coverage)
 
 
 def bake_measurements(
     use_case: UseCase, baked: BakeEvaluation, as_of: datetime
 ) -> list[Measurement]:
-    """What was compared, one number each: of the champion, with the one before as reference, and
-    the loss that is borne as threshold. None as long as too little is known.
+    """Return a measurement for each subject that was compared; none with too few rows.
+
+    The value is the champion's, the reference that of the version before, and the threshold the
+    loss that is tolerated.
     """
-    shown = baked.decision.evidence.get("differences", {}).values()
+    differences = baked.decision.evidence.differences.values()
     return [
-        _number(use_case, baked, Difference(**each), as_of)
-        for each in shown
-        if each["subject"] != CALIBRATION
+        _measure_difference(use_case, baked, each, as_of)
+        for each in differences
+        if each.subject != CALIBRATION
     ]
 
 
 def add_bake_measurements(
     use_case: UseCase, rows: pl.DataFrame, baked: BakeEvaluation | None, as_of: datetime
 ) -> pl.DataFrame:
-    """The rows of the monitoring table, with those of the bake."""
+    """Append the measurements of the bake window to rows of the monitoring table."""
     if baked is None:
         return rows
-    of_bake = measurement_rows(
-        bake_measurements(use_case, baked, as_of), as_of, baked.window.version
-    )
-    return pl.concat([rows, of_bake])
+    added = measurement_rows(bake_measurements(use_case, baked, as_of), as_of, baked.window.version)
+    return pl.concat([rows, added])
 
 
 def rollback_request(
-    entries: Sequence[Entry], baked: BakeEvaluation | None, as_of: datetime
+    ledger: LedgerState, baked: BakeEvaluation | None, as_of: datetime
 ) -> Entry | None:
-    """The ask to undo the champion's promotion, if an episode of its bake is open; else None."""
-    reigning = find_champion(entries)
-    if reigning is None or reigning.what != "promoted":
+    """Return the request to undo the champion's promotion; None without an open bake episode."""
+    promotion = ledger.champion
+    if promotion is None or promotion.what != "promoted":
         return None
-    bad = [
+    episodes = [
         e
-        for e in list_open_episodes(entries)
-        if e.evidence["kind"] == BAKE_KIND
-        and e.seq > reigning.seq
-        and e.version == reigning.version
+        for e in ledger.open_episodes
+        if read_evidence(e, EpisodeOpened).kind == BAKE_KIND
+        and e.seq > promotion.seq
+        and e.version == promotion.version
     ]
-    if not bad:
+    if not episodes:
         return None
-    shown = {} if baked is None or baked.decision.verdict != "fail" else _shown(baked.decision)
-    said = {"promotion": reigning.key, "episode": bad[0].key, "reason": bad[0].evidence["message"]}
-    key = f"undo:{reigning.seq}"
-    return Entry(
-        reigning.model, "rollback_asked", key, as_of, "monitor", reigning.version, {**said, **shown}
+    shown = None if baked is None or baked.decision.verdict != "fail" else _shown(baked.decision)
+    return make_rollback_asked(promotion, episodes[0], as_of, MONITOR_ACTOR, shown)
+
+
+def record_rollback_request(
+    book: Ledger, model: str, baked: BakeEvaluation | None, as_of: datetime
+) -> tuple[Entry | None, list[Entry]]:
+    """Record the request for a rollback, if one is due; return it and all that are unanswered.
+
+    Conflict if the ledger changed in the meantime: the champion may be another one by now.
+    """
+    ledger = read_ledger_state(book, model)
+    request = rollback_request(ledger, baked, as_of)
+    if request is not None:
+        with effect("ask for the rollback"):
+            request, _ = book.record(request, expected_seq=ledger.seq)
+    return request, read_ledger_state(book, model).list_requests("rollback_asked")
+
+
+def _shown(decision: Decision) -> StepEvidence:
+    """The evidence that a rollback keeps: `to` is the time from which rows are new."""
+    evidence = decision.evidence
+    return StepEvidence(
+        reason=decision.reason,
+        gates=evidence.gates,
+        differences=evidence.differences,
+        rows=evidence.rows,
+        from_=evidence.from_,
+        to=evidence.to,
     )
 
 
-def _shown(decision: Decision) -> dict[str, Any]:
-    """What a rollback keeps of its evidence: `to` says from when on rows are news."""
-    kept = ("gates", "differences", "rows", "from", "to")
-    return {"reason": decision.reason, **{name: decision.evidence[name] for name in kept}}
-
-
-def _ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[datetime]:
-    """`as_of`, then less and less by whole monitor windows."""
+def _list_ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[datetime]:
+    """`as_of`, then earlier and earlier by whole monitor windows."""
     end = as_of
     while end > since:
         yield end
         end -= use_case.monitor.window
 
 
-def _number(
-    use_case: UseCase, baked: BakeEvaluation, found: Difference, as_of: datetime
+def _measure_difference(
+    use_case: UseCase, baked: BakeEvaluation, difference: Difference, as_of: datetime
 ) -> Measurement:
-    bake, metric = use_case.bake, found.subject
+    bake, metric = use_case.bake, difference.subject
     if metric == "cost":
-        margin = bake.cost_margin * abs(found.champion)
+        margin = bake.cost_margin * abs(difference.champion)
     else:
-        margin = found.unit * (bake.slice_margin if found.is_slice else bake.margin)
-    metric = use_case.gate.metric if found.is_slice else metric
+        margin = difference.unit * (bake.slice_margin if difference.is_slice else bake.margin)
+    metric = use_case.gate.metric if difference.is_slice else metric
     sign = 1 if metric in LOWER_IS_BETTER else -1
     return Measurement(
-        BAKE_KIND, found.subject, baked.window.since, as_of,
-        value=found.challenger, reference=found.champion, threshold=found.champion + sign * margin,
-        coverage=baked.coverage, rows=found.rows,
-        verdict="page" if is_shown_worse(found, margin) else "ok",
-    )  # fmt: skip
-
-
-def record_rollback_request(
-    book: Ledger, model: str, baked: BakeEvaluation | None, as_of: datetime
-) -> tuple[Entry | None, list[Entry]]:
-    """Record the ask for a rollback, if there is one to ask for; it, and all that are unanswered.
-
-    Conflict if the ledger moved on: the champion may be another one by now.
-    """
-    entries = book.entries(model)
-    wanted = rollback_request(entries, baked, as_of)
-    if wanted is not None:
-        with effect("ask for the rollback"):
-            wanted, _ = book.record(wanted, expected_seq=len(entries))
-    waiting = list_unanswered(book.entries(model))
-    return wanted, [e for e in waiting if e.what == "rollback_asked"]
+        BAKE_KIND,
+        difference.subject,
+        baked.window.since,
+        as_of,
+        value=difference.challenger,
+        reference=difference.champion,
+        threshold=difference.champion + sign * margin,
+        coverage=baked.coverage,
+        rows=difference.rows,
+        verdict="page" if is_shown_worse(difference, margin) else "ok",
+    )

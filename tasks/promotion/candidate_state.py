@@ -1,84 +1,77 @@
-"""A version on its way to be champion: what the ledger says of it, and since when it waits."""
+"""State of a candidate: its registration, approval, rollout and decision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from configs.errors import Terminal
 from configs.schema.use_case import UseCase
+from tasks.ledger import projections
 from tasks.ledger.log import Entry
-from tasks.ledger.projections import find_champion
+from tasks.ledger.state import LedgerState
 from tasks.rollout.state import RunningRollout, find_rollout
 
 
 @dataclass(frozen=True)
 class CandidateState:
-    """A candidate, all that the ledger knew when it was looked at, and the moment of what is next.
+    """A candidate, the ledger when it was read, and the moment of its next step.
 
-    `at` is never before the last change of champion, nor before what was done about the version.
+    `at` is never before the last change of champion, nor before the last entry of the version.
     """
 
     use_case: UseCase
     version: int
-    entries: tuple[Entry, ...]
+    ledger: LedgerState
     at: datetime
 
-    @property
+    @cached_property
     def registered(self) -> Entry:
-        """How it became a candidate."""
-        return _registered(self.entries, self.use_case.name, self.version)
+        """The entry that registered it."""
+        return _require_registered(self.ledger.entries, self.use_case.name, self.version)
 
-    @property
+    @cached_property
     def decision(self) -> Entry | None:
         """Its promotion or refusal; None while there is none."""
-        return find_decision(self.entries, self.version)
+        return projections.find_decision(self.ledger.entries, self.version)
 
-    @property
-    def asked(self) -> Entry | None:
-        """What was asked of a person, with the gates that it had passed."""
-        return self._keyed(f"approval_asked:{self.version}")
+    @cached_property
+    def approval_request(self) -> Entry | None:
+        """The request to approve it, with the evidence of the gate that it passed."""
+        return projections.find_approval_request(self.ledger.entries, self.version)
 
-    @property
-    def answer(self) -> Entry | None:
-        """What the person said."""
-        return self._keyed(f"approval:{self.version}")
+    @cached_property
+    def approval(self) -> Entry | None:
+        """The approval or rejection by a person."""
+        return projections.find_approval(self.ledger.entries, self.version)
 
     @property
     def champion(self) -> Entry | None:
-        """What made the champion that it would replace."""
-        return find_champion(self.entries)
+        """The promotion or rollback that made the champion that it would replace."""
+        return self.ledger.champion
 
-    @property
-    def rolling(self) -> RunningRollout | None:
-        """What rolls out: itself, or another version."""
-        return find_rollout(self.entries)
-
-    def _keyed(self, key: str) -> Entry | None:
-        return next((e for e in self.entries if e.key == key), None)
+    @cached_property
+    def rollout(self) -> RunningRollout | None:
+        """The running rollout, of this version or of another one."""
+        return find_rollout(self.ledger.entries)
 
 
 def read_candidate_state(
-    use_case: UseCase, entries: Sequence[Entry], version: int, as_of: datetime | None
+    use_case: UseCase, ledger: LedgerState, version: int, as_of: datetime | None
 ) -> CandidateState:
-    """A candidate as the entries have it, at `as_of` or when it was last spoken of.
+    """Return the state of a candidate at `as_of`, by default at its last entry.
 
     Terminal if the ledger has no such candidate.
     """
-    _registered(entries, use_case.name, version)
-    reigning = find_champion(entries)
-    known = [e.at for e in entries if e.version == version or e == reigning]
-    return CandidateState(use_case, version, tuple(entries), max([*known, as_of or known[0]]))
+    entries = ledger.entries
+    _require_registered(entries, use_case.name, version)
+    times = [e.at for e in entries if e.version == version or e == ledger.champion]
+    return CandidateState(use_case, version, ledger, max([*times, as_of or times[0]]))
 
 
-def find_decision(entries: Sequence[Entry], version: int) -> Entry | None:
-    """The last decision on a version, by the gate or by hand; None while there is none."""
-    decided = [e for e in entries if e.version == version and e.what in ("promoted", "refused")]
-    return decided[-1] if decided else None
-
-
-def _registered(entries: Sequence[Entry], model: str, version: int) -> Entry:
+def _require_registered(entries: Sequence[Entry], model: str, version: int) -> Entry:
     for entry in entries:
         if entry.what == "candidate_registered" and entry.version == version:
             return entry

@@ -1,24 +1,20 @@
-"""MLflow's alias `champion`: a copy of what the ledger says, for people and tools."""
+"""MLflow's alias `champion`, a copy of the ledger's champion for people and tools."""
 
 from __future__ import annotations
 
 from infra.fault_injection import effect
 from tasks.ledger.log import Ledger
-from tasks.ledger.projections import find_champion
+from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import read_champion_alias, set_champion_alias
 
 
 def sync_champion_alias(book: Ledger, model: str) -> int | None:
-    """Make the alias the ledger's champion; its version, None as long as there is none.
-
-    Both are looked at again after writing: of two that follow at once, the slower one may have
-    written an older champion.
-    """
+    """Set the alias to the ledger's champion; return its version, None before the first one."""
+    # both are read again after the write: of two concurrent runs the slower one may have written
+    # an older champion
     while True:
-        reigning = find_champion(book.entries(model))
-        if reigning is None or reigning.version is None:
-            return None
-        if read_champion_alias(model) == reigning.version:
-            return reigning.version
+        version = read_ledger_state(book, model).champion_version
+        if version is None or read_champion_alias(model) == version:
+            return version
         with effect("set the alias"):
-            set_champion_alias(model, reigning.version)
+            set_champion_alias(model, version)

@@ -1,79 +1,92 @@
-"""Which candidates can go on by now: the monitor has the time, so it asks for their next step."""
+"""Due steps: the candidates that can take their next step, as the monitor finds them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from configs.clock import utc_or_now
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
 from tasks.features import retrieval
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.entries import make_step_asked
+from tasks.ledger.evidence import CandidateRegistered, GateEvidence, read_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import list_unanswered, list_undecided_candidates
-from tasks.promotion.advance import JudgeCandidate, PromotionStep, ReviewStage, next_promotion_step
+from tasks.ledger.projections import find_deferral
+from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.monitoring.episodes import MONITOR_ACTOR
+from tasks.promotion.advance import (
+    JudgeCandidate,
+    ReviewStage,
+    is_recorded,
+    next_promotion_step,
+)
 from tasks.promotion.candidate_state import CandidateState, read_candidate_state
-from tasks.promotion.gate import Decision
+from tasks.promotion.gate import Decision, GateOutcome
 from tasks.promotion.stage_review import review_stage
 
 
 def find_due_steps(
     use_case: UseCase,
-    entries: Sequence[Entry],
+    ledger: LedgerState,
     as_of: datetime,
     gate: JudgeCandidate,
-    look: ReviewStage,
+    review: ReviewStage,
 ) -> list[Entry]:
-    """The asks for what would not be deferred again at `as_of`, one a version and day.
+    """Return a request for each candidate whose next step at `as_of` is no deferral.
 
-    `gate` need only say whether there is enough to judge by. Nothing is asked twice: what is
-    unanswered, or was deferred on this day, is left alone.
+    A candidate is left out if a request of it is unanswered, or if it was deferred on this day.
+
+    Args:
+        use_case: the use case
+        ledger: state of its ledger
+        as_of: moment at which the steps are due
+        gate: judges only whether there are enough rows
+        review: reviews the running stage of a rollout
     """
-    past = [e for e in entries if e.at <= as_of]
-    busy = {e.version for e in list_unanswered(past) if e.what != "alert_raised"}
-    known = {e.key for e in entries}
-    versions = dict.fromkeys(e.version for e in list_undecided_candidates(past))
-    found = []
-    for version in versions:
-        today = f"{version}:{as_of:%Y-%m-%d}"
-        if version is None or version in busy or f"deferred:{today}" in known:
+    past = ledger.at(as_of)
+    busy = {e.version for e in past.unanswered if e.what != "alert_raised"}
+    requests = []
+    for version in dict.fromkeys(e.version for e in past.undecided_candidates):
+        if version is None or version in busy or find_deferral(ledger.entries, version, as_of):
             continue
-        step = next_promotion_step(read_candidate_state(use_case, past, version, as_of), gate, look)
-        if isinstance(step, PromotionStep) and step.what != "deferred":
-            said = {"reason": step.evidence["reason"]}
-            key = f"step:{today}"
-            found.append(Entry(use_case.name, "step_asked", key, as_of, "monitor", version, said))
-    return found
+        candidate = read_candidate_state(use_case, past, version, as_of)
+        step = next_promotion_step(candidate, MONITOR_ACTOR, gate, review)
+        if not is_recorded(step) and step.what != "deferred":
+            reason = read_reason(step)
+            requests.append(make_step_asked(use_case.name, version, as_of, MONITOR_ACTOR, reason))
+    return requests
 
 
-def has_enough_rows(it: CandidateState) -> Decision:
-    """Whether there are as many fresh labels as the gate asks for: counted without features."""
-    count, asked = _fresh_labels(it), it.use_case.gate.min_rows
-    return Decision("pass" if count >= asked else "wait", f"{count} fresh labelled rows", {})
+def has_enough_rows(candidate: CandidateState) -> Decision:
+    """Judge only whether the gate has enough fresh labels, which needs no features."""
+    count, required = _count_fresh_labels(candidate), candidate.use_case.gate.min_rows
+    verdict: GateOutcome = "pass" if count >= required else "wait"
+    return Decision(verdict, f"{count} fresh labelled rows", GateEvidence())
 
 
-def _fresh_labels(it: CandidateState) -> int:
-    """Labels known by now of what is predicted after both models' training."""
-    versions = {it.version, None if it.champion is None else it.champion.version}
-    registered = [
-        e for e in it.entries if e.what == "candidate_registered" and e.version in versions
+def _count_fresh_labels(candidate: CandidateState) -> int:
+    """Count the known labels of rows predicted after both models' training."""
+    versions = {candidate.version, candidate.ledger.champion_version}
+    trained = [
+        read_evidence(e, CandidateRegistered).trained_until
+        for e in candidate.ledger.entries
+        if e.what == "candidate_registered" and e.version in versions
     ]
-    seen = [utc_or_now(datetime.fromisoformat(e.evidence["trained_until"])) for e in registered]
-    if max(seen) >= it.at:
+    start = max(until for until in trained if until is not None)
+    if start >= candidate.at:
         return 0
     try:
-        return retrieval.build_labels(it.use_case, max(seen), it.at, it.at).height
+        return retrieval.build_labels(candidate.use_case, start, candidate.at, candidate.at).height
     except NoRows:
         return 0
 
 
 def record_due_steps(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
-    """Record what `due_steps` finds by the lake; the entries."""
-    due = find_due_steps(
-        use_case, book.entries(use_case.name), as_of, has_enough_rows, review_stage
-    )
-    for entry in due:
+    """Record the requests that `find_due_steps` finds in the lake; return them."""
+    ledger = read_ledger_state(book, use_case.name)
+    requests = find_due_steps(use_case, ledger, as_of, has_enough_rows, review_stage)
+    for entry in requests:
         with effect("ask for a step"):
             book.record(entry)
-    return due
+    return requests

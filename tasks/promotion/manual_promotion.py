@@ -1,4 +1,4 @@
-"""A version passed around the gate, because a person says so."""
+"""Manual promotion: a person makes a version champion without the gate."""
 
 from __future__ import annotations
 
@@ -8,44 +8,55 @@ from datetime import datetime
 from configs.errors import Terminal
 from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.entries import make_manually_promoted
+from tasks.ledger.evidence import Promoted, merge_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import find_champion
+from tasks.ledger.projections import find_manual_promotion, find_rollback
+from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import open_model
-from tasks.promotion.advance import promotion_evidence
-from tasks.promotion.rollback import find_rollback
+from tasks.promotion.advance import promotion_terms
 
 
 def promote_manually(
     book: Ledger, use_case: UseCase, version: int, as_of: datetime, by: str, reason: str
 ) -> Entry:
-    """Promote a version around the gate, because a person says so; the entry, old or new.
+    """Promote a version without the gate, and return the entry, old or new.
 
-    The bake window watches it like any other. BadModel if there is no such version or its file
-    does not hold; Terminal if it was rolled back before, or passed by hand once already.
+    The bake window compares it like any other champion. BadModel if there is no such version or its
+    file is invalid. Terminal if it was rolled back before, or already promoted manually once.
+
+    Args:
+        book: the ledger
+        use_case: the use case of the version
+        version: the version to promote
+        as_of: moment from which it is champion
+        by: the person
+        reason: why
     """
-    entries = book.entries(use_case.name)
-    reigning = find_champion(entries)
-    if reigning is not None and reigning.version == version:
-        return reigning
-    _refuse_hand(entries, use_case.name, version)
+    ledger = read_ledger_state(book, use_case.name)
+    champion = ledger.champion
+    if champion is not None and champion.version == version:
+        return champion
+    _refuse_repetition(ledger.entries, use_case.name, version)
     digest = open_model(use_case.name, version).card.digest
-    at = as_of if reigning is None else max(as_of, reigning.at)
-    said = {"reason": reason, "gates": [], "digest": digest}
-    evidence = {**said, **promotion_evidence(use_case, version, reigning, at)}
-    entry = Entry(use_case.name, "promoted", f"hand:{version}", at, by, version, evidence)
+    at = as_of if champion is None else max(as_of, champion.at)
+    decision = Promoted(reason=reason, gates=[], digest=digest)
+    evidence = merge_evidence(Promoted, decision, promotion_terms(use_case, version, champion, at))
+    entry = make_manually_promoted(use_case.name, version, at, by, evidence)
     with effect("record the step"):
-        return book.record(entry, expected_seq=len(entries))[0]
+        return book.record(entry, expected_seq=ledger.seq)[0]
 
 
-def _refuse_hand(entries: Sequence[Entry], model: str, version: int) -> None:
-    before = find_rollback(entries, version)
-    if before is not None:
+def _refuse_repetition(entries: Sequence[Entry], model: str, version: int) -> None:
+    rollback = find_rollback(entries, version)
+    if rollback is not None:
         raise Terminal(
-            f"{model} version {version} was rolled back on {before.at:%Y-%m-%d}: "
-            f"{before.evidence['reason']}; train another one"
+            f"{model} version {version} was rolled back on {rollback.at:%Y-%m-%d}: "
+            f"{read_reason(rollback)}; train another one"
         )
-    if any(e.key == f"hand:{version}" for e in entries):
+    if find_manual_promotion(entries, version) is not None:
         raise Terminal(
-            f"{model} version {version} was passed by hand before; to go back to the champion "
-            "before, roll back"
+            f"{model} version {version} was already promoted manually once; to return to the "
+            "champion before, roll back"
         )

@@ -1,4 +1,4 @@
-"""Labelled rows that two versions answered: what a roll-out's stage and a bake window stand on."""
+"""Labelled rows that two versions scored: the basis of stage reviews and bake windows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from tasks.rollout.prediction_log import read_all_predictions, select_used, sele
 
 @dataclass(frozen=True)
 class PairedRows:
-    """What two versions answered until `end`, of the `due` rows that were scored till then.
+    """The rows that two versions scored until `end`, of the `due` rows that were scored by then.
 
-    Columns of `rows`, in order of prediction time: spine keys, prediction time, arm (whose answer
-    was used), value and decision of the one version, other_value and other_decision of the other,
-    the label, and the columns of evaluation.slices. An answer that is null or NaN is none.
+    Columns of `rows`, in order of prediction time: spine keys, prediction time, arm (whose
+    prediction was used), value and decision of the one version, other_value and other_decision of
+    the other, the label, and the columns of evaluation.slices. A prediction that is null or NaN
+    does not count.
     """
 
     end: datetime
@@ -33,70 +34,88 @@ class PairedRows:
 
     @property
     def coverage(self) -> float:
-        """Share of the due rows that are labelled and answered by both, 0 to 1."""
+        """Share of the due rows that are labelled and scored by both, 0 to 1."""
         return label_coverage(self.rows.height, self.due)
 
 
 def find_paired_rows(
-    use_case: UseCase, pair: tuple[int, int], since: datetime, as_of: datetime,
+    use_case: UseCase,
+    pair: tuple[int, int],
+    since: datetime,
+    as_of: datetime,
     ends: Iterable[datetime],
-) -> PairedRows:  # fmt: skip
-    """What the `pair` of versions answered from `since` to the first of `ends` up to which enough
-    (label.min_coverage) is labelled by `as_of`; to the last one, where nowhere is enough.
+) -> PairedRows:
+    """Read the rows that both versions scored, up to the first end with enough labels.
 
-    The rest is left out whole: labels that come early need not be like those that come late.
+    Enough is label.min_coverage of the due rows. Without such an end, the last one is taken. Later
+    rows are left out whole: early labels may differ from late ones.
+
+    Args:
+        use_case: the use case
+        pair: the two versions
+        since: first prediction time
+        as_of: moment by which the labels are known
+        ends: ends to try, the latest first
     """
-    given, time = read_all_predictions(use_case, since, as_of), pl.col(use_case.spine.time)
-    due, rows = (
-        select_used(given),
-        _labelled(use_case, pair_rows(use_case, given, *pair), since, as_of),
-    )
+    predictions = read_all_predictions(use_case, since, as_of)
+    due, time = select_used(predictions), pl.col(use_case.spine.time)
+    rows = _add_labels(use_case, pair_rows(use_case, predictions, *pair), since, as_of)
     for end in ends:
         expected, inside = due.filter(time < end).height, rows.filter(time < end)
         coverage = label_coverage(inside.height, expected)
         enough = expected > 0 and is_mature(coverage, use_case.label.min_coverage)
-        found = PairedRows(end, expected, inside, enough)
+        paired = PairedRows(end, expected, inside, enough)
         if enough:
             break
-    return found
+    return paired
 
 
-def pair_rows(use_case: UseCase, given: pl.DataFrame, version: int, against: int) -> pl.DataFrame:
-    """Of all answers the rows that both versions answered, labelled or not, with the columns of
-    Mature.rows that come of the answers."""
+def pair_rows(
+    use_case: UseCase, predictions: pl.DataFrame, version: int, against: int
+) -> pl.DataFrame:
+    """Return the rows that both versions scored, labelled or not.
+
+    The columns are those of `PairedRows.rows`, without the label and the slices.
+
+    Args:
+        use_case: the use case
+        predictions: as `read_all_predictions` returns them
+        version: the one version
+        against: the other version
+    """
     keys, kind = list(use_case.spine.key), problem_type_of(use_case)
     value = pl.col(kind.value_column)
     own, other = (
-        select_version(given, of)
+        select_version(predictions, number)
         .filter(kind.is_finite(value))
         .select(*keys, value.alias("value"), "decision")
-        for of in (version, against)
+        for number in (version, against)
     )
-    due = select_used(given).select(*keys, use_case.spine.time, "arm")
+    due = select_used(predictions).select(*keys, use_case.spine.time, "arm")
     both = due.join(own, on=keys, maintain_order="left")
     return both.join(other.rename({name: f"other_{name}" for name in ("value", "decision")}),
                      on=keys, maintain_order="left")  # fmt: skip
 
 
 def both_predictions(use_case: UseCase, rows: pl.DataFrame) -> tuple[Predictions, Predictions]:
-    """The answers of both versions of Mature.rows, in the order of the pair."""
+    """Return the predictions of both versions of `PairedRows.rows`, in the order of the pair."""
     return read_predictions(use_case, rows), read_predictions(use_case, rows, "other_")
 
 
-def _labelled(
+def _add_labels(
     use_case: UseCase, both: pl.DataFrame, since: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """The rows whose label is known by `as_of`, with it and the columns of the slices.
+    """Return the rows whose label is known by `as_of`, with it and the columns of the slices.
 
-    Features are read only if the spine has not all of these.
+    Features are read only if the spine lacks a column of a slice.
     """
     keys = list(use_case.spine.key)
-    known = build_labels(use_case, since, as_of, as_of).select(*keys, use_case.label.column)
-    rows = both.join(known, on=keys, how="inner", maintain_order="left")
-    wanted = {each.column for each in use_case.evaluation.slices} - set(rows.columns)
-    if rows.is_empty() or not wanted:
+    labels = build_labels(use_case, since, as_of, as_of).select(*keys, use_case.label.column)
+    rows = both.join(labels, on=keys, how="inner", maintain_order="left")
+    missing = {each.column for each in use_case.evaluation.slices} - set(rows.columns)
+    if rows.is_empty() or not missing:
         return rows
-    asked = build_spine(use_case, since, as_of, as_of).join(rows, on=keys, how="semi")
-    if not wanted.issubset(asked.columns):
-        asked = join_features(use_case, asked)
-    return rows.join(asked.select(*keys, *sorted(wanted)), on=keys, maintain_order="left")
+    spine = build_spine(use_case, since, as_of, as_of).join(rows, on=keys, how="semi")
+    if not missing.issubset(spine.columns):
+        spine = join_features(use_case, spine)
+    return rows.join(spine.select(*keys, *sorted(missing)), on=keys, maintain_order="left")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import gate_rows
+from tasks.ledger.descriptions import gate_rows, read_promotion, read_reason
 from tasks.ledger.log import Entry, open_ledger
-from tasks.ledger.projections import list_unanswered
+from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.orchestration.events import announce_champion, request_next_step
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
@@ -31,148 +30,154 @@ if TYPE_CHECKING:
     from tasks.promotion.stage_review import StageReview
 
 
-@task(task_run_name="alias follows the ledger", **RETRY_TRANSIENT)
+@task(task_run_name="sync champion alias", **RETRY_TRANSIENT)
 def sync_champion_alias(use_case: UseCase) -> int | None:
-    """As `follow`, seen by Prefect."""
+    """Set MLflow's alias to the ledger's champion."""
     version = champion_alias.sync_champion_alias(open_ledger(), use_case.name)
-    get_run_logger().info("alias champion is version %s", version)
+    get_run_logger().info("MLflow alias `champion` is version %s", version)
     return version
 
 
-@task(task_run_name="ask again", **RETRY_TRANSIENT)
+@task(task_run_name="resend requests", **RETRY_TRANSIENT)
 def resend_requests(use_case: UseCase, now: datetime) -> list[Entry]:
-    """Ask again for what is overdue; the entries. `now` is the server's time, not the flows'.
+    """Resend the overdue requests, and return them. `now` is the server's time, not the flows'.
 
-    An answer goes to the run that waits for it, if one does.
+    An approval is sent to the suspended run that waits for it, if there is one.
     """
-    waiting = list_unanswered(open_ledger().entries(use_case.name))
-    late = []
+    unanswered = read_ledger_state(open_ledger(), use_case.name).unanswered
+    overdue = []
     for flow in ("retrain", "promote", "rollback"):
-        its = [entry for entry in waiting if answering_flow(entry) == flow]
-        late += find_overdue(its, list_flow_runs(flow, use_case.name), now) if its else []
-    for entry in late:
-        get_run_logger().warning("nobody answers %s of %s: asked again", entry.key, entry.at)
+        requests = [entry for entry in unanswered if answering_flow(entry) == flow]
+        if requests:
+            overdue += find_overdue(requests, list_flow_runs(flow, use_case.name), now)
+    for entry in overdue:
+        get_run_logger().warning("no run works on %s of %s: resent", entry.key, entry.at)
         if not (entry.what in ("approved", "rejected") and resume_approval_run(entry)):
-            request_next_step(entry)
-    return late
+            request_next_step(entry, read_promotion(entry))
+    return overdue
 
 
-APPROVAL_TIMEOUT = timedelta(days=7)  # the form; the command answers after it, too
+APPROVAL_TIMEOUT = timedelta(days=7)  # of the form; `mainspring approve` works after it too
 
 
 class ApprovalForm(ApprovalAnswer, RunInput):
-    """The answer as a form of Prefect's UI."""
+    """The approval as a form of Prefect's UI."""
 
 
 def ask_person(entry: Entry) -> ApprovalForm | None:
-    """Suspend this flow run until the form is filled in; what it says, once it runs again.
+    """Suspend this flow run until the form is filled in; return the form when it runs again.
 
-    None where Prefect cannot run it again, since it is of no deployment (the command answers), and
-    where another run shows the form already.
+    None if Prefect cannot run it again, since it has no deployment, or if another run shows the
+    form already. The command `mainspring approve` works in both cases.
     """
     if runtime.deployment.id is None or find_suspended_run("promote", entry.model, entry.version):
         get_run_logger().warning(
-            'version %s waits for a person: mainspring approve %s %s --reason "…"',
+            'version %s waits for approval: mainspring approve %s %s --reason "…"',
             *(entry.version, entry.model, entry.version),
         )
         return None
-    form = ApprovalForm.with_initial_data(description=entry.evidence["reason"])
+    form = ApprovalForm.with_initial_data(description=read_reason(entry))
     seconds = int(APPROVAL_TIMEOUT.total_seconds())
     key = f"approval-{entry.version}"  # takes no underscore
     return suspend_flow_run(wait_for_input=form, timeout=seconds, key=key)
 
 
-@task(task_run_name="record the answer on version {version}", **RETRY_TRANSIENT)
+@task(task_run_name="record approval of version {version}", **RETRY_TRANSIENT)
 def record_approval(use_case: UseCase, version: int, answer: ApprovalForm, now: datetime) -> Entry:
-    """As `record_answer`, seen by Prefect."""
-    entry, mine = approval.record_approval(open_ledger(), use_case.name, version, answer, now)
-    said = "" if mine else ", before this form was filled in"
-    get_run_logger().info("version %s was %s by %s%s", version, entry.what, entry.actor, said)
+    """Record the form in the ledger; return the approval or rejection that counts."""
+    entry, new = approval.record_approval(open_ledger(), use_case.name, version, answer, now)
+    note = "" if new else ", before this form was filled in"
+    get_run_logger().info("version %s was %s by %s%s", version, entry.what, entry.actor, note)
     return entry
 
 
-@task(task_run_name="look at the bake", **RETRY_TRANSIENT)
+@task(task_run_name="evaluate bake", **RETRY_TRANSIENT)
 def evaluate_bake(use_case: UseCase, as_of: datetime) -> BakeEvaluation | None:
-    """As `look`, seen by Prefect."""
-    baked = bake.evaluate_bake(use_case, open_ledger().entries(use_case.name), as_of)
+    """Compare the champion with the one before; None outside a bake window."""
+    ledger = read_ledger_state(open_ledger(), use_case.name)
+    baked = bake.evaluate_bake(use_case, ledger, as_of)
     if baked is not None:
         pair = (baked.window.version, baked.window.previous)
-        get_run_logger().info("version %s after %s: %s", *pair, baked.decision.reason)
+        get_run_logger().info(
+            "version %s compared with version %s: %s", *pair, baked.decision.reason
+        )
     return baked
 
 
-@task(task_run_name="ask for a rollback", **RETRY_TRANSIENT)
+@task(task_run_name="request rollback", **RETRY_TRANSIENT)
 def request_rollback(
     use_case: UseCase, baked: BakeEvaluation | None, as_of: datetime
 ) -> Entry | None:
-    """As `record_wish`; every ask is sent as long as nobody answers it."""
-    wanted, waiting = record_rollback_request(open_ledger(), use_case.name, baked, as_of)
-    for entry in waiting:
-        get_run_logger().warning("%s: %s", entry.key, entry.evidence["reason"])
-        request_next_step(entry)
-    return wanted
+    """Record the request for a rollback that is due, and send all that are unanswered."""
+    request, unanswered = record_rollback_request(open_ledger(), use_case.name, baked, as_of)
+    for entry in unanswered:
+        get_run_logger().warning("%s: %s", entry.key, read_reason(entry))
+        request_next_step(entry, read_promotion(entry))
+    return request
 
 
 @task(task_run_name="roll back {promotion}", **RETRY_TRANSIENT)
 def roll_back_as_asked(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
-    """As `roll_back_as_asked`, seen by Prefect."""
+    """Roll a promotion back; None if it is not the current one."""
     actor = f"rollback {runtime.flow_run.id}"
     entry = rollback.roll_back_as_asked(open_ledger(), use_case.name, promotion, as_of, actor)
     if entry is None:
-        get_run_logger().warning("%s made no champion any more: nothing to undo", promotion)
+        get_run_logger().warning("%s is not the current promotion: nothing to roll back", promotion)
     else:
-        get_run_logger().warning("version %s reigns again from %s on", entry.version, entry.at)
+        get_run_logger().warning("version %s is champion again from %s on", entry.version, entry.at)
     return entry
 
 
-@task(task_run_name="ask for what can go on", **RETRY_TRANSIENT)
+@task(task_run_name="request due steps", **RETRY_TRANSIENT)
 def request_due_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
-    """As `record_steps`, and send every step that nobody has taken; those."""
+    """Record the steps that are due, and send all that are unanswered; return those."""
     book = open_ledger()
     for entry in record_due_steps(book, use_case, as_of):
-        get_run_logger().info("version %s can go on: %s", entry.version, entry.evidence["reason"])
-    waiting = [e for e in list_unanswered(book.entries(use_case.name)) if e.what == "step_asked"]
-    for entry in waiting:
+        get_run_logger().info("step of version %s is due: %s", entry.version, read_reason(entry))
+    unanswered = read_ledger_state(book, use_case.name).list_requests("step_asked")
+    for entry in unanswered:
         request_next_step(entry)
-    return waiting
+    return unanswered
 
 
-@task(task_run_name="version {version}, one step further", **RETRY_TRANSIENT)
+@task(task_run_name="advance version {version}", **RETRY_TRANSIENT)
 def advance_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
-    """As `carry`, with the gate and the review that look at real rows."""
+    """Take a candidate one step further, with the gate and the review of real rows."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry = advance.advance_candidate(open_ledger(), use_case, version, as_of, actor, _gate, _look)
+    entry = advance.advance_candidate(
+        open_ledger(), use_case, version, as_of, actor, _gate, _review
+    )
     get_run_logger().info(
-        "version %s: %s at %s, %s", version, entry.what, entry.at, entry.evidence["reason"]
+        "version %s: %s at %s, %s", version, entry.what, entry.at, read_reason(entry)
     )
     return entry
 
 
-def _gate(it: CandidateState) -> Decision:
+def _gate(candidate: CandidateState) -> Decision:
     # imported here: a step of a rollout needs neither Feast nor the models
     from tasks.promotion.gate import judge_candidate
 
-    return judge_candidate(it)
+    return judge_candidate(candidate)
 
 
-def _look(use_case: UseCase, entries: Sequence[Entry], at: datetime) -> StageReview | None:
+def _review(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> StageReview | None:
     from tasks.promotion.stage_review import review_stage
 
-    return review_stage(use_case, entries, at)
+    return review_stage(use_case, ledger, as_of)
 
 
 _DECIDED = ("promoted", "refused", "rolled_back")
 
 
-@task(task_run_name="tell of {entry.what}", cache_policy=NO_CACHE)
+@task(task_run_name="publish {entry.what}", cache_policy=NO_CACHE)
 def publish_step(use_case: UseCase, entry: Entry) -> None:
-    """The gates as a table of the run, the champion's event, the pages of those decided."""
+    """Publish a step: its checks as an artifact, the champion's event, and the model cards."""
     back = entry.what == "rolled_back"
-    said = f"back to version {entry.version}" if back else f"version {entry.version} {entry.what}"
+    title = f"back to version {entry.version}" if back else f"version {entry.version} {entry.what}"
     create_table_artifact(
-        gate_rows(entry.evidence),
+        gate_rows(entry),
         key=f"{'rollback' if back else 'decision'}-{use_case.slug}",
-        description=f"{said}: {entry.evidence['reason']}",
+        description=f"{title}: {read_reason(entry)}",
     )
     announce_champion(entry)
     if entry.what in _DECIDED:

@@ -1,7 +1,6 @@
-"""Who answers an alert, and what has to be asked for again, because nobody is at it.
+"""Reconcile: the requests of the ledger that no flow run works on.
 
-An alert is answered by a candidate, a candidate by what is decided about it, and so on. Events and
-runs may be lost on the way; the ledger's entries are not, so all of this is decided from them.
+Events and runs may be lost; the ledger's entries are not, so overdue requests are found from them.
 """
 
 from __future__ import annotations
@@ -10,15 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from configs.clock import utc_or_now
+from tasks.ledger.evidence import RollbackAsked, read_evidence
 from tasks.ledger.log import Entry
 from tasks.orchestration.flow_runs import FlowRun
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
 
 
-def find_overdue(waiting: Sequence[Entry], runs: Sequence[FlowRun], now: datetime) -> list[Entry]:
-    """The entries that no run is at, and none was for a while: longer after each that failed."""
-    return [entry for entry in waiting if _is_overdue([r for r in runs if _is_for(r, entry)], now)]
+def find_overdue(requests: Sequence[Entry], runs: Sequence[FlowRun], now: datetime) -> list[Entry]:
+    """Return the requests without a run for a while; the pause doubles with each failed run."""
+    return [entry for entry in requests if _is_overdue([r for r in runs if _is_for(r, entry)], now)]
 
 
 def _is_overdue(runs: Sequence[FlowRun], now: datetime) -> bool:
@@ -30,27 +30,27 @@ def _is_overdue(runs: Sequence[FlowRun], now: datetime) -> bool:
 
 
 def answering_flow(entry: Entry) -> str:
-    """The flow whose runs answer an entry."""
+    """Return the flow whose runs answer a request."""
     return {"alert_raised": "retrain", "rollback_asked": "rollback"}.get(entry.what, "promote")
 
 
 def _is_for(run: FlowRun, entry: Entry) -> bool:
-    """Whether a run of the answering flow is about the entry.
+    """Whether a run of the answering flow is about the request.
 
-    A step is one of several of its version, told apart by their moments. A run that is suspended
-    waits for a person's answer: it is at everything but that answer.
+    A version has several steps, which differ in their moments. A suspended run waits for an
+    approval, so it works on every request of the version but the approval.
     """
-    given = run.parameters
+    parameters = run.parameters
     if entry.what == "alert_raised":
-        return given.get("alert") == entry.key
+        return parameters.get("alert") == entry.key
     if entry.what == "rollback_asked":
-        return given.get("promotion") == str(entry.evidence["promotion"])
-    if given.get("version") != entry.version:
+        return parameters.get("promotion") == read_evidence(entry, RollbackAsked).promotion
+    if parameters.get("version") != entry.version:
         return False
     if entry.what in ("approved", "rejected"):
         return not run.suspended
-    return entry.what != "step_asked" or _moment(given.get("as_of")) == entry.at
+    return entry.what != "step_asked" or _parse_moment(parameters.get("as_of")) == entry.at
 
 
-def _moment(given: object) -> datetime | None:
-    return None if given is None else utc_or_now(datetime.fromisoformat(str(given)))
+def _parse_moment(value: object) -> datetime | None:
+    return None if value is None else utc_or_now(datetime.fromisoformat(str(value)))

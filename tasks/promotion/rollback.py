@@ -1,99 +1,110 @@
-"""Undoing a promotion: the champion before reigns again. The ledger is all that it needs.
+"""Rollback: undo a promotion, so that the champion before is champion again.
 
-The promotions that stand are a stack: each one puts a version on top, a rollback takes the top one
-off. So a second rollback goes back one version further, and never to a version that was undone.
+The standing promotions are a stack: a promotion adds a version on top, a rollback removes the top
+one. So a second rollback goes back one version further, and never to a version that was undone.
+Only the ledger is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from configs.errors import Terminal
 from infra.fault_injection import effect
+from tasks.ledger.entries import make_rolled_back
+from tasks.ledger.evidence import RollbackAsked, RolledBack, merge_evidence, read_evidence
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import require_champion
-
-
-def standing_promotions(entries: Sequence[Entry]) -> list[Entry]:
-    """The promotions that were not undone, oldest first; the last one made the champion."""
-    undone = {e.evidence["promotion"] for e in entries if e.what == "rolled_back"}
-    return [e for e in entries if e.what == "promoted" and e.key not in undone]
-
-
-def find_rollback(entries: Sequence[Entry], version: int) -> Entry | None:
-    """The rollback by which a version lost its place; None if there was none."""
-    losses = (e for e in entries if e.what == "rolled_back" and e.evidence["loser"] == version)
-    return next(losses, None)
+from tasks.ledger.state import LedgerState, read_ledger_state
 
 
 def roll_back(
-    book: Ledger, model: str, promotion: str, at: datetime, actor: str, evidence: dict[str, Any]
+    book: Ledger, model: str, promotion: str, at: datetime, actor: str, grounds: RolledBack
 ) -> Entry | None:
-    """Record that a promotion (its key in the ledger) is undone; the entry, old or new.
+    """Record the rollback of a promotion, and return its entry, old or new.
 
-    None if its version is champion no more: there is nothing to undo. Scoring follows the ledger
-    from `at` on, which is never before the promotion. Terminal if there is no such promotion, or
-    no champion before it; Conflict if somebody wrote in between.
+    None if the promotion is not the current one: there is nothing to undo. Terminal if there is no
+    such promotion, or no champion before it. Conflict if the ledger changed in the meantime.
+
+    Args:
+        book: the ledger
+        model: name of the use case
+        promotion: key of the promotion in the ledger
+        at: moment from which scoring uses the champion before; not before the promotion
+        actor: the run or person that rolls back
+        grounds: the reason and what was measured
     """
-    entries = book.entries(model)
-    known = (e for e in entries if e.what == "rolled_back" and e.evidence["promotion"] == promotion)
-    if (before := next(known, None)) is not None:
-        return before
-    stack = standing_promotions(entries)
-    wanted = _promotion(entries, model, promotion)
-    if wanted != stack[-1]:
+    ledger = read_ledger_state(book, model)
+    if (existing := _find_rollback_of(ledger, promotion)) is not None:
+        return existing
+    standing, undone = ledger.standing_promotions, _require_promotion(ledger, model, promotion)
+    if undone != standing[-1]:
         return None
-    if len(stack) == 1:
+    if len(standing) == 1:
         raise Terminal(
-            f"{model}: version {wanted.version} is the first champion, there is none to go back "
-            f'to; pass another one: mainspring promote {model} <version> --reason "…"'
+            f"{model}: version {undone.version} is the first champion, there is no champion before "
+            f'it; promote another version: mainspring promote {model} <version> --reason "…"'
         )
-    entry = Entry(
-        model=model,
-        what="rolled_back",
-        key=f"rollback:{wanted.seq}",
-        at=max(at, wanted.at),
-        actor=actor,
-        version=stack[-2].version,
-        evidence={"loser": wanted.version, "promotion": promotion, **evidence},
-    )
+    entry = make_rolled_back(undone, standing[-2].version, max(at, undone.at), actor, grounds)
     with effect("record the rollback"):
-        return book.record(entry, expected_seq=len(entries))[0]
+        return book.record(entry, expected_seq=ledger.seq)[0]
 
 
 def roll_back_as_asked(
     book: Ledger, model: str, promotion: str, at: datetime, actor: str
 ) -> Entry | None:
-    """As `roll_back`, on the evidence of the entry that asked for it."""
-    asked = [
-        e
+    """Roll a promotion back with the evidence of the request in the ledger; see `roll_back`.
+
+    Args:
+        book: the ledger
+        model: name of the use case
+        promotion: key of the promotion in the ledger
+        at: moment from which scoring uses the champion before
+        actor: the run that rolls back
+    """
+    requests = [
+        asked
         for e in book.entries(model)
-        if e.what == "rollback_asked" and e.evidence["promotion"] == promotion
+        if e.what == "rollback_asked"
+        and (asked := read_evidence(e, RollbackAsked)).promotion == promotion
     ]
-    found = asked[-1].evidence if asked else {"reason": "a run of rollback, by hand"}
-    return roll_back(book, model, promotion, at, actor, {**found, "by_hand": not asked})
+    if requests:
+        grounds = merge_evidence(RolledBack, requests[-1], RolledBack(by_hand=False))
+    else:
+        grounds = RolledBack(reason="a manual run of the rollback flow", by_hand=True)
+    return roll_back(book, model, promotion, at, actor, grounds)
 
 
 def roll_back_by_hand(
     book: Ledger, model: str, at: datetime, by: str, reason: str, *, further: bool = False
 ) -> Entry | None:
-    """Undo the champion's promotion, because a person says so; as `roll_back`.
+    """Roll the current promotion back because a person decided it; see `roll_back`.
 
-    A champion that a rollback brought back is left alone, so that doing it twice is as once,
-    unless it is to go `further` back. Terminal if there is no champion.
+    Idempotent: a champion that a rollback brought back stays. Terminal if there is no champion.
+
+    Args:
+        book: the ledger
+        model: name of the use case
+        at: moment from which scoring uses the champion before
+        by: the person
+        reason: why
+        further: roll back also after a rollback, by one more version
     """
-    entries = book.entries(model)
-    reigning = require_champion(entries, model)
-    if reigning.what == "rolled_back" and not further:
-        return reigning
-    evidence = {"reason": reason, "by_hand": True}
-    return roll_back(book, model, standing_promotions(entries)[-1].key, at, by, evidence)
+    ledger = read_ledger_state(book, model)
+    champion = require_champion(ledger.entries, model)
+    if champion.what == "rolled_back" and not further:
+        return champion
+    grounds = RolledBack(reason=reason, by_hand=True)
+    return roll_back(book, model, ledger.standing_promotions[-1].key, at, by, grounds)
 
 
-def _promotion(entries: Sequence[Entry], model: str, key: str) -> Entry:
-    for entry in entries:
+def _find_rollback_of(ledger: LedgerState, promotion: str) -> Entry | None:
+    rollbacks = (e for e in ledger.entries if e.what == "rolled_back")
+    return next((e for e in rollbacks if read_evidence(e, RolledBack).promotion == promotion), None)
+
+
+def _require_promotion(ledger: LedgerState, model: str, key: str) -> Entry:
+    for entry in ledger.entries:
         if entry.what == "promoted" and entry.key == key:
             return entry
     raise Terminal(f"the ledger of {model} has no promotion {key!r}: see mainspring history")

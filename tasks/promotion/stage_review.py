@@ -1,22 +1,19 @@
-"""What a running stage of a roll-out has shown: pass, fail, or wait for more."""
+"""Review of the running stage of a rollout: pass, fail, or wait for more rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 
 from configs.clock import write_duration
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
-from tasks.ledger.log import Entry
-from tasks.ledger.projections import find_champion
+from tasks.ledger.evidence import GateCheck, GateEvidence, merge_evidence
+from tasks.ledger.state import LedgerState
 from tasks.promotion.ab_test import judge_ab_test
-from tasks.promotion.gate import Decision, GateOutcome, judge_harm
-from tasks.promotion.gate_checks import GateCheck
+from tasks.promotion.gate import Decision, judge_harm
 from tasks.promotion.paired_rows import PairedRows, both_predictions, find_paired_rows, pair_rows
 from tasks.rollout.assignment import CHALLENGER
 from tasks.rollout.prediction_log import read_all_predictions, select_used
@@ -24,106 +21,106 @@ from tasks.rollout.state import RunningRollout, find_rollout
 
 
 @dataclass(frozen=True)
-class StageReview:
-    """The verdict on the stage of the version that rolls out, and what it stands on (JSON)."""
+class StageReview(Decision):
+    """The verdict on the running stage of a version."""
 
     version: int
     stage: int
-    verdict: GateOutcome
-    reason: str
-    evidence: dict[str, Any]
 
     @property
     def due(self) -> bool:
-        """Whether it has an answer, so that a step is worth asking for."""
+        """Whether it has a verdict, so that a step is due."""
         return self.verdict != "wait"
 
 
-def review_stage(
-    use_case: UseCase, entries: Sequence[Entry], as_of: datetime
-) -> StageReview | None:
-    """Look at the stage that runs with what is known at `as_of`; None if nothing rolls out.
+def review_stage(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> StageReview | None:
+    """Review the running stage with what is known at `as_of`; None if no rollout runs.
 
-    A stage is looked at when its step has passed, an A/B test always. One that has no answer by
-    the end of its patience fails, and so does one whose champion is champion no more.
+    A stage is reviewed when its step has passed, an A/B test always. A stage fails if it has no
+    verdict at the end of its patience, or if the champion changed.
     """
-    rolls = find_rollout(entries)
-    if rolls is None:
+    running = find_rollout(ledger.entries)
+    if running is None:
         return None
     try:
-        found = _look(use_case, rolls, find_champion(entries), as_of)
-    except NoRows as none:
-        found = Decision("wait", str(none), {"gates": []})
-    if found.verdict == "wait" and as_of - rolls.since >= rolls.patience:
-        late = f"not judged within {write_duration(rolls.patience)}: {found.reason}"
-        found = Decision("fail", late, found.evidence)
-    return StageReview(rolls.version, rolls.stage, found.verdict, found.reason, found.evidence)
-
-
-def _look(
-    use_case: UseCase, rolls: RunningRollout, reigning: Entry | None, as_of: datetime
-) -> Decision:
-    if reigning is None or reigning.version != rolls.champion:
-        gone = f"version {rolls.champion}, against which it proved itself, is champion no more"
-        return Decision("fail", gone, {"gates": []})
-    if as_of < rolls.since + rolls.step:
-        due = f"the stage is looked at from {rolls.since + rolls.step:%Y-%m-%d %H:%M} on"
-        return Decision("wait", due, {"gates": []})
-    if rolls.kind == "ab":
-        return judge_ab_test(use_case, rolls, as_of)
-    if rolls.kind == "blue_green":
-        return _readiness(use_case, rolls, as_of)
-    return _no_harm(use_case, rolls, as_of)
-
-
-def _readiness(use_case: UseCase, rolls: RunningRollout, as_of: datetime) -> Decision:
-    """Whether both answered every row of the last step that is over."""
-    end = rolls.since + (as_of - rolls.since) // rolls.step * rolls.step
-    given = read_all_predictions(use_case, end - rolls.step, end)
-    due = select_used(given).height
-    answered = pair_rows(use_case, given, rolls.version, rolls.champion).height
-    line = GateCheck(
-        "readiness",
-        f"every row of {write_duration(rolls.step)} answered by both",
-        f"{answered} of {due} rows until {end:%Y-%m-%d %H:%M}",
-        "pass" if 0 < due == answered else "wait",
+        decision = _review(use_case, running, ledger.champion_version, as_of)
+    except NoRows as missing:
+        decision = Decision("wait", str(missing), GateEvidence(gates=[]))
+    if decision.verdict == "wait" and as_of - running.since >= running.patience:
+        late = f"no verdict within {write_duration(running.patience)}: {decision.reason}"
+        decision = Decision("fail", late, decision.evidence)
+    return StageReview(
+        decision.verdict, decision.reason, decision.evidence, running.version, running.stage
     )
-    return _by(line, {"rows": due, "answered": answered})
 
 
-def _no_harm(use_case: UseCase, rolls: RunningRollout, as_of: datetime) -> Decision:
-    """Whether the challenger is shown to be worse where both answered: by the bake's margins.
+def _review(
+    use_case: UseCase, running: RunningRollout, champion: int | None, as_of: datetime
+) -> Decision:
+    if champion != running.champion:
+        changed = f"the champion changed during the rollout (was version {running.champion})"
+        return Decision("fail", changed, GateEvidence(gates=[]))
+    if as_of < running.since + running.step:
+        due = f"the stage is reviewed from {running.since + running.step:%Y-%m-%d %H:%M} on"
+        return Decision("wait", due, GateEvidence(gates=[]))
+    if running.kind == "ab":
+        return judge_ab_test(use_case, running, as_of)
+    if running.kind == "blue_green":
+        return _judge_readiness(use_case, running, as_of)
+    return _judge_harm(use_case, running, as_of)
 
-    Of a canary the challenger's own arm counts. The stages share one error rate.
+
+def _judge_readiness(use_case: UseCase, running: RunningRollout, as_of: datetime) -> Decision:
+    """Check that both versions scored every row of the last step that is over."""
+    end = running.since + (as_of - running.since) // running.step * running.step
+    predictions = read_all_predictions(use_case, end - running.step, end)
+    due = select_used(predictions).height
+    scored = pair_rows(use_case, predictions, running.version, running.champion).height
+    check = GateCheck(
+        "readiness",
+        f"every row of {write_duration(running.step)} scored by both",
+        f"{scored} of {due} rows until {end:%Y-%m-%d %H:%M}",
+        "pass" if 0 < due == scored else "wait",
+    )
+    return _decide_by(check, GateEvidence(rows=due, answered=scored))
+
+
+def _judge_harm(use_case: UseCase, running: RunningRollout, as_of: datetime) -> Decision:
+    """Compare both versions on the rows that both scored, by the margins of `bake`.
+
+    Of a canary only the challenger's arm counts. The stages share one error rate.
     """
-    steps, pair = (as_of - rolls.since) // rolls.step, (rolls.version, rolls.champion)
-    ends = [rolls.since + k * rolls.step for k in range(steps, 0, -1)]
-    known = find_paired_rows(use_case, pair, rolls.since, as_of, ends)
-    line = _labels(use_case, known)
-    if line.verdict == "wait":
-        return _by(line, {})
-    rows = known.rows
-    if rolls.kind == "canary":
+    steps = (as_of - running.since) // running.step
+    ends = [running.since + number * running.step for number in range(steps, 0, -1)]
+    pair = (running.version, running.champion)
+    paired = find_paired_rows(use_case, pair, running.since, as_of, ends)
+    check = _check_labels(use_case, paired)
+    if check.verdict == "wait":
+        return _decide_by(check, GateEvidence())
+    rows = paired.rows
+    if running.kind == "canary":
         rows = rows.filter(pl.col("arm") == CHALLENGER)
-    bake, looks = use_case.bake, len(rolls.shares)
-    found = judge_harm(
+    bake, looks = use_case.bake, len(running.shares)
+    decision = judge_harm(
         use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, looks
     )
-    lines = [asdict(line), *found.evidence["gates"]]
-    return Decision(found.verdict, found.reason, {**found.evidence, "gates": lines})
+    table = GateEvidence(gates=[check, *decision.evidence.gates])
+    evidence = merge_evidence(GateEvidence, decision.evidence, table)
+    return Decision(decision.verdict, decision.reason, evidence)
 
 
-def _labels(use_case: UseCase, known: PairedRows) -> GateCheck:
+def _check_labels(use_case: UseCase, paired: PairedRows) -> GateCheck:
     return GateCheck(
         "labels",
-        f"{use_case.label.min_coverage:.0%} of the rows labelled, and answered by both",
-        f"{known.rows.height} of {known.due} rows until {known.end:%Y-%m-%d %H:%M}",
-        "pass" if known.enough else "wait",
+        f"{use_case.label.min_coverage:.0%} of the rows labelled, and scored by both",
+        f"{paired.rows.height} of {paired.due} rows until {paired.end:%Y-%m-%d %H:%M}",
+        "pass" if paired.enough else "wait",
     )
 
 
-def _by(line: GateCheck, evidence: dict[str, Any]) -> Decision:
-    """What one line alone decides: pass or wait."""
-    ready = line.verdict == "pass"
-    reason = line.measured if ready else f"{line.measured}; asked: {line.asked}"
-    return Decision("pass" if ready else "wait", reason, {**evidence, "gates": [asdict(line)]})
+def _decide_by(check: GateCheck, evidence: GateEvidence) -> Decision:
+    """Return what one check alone decides: pass or wait."""
+    passed = check.verdict == "pass"
+    reason = check.measured if passed else f"{check.measured}; required: {check.asked}"
+    table = merge_evidence(GateEvidence, evidence, GateEvidence(gates=[check]))
+    return Decision("pass" if passed else "wait", reason, table)

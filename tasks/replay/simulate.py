@@ -13,8 +13,10 @@ from typing import Any
 
 from configs.errors import BadModel, NoChampion, NoRows
 from configs.schema.use_case import UseCase
+from tasks.ledger.evidence import RollbackAsked, read_evidence
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
+from tasks.ledger.state import fold_ledger
 from tasks.models.registry import find_version, open_model
 from tasks.monitoring import window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
@@ -76,7 +78,7 @@ def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:
     except NoChampion:
         due_steps.record_due_steps(book, use_case, as_of)
         return
-    baked = bake.evaluate_bake(use_case, entries, as_of)
+    baked = bake.evaluate_bake(use_case, fold_ledger(entries), as_of)
     measured = window.measure_window(monitored)
     rows = measurement_rows(measured, as_of, monitored.champion.version)
     rows = bake.add_bake_measurements(use_case, rows, baked, as_of)
@@ -161,7 +163,7 @@ def _promote(use_case: UseCase, request: Entry, _: TrainModel) -> None:
 
 def _roll_back(use_case: UseCase, request: Entry, _: TrainModel) -> None:
     """Roll back a promotion, as the rollback flow does."""
-    promotion: str = request.evidence["promotion"]
+    promotion = read_evidence(request, RollbackAsked).promotion
     roll_back_as_asked(open_ledger(), use_case.name, promotion, request.at, REPLAY_ACTOR)
     champion_alias.sync_champion_alias(open_ledger(), use_case.name)
 

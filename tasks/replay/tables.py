@@ -11,6 +11,7 @@ import polars as pl
 from configs.settings import settings
 from tasks.evaluation.bootstrap import CALIBRATION, Difference
 from tasks.evaluation.metrics import METRIC_NAMES
+from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import EntryKind
 from tasks.replay.compare import PolicyComparison, PolicyOutcome, are_same_decisions, read_weekly
 from tasks.replay.run import Replay
@@ -92,7 +93,7 @@ def tabulate_decisions(comparison: PolicyComparison, policy: str) -> Table:
             format_moment(entry.at),
             entry.what.replace("_", " "),
             None if entry.version is None else str(entry.version),
-            _read_reason(entry.evidence),
+            read_reason(entry),
         )
         for entry in comparison.entries[policy]
         if entry.what in _SHOWN_EVENTS
@@ -193,7 +194,3 @@ def _format_improvement(difference: Difference) -> str:
 
 def _format_estimate(row: Mapping[str, Any]) -> str:
     return format_interval(row["value"], row["low"], row["high"], 3)
-
-
-def _read_reason(evidence: Mapping[str, Any]) -> str:
-    return str(evidence.get("reason") or evidence.get("message") or "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.ledger.descriptions import read_bake_end, read_share
 from tasks.ledger.log import Entry
 from tasks.reporting.chart_style import INK
 
@@ -49,12 +50,12 @@ def _build_band(entry: Entry, entries: Sequence[Entry], until: datetime) -> Ledg
     if entry.what in ("rollout_started", "rollout_grown"):
         ends = ("rollout_grown", "promoted", "refused")
         end = next((e.at for e in later if e.version == version and e.what in ends), until)
-        share = entry.evidence.get("share") or 0
+        share = read_share(entry) or 0
         name = f"v{version} at {share:.0%}" if share else f"v{version} in shadow"
         return LedgerBand("rollout", version, entry.at, end, name)
-    if entry.what == "promoted" and (bake_until := entry.evidence.get("bake_until")):
+    if (bake_until := read_bake_end(entry)) is not None:
         successors = (e.at for e in later if e.what in ("promoted", "rolled_back"))
-        end = min(datetime.fromisoformat(bake_until), next(successors, until), until)
+        end = min(bake_until, next(successors, until), until)
         return LedgerBand("bake", version, entry.at, end, f"v{version} bakes")
     return None
 

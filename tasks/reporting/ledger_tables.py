@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from tasks.ledger.descriptions import describe_event, describe_evidence, gate_rows
+from tasks.ledger.descriptions import describe_event, describe_evidence, read_gates
 from tasks.ledger.log import Entry
 from tasks.reporting.formats import format_moment
 from tasks.reporting.table import Cell, CellStyle, Column, Table, build_table
@@ -57,12 +57,11 @@ def tabulate_version(entries: Sequence[Entry]) -> Table:
 
 def tabulate_gates(entry: Entry) -> Table | None:
     """Return the gate checks that a decision rests on; None if the entry has none."""
-    checks = gate_rows(entry.evidence)
+    checks = read_gates(entry)
     if not checks:
         return None
     rows = [
-        (check["gate"], check["asked"], check["measured"], _verdict_cell(check["verdict"]))
-        for check in checks
+        (check.gate, check.asked, check.measured, _verdict_cell(check.verdict)) for check in checks
     ]
     columns = ("gate", "requirement", "measured", Column("verdict", wrap=False))
     return build_table(columns, rows, f"{describe_event(entry)}, {entry.at:%Y-%m-%d}")

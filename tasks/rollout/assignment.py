@@ -1,4 +1,4 @@
-"""Which arm of a roll-out an entity is in: drawn once, by a hash, and kept as the share grows."""
+"""Rollout arms: an entity's arm is drawn once, by a hash, and kept as the share grows."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
 def rollout_salt(use_case: str, challenger: int) -> str:
-    """What makes the draw of each roll-out another one: two challengers get different entities."""
+    """Return the salt of a rollout's draw, so that two challengers get different entities."""
     return f"{use_case}:{challenger}"
 
 
 def entity_position(entity: Iterable[object], salt: str) -> float:
-    """Where an entity stands in [0, 1), for good: it gets the challenger if that is < the share.
+    """Return the fixed position of an entity in [0, 1); below the share it gets the challenger.
 
     53 bits of the blake2b hash of the JSON array [salt, value, …], ASCII without spaces. In it a
     missing value and NaN are null; a number without fraction is written as an integer; a date as
     2013-01-31; a time (UTC if it has no zone) as 2013-01-31T18:05:00.000000Z.
     """
-    text = json.dumps([salt, *map(_spelled, entity)], separators=(",", ":"))
+    text = json.dumps([salt, *map(_to_json, entity)], separators=(",", ":"))
     digest = blake2b(text.encode("ascii"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
 def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
-    """The arm of each row, `champion` or `challenger`; all columns together name its entity."""
+    """Return the arm of each row, `champion` or `challenger`; all columns are the entity's key."""
     unique = entities.unique(maintain_order=True)
     drawn = pl.Series(
         "_drawn", [entity_position(row, salt) for row in unique.iter_rows()], pl.Float64
@@ -44,11 +44,11 @@ def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
         nulls_equal=True,
         maintain_order="left",
     )
-    gets = pl.when(pl.col("_drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
-    return rows.select(gets.alias("arm")).to_series()
+    arm = pl.when(pl.col("_drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
+    return rows.select(arm.alias("arm")).to_series()
 
 
-def _spelled(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, datetime):
         return f"{utc_or_now(value):%Y-%m-%dT%H:%M:%S.%f}Z"
     if isinstance(value, date):

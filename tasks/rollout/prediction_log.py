@@ -14,32 +14,33 @@ PREDICTIONS, SHADOWS, CONTRIBUTIONS = "predictions", "shadows", "contributions"
 
 
 def read_all_predictions(use_case: UseCase, start: datetime, end: datetime) -> pl.DataFrame:
-    """Every answer to what is predicted in [start, end): the columns of `predictions`, and `used`.
+    """Read every prediction of the prediction times [start, end), used or not.
 
-    Rows from before there were roll-outs are the champion's. NoRows if nothing was ever scored.
+    The columns are those of `predictions`, and `used`. Rows without an arm are older than rollouts
+    and count as the champion's. NoRows if nothing was ever scored.
     """
     lake, time = open_lake(use_case.name), pl.col(use_case.spine.time)
     tables = [PREDICTIONS] if not lake.exists(SHADOWS) else [PREDICTIONS, SHADOWS]
-    found = [
+    parts = [
         lake.scan(table)
         .filter(time >= start, time < end)
         .with_columns(used=pl.lit(table == PREDICTIONS))
         .collect()
         for table in tables
     ]
-    rows = pl.concat([*found, pl.DataFrame(schema={"arm": pl.String})], how="diagonal")
-    # a run that was killed between the two tables may have left one answer in both
-    once = rows.unique([*use_case.spine.key, "model_version"], keep="first", maintain_order=True)
-    return once.with_columns(pl.col("arm").fill_null(CHAMPION)).sort(
+    rows = pl.concat([*parts, pl.DataFrame(schema={"arm": pl.String})], how="diagonal")
+    # a run killed between the two tables may have left one prediction in both
+    unique = rows.unique([*use_case.spine.key, "model_version"], keep="first", maintain_order=True)
+    return unique.with_columns(pl.col("arm").fill_null(CHAMPION)).sort(
         use_case.spine.time, *use_case.spine.key
     )
 
 
-def select_used(answers: pl.DataFrame) -> pl.DataFrame:
-    """Of all answers the ones that were used: one row a key."""
-    return answers.filter("used").drop("used")
+def select_used(predictions: pl.DataFrame) -> pl.DataFrame:
+    """Return the predictions that were used: one row a key."""
+    return predictions.filter("used").drop("used")
 
 
-def select_version(answers: pl.DataFrame, version: int) -> pl.DataFrame:
-    """Of all answers the ones of one version, used or not: at most one row a key."""
-    return answers.filter(pl.col("model_version") == version).drop("used")
+def select_version(predictions: pl.DataFrame, version: int) -> pl.DataFrame:
+    """Return the predictions of one version, used or not: at most one row a key."""
+    return predictions.filter(pl.col("model_version") == version).drop("used")

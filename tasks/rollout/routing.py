@@ -1,4 +1,4 @@
-"""Routes: which versions score the rows of which prediction times."""
+"""Routes: the versions that score the rows of a span of prediction times."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
+from tasks.ledger.descriptions import read_bake_end
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
-from tasks.rollout.state import find_bake, find_rollout, read_bake_end
+from tasks.rollout.state import find_bake, find_rollout
 
 
 @dataclass(frozen=True)
 class Route:
-    """A span [start, end) of prediction times in which the same versions answer.
+    """A span [start, end) of prediction times that the same versions score.
 
-    Without a roll-out there is no challenger and its share is 0; without a bake no previous one.
+    Without a rollout there is no challenger and the share is 0; without a bake window no previous
+    version.
     """
 
     start: datetime
@@ -29,26 +31,26 @@ class Route:
 
 
 def list_routes(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Route]:
-    """Who answers when, inside [start, end): spans in order, without what has no champion."""
-    turns = {e.at for e in entries} | {until for e in entries if (until := read_bake_end(e))}
-    edges = sorted({start, end, *(turn for turn in turns if start < turn < end)})
-    found: list[Route] = []
+    """Return the routes of [start, end) in order; times without a champion have none."""
+    changes = {e.at for e in entries} | {until for e in entries if (until := read_bake_end(e))}
+    edges = sorted({start, end, *(change for change in changes if start < change < end)})
+    routes: list[Route] = []
     for since, until in pairwise(edges):
-        cast = _route_at(entries, since, until)
-        if cast and found and replace(found[-1], start=since, end=until) == cast:
-            found[-1] = replace(found[-1], end=until)
-        elif cast:
-            found.append(cast)
-    return found
+        route = _route_at(entries, since, until)
+        if route and routes and replace(routes[-1], start=since, end=until) == route:
+            routes[-1] = replace(routes[-1], end=until)
+        elif route:
+            routes.append(route)
+    return routes
 
 
 def _route_at(entries: Sequence[Entry], start: datetime, end: datetime) -> Route | None:
-    """The cast of `start`, for a span in which it does not change."""
-    reigning = find_champion(entries, start)
-    if reigning is None or reigning.version is None:
+    """The route of `start`, for a span in which it does not change."""
+    champion = find_champion(entries, start)
+    if champion is None or champion.version is None:
         return None
-    rolls, bakes = find_rollout(entries, start), find_bake(entries, start)
-    cast = Route(start, end, reigning.version, previous=bakes.previous if bakes else None)
-    if rolls is None or rolls.version == reigning.version:
-        return cast
-    return replace(cast, challenger=rolls.version, share=rolls.share, unit=rolls.unit)
+    running, bake = find_rollout(entries, start), find_bake(entries, start)
+    route = Route(start, end, champion.version, previous=bake.previous if bake else None)
+    if running is None or running.version == champion.version:
+        return route
+    return replace(route, challenger=running.version, share=running.share, unit=running.unit)

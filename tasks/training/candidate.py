@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from math import isnan
 
+from tasks.ledger.entries import make_candidate_registered
+from tasks.ledger.evidence import CandidateRegistered
 from tasks.ledger.log import Entry
 from tasks.models.card import ModelCard
 
@@ -21,17 +22,14 @@ def candidate_entry(
         as_of: end of the training window.
         actor: flow and run that registered it.
     """
-    evidence = {
-        "origin": origin,
-        "algorithm": card.algorithm,
-        "kind": card.kind,
-        "digest": card.digest,
-        "trained_until": card.trained_until.isoformat(),
-        "rows": card.rows,
-        "threshold": card.threshold,
-        "holdout": {  # JSON has no NaN
-            name: None if isnan(value) else value for name, value in card.holdout.items()
-        },
-    }
-    key = f"candidate:{origin}"
-    return Entry(card.use_case, "candidate_registered", key, as_of, actor, version, evidence)
+    evidence = CandidateRegistered(
+        origin=origin,
+        algorithm=card.algorithm,
+        kind=card.kind,
+        digest=card.digest,
+        trained_until=card.trained_until,
+        rows=card.rows,
+        threshold=card.threshold,
+        holdout=dict(card.holdout),
+    )
+    return make_candidate_registered(card.use_case, version, as_of, actor, evidence)

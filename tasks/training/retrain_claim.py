@@ -9,7 +9,11 @@ from typing import Literal
 
 from configs.errors import Terminal
 from configs.schema.use_case import UseCase
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.entries import make_retrain_started
+from tasks.ledger.evidence import RetrainStarted, read_evidence
 from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import find_candidate
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,18 @@ def claim_retrain(
     """
     entries = book.entries(use_case.name)
     alert = _alert(entries, key)
-    if (done := _candidate(entries, key)) is not None:
+    if (done := find_candidate(entries, key)) is not None:
         return RetrainClaim(
             alert, "answered", f"version {done.version} is its candidate", done.version
         )
     if (other := _covering_retrain(entries, alert, use_case.retrain.cooldown)) is not None:
         return _claim_after(entries, alert, other)
-    evidence = {"alert": key, "run": run}
-    mine = Entry(
-        alert.model, "retrain_started", f"retrain:{key}", alert.at, f"retrain {run}", None, evidence
-    )
-    holder = book.record(mine)[0].evidence["run"]
+    claim, _ = book.record(make_retrain_started(alert, run))
+    holder = read_evidence(claim, RetrainStarted).run
     # a second training wastes time but registers no second version, so a take-over is not recorded
     if holder != run and alive(holder):
         return RetrainClaim(alert, "busy", f"flow run {holder} is training")
-    return RetrainClaim(
-        alert, "train", f"raised by {alert.actor}: {alert.evidence.get('message', key)}"
-    )
+    return RetrainClaim(alert, "train", f"raised by {alert.actor}: {read_reason(alert) or key}")
 
 
 def _alert(entries: Sequence[Entry], key: str) -> Entry:
@@ -71,17 +70,13 @@ def _alert(entries: Sequence[Entry], key: str) -> Entry:
     )
 
 
-def _candidate(entries: Sequence[Entry], key: str) -> Entry | None:
-    return next((e for e in entries if e.key == f"candidate:{key}"), None)
-
-
 def _covering_retrain(entries: Sequence[Entry], alert: Entry, cooldown: timedelta) -> Entry | None:
     """The last retraining for another alert, if it began within the cooldown before this one."""
     recent = [
         e
         for e in entries
         if e.what == "retrain_started"
-        and e.evidence["alert"] != alert.key
+        and read_evidence(e, RetrainStarted).alert != alert.key
         and e.at <= alert.at < e.at + cooldown
     ]
     return recent[-1] if recent else None
@@ -89,8 +84,8 @@ def _covering_retrain(entries: Sequence[Entry], alert: Entry, cooldown: timedelt
 
 def _claim_after(entries: Sequence[Entry], alert: Entry, started: Entry) -> RetrainClaim:
     """Return the claim of an alert that follows another retraining within the cooldown."""
-    other = started.evidence["alert"]
-    found = _candidate(entries, other)
+    other = read_evidence(started, RetrainStarted).alert
+    found = find_candidate(entries, other)
     if found is None:
         return RetrainClaim(alert, "busy", f"{other} is being trained for")
     return RetrainClaim(alert, "covered", f"{other} has version {found.version}", found.version)

@@ -14,7 +14,6 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from tasks.features import refresh, retrieval
-from tasks.ledger.descriptions import gate_rows
 from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import Model, open_model, register_version
 from tasks.promotion.gate import Decision, decide_promotion
@@ -69,7 +68,7 @@ def decide_on_fresh_rows(
     """The gate on all rows since the challenger was trained, and each line's verdict."""
     fresh = year.filter(between(challenger.card.trained_until, as_of))
     decision = decide_promotion(FLIGHTS, challenger, champion, fresh, [])
-    return decision, {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
+    return decision, {check.gate: check.verdict for check in decision.evidence.gates}
 
 
 def test_all_data_so_far_are_let_in_in_august(year: pl.DataFrame, champion: Model) -> None:
@@ -79,9 +78,9 @@ def test_all_data_so_far_are_let_in_in_august(year: pl.DataFrame, champion: Mode
     )
     assert decision.verdict == "pass", decision.reason
     assert set(said.values()) == {"pass"}
-    auc = decision.evidence["differences"]["roc_auc"]
-    assert (auc["blocks"], auc["confidence"]) == (21, 0.95)
-    assert 0.010 < auc["low"] < 0.030 < auc["improvement"] < 0.048 < auc["high"] < 0.065
+    auc = decision.evidence.differences["roc_auc"]
+    assert (auc.blocks, auc.confidence) == (21, 0.95)
+    assert 0.010 < auc.low < 0.030 < auc.improvement < 0.048 < auc.high < 0.065
     assert "improvement +0.0" in decision.reason
 
 
@@ -89,12 +88,12 @@ def test_ninety_days_are_refused_in_december(year: pl.DataFrame, champion: Model
     challenger = train_on_span(year, DECEMBER - timedelta(days=90), DECEMBER)
     decision, said = decide_on_fresh_rows(year, challenger, champion, END)
     assert decision.verdict == "fail"
-    found = decision.evidence["differences"]
+    found = decision.evidence.differences
     auc = found["roc_auc"]
-    assert auc["blocks"] == 31
-    assert -0.050 < auc["low"] < -0.025 < auc["improvement"] < -0.008 < auc["high"] < 0.010
+    assert auc.blocks == 31
+    assert -0.050 < auc.low < -0.025 < auc.improvement < -0.008 < auc.high < 0.010
     assert said["roc_auc"] == "fail"
     worse = [gate.removeprefix("slice ") for gate in said if gate.startswith("slice ")]
     assert said["slices"] == "fail"
-    assert all(found[subject]["high"] < 0 for subject in worse)
+    assert all(found[subject].high < 0 for subject in worse)
     assert "carrier=MQ" in worse

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ledger.evidence import RolledBack
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import list_unanswered
 from tasks.promotion.champion_alias import sync_champion_alias
@@ -30,7 +31,7 @@ def promote_three_versions() -> None:
 
 def roll_back_requested() -> None:
     """What the rollback flow does, in its order."""
-    roll_back(open_ledger(), NAME, "decision:3", day(9), "rollback 1", {"reason": "worse"})
+    roll_back(open_ledger(), NAME, "decision:3", day(9), "rollback 1", RolledBack(reason="worse"))
     sync_champion_alias(open_ledger(), NAME)
 
 

@@ -18,6 +18,7 @@ from configs.schema.use_case import UseCase
 from tasks.features import retrieval
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import list_open_episodes
+from tasks.ledger.state import fold_ledger
 from tasks.monitoring.freshness import SignsOfLife, change_freshness_episodes, latest_signs
 from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
 from tasks.storage.lake import open_lake
@@ -66,7 +67,7 @@ def monitor(case: UseCase, at: datetime) -> None:
 
 def watch(case: UseCase, entries: list[Entry], found: SignsOfLife, at: datetime) -> list[str]:
     """One watch run on a ledger that is a list: what it opened and closed."""
-    new = change_freshness_episodes(case, entries, found, at)
+    new = change_freshness_episodes(case, fold_ledger(entries), found, at)
     entries += [replace(entry, seq=len(entries) + 1 + n) for n, entry in enumerate(new)]
     return [f"{entry.what}:{entry.evidence['cause']}" for entry in new]
 
@@ -76,20 +77,20 @@ def test_freshness_is_quiet_for_a_month_and_then_alerts(month: UseCase) -> None:
     entries = [promotion()]
     for day in range(29):
         at = START + day * DAY
-        assert watch(month, entries, latest_signs(month, entries, at), at) == [], at
+        assert watch(month, entries, latest_signs(month, fold_ledger(entries), at), at) == [], at
     opened = []
     for day in range(29, 34):
         at = START + day * DAY
-        found = latest_signs(month, entries, at)
+        found = latest_signs(month, fold_ledger(entries), at)
         opened += [(day, said.rpartition(":")[2]) for said in watch(month, entries, found, at)]
     assert opened == [(29, "landed"), (29, "labelled"), (29, "scored"), (30, "monitored")]
 
 
 def test_what_comes_again_closes_its_silence_only(month: UseCase) -> None:
     entries, at = [promotion()], END + 9 * DAY
-    assert len(watch(month, entries, latest_signs(month, entries, at), at)) == 4
+    assert len(watch(month, entries, latest_signs(month, fold_ledger(entries), at), at)) == 4
     monitor(month, at)
-    found = latest_signs(month, entries, at)
+    found = latest_signs(month, fold_ledger(entries), at)
     assert watch(month, entries, found, at) == ["episode_closed:silence:monitored"]
     assert len(list_open_episodes(entries)) == 3
 
@@ -163,13 +164,14 @@ def test_freshness_starts_with_the_first_promotion(
     home: Path,
 ) -> None:
     case = flights_with_deadlines()
-    assert latest_signs(case, [], START) == {}
-    assert latest_signs(case, [promotion(START + DAY)], START) == {}
-    assert latest_signs(case, [promotion()], START + DAY) == {"scored": START, "monitored": START}
+    assert latest_signs(case, fold_ledger([]), START) == {}
+    assert latest_signs(case, fold_ledger([promotion(START + DAY)]), START) == {}
+    found = latest_signs(case, fold_ledger([promotion()]), START + DAY)
+    assert found == {"scored": START, "monitored": START}
 
 
 def test_what_has_no_deadline_is_not_watched_and_ends_if_it_was(home: Path) -> None:
-    assert latest_signs(flights_with_deadlines(Deadlines()), [promotion()], END) == {}
+    assert latest_signs(flights_with_deadlines(Deadlines()), fold_ledger([promotion()]), END) == {}
     entries = [promotion()]
     watch(flights_with_deadlines(), entries, {"scored": START}, END)
     said = watch(flights_with_deadlines(Deadlines()), entries, {}, END + DAY)
@@ -192,6 +194,6 @@ def test_two_silences_of_one_day_are_two_episodes() -> None:
 
 def test_a_watch_of_the_past_knows_only_what_was_there_then(month: UseCase) -> None:
     at = START + 5 * DAY + timedelta(hours=12)
-    found = latest_signs(month, [promotion()], at)
+    found = latest_signs(month, fold_ledger([promotion()]), at)
     assert all(at - DEADLINES.spans[what] < sign <= at for what, sign in found.items())
     assert found["monitored"] == START

@@ -18,6 +18,7 @@ from flows.cli.views import explanation
 from tasks.checks.feature_module import check_feature_module
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
+from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import with_model_features
 from tasks.monitoring import history_chart, window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
@@ -159,7 +160,7 @@ def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
         use_case, open_flights_version(1), open_flights_version(2), parts.holdout, []
     )
     assert gate_verdicts(worse)["log_loss"] == "fail"
-    up, down = (each.evidence["differences"]["log_loss"] for each in (better, worse))
+    up, down = (each.evidence.differences["log_loss"] for each in (better, worse))
     assert up["improvement"] == -down["improvement"] > 0
 
 
@@ -236,7 +237,7 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
     score_classes(use_case)
     if spoiled:
         make_always_early(PREDICTIONS, 2)
-    baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
+    baked = bake.evaluate_bake(use_case, read_ledger_state(open_ledger(), "flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
     numbers = {n.subject: n for n in bake.bake_measurements(use_case, baked, END + DAY)}
@@ -248,7 +249,7 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
 def test_an_ab_test_counts_what_decisions_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     record_event("promoted", AS_OF - 9 * DAY, 1)
-    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
+    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1).to_json())
     rows = score_classes(case)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None

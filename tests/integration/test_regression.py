@@ -16,6 +16,7 @@ from feature_repo.flights import transforms
 from flows.cli.views import explanation
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
+from tasks.ledger.state import read_ledger_state
 from tasks.monitoring import history_chart, window
 from tasks.monitoring.measurements import measurement_rows, save_measurements
 from tasks.promotion import bake
@@ -119,11 +120,11 @@ def test_the_first_champion_is_compared_with_the_best_constant(use_case, parts):
     """
     strict = decide_promotion(use_case, open_flights_version(2), None, parts.holdout, [])
     assert gate_verdicts(strict)["rmse"] == "fail"
-    found = strict.evidence["differences"]["rmse"]
+    found = strict.evidence.differences["rmse"]
     spread = pytest.approx(parts.holdout["delay"].std(ddof=0))
-    assert (found["champion"], found["unit"]) == (spread, spread)
-    assert found["low"] < 0 < found["improvement"]
-    assert "the best constant" in json.dumps(strict.evidence)
+    assert (found.champion, found.unit) == (spread, spread)
+    assert found.low < 0 < found.improvement
+    assert "the best constant" in json.dumps(strict.evidence.to_json())
     gate = use_case.gate.model_copy(update={"rule": "non_inferiority", "margin": 0.1})
     borne = use_case.model_copy(update={"gate": gate})
     asked = gate_verdicts(decide_promotion(borne, open_flights_version(2), None, parts.holdout, []))
@@ -190,12 +191,12 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
     record_event("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
     score_delays(use_case)
     shift_predictions(PREDICTIONS, 2, by)
-    baked = bake.evaluate_bake(use_case, open_ledger().entries("flights"), END + DAY)
+    baked = bake.evaluate_bake(use_case, read_ledger_state(open_ledger(), "flights"), END + DAY)
     assert baked is not None
     assert baked.decision.verdict == verdict, baked.decision.reason
     numbers = {n.subject: n for n in bake.bake_measurements(use_case, baked, END + DAY)}
     rmse = numbers["rmse"]
-    spread = baked.decision.evidence["differences"]["rmse"]["unit"]
+    spread = baked.decision.evidence.differences["rmse"].unit
     assert rmse.threshold == pytest.approx(rmse.reference + 0.05 * spread)
     assert (rmse.verdict == "page") == (verdict == "fail")
 
@@ -203,7 +204,7 @@ def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
 def test_an_ab_test_counts_what_errors_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     record_event("promoted", AS_OF - 9 * DAY, 1)
-    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1))
+    record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1).to_json())
     rows = score_delays(case)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
@@ -211,7 +212,7 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
     known = rows.join(retrieval.build_labels(case, *WINDOW, END + DAY), on=case.spine.key)
     error = (known["decision"] - known["delay"]).to_numpy()
     paid = np.where(error > 0, error, -1.5 * error)
-    assert found["cost"].sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
+    assert found.cost.sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
 
 
 def test_a_prediction_is_explained_in_minutes(use_case):

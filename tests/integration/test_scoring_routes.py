@@ -73,7 +73,7 @@ def fresh(registered: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def start_canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> None:
-    record_event("rollout_started", at, version, **plan_rollout(use_case, 1))
+    record_event("rollout_started", at, version, **plan_rollout(use_case, 1).to_json())
 
 
 def score_routes(
@@ -164,7 +164,7 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
 def test_a_bake_and_a_roll_out_at_once(use_case):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    record_event("rollout_started", AS_OF, 3, **plan_rollout(use_case, 2))
+    record_event("rollout_started", AS_OF, 3, **plan_rollout(use_case, 2).to_json())
     save_window(use_case)
     used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
     counts = dict(shadows.group_by("model_version").len().iter_rows())
@@ -187,7 +187,7 @@ def test_scoring_killed_between_tables_and_rerun_is_the_same(use_case):
 def test_scoring_goes_on_without_a_challenger_that_fails_to_open(use_case):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("promoted", AS_OF - DAY, 2, bake_until=(AS_OF + 9 * DAY).isoformat())
-    record_event("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2))
+    record_event("rollout_started", AS_OF, 9, **plan_rollout(use_case, 2).to_json())
     (found,) = save_window(use_case)
     assert list(found.errors) == [9]
     assert isinstance(found.errors[9], BadModel)

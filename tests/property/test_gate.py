@@ -81,7 +81,7 @@ def test_swapped_answers_never_turn_any_gate_into_a_pass(seed, other, metric, ru
     assume(not np.array_equal(new, worse))
     before, after = judge_scores(metric, rule, new, old), judge_scores(metric, rule, worse, old)
     assert after.verdict == "fail" or before.verdict == "pass"
-    assert_no_subject_rose(before, after, {*before.evidence["differences"]})
+    assert_no_subject_rose(before, after, {*before.evidence.differences})
 
 
 @settings(max_examples=60)
@@ -92,7 +92,7 @@ def test_gate_is_monotone_in_the_error_of_scores(seed, other, metric, rule, know
     shift = by * random.random(ROWS) * (random.random(ROWS) < share)
     worse = np.clip(np.where(late, new - shift, new + shift), 0, 1)
     before, after = judge_scores(metric, rule, new, old), judge_scores(metric, rule, worse, old)
-    subjects = {*before.evidence["differences"]} - {"calibration"}
+    subjects = {*before.evidence.differences} - {"calibration"}
     assert_no_subject_rose(before, after, subjects)
     for gate in (metric, "cost", "slices"):
         assert verdict(after, gate) == "fail" or verdict(before, gate) == "pass"
@@ -100,13 +100,13 @@ def test_gate_is_monotone_in_the_error_of_scores(seed, other, metric, rule, know
 
 def assert_no_subject_rose(before: Decision, after: Decision, subjects: set[str]) -> None:
     for subject in subjects:
-        was, now = (each.evidence["differences"][subject] for each in (before, after))
+        was, now = (each.evidence.differences[subject] for each in (before, after))
         for number in ("improvement", "low", "high"):
-            assert now[number] <= was[number] + 1e-12, (subject, number)
+            assert getattr(now, number) <= getattr(was, number) + 1e-12, (subject, number)
 
 
 def verdict(decision: Decision, gate: str) -> str:
-    return next(line["verdict"] for line in decision.evidence["gates"] if line["gate"] == gate)
+    return next(check.verdict for check in decision.evidence.gates if check.gate == gate)
 
 
 heavier = st.floats(1, 100)

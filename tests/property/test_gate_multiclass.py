@@ -85,10 +85,10 @@ def test_gate_is_monotone_in_the_probability_of_the_truth(seed, other, metric, r
     freed = (of_truth - kept).sum(axis=1, keepdims=True)
     worse = kept + rest * (1 + freed / rest.sum(axis=1, keepdims=True))
     before, after = judge_classes(use_case, new, old), judge_classes(use_case, worse, old)
-    for subject in {*before.evidence["differences"]} - {"calibration"}:
-        was, now = (each.evidence["differences"][subject] for each in (before, after))
+    for subject in {*before.evidence.differences} - {"calibration"}:
+        was, now = (each.evidence.differences[subject] for each in (before, after))
         for number in ("improvement", "low", "high"):
-            assert now[number] <= was[number] + 1e-9, (subject, number)
+            assert getattr(now, number) <= getattr(was, number) + 1e-9, (subject, number)
     for gate in (metric, "cost", "slices"):
         assert gate_verdicts(after)[gate] == "fail" or gate_verdicts(before)[gate] == "pass"
 

@@ -68,10 +68,10 @@ def test_gate_is_monotone_in_the_error_of_values(seed, other, metric, rule, nois
     away = np.where(new == truth, random.choice([-1, 1], ROWS), np.sign(new - truth))
     worse = new + away * by * random.random(ROWS) * (random.random(ROWS) < share)
     before, after = judge_values(metric, rule, new, old), judge_values(metric, rule, worse, old)
-    for subject in {*before.evidence["differences"]} - {"calibration"}:
-        was, now = (each.evidence["differences"][subject] for each in (before, after))
+    for subject in {*before.evidence.differences} - {"calibration"}:
+        was, now = (each.evidence.differences[subject] for each in (before, after))
         for number in ("improvement", "low", "high"):
-            assert now[number] <= was[number] + 1e-9, (subject, number)
+            assert getattr(now, number) <= getattr(was, number) + 1e-9, (subject, number)
     for gate in (metric, "cost", "slices"):
         assert gate_verdicts(after)[gate] == "fail" or gate_verdicts(before)[gate] == "pass"
 

@@ -18,13 +18,14 @@ from hypothesis.stateful import (
 from configs.errors import Conflict, Terminal
 from configs.schema.promotion import Direct
 from infra import fault_injection
+from tasks.ledger.evidence import RolledBack
 from tasks.ledger.log import Entry, open_ledger
-from tasks.ledger.projections import find_champion, list_unanswered
+from tasks.ledger.projections import find_champion, list_standing_promotions, list_unanswered
 from tasks.models.mlflow_client import connect_mlflow
 from tasks.models.registry import read_champion_alias
 from tasks.promotion.advance import advance_candidate
 from tasks.promotion.champion_alias import sync_champion_alias
-from tasks.promotion.rollback import roll_back, roll_back_by_hand, standing_promotions
+from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tasks.promotion.stage_review import review_stage
 from tasks.rollout.state import find_rollout
 from tests.support.candidates import day, rollout_use_case, says
@@ -90,11 +91,10 @@ class Takeover(RuleBasedStateMachine):
             meanwhile()
             return says(verdict)()
 
-        def look(case, entries, at):
+        def look(case, ledger, at):
             meanwhile()
-            against = find_rollout(entries).champion
-            gone = find_champion(entries).version != against
-            return review_stage(case, entries, at) if gone else says(verdict)()
+            gone = ledger.champion_version != find_rollout(ledger.entries).champion
+            return review_stage(case, ledger, at) if gone else says(verdict)()
 
         advance_candidate(self.book, self.case, version, day(self.days), "promote", gate, look)
 
@@ -134,13 +134,13 @@ class Takeover(RuleBasedStateMachine):
     @rule(death=DEATHS, late=st.booleans())
     def roll_back(self, death, late):
         """What the monitor asked for; it may come when another version is champion already."""
-        reigning = standing_promotions(self.entries())[-1]
-        if len(standing_promotions(self.entries())) > 1:
+        reigning = list_standing_promotions(self.entries())[-1]
+        if len(list_standing_promotions(self.entries())) > 1:
             key = f"undo:{reigning.seq}"
             self.record("rollback_asked", key, reigning.version, promotion=reigning.key)
         if late:
             self.attempt(lambda: self.carried(self.versions, "pass"))
-        why, key = {"reason": "worse"}, reigning.key
+        why, key = RolledBack(reason="worse"), reigning.key
         undo = lambda: roll_back(self.book, self.name, key, day(self.days), "r", why)  # noqa: E731
         self.attempt(undo, death)
         self.attempt(undo)
@@ -168,7 +168,7 @@ class Takeover(RuleBasedStateMachine):
                 assert entry.at >= at
                 at = entry.at
         now = find_champion(self.entries())
-        assert [e.version for e in standing_promotions(self.entries())] == reigning
+        assert [e.version for e in list_standing_promotions(self.entries())] == reigning
         assert (None if now is None else now.version) == (reigning or [None])[-1]
 
     @invariant()

@@ -29,4 +29,4 @@ def prepare_canary(case: UseCase) -> None:
     parts = trained_on(case, AS_OF, AS_OF + 2 * DAY, 23 * DAY, 14 * DAY)
     register_candidate_versions(case, "logistic", parts, [1, 2])
     record_event("promoted", AS_OF - DAY, 1)
-    record_event("rollout_started", AS_OF - DAY / 2, 2, **plan_rollout(case, 1))
+    record_event("rollout_started", AS_OF - DAY / 2, 2, **plan_rollout(case, 1).to_json())

@@ -9,6 +9,7 @@ from typing import Any
 from configs.schema.loading import load_use_case
 from configs.schema.promotion import Bake, Canary, Gate, Rollout
 from configs.schema.use_case import UseCase
+from tasks.ledger.evidence import GateCheck, GateEvidence
 from tasks.ledger.log import Entry, EntryKind, Ledger
 from tasks.promotion.advance import advance_candidate
 from tasks.promotion.candidate_state import CandidateState
@@ -53,8 +54,8 @@ def record_registered(book: Ledger, version: int, at: datetime = START) -> Entry
 
 def says(verdict: GateOutcome, reason: str = "as told") -> Callable[..., Decision]:
     """A gate, or a review, that always says the same."""
-    line = {"gate": "metric", "asked": "more", "measured": "some", "verdict": verdict}
-    return lambda *_: Decision(verdict, reason, {"gates": [line]})
+    check = GateCheck("metric", "more", "some", verdict)
+    return lambda *_: Decision(verdict, reason, GateEvidence(gates=[check]))
 
 
 def never(*_: object) -> Decision:

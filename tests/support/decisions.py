@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.evaluation.bootstrap import Predictions
-from tasks.ledger.descriptions import gate_rows
 from tasks.promotion.gate import (
     Decision,
 )
 
 
 def gate_verdicts(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
+    return {check.gate: check.verdict for check in decision.evidence.gates}
 
 
 def predict_at(probability: np.ndarray, threshold: float = 0.5) -> Predictions:

@@ -43,14 +43,14 @@ class RolloutStory:
         case = FLIGHTS.model_copy(update={"rollout": plan})
         evidence = plan_rollout(case, champion)
         assert evidence is not None
-        return self.tell("rollout_started", at, version, **evidence)
+        return self.tell("rollout_started", at, version, **evidence.to_json())
 
     def grown(self, at) -> "RolloutStory":
         rolls = find_rollout(self.entries)
         assert rolls is not None
         evidence = next_rollout_stage(rolls)
         assert evidence is not None
-        return self.tell("rollout_grown", at, rolls.version, **evidence)
+        return self.tell("rollout_grown", at, rolls.version, **evidence.to_json())
 
     def cast(self, start, end) -> list[tuple]:
         """(from, to, champion, challenger, share, previous), in days."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import METRIC_NAMES
-from tasks.ledger.descriptions import describe_evidence
+from tasks.ledger.descriptions import describe_evidence, read_bake_end
 from tasks.ledger.log import Entry, open_ledger
-from tasks.ledger.projections import find_champion, list_open_episodes
+from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.history_chart import read_window_metrics
 from tasks.reporting.formats import format_moment, format_number, format_share
 from tasks.reporting.table import Column, Table, build_table
@@ -24,17 +22,17 @@ WINDOWS_SHOWN = 6
 
 def render_status(use_case: UseCase) -> RenderableType:
     """Return a use case's champion, open episodes and last monitored windows."""
-    entries = open_ledger().entries(use_case.name)
+    ledger = read_ledger_state(open_ledger(), use_case.name)
     head = render_text(f"{use_case.name}: {use_case.title}", "bold")
-    champion = find_champion(entries)
+    champion = ledger.champion
     if champion is None:
         return Group(head, f"no champion yet: run train/{use_case.name}")
     lines = [
         head,
         Text(f"champion: version {champion.version} since {format_moment(champion.at)} UTC"),
     ]
-    lines += [Text(line) for line in _describe_trials(entries, champion)]
-    episodes = list_open_episodes(entries)
+    lines += [Text(line) for line in _describe_trials(ledger, champion)]
+    episodes = ledger.open_episodes
     lines += [_render_episode(episode) for episode in episodes] or [Text("no open episode")]
     windows = read_window_metrics(use_case).tail(WINDOWS_SHOWN)
     if windows.is_empty():
@@ -63,13 +61,13 @@ def _render_episode(episode: Entry) -> Text:
     return Text.assemble(since, ": ", render_text(describe_evidence(episode)))
 
 
-def _describe_trials(entries: Sequence[Entry], champion: Entry) -> list[str]:
+def _describe_trials(ledger: LedgerState, champion: Entry) -> list[str]:
     """Describe the running rollout, and until when the champion's bake window lasts."""
-    rollout, bake_until = find_rollout(entries), champion.evidence.get("bake_until")
+    rollout, bake_until = find_rollout(ledger.entries), read_bake_end(champion)
     lines = []
     if rollout is not None:
         stage = f"stage {rollout.stage + 1} of {len(rollout.shares)}, {format_share(rollout.share)}"
         lines.append(f"rollout ({rollout.kind}): version {rollout.version}, {stage}")
     if bake_until:
-        lines.append(f"compared with the previous champion until {bake_until[:10]}")
+        lines.append(f"compared with the previous champion until {bake_until:%Y-%m-%d}")
     return lines

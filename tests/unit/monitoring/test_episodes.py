@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import ContractRule, DriftRule, PerformanceRule, Rule
 from configs.schema.use_case import UseCase
+from tasks.ledger.descriptions import read_severity
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import episode_severity, list_open_episodes
+from tasks.ledger.projections import list_open_episodes
+from tasks.ledger.state import fold_ledger
 from tasks.monitoring.episodes import change_episodes, rule_for_cause
 from tasks.monitoring.measurements import Measurement, MeasurementVerdict, measurement_rows
 
@@ -49,7 +51,7 @@ def play_windows(case: UseCase, verdicts: str) -> str:
     said = ""
     for number, letter in enumerate(verdicts):
         rows = pl.concat([rows, window(number, VERDICTS[letter])])
-        for entry in change_episodes(case, entries, rows, START + number * WEEK):
+        for entry in change_episodes(case, fold_ledger(entries), rows, START + number * WEEK):
             entries.append(Entry(**{**vars(entry), "seq": len(entries) + 1}))
         said += "o" if list_open_episodes(entries) else "-"
     return said
@@ -101,9 +103,9 @@ def test_windows_of_another_version_count_for_nothing() -> None:
         [window(0, "page"), window(1, "page", version=2)],
     )
     entries = [promoted_entry(1, 1, START - WEEK), promoted_entry(2, 2, START + WEEK / 2)]
-    assert change_episodes(case, entries, pl.concat(rows), START + WEEK) == []
+    assert change_episodes(case, fold_ledger(entries), pl.concat(rows), START + WEEK) == []
     rows.append(window(2, "page", version=2))
-    (opened,) = change_episodes(case, entries, pl.concat(rows), START + 2 * WEEK)
+    (opened,) = change_episodes(case, fold_ledger(entries), pl.concat(rows), START + 2 * WEEK)
     assert opened.version == 2
 
 
@@ -132,9 +134,9 @@ def test_change_episodes_states_severity_and_bad_windows() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
     entries = [promoted_entry(1, 1, START - WEEK)]
     (opened,) = change_episodes(
-        flights_with_drift_rule(bad=2, of=3), entries, rows, START + 2 * WEEK
+        flights_with_drift_rule(bad=2, of=3), fold_ledger(entries), rows, START + 2 * WEEK
     )
-    assert episode_severity(opened) == "ticket"
+    assert read_severity(opened) == "ticket"
     expected = "drift:carrier is 0.3, reference 0, limit 0.1; bad in 2 of 3 windows"
     assert opened.evidence["message"] == expected
 
@@ -154,9 +156,13 @@ def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
 )
 def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
     entries = [promoted_entry(1, 1, START - WEEK)]
-    (opened,) = change_episodes(flights_with_drift_rule(), entries, window(0, "page"), START)
+    (opened,) = change_episodes(
+        flights_with_drift_rule(), fold_ledger(entries), window(0, "page"), START
+    )
     entries += [Entry(**{**vars(opened), "seq": 2}), promoted_entry(3, 3, START, what)]
-    (closed,) = change_episodes(flights_with_drift_rule(), entries, window(1, "page"), START + WEEK)
+    (closed,) = change_episodes(
+        flights_with_drift_rule(), fold_ledger(entries), window(1, "page"), START + WEEK
+    )
     assert closed.evidence["reason"] == said
     assert closed.evidence["severity"] == "page"
 
@@ -164,7 +170,7 @@ def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
 def test_episodes_from_before_there_were_severities_are_pages(tmp_path: Path) -> None:
     book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     old = Entry("flights", "episode_opened", "episode:x", START, "monitor", 1, {"cause": "x"})
-    assert episode_severity(book.record(old)[0]) == "page"
+    assert read_severity(book.record(old)[0]) == "page"
 
 
 def test_a_silence_is_not_the_monitors_to_end() -> None:
@@ -172,7 +178,10 @@ def test_a_silence_is_not_the_monitors_to_end() -> None:
     silent = Entry("flights", "episode_opened", "episode:s", START, "watch", 1, cause, seq=2)
     entries = [promoted_entry(1, 1, START - WEEK), silent, promoted_entry(2, 3, START)]
     assert (
-        change_episodes(flights_with_drift_rule(), entries, window(1, "ok", 2), START + WEEK) == []
+        change_episodes(
+            flights_with_drift_rule(), fold_ledger(entries), window(1, "ok", 2), START + WEEK
+        )
+        == []
     )
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import list_open_episodes
+from tasks.ledger.projections import list_open_episodes, list_unclaimed_alerts
 from tasks.monitoring.measurements import (
     Measurement,
     MeasurementKind,
     MeasurementVerdict,
     measurement_rows,
 )
-from tasks.monitoring.retrain_alerts import list_unclaimed_alerts, record_changes
+from tasks.monitoring.retrain_alerts import record_changes
 
 FLIGHTS = load_use_case("flights")
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)

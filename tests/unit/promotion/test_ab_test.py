@@ -71,9 +71,9 @@ def test_the_draws_variance_is_that_of_two_means_of_entities():
 def test_a_gain_is_told_with_its_numbers():
     rows = history(np.random.default_rng(0), 200, 0.3, gain=0.5)
     found = compare_arms(FLIGHTS, rows, rows.height * 2)
-    assert (found.verdict, found.evidence["bar"]) == ("pass", 0.0)
-    bound = found.evidence["bounds"]
-    assert bound["low"] < 0.5 < bound["high"]
-    assert bound["low"] > 0
+    assert (found.verdict, found.evidence.bar) == ("pass", 0.0)
+    bound = found.evidence.bounds
+    assert bound.low < 0.5 < bound.high
+    assert bound.low > 0
     assert "cost" in found.reason
     assert "the gain is shown to be above +0.0000" in found.reason

@@ -83,7 +83,7 @@ def test_advance_candidate_ends_a_rollout_of_a_former_champion(reigning):
     record(reigning, "promoted", "hand:7", day(4), 7)
     entry = step(reigning, rollout_use_case(), 2, day(8), look=review_stage)
     assert (entry.what, entry.evidence["stage"]) == ("refused", 0)
-    assert "champion no more" in entry.evidence["reason"]
+    assert "champion changed" in entry.evidence["reason"]
 
 
 def test_one_rolls_out_at_a_time(reigning):
@@ -91,7 +91,7 @@ def test_one_rolls_out_at_a_time(reigning):
     step(reigning, rollout_use_case(), 2, gate=says("pass"))
     entry = step(reigning, rollout_use_case(), 3, gate=never)
     assert (entry.what, entry.key) == ("deferred", "deferred:3:2013-04-02")
-    assert entry.evidence["reason"] == "version 2 rolls out; one at a time"
+    assert entry.evidence["reason"] == "version 2 is in a rollout; one at a time"
 
 
 @pytest.mark.parametrize(("waited", "what"), [(29, "deferred"), (30, "refused")])
@@ -185,5 +185,5 @@ class TestApproval:
         assert step(asked, self.case, 2, day(30), gate=never).what == "approval_asked"
         entry = step(asked, self.case, 2, day(31), gate=never)
         assert (entry.what, entry.evidence["reason"]) == (
-            "refused", "nobody approved of it in 30d",
+            "refused", "not approved within 30d",
         )  # fmt: skip

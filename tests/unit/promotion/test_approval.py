@@ -37,7 +37,7 @@ def test_it_comes_as_long_after_the_ask_as_it_really_took(book):
 
 
 def test_what_nobody_asked_for_cannot_be_answered(book):
-    with pytest.raises(Terminal, match="nobody asks for an approval of version 2"):
+    with pytest.raises(Terminal, match="version 2 is not waiting for approval"):
         record_approval(book, NAME, 2, YES, day(1))
 
 

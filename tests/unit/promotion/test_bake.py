@@ -1,13 +1,13 @@
 """What a bake window says in numbers, and when it asks for a rollback."""
 
-from dataclasses import asdict
-
 import pytest
 
 from configs.errors import Conflict
 from tasks.evaluation.bootstrap import Difference
+from tasks.ledger.evidence import GateEvidence
 from tasks.ledger.log import Ledger
 from tasks.ledger.projections import list_unanswered
+from tasks.ledger.state import read_ledger_state
 from tasks.promotion.bake import (
     BakeEvaluation,
     bake_measurements,
@@ -27,9 +27,9 @@ def difference(subject, new, old, low, high):
 
 
 def baked(verdict="fail", *found: Difference) -> BakeEvaluation:
-    shown = {of.subject: asdict(of) for of in found}
-    said = {"gates": [], "differences": shown, "rows": 900, "from": "a", "to": "b"}
-    return BakeEvaluation(WINDOW, Decision(verdict, "worse", said), 0.97)
+    shown = {each.subject: each for each in found}
+    evidence = GateEvidence(gates=[], differences=shown, rows=900, from_=day(1), to=day(8))
+    return BakeEvaluation(WINDOW, Decision(verdict, "worse", evidence), 0.97)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_bake_measurements_compare_with_the_previous_champion():
 
 
 def test_too_little_known_is_no_number():
-    waits = BakeEvaluation(WINDOW, Decision("wait", "few rows", {"gates": []}), 0.2)
+    waits = BakeEvaluation(WINDOW, Decision("wait", "few rows", GateEvidence(gates=[])), 0.2)
     assert bake_measurements(rollout_use_case(), waits, day(8)) == []
 
 
@@ -80,29 +80,33 @@ def test_rollback_request_follows_an_open_episode_once(book):
     assert (asked.what, asked.key, asked.version) == ("rollback_asked", "undo:2", 2)
     assert asked.evidence == {
         "promotion": "decision:2", "episode": "episode:bake:x", "reason": "worse",
-        "gates": [], "differences": {}, "rows": 900, "from": "a", "to": "b",
+        "gates": [], "differences": {}, "rows": 900,
+        "from": day(1).isoformat(), "to": day(8).isoformat(),
     }  # fmt: skip
     assert waiting == [asked] == list_unanswered(book.entries(NAME))
     assert record_rollback_request(book, NAME, baked(), day(15)) == (asked, [asked])
 
 
 def test_without_a_loss_or_with_other_episodes_nothing_is_asked(book):
-    assert rollback_request(book.entries(NAME), baked("pass"), day(8)) is None
+    assert rollback_request(read_ledger_state(book, NAME), baked("pass"), day(8)) is None
     bad(book, kind="performance")
-    assert rollback_request(book.entries(NAME), baked(), day(8)) is None
+    assert rollback_request(read_ledger_state(book, NAME), baked(), day(8)) is None
 
 
 def test_rollback_request_ignores_the_previous_bake(book):
     bad(book)
     record(book, "promoted", "decision:3", day(9), 3)
-    assert rollback_request(book.entries(NAME), None, day(9)) is None
+    assert rollback_request(read_ledger_state(book, NAME), None, day(9)) is None
     record(book, "rolled_back", "rollback:4", day(10), 2, loser=3, promotion="decision:3")
-    assert rollback_request(book.entries(NAME), None, day(10)) is None
+    assert rollback_request(read_ledger_state(book, NAME), None, day(10)) is None
 
 
 def test_an_episode_that_was_found_before_a_kill_still_asks(book):
     bad(book)
-    assert rollback_request(book.entries(NAME), None, day(8)).evidence["reason"] == "it is worse"
+    assert (
+        rollback_request(read_ledger_state(book, NAME), None, day(8)).evidence["reason"]
+        == "it is worse"
+    )
 
 
 def test_rollback_request_conflicts_with_a_promotion(book, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 
 from configs.schema.promotion import Direct
 from tasks.ledger.log import Ledger
+from tasks.ledger.state import read_ledger_state
 from tasks.promotion.due_steps import find_due_steps
 from tasks.promotion.stage_review import review_stage
 from tests.support.candidates import (
@@ -31,7 +32,7 @@ def book(tmp_path):
 
 
 def due(book, at, gate=never, look=never, case=DIRECT):
-    found = find_due_steps(case, book.entries(NAME), day(at), gate, look)
+    found = find_due_steps(case, read_ledger_state(book, NAME), day(at), gate, look)
     for entry in found:
         book.record(entry)
     return [(e.key, e.evidence["reason"]) for e in found]
@@ -58,7 +59,7 @@ def test_find_due_steps_requests_a_step_once(book):
 def test_when_patience_is_over_it_is_asked_for_whatever_there_is(book):
     ((key, reason),) = due(book, 31, says("wait", "too few rows"))
     assert key == "step:2:2013-05-02"
-    assert reason == "not let in within 30d: too few rows"
+    assert reason == "not accepted within 30d: too few rows"
 
 
 def test_a_new_candidate_has_its_own_event(book):
@@ -92,11 +93,11 @@ def test_a_roll_out_whose_champion_was_rolled_back_is_asked_for(book):
     step(book, rollout_use_case(), 2, day(3), gate=says("pass"))
     record(book, "rolled_back", "rollback:5", day(4), 1, loser=7, promotion="hand:7", reason="-")
     ((_, reason),) = due(book, 5, never, review_stage, rollout_use_case())
-    assert "champion no more" in reason
+    assert "champion changed" in reason
 
 
 def test_find_due_steps_of_an_approval_out_of_patience(book):
     case = rollout_use_case(Direct(), approval="manual")
     step(book, case, 2, day(2), gate=says("pass"))
     assert due(book, 20, case=case) == []
-    assert [reason for _, reason in due(book, 32, case=case)] == ["nobody approved of it in 30d"]
+    assert [reason for _, reason in due(book, 32, case=case)] == ["not approved within 30d"]

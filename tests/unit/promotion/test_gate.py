@@ -14,7 +14,6 @@ from configs.schema.loading import load_use_case
 from configs.schema.promotion import Bake, Gate
 from configs.schema.training import Evaluation, Slice
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import gate_rows
 from tasks.ledger.log import Entry
 from tasks.models.onnx_session import open_onnx_session
 from tasks.models.registry import Model
@@ -60,7 +59,7 @@ def rows_scores_and_noise(
 
 
 def lines(decision: Decision) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in gate_rows(decision.evidence)}
+    return {check.gate: check.verdict for check in decision.evidence.gates}
 
 
 def test_a_model_against_itself_is_refused():
@@ -68,9 +67,9 @@ def test_a_model_against_itself_is_refused():
     decision = judge_predictions(gated_use_case(), rows, predict_at(score), predict_at(score))
     assert decision.verdict == "fail"
     assert decision.reason.endswith("fails: roc_auc")
-    found = decision.evidence["differences"]["roc_auc"]
-    assert found["low"] == found["high"] == 0
-    assert decision.evidence["blocks"] == 20
+    found = decision.evidence.differences["roc_auc"]
+    assert found.low == found.high == 0
+    assert decision.evidence.blocks == 20
 
 
 def test_judge_predictions_tells_better_from_worse():
@@ -87,7 +86,7 @@ def test_a_better_ranking_that_costs_more_is_refused():
     decision = judge_predictions(
         gated_use_case(Cost(false_positive=9, false_negative=1)), rows, dear, poor
     )
-    assert decision.evidence["differences"]["roc_auc"]["low"] > 0
+    assert decision.evidence.differences["roc_auc"].low > 0
     assert decision.verdict == "fail"
     assert lines(decision)["cost"] == "fail"
     assert "; fails: cost" in decision.reason
@@ -147,7 +146,7 @@ def test_the_evidence_is_json_and_says_who_when_and_how_much():
     rows, score, noise = rows_scores_and_noise()
     evidence = judge_predictions(
         gated_use_case(), rows, predict_at(score), predict_at(noise)
-    ).evidence
+    ).evidence.to_json()
     assert json.loads(json.dumps(evidence, allow_nan=False)) == evidence
     assert evidence["from"] == rows["prediction_time"].min().isoformat()
     assert datetime.fromisoformat(evidence["to"]) == rows["prediction_time"].max()
@@ -185,7 +184,7 @@ def test_one_shuffled_slice_is_harm():
         gated_use_case(), rows, predict_at(shuffled), predict_at(score), BAKE, min_rows=500, looks=4
     )
     assert lines(decision)["slice origin=LGA"] == "fail"
-    assert decision.evidence["looks"] == 4
+    assert decision.evidence.looks == 4
 
 
 def rolled_back(loser: int, at: datetime, **evidence: object) -> Entry:
@@ -240,9 +239,9 @@ def test_the_first_champion_must_beat_the_base_rate():
     assert {gate for gate, verdict in lines(decision).items() if verdict == "not asked"} == {
         "slices", "calibration",
     }  # fmt: skip
-    assert decision.evidence["differences"]["roc_auc"]["champion"] == 0.5
-    assert decision.evidence["champion_version"] is None
-    assert decision.evidence["footprint"]["bytes"] == len(boosting_model().onnx)
+    assert decision.evidence.differences["roc_auc"].champion == 0.5
+    assert decision.evidence.champion_version is None
+    assert decision.evidence.footprint["bytes"] == len(boosting_model().onnx)
 
 
 def test_a_twin_is_no_better_and_its_file_holds():
@@ -252,7 +251,7 @@ def test_a_twin_is_no_better_and_its_file_holds():
     said = lines(decision)
     assert list(said) == ASKED
     assert [gate for gate in said if said[gate] != "pass"] == ["roc_auc"]
-    assert (decision.verdict, decision.evidence["champion_version"]) == ("fail", 7)
+    assert (decision.verdict, decision.evidence.champion_version) == ("fail", 7)
 
 
 def test_the_file_that_will_run_is_measured_again():
@@ -286,8 +285,8 @@ def test_a_file_that_was_undone_needs_later_rows():
     earlier = fresh_rows_of_model().filter(pl.col("prediction_time") > middle)
     entries = [registered, rolled_back(1, NOON, to=middle.isoformat())]
     assert (
-        decide_promotion(quick(), boosting_model(), None, fresh_rows_of_model(), entries).evidence[
-            "rows"
-        ]
+        decide_promotion(
+            quick(), boosting_model(), None, fresh_rows_of_model(), entries
+        ).evidence.rows
         == earlier.height
     )

@@ -147,7 +147,7 @@ def test_summarise_checks_names_the_metric_and_what_fails():
     rows = GateCheck("rows", "many", "many", "pass")
     metric = gate_checks.check_improvement(Gate(), BETTER)
     numbers = "roc_auc 0.7300 against 0.7100: improvement +0.0200 [+0.0100, +0.0300]"
-    assert gate_checks.summarise_checks([rows, metric]) == f"{numbers}; every gate holds"
+    assert gate_checks.summarise_checks([rows, metric]) == f"{numbers}; every check passes"
     speed = GateCheck("p99 latency", "at most 1 µs", "9 µs", "fail")
     assert (
         gate_checks.summarise_checks([rows, metric, speed]) == f"{numbers}; fails: p99 latency 9 µs"
@@ -156,5 +156,5 @@ def test_summarise_checks_names_the_metric_and_what_fails():
     assert gate_checks.summarise_checks([rows, refused]).endswith("; fails: roc_auc")
     few = gate_checks.check_row_count("rows", 1000, np.array([1.0, 0]), 1, BINARY)
     assert gate_checks.summarise_checks([few]).startswith(
-        "only 2 rows with 1 events, in 1 blocks; asked: at"
+        "only 2 rows with 1 events, in 1 blocks; required: at"
     )

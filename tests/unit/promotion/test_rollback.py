@@ -1,11 +1,12 @@
-"""A rollback: once, never of what is champion no more, and never to what was undone."""
+"""A rollback: once, only of the current promotion, and never to a version that was undone."""
 
 import pytest
 
 from configs.errors import NoChampion, Terminal
+from tasks.ledger.evidence import RolledBack
 from tasks.ledger.log import Ledger
-from tasks.ledger.projections import find_champion, list_unanswered
-from tasks.promotion.rollback import roll_back, roll_back_by_hand, standing_promotions
+from tasks.ledger.projections import find_champion, list_standing_promotions, list_unanswered
+from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tests.support.candidates import NAME, day, record
 
 
@@ -19,7 +20,7 @@ def book(tmp_path):
 
 
 def undo(book, promotion, at=9):
-    return roll_back(book, NAME, promotion, day(at), "rollback 1", {"reason": "worse"})
+    return roll_back(book, NAME, promotion, day(at), "rollback 1", RolledBack(reason="worse"))
 
 
 def roll_back_to(book, at=9, **options):
@@ -63,7 +64,7 @@ def test_after_a_rollback_the_next_one_goes_past_the_loser(book):
     undo(book, "decision:3")
     record(book, "promoted", "decision:4", day(10), 4)
     assert undo(book, "decision:4", at=11).version == 2
-    assert [e.version for e in standing_promotions(book.entries(NAME))] == [1, 2]
+    assert [e.version for e in list_standing_promotions(book.entries(NAME))] == [1, 2]
 
 
 def test_by_hand_says_who_and_why_and_twice_is_as_once(book):

@@ -17,6 +17,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features import retrieval
 from tasks.ledger.log import Entry
+from tasks.ledger.state import fold_ledger
 from tasks.promotion.paired_rows import both_predictions, find_paired_rows
 from tasks.promotion.stage_review import StageReview, review_stage
 from tasks.rollout.assignment import assign_arms, rollout_salt
@@ -85,11 +86,12 @@ def able(skill: float, of: int = 0) -> pl.Expr:
 
 def rollout_entries(plan: SchemaModel) -> list[Entry]:
     case = FLIGHTS.model_copy(update={"rollout": plan})
-    evidence = plan_rollout(case, 1)
-    assert evidence is not None
+    planned = plan_rollout(case, 1)
+    assert planned is not None
+    said = planned.to_json()
     return [
         Entry("flights", "promoted", "decision:1", START - DAY, "test", 1, seq=1),
-        Entry("flights", "rollout_started", "rollout:2", START, "test", 2, evidence, seq=2),
+        Entry("flights", "rollout_started", "rollout:2", START, "test", 2, said, seq=2),
     ]
 
 
@@ -113,13 +115,13 @@ def write_scored(entries: list[Entry], truth: pl.DataFrame, one: pl.Expr, two: p
 
 
 def looked(entries: list[Entry], as_of: datetime) -> StageReview:
-    found = review_stage(FLIGHTS, entries, as_of)
+    found = review_stage(FLIGHTS, fold_ledger(entries), as_of)
     assert found is not None
     return found
 
 
 def gates(found: StageReview) -> dict[str, str]:
-    return {line["gate"]: line["verdict"] for line in found.evidence["gates"]}
+    return {check.gate: check.verdict for check in found.evidence.gates}
 
 
 EQUAL = (able(0.6), able(0.6, of=1))
@@ -128,8 +130,8 @@ CANARY = Canary(shares=(0.4, 0.8), step=WEEK)
 
 
 def test_without_a_roll_out_there_is_nothing_to_review():
-    assert review_stage(FLIGHTS, [], END) is None
-    assert review_stage(FLIGHTS, rollout_entries(SHADOW)[:1], END) is None
+    assert review_stage(FLIGHTS, fold_ledger([]), END) is None
+    assert review_stage(FLIGHTS, fold_ledger(rollout_entries(SHADOW)[:1]), END) is None
 
 
 def test_review_stage_of_a_shadow_passes_without_harm(truth):
@@ -137,13 +139,13 @@ def test_review_stage_of_a_shadow_passes_without_harm(truth):
     write_scored(entries, truth, *EQUAL)
     early = looked(entries, START + 6 * DAY)
     assert (early.verdict, early.due) == ("wait", False)
-    assert "looked at from 2013-01-09 00:00 on" in early.reason
+    assert "reviewed from 2013-01-09 00:00 on" in early.reason
     found = looked(entries, START + 9 * DAY)
     assert (found.version, found.stage, found.verdict, found.due) == (2, 0, "pass", True)
     assert list(gates(found))[:4] == ["labels", "labelled rows", "roc_auc", "cost"]
     assert set(gates(found).values()) == {"pass"}
-    assert found.evidence["looks"] == 1
-    assert found.evidence["to"] < (START + WEEK).isoformat()
+    assert found.evidence.looks == 1
+    assert found.evidence.to < (START + WEEK).isoformat()
 
 
 def test_a_shadow_that_is_worse_fails(truth):
@@ -160,11 +162,13 @@ def test_review_stage_without_labels_waits_and_then_fails(truth):
     case = FLIGHTS.model_copy(
         update={"label": FLIGHTS.label.model_copy(update={"min_coverage": 1.0})}
     )
-    found = review_stage(case, entries, START + 9 * DAY)  # cancelled flights never get a label
+    found = review_stage(
+        case, fold_ledger(entries), START + 9 * DAY
+    )  # cancelled flights never get a label
     assert (found.verdict, gates(found)) == ("wait", {"labels": "wait"})
-    over = review_stage(case, entries, START + 15 * DAY)
+    over = review_stage(case, fold_ledger(entries), START + 15 * DAY)
     assert (over.verdict, over.due) == ("fail", True)
-    assert over.reason.startswith("not judged within 15d: ")
+    assert over.reason.startswith("no verdict within 15d: ")
 
 
 @pytest.mark.parametrize("kind", [SHADOW, BlueGreen(step=WEEK)])
@@ -175,7 +179,7 @@ def test_rows_that_the_challenger_does_not_answer_are_missed(truth, kind, answer
     write_scored(entries, truth, able(0.6), lost.otherwise(able(0.6, of=1)).alias("probability"))
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "wait"
-    assert "answered by both" in found.reason
+    assert "scored by both" in found.reason
 
 
 def test_without_any_shadow_a_stage_waits(truth):
@@ -207,8 +211,8 @@ def test_a_canary_is_judged_on_its_own_arm(truth):
     )
     found = looked(entries, START + 9 * DAY)
     assert found.verdict == "pass"
-    assert found.evidence["looks"] == 2
-    assert found.evidence["rows"] == pytest.approx(0.4 * truth.height / 3, rel=0.1)
+    assert found.evidence.looks == 2
+    assert found.evidence.rows == pytest.approx(0.4 * truth.height / 3, rel=0.1)
     write_scored(
         entries, truth, good, pl.when(in_arm).then(bad).otherwise(good).alias("probability")
     )
@@ -238,7 +242,7 @@ def test_a_roll_out_whose_champion_is_no_more_fails(truth):
     entries.append(Entry("flights", "promoted", "hand:3", START + DAY, "test", 3, seq=3))
     found = looked(entries, START + 2 * DAY)
     assert (found.verdict, found.due) == ("fail", True)
-    assert "version 1, against which it proved itself, is champion no more" in found.reason
+    assert "the champion changed during the rollout (was version 1)" in found.reason
 
 
 def test_review_stage_of_an_ab_test_finds_a_gain_in_cost(truth):
@@ -248,9 +252,9 @@ def test_review_stage_of_an_ab_test_finds_a_gain_in_cost(truth):
     assert (early.verdict, gates(early)) == ("wait", {"labelled rows": "wait"})
     found = looked(entries, LATER)
     assert (found.verdict, gates(found)["cost by arm"]) == ("pass", "pass")
-    assert found.evidence["bounds"]["low"] > 0
-    assert found.evidence["cost"]["challenger"] < found.evidence["cost"]["champion"]
-    assert found.evidence["blocks"] == 21
+    assert found.evidence.bounds.low > 0
+    assert found.evidence.cost["challenger"] < found.evidence.cost["champion"]
+    assert found.evidence.blocks == 21
 
 
 def test_an_ab_test_finds_a_loss(truth):
@@ -274,9 +278,9 @@ def test_non_inferiority_bears_a_share_of_the_champions_cost(truth):
     write_scored(entries, truth, *EQUAL)
     rule = {"rule": "non_inferiority", "cost_margin": 0.5}
     case = FLIGHTS.model_copy(update={"gate": FLIGHTS.gate.model_copy(update=rule)})
-    found = review_stage(case, entries, LATER)
+    found = review_stage(case, fold_ledger(entries), LATER)
     assert found.verdict == "pass"
-    assert found.evidence["bar"] == pytest.approx(-0.5 * found.evidence["cost"]["champion"])
+    assert found.evidence.bar == pytest.approx(-0.5 * found.evidence.cost["champion"])
 
 
 def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema.promotion import Shadow
+from tasks.ledger.evidence import RolloutStage
 from tasks.rollout.routing import list_routes
 from tasks.rollout.state import (
     find_rollout,
@@ -18,7 +19,7 @@ from tests.support.rollout_story import CANARY, RolloutStory, rollout_day
 
 def test_a_canary_grows_and_then_promotes(story):
     story.promoted(0, 1).started(1, 2, 1, CANARY)
-    assert next_rollout_stage(find_rollout(story.entries)) == {"stage": 1, "share": 0.5}
+    assert next_rollout_stage(find_rollout(story.entries)) == RolloutStage(stage=1, share=0.5)
     story.grown(8)
     rolls = find_rollout(story.entries)
     assert (rolls.stage, rolls.share, rolls.since) == (1, 0.5, rollout_day(8))

@@ -64,7 +64,7 @@ def test_status_names_champion_and_open_episodes(home):
 def test_status_names_what_still_proves_itself(home):
     baked = {**PROMOTED, "bake_until": "2013-04-29T00:00:00+00:00"}
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, baked))
-    plan = plan_rollout(FLIGHTS, 1)
+    plan = plan_rollout(FLIGHTS, 1).to_json()
     open_ledger().record(Entry("flights", "rollout_started", "rollout:2", START, "gate", 2, plan))
     said = render(render_status(FLIGHTS))
     assert "rollout (canary): version 2, stage 1 of 2, 10%" in said

@@ -1,0 +1,284 @@
+"""Constructors of ledger entries, one a kind: the only place that builds keys and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from configs.schema.base import Severity
+from tasks.ledger.evidence import (
+    SILENCE_KIND,
+    AlertRaised,
+    ApprovalAsked,
+    ApprovalGiven,
+    CandidateRegistered,
+    Deferred,
+    EpisodeClosed,
+    EpisodeOpened,
+    GateEvidence,
+    Notified,
+    Promoted,
+    PromotionTerms,
+    Reason,
+    Refused,
+    RetrainStarted,
+    RollbackAsked,
+    RolledBack,
+    RolloutGrown,
+    RolloutPlan,
+    RolloutStage,
+    RolloutStarted,
+    StepAsked,
+    merge_evidence,
+    read_evidence,
+)
+from tasks.ledger.log import Entry, EntryKind
+
+
+def make_episode_opened(
+    model: str, version: int | None, at: datetime, actor: str, evidence: EpisodeOpened
+) -> Entry:
+    """Return the entry that opens an episode: one a cause and day, of late data one a minute."""
+    time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind == SILENCE_KIND else f"{at:%Y-%m-%d}"
+    key = f"episode:{evidence.cause}:{time}"
+    return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
+
+
+def make_episode_closed(episode: Entry, reason: str, at: datetime, actor: str) -> Entry:
+    """Return the entry that closes an episode."""
+    opened = read_evidence(episode, EpisodeOpened)
+    evidence = EpisodeClosed(
+        episode=episode.key, cause=opened.cause, severity=opened.severity, reason=reason
+    )
+    key = closing_key(episode)
+    return Entry(
+        episode.model, "episode_closed", key, at, actor, episode.version, evidence.to_json()
+    )
+
+
+def make_alert_raised(episodes: Sequence[Entry], at: datetime, actor: str) -> Entry:
+    """Return the entry that asks for retraining because of open episodes, the oldest first."""
+    oldest, opened = episodes[0], [read_evidence(each, EpisodeOpened) for each in episodes]
+    evidence = AlertRaised(
+        episode=oldest.key,
+        causes=[each.cause for each in opened],
+        message="; ".join(each.message for each in opened),
+    )
+    key = f"alert:{oldest.key}:{at:%Y-%m-%d}"
+    return Entry(oldest.model, "alert_raised", key, at, actor, oldest.version, evidence.to_json())
+
+
+def make_retrain_started(alert: Entry, run: str) -> Entry:
+    """Return the entry by which a run claims an alert."""
+    evidence = RetrainStarted(alert=alert.key, run=run)
+    key, actor = claim_key(alert), f"retrain {run}"
+    return Entry(alert.model, "retrain_started", key, alert.at, actor, None, evidence.to_json())
+
+
+def make_candidate_registered(
+    model: str, version: int, at: datetime, actor: str, evidence: CandidateRegistered
+) -> Entry:
+    """Return the entry of a registered version that waits for its decision."""
+    key = candidate_key(evidence.origin)
+    return Entry(model, "candidate_registered", key, at, actor, version, evidence.to_json())
+
+
+def make_deferred(model: str, version: int, at: datetime, actor: str, evidence: Deferred) -> Entry:
+    """Return the entry that defers a decision; one a version and day."""
+    key = deferral_key(version, at)
+    return Entry(model, "deferred", key, at, actor, version, evidence.to_json())
+
+
+def make_approval_asked(
+    model: str, version: int, at: datetime, actor: str, evidence: ApprovalAsked
+) -> Entry:
+    """Return the entry that asks a person for approval."""
+    key = approval_request_key(version)
+    return Entry(model, "approval_asked", key, at, actor, version, evidence.to_json())
+
+
+def make_approval_given(
+    request: Entry, at: datetime, actor: str, reason: str, *, approve: bool
+) -> Entry:
+    """Return the entry of a person's approval or rejection of what was requested."""
+    assert request.version is not None
+    what: EntryKind = "approved" if approve else "rejected"
+    key, evidence = approval_key(request.version), ApprovalGiven(reason=reason)
+    return Entry(request.model, what, key, at, actor, request.version, evidence.to_json())
+
+
+def make_rollout_started(
+    model: str, version: int, at: datetime, actor: str, gate: GateEvidence, plan: RolloutPlan
+) -> Entry:
+    """Return the entry that starts a rollout, after what the gate measured.
+
+    Args:
+        model: name of the use case
+        version: the challenger
+        at: start of the first stage
+        actor: the run that decides
+        gate: evidence of the gate, with its reason
+        plan: kind, stages and times of the rollout
+    """
+    evidence = merge_evidence(RolloutStarted, gate, plan)
+    key = f"rollout:{version}"
+    return Entry(model, "rollout_started", key, at, actor, version, evidence.to_json())
+
+
+def make_rollout_grown(
+    model: str, version: int, at: datetime, actor: str, review: GateEvidence, stage: RolloutStage
+) -> Entry:
+    """Return the entry of a rollout that enters its next stage.
+
+    Args:
+        model: name of the use case
+        version: the challenger
+        at: start of the stage
+        actor: the run that decides
+        review: evidence of the stage that passed, with its reason
+        stage: the next stage and its share
+    """
+    evidence = merge_evidence(RolloutGrown, review, stage)
+    key = f"rollout:{version}:{stage.stage}"
+    return Entry(model, "rollout_grown", key, at, actor, version, evidence.to_json())
+
+
+def make_step_asked(model: str, version: int, at: datetime, actor: str, reason: str) -> Entry:
+    """Return the entry that asks for the next step of a candidate; one a version and day.
+
+    Args:
+        model: name of the use case
+        version: the candidate
+        at: moment from which the step is due
+        actor: what asks
+        reason: why the candidate can go on
+    """
+    key, evidence = f"step:{version}:{at:%Y-%m-%d}", StepAsked(reason=reason)
+    return Entry(model, "step_asked", key, at, actor, version, evidence.to_json())
+
+
+def make_promoted(
+    model: str, version: int, at: datetime, actor: str, gate: GateEvidence, terms: PromotionTerms
+) -> Entry:
+    """Return the entry that makes a version champion, after the gate or its rollout.
+
+    Args:
+        model: name of the use case
+        version: the new champion
+        at: moment from which it is champion
+        actor: the run that decides
+        gate: evidence of the gate or of the last stage, with its reason
+        terms: the champion before and the end of the bake window
+    """
+    key, evidence = decision_key(version), merge_evidence(Promoted, gate, terms)
+    return Entry(model, "promoted", key, at, actor, version, evidence.to_json())
+
+
+def make_manually_promoted(
+    model: str, version: int, at: datetime, actor: str, evidence: Promoted
+) -> Entry:
+    """Return the entry that makes a version champion because a person decided it."""
+    key = manual_promotion_key(version)
+    return Entry(model, "promoted", key, at, actor, version, evidence.to_json())
+
+
+def make_refused(model: str, version: int, at: datetime, actor: str, evidence: Refused) -> Entry:
+    """Return the entry that refuses a candidate for good."""
+    key = decision_key(version)
+    return Entry(model, "refused", key, at, actor, version, evidence.to_json())
+
+
+def make_rollback_asked(
+    promotion: Entry, episode: Entry, at: datetime, actor: str, bake: GateEvidence | None
+) -> Entry:
+    """Return the entry that asks for the rollback of a promotion.
+
+    Args:
+        promotion: the promotion to undo
+        episode: the open episode of its bake window
+        at: moment of the request
+        actor: what asks
+        bake: what the bake window shows now, with its reason; the episode's message without it
+    """
+    shown = Reason(reason=read_evidence(episode, EpisodeOpened).message)
+    asked = RollbackAsked(promotion=promotion.key, episode=episode.key)
+    evidence = merge_evidence(RollbackAsked, asked, shown, *([] if bake is None else [bake]))
+    key = f"undo:{promotion.seq}"
+    return Entry(
+        promotion.model, "rollback_asked", key, at, actor, promotion.version, evidence.to_json()
+    )
+
+
+def make_rolled_back(
+    promotion: Entry, champion: int | None, at: datetime, actor: str, grounds: RolledBack
+) -> Entry:
+    """Return the entry that undoes a promotion.
+
+    Args:
+        promotion: the promotion that is undone
+        champion: the version that is champion again
+        at: moment from which it is
+        actor: the run or person that decides
+        grounds: why, and what was measured
+    """
+    undone = RolledBack(loser=promotion.version, promotion=promotion.key)
+    evidence = merge_evidence(RolledBack, undone, grounds)
+    key = f"rollback:{promotion.seq}"
+    return Entry(promotion.model, "rolled_back", key, at, actor, champion, evidence.to_json())
+
+
+def make_notified(entry: Entry, block: str, severity: Severity | None, actor: str) -> Entry:
+    """Return the entry that says that a block was notified of another entry."""
+    evidence = Notified(block=block, entry=entry.key, severity=severity)
+    key = f"notified:{block}:{entry.key}"
+    return Entry(entry.model, "notified", key, entry.at, actor, entry.version, evidence.to_json())
+
+
+def closing_key(episode: Entry) -> str:
+    """Return the key of the entry that closes an episode."""
+    return f"closed:{episode.key}"
+
+
+def claim_key(alert: Entry) -> str:
+    """Return the key of the entry by which a run claims an alert."""
+    return f"retrain:{alert.key}"
+
+
+def candidate_key(origin: str) -> str:
+    """Return the key of the candidate of an alert or a training run."""
+    return f"candidate:{origin}"
+
+
+def deferral_key(version: int, at: datetime) -> str:
+    """Return the key of the deferral of a version on a day."""
+    return f"deferred:{version}:{at:%Y-%m-%d}"
+
+
+def approval_request_key(version: int) -> str:
+    """Return the key of the request to approve a version."""
+    return f"approval_asked:{version}"
+
+
+def approval_key(version: int) -> str:
+    """Return the key of a person's approval or rejection of a version."""
+    return f"approval:{version}"
+
+
+def decision_key(version: int) -> str:
+    """Return the key of the decision on a version, by the gate or its rollout."""
+    return f"decision:{version}"
+
+
+def manual_promotion_key(version: int) -> str:
+    """Return the key of a manual promotion."""
+    return f"hand:{version}"
+
+
+def rollback_key(request: Entry) -> str:
+    """Return the key of the rollback that a request asks for."""
+    return request.key.replace("undo:", "rollback:", 1)
+
+
+def is_manual_promotion(entry: Entry) -> bool:
+    """Return whether an entry is a promotion that a person decided."""
+    return entry.version is not None and entry.key == manual_promotion_key(entry.version)

@@ -1,0 +1,296 @@
+"""Typed evidence of every kind of ledger entry.
+
+One class a kind; its fields are the JSON names on disk. A field that an older entry lacks has its
+default here, and a field that this code does not know is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from configs.clock import utc_or_now
+from configs.schema.base import LabelKind, Severity
+from tasks.evaluation.bootstrap import Difference
+from tasks.evaluation.confidence_sequence import SequenceBounds
+from tasks.evaluation.problem_types import Threshold
+from tasks.ledger.log import Entry, EntryKind, to_finite
+
+CheckVerdict = Literal["pass", "fail", "wait", "not asked"]
+SILENCE_KIND: Final = "silence"  # an episode of late data, by the freshness check
+BAKE_KIND: Final = "bake"  # an episode of a bake window
+
+
+def _from_finite(value: Any) -> Any:  # noqa: ANN401
+    """The inverse of `to_finite` for measured numbers: null is NaN."""
+    if isinstance(value, Mapping):
+        return {name: _from_finite(each) for name, each in value.items()}
+    return math.nan if value is None else value
+
+
+def _parse_time(value: Any) -> Any:  # noqa: ANN401
+    return utc_or_now(datetime.fromisoformat(value)) if isinstance(value, str) else value
+
+
+Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(datetime.isoformat)]
+Measured = BeforeValidator(_from_finite)
+
+
+class Evidence(BaseModel):
+    """The evidence of an entry; only fields that were given are written."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that were given, as they are stored."""
+        fields = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return {name: to_finite(value) for name, value in fields.items()}
+
+
+AnyEvidence = TypeVar("AnyEvidence", bound=Evidence)
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """One check of the gate in words; its numbers are fields of the evidence."""
+
+    gate: str
+    asked: str
+    measured: str
+    verdict: CheckVerdict
+
+
+class Reason(Evidence):
+    """Why something was done, in a sentence."""
+
+    reason: str = ""
+
+
+class GateEvidence(Evidence):
+    """What a gate, a stage review or a bake window measured; absent where it does not apply."""
+
+    challenger_version: int | None = None
+    champion_version: int | None = None
+    rows: int | None = None
+    from_: Time | None = Field(None, alias="from", description="first prediction time")
+    to: Time | None = Field(None, description="last prediction time")
+    blocks: int | None = None
+    rule: str | None = None
+    margin: float | None = None
+    confidence: float | None = None
+    looks: int | None = Field(None, description="reviews that share one error rate")
+    differences: dict[str, Annotated[Difference, Measured]] = {}
+    footprint: dict[str, int | float | None] = {}
+    answered: int | None = Field(None, description="rows that both versions scored")
+    cost: Annotated[dict[str, float], Measured] = Field({}, description="mean cost by arm")
+    bounds: Annotated[SequenceBounds, Measured] | None = None
+    bar: float | None = Field(None, description="improvement that the rule requires")
+    entities: int | None = None
+    planned_rows: int | None = None
+    gates: list[GateCheck] = []
+
+
+class StepEvidence(Reason, GateEvidence):
+    """Why a step was taken, and what was measured for it."""
+
+
+class PromotionTerms(Evidence):
+    """The champion that a promotion replaces, and the end of its bake window."""
+
+    challenger_version: int | None = None
+    champion_version: int | None = None
+    bake_until: Time | None = None
+
+
+class RolloutPlan(Evidence):
+    """A rollout as it starts: its kind, stages and times."""
+
+    kind: str = ""
+    champion_version: int | None = None
+    shares: list[float] = []
+    share: float | None = None
+    stage: int = 0
+    stages: int | None = None
+    step_seconds: float = 0.0
+    patience_seconds: float = 0.0
+    unit: list[str] = []
+    rows: int | None = Field(None, description="size at which an A/B test ends")
+
+
+class RolloutStage(Evidence):
+    """A stage of a rollout and its share of the entities."""
+
+    stage: int = 0
+    share: float | None = None
+
+
+class EpisodeOpened(Evidence):
+    """A cause that became bad, like performance:roc_auc_5w, and the numbers that show it."""
+
+    cause: str = ""
+    kind: str = ""
+    severity: Severity = "page"  # entries without one are older than severities
+    message: str = ""
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    coverage: float | None = None
+    rows: int | None = None
+    since: Time | None = Field(None, description="last sign of life, of a late source")
+    deadline: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The cause without its kind."""
+        return split_cause(self.cause)[1]
+
+
+class EpisodeClosed(Reason):
+    """The end of an episode."""
+
+    episode: str = ""
+    cause: str = ""
+    severity: Severity = "page"
+
+
+class AlertRaised(Evidence):
+    """A request to retrain, for the oldest open episode."""
+
+    episode: str = ""
+    causes: list[str] = []
+    message: str = ""
+
+
+class RetrainStarted(Evidence):
+    """The run that retrains for an alert."""
+
+    alert: str = ""
+    run: str = ""
+
+
+class CandidateRegistered(Evidence):
+    """A registered version that waits for its decision."""
+
+    origin: str = Field("", description="key of the alert, or of the training run")
+    algorithm: str = ""
+    kind: LabelKind = "binary"  # entries without one are older than the other problem types
+    digest: str | None = Field(None, description="sha256 of the ONNX file")
+    trained_until: Time | None = None
+    rows: dict[str, int] = {}
+    threshold: Threshold = None
+    holdout: dict[str, float | None] = {}
+
+
+class Deferred(StepEvidence):
+    """A decision that needs more rows; `stage` is that of a rollout."""
+
+    stage: int | None = None
+
+
+class ApprovalAsked(StepEvidence):
+    """A candidate that passed the gate and waits for a person's approval."""
+
+
+class ApprovalGiven(Reason):
+    """A person's approval or rejection."""
+
+
+class RolloutStarted(StepEvidence, RolloutPlan):
+    """A rollout that starts."""
+
+
+class RolloutGrown(StepEvidence, RolloutStage):
+    """A rollout that enters its next stage."""
+
+
+class StepAsked(Reason):
+    """A request for the next step of a candidate."""
+
+
+class Promoted(StepEvidence, PromotionTerms):
+    """A promotion; `digest` is that of a version promoted manually."""
+
+    digest: str | None = None
+
+
+class Refused(StepEvidence):
+    """A refusal; `stage` is that of the rollout that failed."""
+
+    stage: int | None = None
+
+
+class RollbackAsked(StepEvidence):
+    """A request to roll a promotion back, by its key."""
+
+    promotion: str = ""
+    episode: str | None = None
+
+
+class RolledBack(RollbackAsked):
+    """A rollback: the version that lost its place, and whether a person decided it."""
+
+    loser: int | None = None
+    by_hand: bool = False
+
+
+class Notified(Evidence):
+    """A notification that was sent, about an entry by its key."""
+
+    block: str = ""
+    entry: str = ""
+    severity: Severity | None = None
+
+
+EVIDENCE: dict[EntryKind, type[Evidence]] = {
+    "episode_opened": EpisodeOpened,
+    "episode_closed": EpisodeClosed,
+    "alert_raised": AlertRaised,
+    "retrain_started": RetrainStarted,
+    "candidate_registered": CandidateRegistered,
+    "deferred": Deferred,
+    "approval_asked": ApprovalAsked,
+    "approved": ApprovalGiven,
+    "rejected": ApprovalGiven,
+    "rollout_started": RolloutStarted,
+    "rollout_grown": RolloutGrown,
+    "step_asked": StepAsked,
+    "promoted": Promoted,
+    "refused": Refused,
+    "rollback_asked": RollbackAsked,
+    "rolled_back": RolledBack,
+    "notified": Notified,
+}
+
+
+def read_evidence(entry: Entry, kind: type[AnyEvidence]) -> AnyEvidence:
+    """Return the evidence of an entry as its class, or as a class that this one extends.
+
+    TypeError if entries of that kind have other evidence.
+    """
+    if not issubclass(EVIDENCE[entry.what], kind):
+        raise TypeError(f"{entry.key} is `{entry.what}`, which has no evidence {kind.__name__}")
+    return kind.model_validate(entry.evidence)
+
+
+def merge_evidence(kind: type[AnyEvidence], *parts: Evidence) -> AnyEvidence:
+    """Return one evidence of all fields of the parts; a later part replaces an earlier one's."""
+    fields: dict[str, Any] = {}
+    for part in parts:
+        fields |= {name: getattr(part, name) for name in part.model_fields_set}
+    return kind.model_validate(fields, by_name=True)
+
+
+def join_cause(kind: str, subject: str) -> str:
+    """Return the cause of an episode: its kind and its subject."""
+    return f"{kind}:{subject}"
+
+
+def split_cause(cause: str) -> tuple[str, str]:
+    """Return the kind and the subject of a cause."""
+    kind, _, subject = cause.partition(":")
+    return kind, subject
