@@ -7,7 +7,7 @@ from datetime import datetime
 
 from configs.schema.base import Severity
 from tasks.ledger.evidence import (
-    SILENCE_KIND,
+    FRESHNESS_KIND,
     AlertRaised,
     ApprovalAsked,
     ApprovalGiven,
@@ -39,7 +39,7 @@ def make_episode_opened(
     model: str, version: int | None, at: datetime, actor: str, evidence: EpisodeOpened
 ) -> Entry:
     """Return the entry that opens an episode: one a cause and day, of late data one a minute."""
-    time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind == SILENCE_KIND else f"{at:%Y-%m-%d}"
+    time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind == FRESHNESS_KIND else f"{at:%Y-%m-%d}"
     key = f"episode:{evidence.cause}:{time}"
     return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
 

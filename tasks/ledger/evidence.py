@@ -22,7 +22,7 @@ from tasks.evaluation.problem_types import Threshold
 from tasks.ledger.log import Entry, EntryKind, to_finite
 
 CheckVerdict = Literal["pass", "fail", "wait", "not asked"]
-SILENCE_KIND: Final = "silence"  # an episode of late data, by the freshness check
+FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
 BAKE_KIND: Final = "bake"  # an episode of a bake window
 
 

@@ -23,7 +23,7 @@ from configs.schema.monitoring import Rule
 from configs.schema.use_case import UseCase
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
 from tasks.ledger.evidence import (
-    SILENCE_KIND,
+    FRESHNESS_KIND,
     EpisodeOpened,
     join_cause,
     read_evidence,
@@ -34,11 +34,11 @@ from tasks.ledger.state import LedgerState
 from tasks.monitoring import performance
 
 MONITOR_ACTOR = "monitor"
-_BAD = ("ticket", "page")
+_BAD_VERDICTS = ("ticket", "page")
 Windows = dict[str, list[dict[str, Any]]]
 
 
-def change_episodes(
+def find_episode_changes(
     use_case: UseCase, ledger: LedgerState, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
     """Return the entries of episodes that open or close at `as_of`.
@@ -52,32 +52,44 @@ def change_episodes(
         as_of: end of the latest window.
     """
     past = ledger.at(as_of)
-    windows = _windows(use_case, rows, past.champion_version, as_of)
-    opened = [e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind != SILENCE_KIND]
-    over = {e.key: why for e in opened if (why := _over(use_case, e, past.champion, windows))}
-    lasting = {read_evidence(e, EpisodeOpened).cause for e in opened if e.key not in over}
+    windows = _group_windows(use_case, rows, past.champion_version, as_of)
+    opened = [
+        e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind != FRESHNESS_KIND
+    ]
+    reasons = {
+        e.key: reason
+        for e in opened
+        if (reason := _closing_reason(use_case, e, past.champion, windows))
+    }
+    lasting = {read_evidence(e, EpisodeOpened).cause for e in opened if e.key not in reasons}
     starting = [
         cause
-        for cause, of in windows.items()
-        if cause not in lasting and _is_bad(of[-1]) and _enough(of, rule_for_cause(use_case, cause))
+        for cause, last in windows.items()
+        if cause not in lasting
+        and _is_bad(last[-1])
+        and _has_enough_bad(last, find_rule(use_case, cause))
     ]
     closing = [
-        make_episode_closed(e, over[e.key], as_of, MONITOR_ACTOR) for e in opened if e.key in over
+        make_episode_closed(e, reasons[e.key], as_of, MONITOR_ACTOR)
+        for e in opened
+        if e.key in reasons
     ]
-    return closing + [_open(use_case, cause, windows[cause], as_of) for cause in starting]
+    return closing + [_open_episode(use_case, cause, windows[cause], as_of) for cause in starting]
 
 
-def rule_for_cause(use_case: UseCase, cause: str) -> Rule:
-    """The rule that a cause is judged by; what has none of its own opens and closes at once."""
+def find_rule(use_case: UseCase, cause: str) -> Rule:
+    """Return the rule of a cause; without one, an episode opens and closes at one window."""
     kind, subject = split_cause(cause)
     if kind == "performance":
-        rules = {performance.rule_subject(rule): rule for rule in use_case.monitor.performance}
+        rules = {
+            performance.format_rule_subject(rule): rule for rule in use_case.monitor.performance
+        }
         return rules.get(subject, Rule())
     monitor = use_case.monitor
     return {"drift": monitor.drift, "contract": monitor.contract}.get(kind, Rule())
 
 
-def _windows(
+def _group_windows(
     use_case: UseCase, rows: pl.DataFrame, version: int | None, as_of: datetime
 ) -> Windows:
     """Return the last windows, oldest first, of each cause that has a verdict at `as_of`."""
@@ -85,48 +97,48 @@ def _windows(
     own = rows.filter(pl.col("model_version") == version, pl.col("as_of") <= as_of)
     judged = own.filter(pl.col("verdict").is_not_null()).sort("as_of", maintain_order=True)
     last = judged.group_by("kind", "subject", maintain_order=True)
-    found: Windows = {}
+    windows: Windows = {}
     for row in last.tail(max(rule.of for rule in rules)).to_dicts():
-        found.setdefault(_cause(row), []).append(row)
+        windows.setdefault(_row_cause(row), []).append(row)
     now = judged.filter(pl.col("as_of") == as_of).select("kind", "subject")
-    return {cause: found[cause] for cause in map(_cause, now.to_dicts())}
+    return {cause: windows[cause] for cause in map(_row_cause, now.to_dicts())}
 
 
-def _cause(row: dict[str, Any]) -> str:
+def _row_cause(row: dict[str, Any]) -> str:
     return join_cause(row["kind"], row["subject"])
 
 
 def _is_bad(window: dict[str, Any]) -> bool:
-    return window["verdict"] in _BAD
+    return window["verdict"] in _BAD_VERDICTS
 
 
-def _enough(windows: Sequence[dict[str, Any]], rule: Rule) -> bool:
+def _has_enough_bad(windows: Sequence[dict[str, Any]], rule: Rule) -> bool:
     return sum(map(_is_bad, windows[-rule.of :])) >= rule.bad
 
 
-def _over(
-    use_case: UseCase, episode: Entry, reigning: Entry | None, windows: Windows
+def _closing_reason(
+    use_case: UseCase, episode: Entry, champion: Entry | None, windows: Windows
 ) -> str | None:
-    """Why an episode is over; None while it is not."""
-    if reigning is not None and reigning.seq > episode.seq:
-        how = "came back" if reigning.what == "rolled_back" else "took over"
-        return f"version {reigning.version} {how}"
+    """Return why an episode closes; None while it stays open."""
+    if champion is not None and champion.seq > episode.seq:
+        change = "came back" if champion.what == "rolled_back" else "took over"
+        return f"version {champion.version} {change}"
     cause = read_evidence(episode, EpisodeOpened).cause
-    of = windows.get(cause)
-    if of is None or _is_bad(of[-1]) or _enough(of, rule_for_cause(use_case, cause)):
+    last = windows.get(cause)
+    if last is None or _is_bad(last[-1]) or _has_enough_bad(last, find_rule(use_case, cause)):
         return None
-    return "it is good again"
+    return "the latest window is good"
 
 
-def _open(
+def _open_episode(
     use_case: UseCase, cause: str, windows: Sequence[dict[str, Any]], as_of: datetime
 ) -> Entry:
-    row, rule = windows[-1], rule_for_cause(use_case, cause)
+    row, rule = windows[-1], find_rule(use_case, cause)
     evidence = EpisodeOpened(
         cause=cause,
         kind=row["kind"],
         severity=row["verdict"],
-        message=_message(cause, row) + _since(windows, rule),
+        message=_describe_value(cause, row) + _describe_count(windows, rule),
         value=row["value"],
         reference=row["reference"],
         threshold=row["threshold"],
@@ -136,14 +148,14 @@ def _open(
     return make_episode_opened(use_case.name, row["model_version"], as_of, MONITOR_ACTOR, evidence)
 
 
-def _message(cause: str, row: dict[str, Any]) -> str:
-    named = {"reference": row["reference"], "limit": row["threshold"]}
-    said = [f"{name} {value:.4g}" for name, value in named.items() if value is not None]
+def _describe_value(cause: str, row: dict[str, Any]) -> str:
+    limits = {"reference": row["reference"], "limit": row["threshold"]}
+    known = [f"{name} {value:.4g}" for name, value in limits.items() if value is not None]
     value = "bad" if row["value"] is None else f"{row['value']:.4g}"
-    return ", ".join([f"{cause} is {value}", *said])
+    return ", ".join([f"{cause} is {value}", *known])
 
 
-def _since(windows: Sequence[dict[str, Any]], rule: Rule) -> str:
+def _describe_count(windows: Sequence[dict[str, Any]], rule: Rule) -> str:
     """Return how many windows were bad, for a rule with more than one window."""
     last = windows[-rule.of :]
     return "" if rule.of == 1 else f"; bad in {sum(map(_is_bad, last))} of {len(last)} windows"

@@ -27,7 +27,7 @@ from configs.clock import write_duration
 from configs.schema.use_case import UseCase
 from tasks.features import retrieval
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
-from tasks.ledger.evidence import SILENCE_KIND, EpisodeOpened, join_cause, read_evidence
+from tasks.ledger.evidence import FRESHNESS_KIND, EpisodeOpened, join_cause, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
 from tasks.monitoring import measurements
@@ -36,7 +36,7 @@ from tasks.storage.lake import open_lake
 
 WATCH_ACTOR = "watch"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_SAID = {
+_MESSAGES = {
     "landed": "no new row has landed",
     "labelled": "no new label has arrived",
     "scored": "nothing has been scored",
@@ -44,102 +44,115 @@ _SAID = {
 }
 
 _DUE_SINCE_PROMOTION = ("scored", "monitored")
-SignsOfLife = dict[str, datetime]
+Arrivals = dict[str, datetime]
 
 
-def latest_signs(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> SignsOfLife:
-    """When each that has a deadline was last heard of by `as_of`; without those that are not due.
+def find_latest_arrivals(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> Arrivals:
+    """Return the latest arrival up to `as_of` of each source with a deadline.
 
-    Nobody looks further back than the deadline, unless there is nothing.
+    Sources that are not due yet are omitted.
     """
     promotions = [e.at for e in ledger.entries if e.what == "promoted" and e.at <= as_of]
-    found: SignsOfLife = {}
-    for what, deadline in use_case.deadlines.spans.items():
-        sign = _sign(use_case, what, as_of, deadline)
-        began = promotions[:1] if what in _DUE_SINCE_PROMOTION else []
-        if known := [*began, *([sign] if sign else [])]:
-            found[what] = max(known)
-    return found
+    arrivals: Arrivals = {}
+    for source, deadline in use_case.deadlines.spans.items():
+        newest = _find_arrival(use_case, source, as_of, deadline)
+        due_since = promotions[:1] if source in _DUE_SINCE_PROMOTION else []
+        if times := [*due_since, *([newest] if newest else [])]:
+            arrivals[source] = max(times)
+    return arrivals
 
 
-def change_freshness_episodes(
-    use_case: UseCase, ledger: LedgerState, found: SignsOfLife, as_of: datetime
+def find_freshness_changes(
+    use_case: UseCase, ledger: LedgerState, arrivals: Arrivals, as_of: datetime
 ) -> list[Entry]:
-    """The silences that open or close at `as_of`, given the ledger and the signs of life."""
+    """Return the entries of freshness episodes that open or close at `as_of`.
+
+    Args:
+        use_case: the deadlines.
+        ledger: the state of the ledger.
+        arrivals: latest arrival of each source.
+        as_of: time of the check.
+    """
     past = ledger.at(as_of)
     spans = use_case.deadlines.spans
-    silent = [what for what, at in found.items() if as_of - at > spans[what]]
+    overdue = [source for source, at in arrivals.items() if as_of - at > spans[source]]
     opened = [(e, read_evidence(e, EpisodeOpened)) for e in past.open_episodes]
-    lasting = {shown.subject: e for e, shown in opened if shown.kind == SILENCE_KIND}
+    lasting = {shown.subject: e for e, shown in opened if shown.kind == FRESHNESS_KIND}
     closing = [
-        make_episode_closed(episode, _heard(found.get(what)), as_of, WATCH_ACTOR)
-        for what, episode in lasting.items()
-        if what not in silent
+        make_episode_closed(episode, _closing_reason(arrivals.get(source)), as_of, WATCH_ACTOR)
+        for source, episode in lasting.items()
+        if source not in overdue
     ]
     opening = [
-        _open(use_case.name, past.champion_version, what, found[what], spans[what], as_of)
-        for what in silent
-        if what not in lasting
+        _open_episode(
+            use_case.name, past.champion_version, source, arrivals[source], spans[source], as_of
+        )
+        for source in overdue
+        if source not in lasting
     ]
     return closing + opening
 
 
-def _open(
+def _open_episode(
     model: str,
     version: int | None,
-    what: str,
+    source: str,
     since: datetime,
     deadline: timedelta,
     as_of: datetime,
 ) -> Entry:
     allowed = write_duration(deadline)
     evidence = EpisodeOpened(
-        cause=join_cause(SILENCE_KIND, what),
-        kind=SILENCE_KIND,
+        cause=join_cause(FRESHNESS_KIND, source),
+        kind=FRESHNESS_KIND,
         severity="page",
-        message=f"{_SAID[what]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
+        message=f"{_MESSAGES[source]} since {since:%Y-%m-%d %H:%M} UTC, for longer than {allowed}",
         since=since,
         deadline=allowed,
     )
     return make_episode_opened(model, version, as_of, WATCH_ACTOR, evidence)
 
 
-def _heard(at: datetime | None) -> str:
-    return "it is watched no longer" if at is None else f"heard of again: {at:%Y-%m-%d %H:%M} UTC"
+def _closing_reason(arrived: datetime | None) -> str:
+    if arrived is None:
+        return "no deadline is configured any more"
+    return f"data arrived at {arrived:%Y-%m-%d %H:%M} UTC"
 
 
-def _sign(use_case: UseCase, what: str, as_of: datetime, deadline: timedelta) -> datetime | None:
-    if what == "labelled":
-        return _newest_label(use_case, as_of, deadline)
-    places = {
+def _find_arrival(
+    use_case: UseCase, source: str, as_of: datetime, deadline: timedelta
+) -> datetime | None:
+    if source == "labelled":
+        return _find_newest_label(use_case, as_of, deadline)
+    columns = {
         "landed": [(f"raw/{name}", table.known_time) for name, table in use_case.tables.items()],
         "scored": [(PREDICTIONS, use_case.spine.time)],
         "monitored": [(measurements.MONITORING_TABLE, "as_of")],
     }
-    return _newest(use_case, places[what], as_of, deadline)
+    return _find_newest(use_case, columns[source], as_of, deadline)
 
 
-def _newest(
-    use_case: UseCase, places: Sequence[tuple[str, str]], as_of: datetime, deadline: timedelta
+def _find_newest(
+    use_case: UseCase, columns: Sequence[tuple[str, str]], as_of: datetime, deadline: timedelta
 ) -> datetime | None:
     """Return the newest time up to `as_of` in (table, column) of the lake; None without rows."""
     lake = open_lake(use_case.name)
-    for since in (as_of - deadline, _BEGINNING):
-        found: list[datetime | None] = [
+    for since in (as_of - deadline, _BEGINNING):  # the whole table only if nothing is recent
+        newest: list[datetime | None] = [
             lake.scan(table)
             .filter(pl.col(time) >= since, pl.col(time) <= as_of)
             .select(pl.col(time).max())
             .collect()
             .item()
-            for table, time in places
+            for table, time in columns
             if lake.exists(table)
         ]
-        if some := [at for at in found if at is not None]:
-            return max(some)
+        if times := [at for at in newest if at is not None]:
+            return max(times)
     return None
 
 
-def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> datetime | None:
+def _find_newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> datetime | None:
     """Return the newest time up to `as_of` at which a label became known; None before the first.
 
     The delay of labels is unknown. So labels of the latest predictions are read first, and earlier
@@ -149,8 +162,8 @@ def _newest_label(use_case: UseCase, as_of: datetime, deadline: timedelta) -> da
     if not all(lake.exists(f"raw/{name}") for name in use_case.tables):
         return None
     for start in (as_of - 4 * deadline, as_of - 16 * deadline, _BEGINNING):
-        known = retrieval.build_labels(use_case, start, as_of, as_of)[use_case.label.known_time]
-        newest = known.max()
+        labels = retrieval.build_labels(use_case, start, as_of, as_of)
+        newest = labels[use_case.label.known_time].max()
         if isinstance(newest, datetime) and as_of - newest <= deadline:
             return newest
     return newest if isinstance(newest, datetime) else None

@@ -56,7 +56,7 @@ class Measurement:
         return join_cause(self.kind, self.subject)
 
 
-def measurement_rows(
+def build_measurement_rows(
     measured: Sequence[Measurement], as_of: datetime, model_version: int
 ) -> pl.DataFrame:
     """Return measurements as rows of the monitoring table."""

@@ -29,7 +29,7 @@ from tasks.ledger.projections import list_open_episodes
 from tasks.orchestration.notification_blocks import send_notification
 
 NOTIFY_ACTOR = "notify"
-RECENT = timedelta(days=3)
+RECENT = timedelta(days=3)  # covers a webhook that was broken over a weekend
 _SEVERITIES: Mapping[EntryKind, Severity] = {
     "rollback_asked": "page",
     "rolled_back": "page",
@@ -42,68 +42,73 @@ _SEVERITIES: Mapping[EntryKind, Severity] = {
 SendNotification = Callable[[str, str, str], None]
 
 
-def entry_severity(entry: Entry) -> Severity | None:
-    """How bad it is that an entry tells of; None if it is for nobody."""
+def find_entry_severity(entry: Entry) -> Severity | None:
+    """Return the severity of an entry; None if it is never sent."""
     return read_severity(entry) or _SEVERITIES.get(entry.what)
 
 
 def list_due_notifications(
-    entries: Sequence[Entry], wanted: Sequence[Notify]
+    entries: Sequence[Entry], subscriptions: Sequence[Notify]
 ) -> list[tuple[str, Entry]]:
-    """What is still to be sent: the block, and the entry it is about, oldest first."""
-    told = {entry.key for entry in entries}
-    found = {
+    """Return the notifications to send, oldest first: name of the block, and entry."""
+    existing = {entry.key for entry in entries}
+    due = {
         (each.block, entry.key): (each.block, entry)
-        for entry in _recent(entries)
-        for each in wanted
-        if entry_severity(entry) in each.severities and _notified(each.block, entry).key not in told
+        for entry in _list_recent(entries)
+        for each in subscriptions
+        if find_entry_severity(entry) in each.severities
+        and _notified(each.block, entry).key not in existing
     }
-    return list(found.values())
+    return list(due.values())
 
 
-def notification_text(use_case: UseCase, entry: Entry) -> tuple[str, str]:
-    """Subject and body: which model, what, on which evidence, and how to look further."""
+def format_notification(use_case: UseCase, entry: Entry) -> tuple[str, str]:
+    """Return subject and body of a notification: model, event, evidence and next command."""
     cause = read_cause(entry)
-    what = f"{describe_event(entry)}: {cause}" if cause else describe_event(entry)
+    event = f"{describe_event(entry)}: {cause}" if cause else describe_event(entry)
     lines = [
         f"{use_case.name}: {use_case.title}",
-        f"{what}, at {entry.at:%Y-%m-%d %H:%M} UTC, by {entry.actor}",
+        f"{event}, at {entry.at:%Y-%m-%d %H:%M} UTC, by {entry.actor}",
         describe_evidence(entry),
         f"Look further: mainspring history {use_case.name}",
     ]
     if entry.what == "approval_asked":
         lines.append(f"Answer: mainspring approve (or reject) {use_case.name} {entry.version}")
-    return f"[{entry_severity(entry)}] {use_case.name}: {what}", "\n".join(lines)
+    return f"[{find_entry_severity(entry)}] {use_case.name}: {event}", "\n".join(lines)
 
 
 def send_due_notifications(
     book: Ledger, use_case: UseCase, send: SendNotification = send_notification
 ) -> tuple[list[Entry], dict[str, Exception]]:
-    """Send all that is due and record it; the new entries, and what was in the way of a block."""
-    told: list[Entry] = []
+    """Send the due notifications and record them.
+
+    Returns:
+        The new entries, and the error of each block that failed.
+    """
+    sent: list[Entry] = []
     broken: dict[str, Exception] = {}
     for block, entry in list_due_notifications(book.entries(use_case.name), use_case.notify):
         if block in broken:
             continue
         try:
-            send(block, *notification_text(use_case, entry))
-        except Exception as error:  # noqa: BLE001 - any webhook's trouble; what runs here goes on
+            send(block, *format_notification(use_case, entry))
+        except Exception as error:  # noqa: BLE001 - any webhook may fail in its own way
             broken[block] = error
         else:
-            told.append(book.record(_notified(block, entry))[0])
-    return told, broken
+            sent.append(book.record(_notified(block, entry))[0])
+    return sent, broken
 
 
-def _recent(entries: Sequence[Entry]) -> list[Entry]:
-    lasting = {entry.key for entry in list_open_episodes(entries)}
+def _list_recent(entries: Sequence[Entry]) -> list[Entry]:
+    open_keys = {entry.key for entry in list_open_episodes(entries)}
     written = [(e, e.recorded) for e in entries if e.recorded is not None]
     newest = max((recorded for _, recorded in written), default=None)
     return [
         entry
         for entry, recorded in written
-        if entry.key in lasting or (newest is not None and newest - recorded <= RECENT)
+        if entry.key in open_keys or (newest is not None and newest - recorded <= RECENT)
     ]
 
 
 def _notified(block: str, entry: Entry) -> Entry:
-    return make_notified(entry, block, entry_severity(entry), NOTIFY_ACTOR)
+    return make_notified(entry, block, find_entry_severity(entry), NOTIFY_ACTOR)

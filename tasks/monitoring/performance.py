@@ -96,7 +96,7 @@ def measure_rules(
     return measured
 
 
-def rule_subject(rule: PerformanceRule) -> str:
+def format_rule_subject(rule: PerformanceRule) -> str:
     """Return the subject of a rule's measurement, for example roc_auc_5w."""
     return f"{rule.metric}_{write_duration(rule.window)}"
 
@@ -132,7 +132,7 @@ def _judge(
     as_of: datetime,
 ) -> Measurement:
     return Measurement(
-        "performance", rule_subject(rule), as_of - rule.window, as_of,
+        "performance", format_rule_subject(rule), as_of - rule.window, as_of,
         value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
         verdict=_verdict(rule, value, threshold),
     )  # fmt: skip

@@ -13,15 +13,15 @@ from prefect.cache_policies import NO_CACHE
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
 from tasks.ledger.descriptions import describe_evidence
-from tasks.ledger.evidence import SILENCE_KIND, EpisodeOpened, Notified, read_evidence
+from tasks.ledger.evidence import FRESHNESS_KIND, EpisodeOpened, Notified, read_evidence
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.ledger.projections import list_unclaimed_alerts
 from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import Model
 from tasks.monitoring import measurements, notifications, window
-from tasks.monitoring.freshness import change_freshness_episodes, latest_signs
+from tasks.monitoring.freshness import find_freshness_changes, find_latest_arrivals
 from tasks.monitoring.history_chart import draw_monitoring_chart
-from tasks.monitoring.measurements import MONITORING_TABLE, count_severities, measurement_rows
+from tasks.monitoring.measurements import MONITORING_TABLE, build_measurement_rows, count_severities
 from tasks.monitoring.report import (
     build_report_address,
     format_report_title,
@@ -30,9 +30,9 @@ from tasks.monitoring.report import (
     sample_current_rows,
     sample_reference_rows,
 )
+from tasks.monitoring.requests import send_requests
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.monitoring.window import MonitoredWindow
-from tasks.orchestration.events import request_next_step
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import inline_image
 from tasks.storage import files
@@ -57,8 +57,7 @@ def raise_alerts(
     new = record_window_changes(book, use_case, rows, as_of)
     for entry in new:
         get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
-    for entry in list_unclaimed_alerts(book.entries(use_case.name)):
-        request_next_step(entry)
+    send_requests(list_unclaimed_alerts(book.entries(use_case.name)))
     return new
 
 
@@ -80,13 +79,13 @@ def send_due_notifications(use_case: UseCase) -> list[Entry]:
     """Run `send_due_notifications` as a Prefect task and log the outcome."""
     if not use_case.notify:
         return []
-    told, broken = notifications.send_due_notifications(open_ledger(), use_case)
-    for entry in told:
-        sent = read_evidence(entry, Notified)
-        get_run_logger().info("notified %s of %s", sent.block, sent.entry)
+    sent, broken = notifications.send_due_notifications(open_ledger(), use_case)
+    for entry in sent:
+        evidence = read_evidence(entry, Notified)
+        get_run_logger().info("notified %s of %s", evidence.block, evidence.entry)
     for block, error in broken.items():
-        get_run_logger().error("%s was not told; the next run tries again", block, exc_info=error)
-    return told
+        get_run_logger().error("block %s failed; the next run retries", block, exc_info=error)
+    return sent
 
 
 @task(task_run_name="publish Evidently report", cache_policy=NO_CACHE)
@@ -107,9 +106,9 @@ def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
 
 @task(task_run_name="publish measurements", cache_policy=NO_CACHE)
 def publish_measurements(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
-    """Show the numbers of `as_of` as a table, beside the run."""
-    said = render_measurements(format_report_title(use_case, as_of), rows)
-    create_markdown_artifact(said, key=f"{use_case.slug}-numbers")
+    """Publish the measurements of `as_of` as a table artifact of the run."""
+    table = render_measurements(format_report_title(use_case, as_of), rows)
+    create_markdown_artifact(table, key=f"{use_case.slug}-numbers")
 
 
 @task(task_run_name="publish history chart", cache_policy=NO_CACHE)
@@ -121,29 +120,36 @@ def publish_history_chart(
         build_report_address(use_case, as_of, "png"),
         format_report_title(use_case, as_of),
     )
-    drawn = draw_monitoring_chart(title, history, entries)
-    files.write_file(address, drawn)
-    publish_image(use_case, drawn, "picture", title)
+    png = draw_monitoring_chart(title, history, entries)
+    files.write_file(address, png)
+    publish_image(use_case, png, "picture", title)
     return address
 
 
-def publish_image(use_case: UseCase, drawn: bytes, name: str, title: str) -> None:
-    """Make a PNG an artifact that the Prefect UI shows, with the key <use case>-<name>."""
-    create_markdown_artifact(f"![{title}]({inline_image(drawn)})", key=f"{use_case.slug}-{name}")
+def publish_image(use_case: UseCase, png: bytes, name: str, title: str) -> None:
+    """Publish a PNG as an artifact with the key <use case>-<name>.
+
+    Args:
+        use_case: the use case.
+        png: the image.
+        name: end of the key.
+        title: text that stands for the image.
+    """
+    create_markdown_artifact(f"![{title}]({inline_image(png)})", key=f"{use_case.slug}-{name}")
 
 
 @task(task_run_name="check freshness", **RETRY_TRANSIENT)
 def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
-    """Record the silences that open or close; those that are open now. Twice is as once."""
+    """Record freshness episodes that open or close; return the open ones. Idempotent."""
     ledger = read_ledger_state(book, use_case.name)
-    found = latest_signs(use_case, ledger, as_of)
-    for what, at in found.items():
-        get_run_logger().info("%s: last %s", what, at)
-    for entry in change_freshness_episodes(use_case, ledger, found, as_of):
+    arrivals = find_latest_arrivals(use_case, ledger, as_of)
+    for source, at in arrivals.items():
+        get_run_logger().info("latest %s: %s", source, at)
+    for entry in find_freshness_changes(use_case, ledger, arrivals, as_of):
         if book.record(entry)[1]:
             get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
     opened = read_ledger_state(book, use_case.name).at(as_of).open_episodes
-    return [e for e in opened if read_evidence(e, EpisodeOpened).kind == SILENCE_KIND]
+    return [e for e in opened if read_evidence(e, EpisodeOpened).kind == FRESHNESS_KIND]
 
 
 @task(task_run_name="load window", cache_policy=NO_CACHE)
@@ -152,17 +158,22 @@ def load_window(
 ) -> MonitoredWindow | None:
     """Run `load_window` as a Prefect task; without a champion, log a warning and return None."""
     try:
-        found = window.load_window(use_case, entries, as_of)
-    except NoChampion as nobody:
-        get_run_logger().warning("%s", nobody)
+        monitored = window.load_window(use_case, entries, as_of)
+    except NoChampion as missing:
+        get_run_logger().warning("%s", missing)
         return None
-    told = (found.champion.version, found.since, found.rows, found.judged.height)
-    get_run_logger().info("version %s, champion since %s: %s rows scored, %s to judge", *told)
-    return found
+    get_run_logger().info(
+        "version %s, champion since %s: %s rows scored, %s to judge",
+        monitored.champion.version,
+        monitored.since,
+        monitored.rows,
+        monitored.judged.height,
+    )
+    return monitored
 
 
 @task(task_run_name="measure window", cache_policy=NO_CACHE)
 def measure_window(monitored: MonitoredWindow) -> pl.DataFrame:
     """Run `measure_window` as a Prefect task; return rows of the monitoring table."""
     measured = window.measure_window(monitored)
-    return measurement_rows(measured, monitored.as_of, monitored.champion.version)
+    return build_measurement_rows(measured, monitored.as_of, monitored.champion.version)

@@ -19,45 +19,55 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.ledger.entries import make_alert_raised
-from tasks.ledger.evidence import BAKE_KIND, SILENCE_KIND, EpisodeOpened, read_evidence
+from tasks.ledger.evidence import BAKE_KIND, FRESHNESS_KIND, EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import list_retrains_in_cooldown
 from tasks.ledger.state import LedgerState, read_ledger_state
-from tasks.monitoring.episodes import MONITOR_ACTOR, change_episodes
+from tasks.monitoring.episodes import MONITOR_ACTOR, find_episode_changes
 from tasks.monitoring.measurements import read_measurements
 from tasks.storage.lake import open_lake
 
-_ASK = ("performance", "drift")
-_HOLD = ("contract", BAKE_KIND, SILENCE_KIND)
+_RETRAIN_KINDS = ("performance", "drift")
+_BLOCKING_KINDS = ("contract", BAKE_KIND, FRESHNESS_KIND)
 
 
 def find_due_alert(ledger: LedgerState, as_of: datetime, cooldown: timedelta) -> Entry | None:
-    """The alert to raise now, for the oldest open episode that asks for retraining; or none."""
+    """Return the alert to raise for the open episodes that request retraining; None if not due.
+
+    Args:
+        ledger: the state of the ledger.
+        as_of: time of the alert; later entries are ignored.
+        cooldown: no alert within this time after a retraining started.
+    """
     past = ledger.at(as_of)
     opened = [(e, read_evidence(e, EpisodeOpened)) for e in past.open_episodes]
     paging = [(e, shown.kind) for e, shown in opened if shown.severity == "page"]
-    asking = [e for e, kind in paging if kind in _ASK]
-    held = any(kind in _HOLD for _, kind in paging)
-    started = [e.at for e in past.entries if e.what == "retrain_started"]
+    requesting = [e for e, kind in paging if kind in _RETRAIN_KINDS]
+    blocked = any(kind in _BLOCKING_KINDS for _, kind in paging)
     busy = past.list_requests("alert_raised") or past.undecided_candidates
-    cooling = bool(started) and as_of - max(started) < cooldown
-    if not asking or held or busy or cooling:
+    cooling = list_retrains_in_cooldown(past.entries, as_of, cooldown)
+    if not requesting or blocked or busy or cooling:
         return None
-    return make_alert_raised(asking, as_of, MONITOR_ACTOR)
+    return make_alert_raised(requesting, as_of, MONITOR_ACTOR)
 
 
 def record_changes(
     book: Ledger, use_case: UseCase, rows: pl.DataFrame, as_of: datetime
 ) -> list[Entry]:
-    """Write what changes into the ledger; the entries that are new. Twice is as once.
+    """Record episodes that open or close, and a due alert; return the new entries. Idempotent.
 
-    `rows` are those of the monitoring table up to `as_of`.
+    Args:
+        book: the ledger.
+        use_case: rules and cooldown.
+        rows: rows of the monitoring table up to `as_of`.
+        as_of: end of the latest window.
     """
-    found = change_episodes(use_case, read_ledger_state(book, use_case.name), rows, as_of)
-    new = [entry for entry, wrote in map(book.record, found) if wrote]
+    changes = find_episode_changes(use_case, read_ledger_state(book, use_case.name), rows, as_of)
+    new = [entry for entry, wrote in map(book.record, changes) if wrote]
     ledger = read_ledger_state(book, use_case.name)
-    raised = find_due_alert(ledger, as_of, use_case.retrain.cooldown)
-    if raised is not None:
-        entry, wrote = book.record(raised)
+    alert = find_due_alert(ledger, as_of, use_case.retrain.cooldown)
+    if alert is not None:
+        entry, wrote = book.record(alert)
         new += [entry] if wrote else []
     return new
 

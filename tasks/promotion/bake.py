@@ -28,7 +28,7 @@ from tasks.ledger.evidence import (
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR
-from tasks.monitoring.measurements import Measurement, measurement_rows
+from tasks.monitoring.measurements import Measurement, build_measurement_rows
 from tasks.promotion.gate import Decision, judge_harm
 from tasks.promotion.gate_checks import is_shown_worse
 from tasks.promotion.paired_rows import both_predictions, find_paired_rows
@@ -88,7 +88,9 @@ def add_bake_measurements(
     """Append the measurements of the bake window to rows of the monitoring table."""
     if baked is None:
         return rows
-    added = measurement_rows(bake_measurements(use_case, baked, as_of), as_of, baked.window.version)
+    added = build_measurement_rows(
+        bake_measurements(use_case, baked, as_of), as_of, baked.window.version
+    )
     return pl.concat([rows, added])
 
 

@@ -11,10 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import gate_rows, read_promotion, read_reason
+from tasks.ledger.descriptions import gate_rows, read_reason
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
-from tasks.orchestration.events import announce_champion, request_next_step
+from tasks.monitoring.requests import send_requests
+from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.promotion import advance, approval, bake, champion_alias, rollback
@@ -52,9 +53,13 @@ def resend_requests(use_case: UseCase, now: datetime) -> list[Entry]:
             overdue += find_overdue(requests, list_flow_runs(flow, use_case.name), now)
     for entry in overdue:
         get_run_logger().warning("no run works on %s of %s: resent", entry.key, entry.at)
-        if not (entry.what in ("approved", "rejected") and resume_approval_run(entry)):
-            request_next_step(entry, read_promotion(entry))
+    send_requests(entry for entry in overdue if not _resume_approval(entry))
     return overdue
+
+
+def _resume_approval(entry: Entry) -> bool:
+    """Send an approval to the suspended run that waits for it; False if there is none."""
+    return entry.what in ("approved", "rejected") and resume_approval_run(entry)
 
 
 APPROVAL_TIMEOUT = timedelta(days=7)  # of the form; `mainspring approve` works after it too
@@ -112,7 +117,7 @@ def request_rollback(
     request, unanswered = record_rollback_request(open_ledger(), use_case.name, baked, as_of)
     for entry in unanswered:
         get_run_logger().warning("%s: %s", entry.key, read_reason(entry))
-        request_next_step(entry, read_promotion(entry))
+    send_requests(unanswered)
     return request
 
 
@@ -135,8 +140,7 @@ def request_due_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
     for entry in record_due_steps(book, use_case, as_of):
         get_run_logger().info("step of version %s is due: %s", entry.version, read_reason(entry))
     unanswered = read_ledger_state(book, use_case.name).list_requests("step_asked")
-    for entry in unanswered:
-        request_next_step(entry)
+    send_requests(unanswered)
     return unanswered
 
 

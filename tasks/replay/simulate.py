@@ -19,7 +19,7 @@ from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
 from tasks.models.registry import find_version, open_model
 from tasks.monitoring import window
-from tasks.monitoring.measurements import measurement_rows, save_measurements
+from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.orchestration.parallel import map_parallel
 from tasks.promotion import bake, champion_alias, due_steps, reconcile
@@ -34,7 +34,7 @@ from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.chunks import remove_spill
 from tasks.storage.lake import open_lake
 from tasks.training import retrain_claim
-from tasks.training.candidate import candidate_entry
+from tasks.training.candidate import build_candidate_entry
 from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
@@ -80,7 +80,7 @@ def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:
         return
     baked = bake.evaluate_bake(use_case, fold_ledger(entries), as_of)
     measured = window.measure_window(monitored)
-    rows = measurement_rows(measured, as_of, monitored.champion.version)
+    rows = build_measurement_rows(measured, as_of, monitored.champion.version)
     rows = bake.add_bake_measurements(use_case, rows, baked, as_of)
     save_measurements(open_lake(use_case.name), rows, as_of)
     record_window_changes(book, use_case, rows, as_of)
@@ -177,4 +177,4 @@ _SIMULATED: dict[str, Callable[[UseCase, Entry, TrainModel], Any]] = {
 
 def _record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> None:
     card = open_model(use_case.name, version).card
-    open_ledger().record(candidate_entry(card, version, origin, as_of, REPLAY_ACTOR))
+    open_ledger().record(build_candidate_entry(card, version, origin, as_of, REPLAY_ACTOR))

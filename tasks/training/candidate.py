@@ -10,7 +10,7 @@ from tasks.ledger.log import Entry
 from tasks.models.card import ModelCard
 
 
-def candidate_entry(
+def build_candidate_entry(
     card: ModelCard, version: int, origin: str, as_of: datetime, actor: str
 ) -> Entry:
     """Return the ledger entry of a registered candidate.

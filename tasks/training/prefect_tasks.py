@@ -23,7 +23,7 @@ from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.prefect_tasks import publish_model_card
 from tasks.training import build_card, fit, onnx_export, pipeline, retrain_claim
-from tasks.training.candidate import candidate_entry
+from tasks.training.candidate import build_candidate_entry
 from tasks.training.fit import FittedCandidate, TrainingSplit
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import TrainingSteps
@@ -77,7 +77,7 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
     """Record a registered version once; publish its model card and a link to MLflow."""
     card = open_model(use_case.name, version).card
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry, _ = open_ledger().record(candidate_entry(card, version, origin, as_of, actor))
+    entry, _ = open_ledger().record(build_candidate_entry(card, version, origin, as_of, actor))
     publish_model_card(use_case, version)
     link, text = (
         build_version_url(use_case.name, version),

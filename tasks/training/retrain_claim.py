@@ -13,7 +13,7 @@ from tasks.ledger.descriptions import read_reason
 from tasks.ledger.entries import make_retrain_started
 from tasks.ledger.evidence import RetrainStarted, read_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import find_candidate
+from tasks.ledger.projections import find_candidate, list_retrains_in_cooldown
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def claim_retrain(
         Terminal: the alert is not found in the ledger.
     """
     entries = book.entries(use_case.name)
-    alert = _alert(entries, key)
-    if (done := find_candidate(entries, key)) is not None:
+    alert = _find_alert(entries, key)
+    if (candidate := find_candidate(entries, key)) is not None:
         return RetrainClaim(
-            alert, "answered", f"version {done.version} is its candidate", done.version
+            alert, "answered", f"version {candidate.version} is its candidate", candidate.version
         )
     if (other := _covering_retrain(entries, alert, use_case.retrain.cooldown)) is not None:
         return _claim_after(entries, alert, other)
@@ -61,7 +61,7 @@ def claim_retrain(
     return RetrainClaim(alert, "train", f"raised by {alert.actor}: {read_reason(alert) or key}")
 
 
-def _alert(entries: Sequence[Entry], key: str) -> Entry:
+def _find_alert(entries: Sequence[Entry], key: str) -> Entry:
     for entry in entries:
         if entry.what == "alert_raised" and entry.key == key:
             return entry
@@ -71,21 +71,21 @@ def _alert(entries: Sequence[Entry], key: str) -> Entry:
 
 
 def _covering_retrain(entries: Sequence[Entry], alert: Entry, cooldown: timedelta) -> Entry | None:
-    """The last retraining for another alert, if it began within the cooldown before this one."""
-    recent = [
+    """Return the last retraining for another alert that started within the cooldown before."""
+    others = [
         e
-        for e in entries
-        if e.what == "retrain_started"
-        and read_evidence(e, RetrainStarted).alert != alert.key
-        and e.at <= alert.at < e.at + cooldown
+        for e in list_retrains_in_cooldown(entries, alert.at, cooldown)
+        if read_evidence(e, RetrainStarted).alert != alert.key
     ]
-    return recent[-1] if recent else None
+    return others[-1] if others else None
 
 
 def _claim_after(entries: Sequence[Entry], alert: Entry, started: Entry) -> RetrainClaim:
     """Return the claim of an alert that follows another retraining within the cooldown."""
     other = read_evidence(started, RetrainStarted).alert
-    found = find_candidate(entries, other)
-    if found is None:
+    candidate = find_candidate(entries, other)
+    if candidate is None:
         return RetrainClaim(alert, "busy", f"{other} is being trained for")
-    return RetrainClaim(alert, "covered", f"{other} has version {found.version}", found.version)
+    return RetrainClaim(
+        alert, "covered", f"{other} has version {candidate.version}", candidate.version
+    )

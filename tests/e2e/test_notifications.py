@@ -21,7 +21,7 @@ from configs.settings import ROOT, settings
 from tasks.features import retrieval
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_open_episodes
-from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
+from tasks.monitoring.measurements import Measurement, build_measurement_rows, save_measurements
 from tasks.storage.lake import open_lake
 from tests.support import lake_rows
 from tests.support.prefect_server import until
@@ -207,7 +207,7 @@ def _fill(case: UseCase) -> None:
 
 def _monitor(case: UseCase, at: datetime) -> None:
     number = Measurement("drift", "carrier", at - timedelta(days=7), at, 0.0, verdict="ok")
-    save_measurements(open_lake(NAME), measurement_rows([number], at, 1), at)
+    save_measurements(open_lake(NAME), build_measurement_rows([number], at, 1), at)
 
 
 def _watch(as_of: datetime) -> str:

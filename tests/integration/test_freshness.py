@@ -19,8 +19,8 @@ from tasks.features import retrieval
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import list_open_episodes
 from tasks.ledger.state import fold_ledger
-from tasks.monitoring.freshness import SignsOfLife, change_freshness_episodes, latest_signs
-from tasks.monitoring.measurements import Measurement, measurement_rows, save_measurements
+from tasks.monitoring.freshness import Arrivals, find_freshness_changes, find_latest_arrivals
+from tasks.monitoring.measurements import Measurement, build_measurement_rows, save_measurements
 from tasks.storage.lake import open_lake
 from tests.support import lake_rows
 from tests.support.state import state
@@ -62,12 +62,12 @@ def predict(case: UseCase, start: datetime, end: datetime) -> None:
 
 def monitor(case: UseCase, at: datetime) -> None:
     number = Measurement("drift", "carrier", at - 7 * DAY, at, 0.0, verdict="ok")
-    save_measurements(open_lake(case.name), measurement_rows([number], at, 1), at)
+    save_measurements(open_lake(case.name), build_measurement_rows([number], at, 1), at)
 
 
-def watch(case: UseCase, entries: list[Entry], found: SignsOfLife, at: datetime) -> list[str]:
+def watch(case: UseCase, entries: list[Entry], found: Arrivals, at: datetime) -> list[str]:
     """One watch run on a ledger that is a list: what it opened and closed."""
-    new = change_freshness_episodes(case, fold_ledger(entries), found, at)
+    new = find_freshness_changes(case, fold_ledger(entries), found, at)
     entries += [replace(entry, seq=len(entries) + 1 + n) for n, entry in enumerate(new)]
     return [f"{entry.what}:{entry.evidence['cause']}" for entry in new]
 
@@ -77,20 +77,24 @@ def test_freshness_is_quiet_for_a_month_and_then_alerts(month: UseCase) -> None:
     entries = [promotion()]
     for day in range(29):
         at = START + day * DAY
-        assert watch(month, entries, latest_signs(month, fold_ledger(entries), at), at) == [], at
+        assert (
+            watch(month, entries, find_latest_arrivals(month, fold_ledger(entries), at), at) == []
+        ), at
     opened = []
     for day in range(29, 34):
         at = START + day * DAY
-        found = latest_signs(month, fold_ledger(entries), at)
+        found = find_latest_arrivals(month, fold_ledger(entries), at)
         opened += [(day, said.rpartition(":")[2]) for said in watch(month, entries, found, at)]
     assert opened == [(29, "landed"), (29, "labelled"), (29, "scored"), (30, "monitored")]
 
 
 def test_what_comes_again_closes_its_silence_only(month: UseCase) -> None:
     entries, at = [promotion()], END + 9 * DAY
-    assert len(watch(month, entries, latest_signs(month, fold_ledger(entries), at), at)) == 4
+    assert (
+        len(watch(month, entries, find_latest_arrivals(month, fold_ledger(entries), at), at)) == 4
+    )
     monitor(month, at)
-    found = latest_signs(month, fold_ledger(entries), at)
+    found = find_latest_arrivals(month, fold_ledger(entries), at)
     assert watch(month, entries, found, at) == ["episode_closed:silence:monitored"]
     assert len(list_open_episodes(entries)) == 3
 
@@ -110,7 +114,7 @@ def newest(moments: list[datetime], at: datetime) -> datetime:
     return moments[bisect_right(moments, at) - 1]
 
 
-def heard(of: dict[str, list[datetime]], at: datetime) -> SignsOfLife:
+def heard(of: dict[str, list[datetime]], at: datetime) -> Arrivals:
     """The signs at a moment: an hourly run has seen what there was at its own time."""
     ingested, scored = _last_run(at, 10), _last_run(at, 20)
     seen = {"landed": ingested, "labelled": ingested, "scored": scored, "monitored": at}
@@ -164,19 +168,22 @@ def test_freshness_starts_with_the_first_promotion(
     home: Path,
 ) -> None:
     case = flights_with_deadlines()
-    assert latest_signs(case, fold_ledger([]), START) == {}
-    assert latest_signs(case, fold_ledger([promotion(START + DAY)]), START) == {}
-    found = latest_signs(case, fold_ledger([promotion()]), START + DAY)
+    assert find_latest_arrivals(case, fold_ledger([]), START) == {}
+    assert find_latest_arrivals(case, fold_ledger([promotion(START + DAY)]), START) == {}
+    found = find_latest_arrivals(case, fold_ledger([promotion()]), START + DAY)
     assert found == {"scored": START, "monitored": START}
 
 
 def test_what_has_no_deadline_is_not_watched_and_ends_if_it_was(home: Path) -> None:
-    assert latest_signs(flights_with_deadlines(Deadlines()), fold_ledger([promotion()]), END) == {}
+    assert (
+        find_latest_arrivals(flights_with_deadlines(Deadlines()), fold_ledger([promotion()]), END)
+        == {}
+    )
     entries = [promotion()]
     watch(flights_with_deadlines(), entries, {"scored": START}, END)
     said = watch(flights_with_deadlines(Deadlines()), entries, {}, END + DAY)
     assert said == ["episode_closed:silence:scored"]
-    assert "watched no longer" in entries[-1].evidence["reason"]
+    assert "no deadline is configured" in entries[-1].evidence["reason"]
 
 
 def test_two_silences_of_one_day_are_two_episodes() -> None:
@@ -194,6 +201,6 @@ def test_two_silences_of_one_day_are_two_episodes() -> None:
 
 def test_a_watch_of_the_past_knows_only_what_was_there_then(month: UseCase) -> None:
     at = START + 5 * DAY + timedelta(hours=12)
-    found = latest_signs(month, fold_ledger([promotion()]), at)
+    found = find_latest_arrivals(month, fold_ledger([promotion()]), at)
     assert all(at - DEADLINES.spans[what] < sign <= at for what, sign in found.items())
     assert found["monitored"] == START

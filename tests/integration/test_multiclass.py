@@ -21,7 +21,7 @@ from tasks.ledger.log import open_ledger
 from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import with_model_features
 from tasks.monitoring import history_chart, window
-from tasks.monitoring.measurements import measurement_rows, save_measurements
+from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.promotion import bake
 from tasks.promotion.ab_test import read_arm_costs
 from tasks.promotion.gate import decide_promotion
@@ -208,7 +208,7 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
     def measured() -> dict[tuple[str, str], float]:
         loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
         numbers = window.measure_window(loaded)
-        save_measurements(open_lake("flights"), measurement_rows(numbers, END, 2), END)
+        save_measurements(open_lake("flights"), build_measurement_rows(numbers, END, 2), END)
         return {(n.kind, n.subject): n for n in numbers}
 
     good = measured()

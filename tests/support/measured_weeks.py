@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from tasks.monitoring.measurements import Measurement, MeasurementVerdict, measurement_rows
+from tasks.monitoring.measurements import Measurement, MeasurementVerdict, build_measurement_rows
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -23,4 +23,4 @@ def measured_week(number: int, verdict: MeasurementVerdict | None = "ok") -> pl.
         Measurement("drift", "carrier", at - WEEK, at, 0.01, 0.0, 0.1, rows=9, verdict="ok"),
         Measurement("drift", "dest", at - WEEK, at, 0.05, 0.0, 0.1, rows=9, verdict="ok"),
     ]
-    return measurement_rows(numbers, at, 1)
+    return build_measurement_rows(numbers, at, 1)

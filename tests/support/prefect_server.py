@@ -113,10 +113,10 @@ def another_version(version: int) -> int:
 def candidate(version: int) -> Entry:
     """A version, recorded as a candidate that nobody was told of."""
     from tasks.models.registry import open_model
-    from tasks.training.candidate import candidate_entry
+    from tasks.training.candidate import build_candidate_entry
 
     card, origin = open_model(NAME, version).card, f"train:test-{version}"
-    return open_ledger().record(candidate_entry(card, version, origin, LATER, "test"))[0]
+    return open_ledger().record(build_candidate_entry(card, version, origin, LATER, "test"))[0]
 
 
 def entry_of(key: str) -> Entry | None:

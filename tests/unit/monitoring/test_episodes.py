@@ -16,8 +16,8 @@ from tasks.ledger.descriptions import read_severity
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import list_open_episodes
 from tasks.ledger.state import fold_ledger
-from tasks.monitoring.episodes import change_episodes, rule_for_cause
-from tasks.monitoring.measurements import Measurement, MeasurementVerdict, measurement_rows
+from tasks.monitoring.episodes import find_episode_changes, find_rule
+from tasks.monitoring.measurements import Measurement, MeasurementVerdict, build_measurement_rows
 
 START = datetime(2024, 3, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -37,7 +37,7 @@ def flights_with_drift_rule(**rule: Any) -> UseCase:
 def window(number: int, verdict: MeasurementVerdict | None, version: int = 1) -> pl.DataFrame:
     at = START + number * WEEK
     found = Measurement("drift", "carrier", at - WEEK, at, 0.3, 0.0, 0.1, rows=9, verdict=verdict)
-    return measurement_rows([found], at, version)
+    return build_measurement_rows([found], at, version)
 
 
 def promoted_entry(version: int, seq: int, at: datetime, what: Any = "promoted") -> Entry:
@@ -51,7 +51,7 @@ def play_windows(case: UseCase, verdicts: str) -> str:
     said = ""
     for number, letter in enumerate(verdicts):
         rows = pl.concat([rows, window(number, VERDICTS[letter])])
-        for entry in change_episodes(case, fold_ledger(entries), rows, START + number * WEEK):
+        for entry in find_episode_changes(case, fold_ledger(entries), rows, START + number * WEEK):
             entries.append(Entry(**{**vars(entry), "seq": len(entries) + 1}))
         said += "o" if list_open_episodes(entries) else "-"
     return said
@@ -103,16 +103,16 @@ def test_windows_of_another_version_count_for_nothing() -> None:
         [window(0, "page"), window(1, "page", version=2)],
     )
     entries = [promoted_entry(1, 1, START - WEEK), promoted_entry(2, 2, START + WEEK / 2)]
-    assert change_episodes(case, fold_ledger(entries), pl.concat(rows), START + WEEK) == []
+    assert find_episode_changes(case, fold_ledger(entries), pl.concat(rows), START + WEEK) == []
     rows.append(window(2, "page", version=2))
-    (opened,) = change_episodes(case, fold_ledger(entries), pl.concat(rows), START + 2 * WEEK)
+    (opened,) = find_episode_changes(case, fold_ledger(entries), pl.concat(rows), START + 2 * WEEK)
     assert opened.version == 2
 
 
 def test_the_past_is_judged_without_the_windows_after_it() -> None:
     rows = pl.concat([window(0, "page"), window(1, "page")])
     assert (
-        change_episodes(
+        find_episode_changes(
             flights_with_drift_rule(bad=2, of=2), [promoted_entry(1, 1, START - WEEK)], rows, START
         )
         == []
@@ -123,8 +123,8 @@ def test_change_episodes_keeps_the_order_of_measurements() -> None:
     earlier = window(0, "ok")
     later = [Measurement("drift", name, START, START + WEEK, 1.0, verdict="page")
              for name in ("dest", "carrier")]  # fmt: skip
-    rows = pl.concat([earlier, measurement_rows(later, START + WEEK, 1)])
-    found = change_episodes(
+    rows = pl.concat([earlier, build_measurement_rows(later, START + WEEK, 1)])
+    found = find_episode_changes(
         flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START + WEEK
     )
     assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
@@ -133,7 +133,7 @@ def test_change_episodes_keeps_the_order_of_measurements() -> None:
 def test_change_episodes_states_severity_and_bad_windows() -> None:
     rows = pl.concat([window(0, "ticket"), window(1, "ok"), window(2, "ticket")])
     entries = [promoted_entry(1, 1, START - WEEK)]
-    (opened,) = change_episodes(
+    (opened,) = find_episode_changes(
         flights_with_drift_rule(bad=2, of=3), fold_ledger(entries), rows, START + 2 * WEEK
     )
     assert read_severity(opened) == "ticket"
@@ -143,8 +143,8 @@ def test_change_episodes_states_severity_and_bad_windows() -> None:
 
 def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
     number = Measurement("bake", "cost", START - WEEK, START, None, verdict="page")
-    rows = measurement_rows([number], START, 1)
-    (opened,) = change_episodes(
+    rows = build_measurement_rows([number], START, 1)
+    (opened,) = find_episode_changes(
         flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START
     )
     assert (opened.evidence["kind"], opened.evidence["message"]) == ("bake", "bake:cost is bad")
@@ -156,11 +156,11 @@ def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
 )
 def test_who_took_over_is_said(what: str, said: str, tmp_path: Path) -> None:
     entries = [promoted_entry(1, 1, START - WEEK)]
-    (opened,) = change_episodes(
+    (opened,) = find_episode_changes(
         flights_with_drift_rule(), fold_ledger(entries), window(0, "page"), START
     )
     entries += [Entry(**{**vars(opened), "seq": 2}), promoted_entry(3, 3, START, what)]
-    (closed,) = change_episodes(
+    (closed,) = find_episode_changes(
         flights_with_drift_rule(), fold_ledger(entries), window(1, "page"), START + WEEK
     )
     assert closed.evidence["reason"] == said
@@ -178,7 +178,7 @@ def test_a_silence_is_not_the_monitors_to_end() -> None:
     silent = Entry("flights", "episode_opened", "episode:s", START, "watch", 1, cause, seq=2)
     entries = [promoted_entry(1, 1, START - WEEK), silent, promoted_entry(2, 3, START)]
     assert (
-        change_episodes(
+        find_episode_changes(
             flights_with_drift_rule(), fold_ledger(entries), window(1, "ok", 2), START + WEEK
         )
         == []
@@ -190,9 +190,7 @@ def test_each_cause_has_the_rule_of_its_kind() -> None:
     auc = PerformanceRule(metric="roc_auc", window=5 * WEEK, worse_by=0.1, bad=2, of=4)
     changed = {"performance": (auc,), "contract": ContractRule(of=3), "drift": DriftRule(of=2)}
     case = case.model_copy(update={"monitor": case.monitor.model_copy(update=changed)})
-    assert rule_for_cause(case, "performance:roc_auc_5w") == auc
-    assert rule_for_cause(case, "contract:rows:arrivals").of == 3
-    assert rule_for_cause(case, "drift:carrier").of == 2
-    assert (
-        rule_for_cause(case, "bake:cost") == rule_for_cause(case, "performance:gone_1w") == Rule()
-    )
+    assert find_rule(case, "performance:roc_auc_5w") == auc
+    assert find_rule(case, "contract:rows:arrivals").of == 3
+    assert find_rule(case, "drift:carrier").of == 2
+    assert find_rule(case, "bake:cost") == find_rule(case, "performance:gone_1w") == Rule()

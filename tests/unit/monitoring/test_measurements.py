@@ -6,7 +6,7 @@ from pathlib import Path
 from tasks.monitoring.measurements import (
     MONITORING_TABLE,
     Measurement,
-    measurement_rows,
+    build_measurement_rows,
     read_measurements,
     save_measurements,
 )
@@ -25,16 +25,16 @@ def numbers(at: datetime, value: float = 0.7) -> list[Measurement]:
 
 
 def test_measurement_rows_keep_values_and_nulls() -> None:
-    rows = measurement_rows(numbers(MONDAY), MONDAY, 3)
+    rows = build_measurement_rows(numbers(MONDAY), MONDAY, 3)
     assert rows["model_version"].to_list() == [3, 3, 3]
     assert rows["verdict"].to_list() == [None, "page", None]
     assert rows["value"].to_list() == [0.7, 0.2, None]
-    assert measurement_rows([], MONDAY, 3).schema == rows.schema
+    assert build_measurement_rows([], MONDAY, 3).schema == rows.schema
 
 
 def test_saving_twice_commits_once(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    rows = measurement_rows(numbers(MONDAY), MONDAY, 1)
+    rows = build_measurement_rows(numbers(MONDAY), MONDAY, 1)
     assert save_measurements(lake, rows, MONDAY) == 0
     assert save_measurements(lake, rows.reverse(), MONDAY) == 0
     assert lake.version(MONITORING_TABLE) == 0
@@ -42,11 +42,11 @@ def test_saving_twice_commits_once(tmp_path: Path) -> None:
 
 def test_other_numbers_replace_those_of_their_moment_only(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    save_measurements(lake, measurement_rows(numbers(MONDAY), MONDAY, 1), MONDAY)
+    save_measurements(lake, build_measurement_rows(numbers(MONDAY), MONDAY, 1), MONDAY)
     save_measurements(
-        lake, measurement_rows(numbers(MONDAY + WEEK), MONDAY + WEEK, 1), MONDAY + WEEK
+        lake, build_measurement_rows(numbers(MONDAY + WEEK), MONDAY + WEEK, 1), MONDAY + WEEK
     )
-    save_measurements(lake, measurement_rows(numbers(MONDAY, 0.6)[:1], MONDAY, 1), MONDAY)
+    save_measurements(lake, build_measurement_rows(numbers(MONDAY, 0.6)[:1], MONDAY, 1), MONDAY)
     assert read_measurements(lake, MONDAY)["value"].to_list() == [0.6]
     assert read_measurements(lake, MONDAY + WEEK).height == 4
 
@@ -54,4 +54,4 @@ def test_other_numbers_replace_those_of_their_moment_only(tmp_path: Path) -> Non
 def test_before_the_first_window_the_history_is_empty(tmp_path: Path) -> None:
     found = read_measurements(Lake(str(tmp_path)), MONDAY)
     assert found.is_empty()
-    assert found.schema == measurement_rows([], MONDAY, 1).schema
+    assert found.schema == build_measurement_rows([], MONDAY, 1).schema

@@ -13,9 +13,9 @@ from configs.schema.use_case import UseCase
 from tasks.ledger.log import Entry, EntryKind, Ledger
 from tasks.monitoring.notifications import (
     RECENT,
-    entry_severity,
+    find_entry_severity,
+    format_notification,
     list_due_notifications,
-    notification_text,
     send_due_notifications,
 )
 
@@ -79,7 +79,7 @@ class Outbox:
     ],
 )
 def test_every_entry_has_its_severity(about: Entry, expected: str | None) -> None:
-    assert entry_severity(about) == expected
+    assert find_entry_severity(about) == expected
 
 
 def test_a_block_gets_what_it_wants_in_order_and_once() -> None:
@@ -120,7 +120,7 @@ def test_list_due_keeps_what_a_broken_webhook_missed() -> None:
 
 
 def test_a_message_says_model_what_evidence_and_where_to_look() -> None:
-    subject, body = notification_text(load_use_case("flights"), episode("drift:carrier"))
+    subject, body = format_notification(load_use_case("flights"), episode("drift:carrier"))
     assert subject == "[page] flights: episode opened v1: drift:carrier"
     assert "drift:carrier is bad" in body
     assert "2024-03-04 12:00 UTC" in body
@@ -129,7 +129,7 @@ def test_a_message_says_model_what_evidence_and_where_to_look() -> None:
 
 def test_who_is_asked_is_told_how_to_answer() -> None:
     asked = noon_entry("approval_asked", "approval_asked:1", reason="the gate let it in")
-    subject, body = notification_text(load_use_case("flights"), asked)
+    subject, body = format_notification(load_use_case("flights"), asked)
     assert subject.startswith("[ticket] flights: approval asked v1")
     assert "mainspring approve (or reject) flights 1" in body
 

@@ -13,7 +13,7 @@ from tasks.monitoring.measurements import (
     Measurement,
     MeasurementKind,
     MeasurementVerdict,
-    measurement_rows,
+    build_measurement_rows,
 )
 from tasks.monitoring.retrain_alerts import record_changes
 
@@ -48,7 +48,7 @@ def cause_rows(
         kind, _, subject = names[short].partition(":")
         known: MeasurementKind = kind  # type: ignore[assignment]
         numbers.append(Measurement(known, subject, at - WEEK, at, 0.6, 0.7, 0.65, 1.0, 9, verdict))
-    return measurement_rows(numbers, at, version)
+    return build_measurement_rows(numbers, at, version)
 
 
 def record_verdicts(
