@@ -113,7 +113,10 @@ def test_the_past_is_judged_without_the_windows_after_it() -> None:
     rows = pl.concat([window(0, "page"), window(1, "page")])
     assert (
         find_episode_changes(
-            flights_with_drift_rule(bad=2, of=2), [promoted_entry(1, 1, START - WEEK)], rows, START
+            flights_with_drift_rule(bad=2, of=2),
+            fold_ledger([promoted_entry(1, 1, START - WEEK)]),
+            rows,
+            START,
         )
         == []
     )
@@ -125,7 +128,10 @@ def test_change_episodes_keeps_the_order_of_measurements() -> None:
              for name in ("dest", "carrier")]  # fmt: skip
     rows = pl.concat([earlier, build_measurement_rows(later, START + WEEK, 1)])
     found = find_episode_changes(
-        flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START + WEEK
+        flights_with_drift_rule(),
+        fold_ledger([promoted_entry(1, 1, START - WEEK)]),
+        rows,
+        START + WEEK,
     )
     assert [entry.evidence["cause"] for entry in found] == ["drift:dest", "drift:carrier"]
 
@@ -145,7 +151,7 @@ def test_a_number_without_reference_and_limit_is_told_of_too() -> None:
     number = Measurement("bake", "cost", START - WEEK, START, None, verdict="page")
     rows = build_measurement_rows([number], START, 1)
     (opened,) = find_episode_changes(
-        flights_with_drift_rule(), [promoted_entry(1, 1, START - WEEK)], rows, START
+        flights_with_drift_rule(), fold_ledger([promoted_entry(1, 1, START - WEEK)]), rows, START
     )
     assert (opened.evidence["kind"], opened.evidence["message"]) == ("bake", "bake:cost is bad")
 
