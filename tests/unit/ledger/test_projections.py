@@ -8,6 +8,7 @@ from configs.errors import NoChampion
 from tasks.ledger.projections import (
     find_champion,
     list_open_episodes,
+    list_retrains_in_cooldown,
     list_unanswered,
     list_unanswered_alerts,
     list_undecided_candidates,
@@ -83,3 +84,21 @@ def test_what_is_open_unanswered_and_undecided():
     assert [e.key for e in list_open_episodes(entries)] == ["episode:b"]
     assert [e.key for e in list_unanswered_alerts(entries)] == ["alert:c"]
     assert [e.version for e in list_undecided_candidates(entries)] == [5]
+
+
+def test_a_cooldown_covers_its_start_and_not_its_end():
+    entries = [
+        entry("retrain_started", "retrain:a", day=0),
+        entry("retrain_started", "retrain:b", day=5),
+        entry("promoted", "decision:1", 1, day=5),
+    ]
+
+    def covering(day: int) -> list[str]:
+        at, cooldown = START + timedelta(days=day), timedelta(days=7)
+        return [e.key for e in list_retrains_in_cooldown(entries, at, cooldown)]
+
+    assert covering(-1) == []
+    assert covering(0) == ["retrain:a"]
+    assert covering(5) == ["retrain:a", "retrain:b"]
+    assert covering(7) == ["retrain:b"]
+    assert covering(12) == []
