@@ -120,7 +120,7 @@ def test_its_page_speaks_of_classes(parts):
     assert "early for late costs 5" in text
     assert "on_time for late costs 3" in text
     assert "| recall_late |" in text
-    assert "`score_early`, `score_on_time`, `score_late` is the model's own answer" in text
+    assert "`score_early`, `score_on_time`, `score_late` is the model's own prediction" in text
     assert "points" in render_card(open_flights_version(2).card)
 
 
@@ -172,7 +172,7 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
         BadConfig, match="but version 2 was trained for multiclass early, on_time, late"
     ):
         decide_promotion(asked, open_flights_version(2), None, parts.holdout, [])
-    with pytest.raises(BadConfig, match="make the other question a use case of its own"):
+    with pytest.raises(BadConfig, match="create another use case for the new label"):
         with_model_features(asked, open_flights_version(2))
 
 
