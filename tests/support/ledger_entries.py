@@ -1,4 +1,4 @@
-"""Ledger entries of a model `m`, by day from 1 April 2013."""
+"""Ledger entries of the models `m` (by day from 1 April 2013) and `flights`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tasks.ledger.log import Entry, EntryKind
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
+RAISED = datetime(2013, 5, 6, tzinfo=UTC)
 
 
 def entry(
@@ -19,9 +20,6 @@ def entry(
 def numbered(*entries: Entry) -> list[Entry]:
     """Return the entries with the numbers that a ledger would give them."""
     return [replace(e, seq=i) for i, e in enumerate(entries, 1)]
-
-
-RAISED = datetime(2013, 5, 6, tzinfo=UTC)
 
 
 def flights_entry(
