@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import get_args
 
 from configs.errors import NoChampion
@@ -100,19 +100,6 @@ def list_unclaimed_alerts(entries: Sequence[Entry]) -> list[Entry]:
     """Return the alerts that no run has claimed; their event may have been lost."""
     keys = {entry.key for entry in entries}
     return [e for e in list_unanswered_alerts(entries) if claim_key(e) not in keys]
-
-
-def list_retrains_in_cooldown(
-    entries: Sequence[Entry], at: datetime, cooldown: timedelta
-) -> list[Entry]:
-    """Return the retrainings, for any alert, whose cooldown covers a moment, oldest first.
-
-    Args:
-        entries: the entries of one model.
-        at: the moment, which may be the start itself.
-        cooldown: length of the cooldown after the start of a retraining.
-    """
-    return [e for e in entries if e.what == "retrain_started" and e.at <= at < e.at + cooldown]
 
 
 def list_undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:

@@ -21,7 +21,7 @@ from configs.schema.use_case import UseCase
 from tasks.ledger.entries import make_alert_raised
 from tasks.ledger.evidence import BAKE_KIND, FRESHNESS_KIND, EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import list_retrains_in_cooldown
+from tasks.ledger.retrain_cooldown import list_retrains_in_cooldown
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR, find_episode_changes
 from tasks.monitoring.measurements import read_measurements

@@ -15,14 +15,14 @@ from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import find_deferral
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR
-from tasks.promotion.advance import (
+from tasks.promotion.candidate_state import CandidateState, read_candidate_state
+from tasks.promotion.gate import Decision, GateOutcome
+from tasks.promotion.record_step import (
     JudgeCandidate,
     ReviewStage,
     is_recorded,
     next_promotion_step,
 )
-from tasks.promotion.candidate_state import CandidateState, read_candidate_state
-from tasks.promotion.gate import Decision, GateOutcome
 from tasks.promotion.stage_review import review_stage
 
 

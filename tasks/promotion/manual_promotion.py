@@ -15,7 +15,7 @@ from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import find_manual_promotion, find_rollback
 from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import open_model
-from tasks.promotion.advance import promotion_terms
+from tasks.promotion.record_step import promotion_terms
 
 
 def promote_manually(

@@ -18,13 +18,13 @@ from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.promotion import advance, approval, bake, champion_alias, rollback
+from tasks.promotion import approval, bake, champion_alias, record_step, rollback
 from tasks.promotion.approval import ApprovalAnswer, resume_approval_run
 from tasks.promotion.bake import BakeEvaluation, record_rollback_request
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.due_steps import record_due_steps
 from tasks.promotion.gate import Decision
-from tasks.promotion.reconcile import answering_flow, find_overdue
+from tasks.promotion.resend_requests import answering_flow, find_overdue
 from tasks.reporting.prefect_tasks import publish_model_cards
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def request_due_steps(use_case: UseCase, as_of: datetime) -> list[Entry]:
 def advance_candidate(use_case: UseCase, version: int, as_of: datetime | None) -> Entry:
     """Take a candidate one step further, with the gate and the review of real rows."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry = advance.advance_candidate(
+    entry = record_step.advance_candidate(
         open_ledger(), use_case, version, as_of, actor, _gate, _review
     )
     get_run_logger().info(

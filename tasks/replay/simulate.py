@@ -22,9 +22,9 @@ from tasks.monitoring import window
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.orchestration.parallel import map_parallel
-from tasks.promotion import bake, champion_alias, due_steps, reconcile
-from tasks.promotion.advance import advance_candidate
+from tasks.promotion import bake, champion_alias, due_steps, resend_requests
 from tasks.promotion.gate import judge_candidate
+from tasks.promotion.record_step import advance_candidate
 from tasks.promotion.rollback import roll_back_as_asked
 from tasks.promotion.stage_review import review_stage
 from tasks.replay.shared_training import TrainedFiles
@@ -125,7 +125,7 @@ def answer_requests(use_case: UseCase, train: TrainModel) -> None:
         entry = waiting[0]
         tried.add(entry.key)
         try:
-            _SIMULATED[reconcile.answering_flow(entry)](use_case, entry, train)
+            _SIMULATED[resend_requests.answering_flow(entry)](use_case, entry, train)
         except _RUN_ERRORS as failed:
             _log.error("%s stays unanswered: %s", entry.key, failed)
 

@@ -13,7 +13,8 @@ from tasks.ledger.descriptions import read_reason
 from tasks.ledger.entries import make_retrain_started
 from tasks.ledger.evidence import RetrainStarted, read_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import find_candidate, list_retrains_in_cooldown
+from tasks.ledger.projections import find_candidate
+from tasks.ledger.retrain_cooldown import list_retrains_in_cooldown
 
 
 @dataclass(frozen=True)

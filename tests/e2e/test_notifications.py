@@ -150,12 +150,14 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     from infra import automations
 
     assert automations.install_automations(schedules=True) == []
-    within, name = timedelta(seconds=20), automations.watcher_name(case)
+    within, name = timedelta(seconds=20), automations.watch_automation_name(case)
     with get_client(sync_client=True) as client:
         (there,) = client.read_automations_by_name(name)
         assert there.trigger.within == timedelta(minutes=45)
         block = client.read_block_document_by_name("ops", "custom-webhook").id
-        client.update_automation(there.id, automations.watcher(case, [block], within))
+        client.update_automation(
+            there.id, automations.build_watch_automation(case, [block], within)
+        )
     for _ in range(2):
         completed = _watch_through_its_deployment(END + 61 * HOUR)
     subject = f"[page] {name}"

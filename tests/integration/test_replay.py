@@ -21,7 +21,7 @@ from configs.settings import ROOT, settings
 from infra import fault_injection
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.ledger.projections import list_unanswered
-from tasks.promotion import reconcile
+from tasks.promotion import resend_requests
 from tasks.replay.plan import PolicyJob, ReplayStep
 from tasks.replay.policy_worker import run_policy
 from tasks.replay.run import Replay, prepare_replay, share_features
@@ -96,7 +96,7 @@ def run_requested_flows() -> None:
 
     while waiting := list_unanswered(open_ledger().entries("flights")):
         entry = waiting[0]
-        flow = reconcile.answering_flow(entry)
+        flow = resend_requests.answering_flow(entry)
         if flow == "retrain":
             retrain("flights", entry.key, entry.at)
         elif flow == "rollback":

@@ -11,9 +11,9 @@ from configs.schema.promotion import Bake, Canary, Gate, Rollout
 from configs.schema.use_case import UseCase
 from tasks.ledger.evidence import GateCheck, GateEvidence
 from tasks.ledger.log import Entry, EntryKind, Ledger
-from tasks.promotion.advance import advance_candidate
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.gate import Decision, GateOutcome
+from tasks.promotion.record_step import advance_candidate
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
 NAME = "flights"

@@ -8,12 +8,12 @@ from configs.errors import NoChampion
 from tasks.ledger.projections import (
     find_champion,
     list_open_episodes,
-    list_retrains_in_cooldown,
     list_unanswered,
     list_unanswered_alerts,
     list_undecided_candidates,
     require_champion,
 )
+from tasks.ledger.retrain_cooldown import list_retrains_in_cooldown
 from tests.support.ledger_entries import START, entry, numbered
 
 

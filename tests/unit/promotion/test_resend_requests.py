@@ -6,7 +6,7 @@ import pytest
 
 from tasks.ledger.log import Entry, EntryKind
 from tasks.orchestration.flow_runs import FlowRun
-from tasks.promotion.reconcile import answering_flow, find_overdue
+from tasks.promotion.resend_requests import answering_flow, find_overdue
 from tests.support.ledger_entries import RAISED, flights_entry
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
