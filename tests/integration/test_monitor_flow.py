@@ -99,7 +99,7 @@ def test_a_page_is_an_episode_and_an_alert(state: Path) -> None:
 
 
 def test_people_see_a_table_a_picture_and_a_report(state: Path) -> None:
-    assert "| page | performance | calibration_gap_1w |" in read_artifact("flights-numbers")
+    assert "| **page** | performance | calibration_gap_1w |" in read_artifact("flights-numbers")
     assert "data:image/png;base64," in read_artifact("flights-picture")
     folder = state / "reports" / "flights" / "monitor"
     html = folder / "2013-02-04T0000.html"
