@@ -19,10 +19,12 @@ def parse_duration(text: object) -> timedelta:
     """Return `90m`, `2h`, `7d` or `4w` as a timedelta; a timedelta is returned unchanged."""
     if isinstance(text, timedelta):
         return text
-    found = re.fullmatch(r"(\d+)([mhdw])", str(text))
-    if found is None:
-        raise ValueError(f"{text!r} is no duration; write a whole number and m, h, d or w, like 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    match = re.fullmatch(r"(\d+)([mhdw])", str(text))
+    if match is None:
+        raise ValueError(
+            f"duration {text!r} is invalid; write a whole number and m, h, d or w, like 7d"
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def write_duration(span: timedelta) -> str:

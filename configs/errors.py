@@ -7,6 +7,7 @@ MainspringError
 │   ├── NoRows        a window has no rows
 │   ├── BadModel      a model file differs from the registered one, or is invalid
 │   ├── NoChampion    no version was promoted yet
+│   ├── CannotWrite   a folder is full or read-only
 │   └── CannotStart   a local server or worker died or was not healthy in time
 └── Transient         running it again may work
     └── Conflict      another process wrote first

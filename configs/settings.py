@@ -1,8 +1,8 @@
-"""Where things live: every address and path, each one a MAINSPRING_ environment variable.
+"""Settings: addresses, paths and switches, each a MAINSPRING_ environment variable.
 
-The defaults are embedded (SQLite files and folders) under one state folder, so that a laptop
-needs no server. `.env` in the working folder is read too. `lake`, `landing`, `reports` and
-`mlflow_artifacts` may be folders or s3:// addresses; infra/storage/s3.py says who reads what of S3.
+The defaults are embedded (SQLite files and folders) below one state folder, so a laptop needs no
+server. `.env` in the working folder is read too. `lake`, `landing`, `reports` and
+`mlflow_artifacts` may be folders or s3:// addresses; infra/storage/s3.py has the options of S3.
 """
 
 import os
@@ -19,25 +19,25 @@ from configs.urls import feast_redis, is_redis, with_driver
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _online(address: str) -> str:
+def _check_online_store(address: str) -> str:
     if is_redis(address):
-        feast_redis(address)  # ValueError if Feast cannot be told
+        feast_redis(address)  # ValueError if Feast cannot represent it
     return address
 
 
-# postgresql:// needs no driver: each library is given the one it wants
+# postgresql:// needs no driver: each library gets its own one
 Database = Annotated[str, AfterValidator(lambda address: with_driver(address, "psycopg"))]
 AsyncDatabase = Annotated[str, AfterValidator(lambda address: with_driver(address, "asyncpg"))]
-Online = Annotated[str, AfterValidator(_online)]
+Online = Annotated[str, AfterValidator(_check_online_store)]
 
 
 class Settings(BaseSettings):
-    """Addresses and paths. An empty one takes its place under `state`."""
+    """Addresses, paths and switches; an empty address gets its default below `state`."""
 
     model_config = SettingsConfigDict(
         env_prefix="MAINSPRING_",
         env_file=".env",
-        env_ignore_empty=True,  # what a container is given empty is as if it were not given
+        env_ignore_empty=True,  # a container's empty variable counts as unset
         extra="ignore",
         frozen=True,
     )
@@ -45,21 +45,22 @@ class Settings(BaseSettings):
     state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
     use_cases: Path = Field(ROOT / "configs", description="the folder of the use cases' YAML files")
     policies: Path = Field(ROOT / "configs/policies", description="policies that ship for replay")
-    landing: str = Field("", description="where files land, a folder per use case")
-    lake: str = Field("", description="root of the Delta tables, a folder per use case")
-    pinned_lake: str = Field("", description="the lake that `pinned` is about (default: `lake`)")
+    landing: str = Field("", description="folder of landed files, with a folder per use case")
+    lake: str = Field("", description="root of the Delta tables, with a folder per use case")
+    pinned_lake: str = Field("", description="the lake of the tables in `pinned` (default: `lake`)")
     pinned: dict[str, int] = Field(
-        {}, description="JSON, use case/table: version; such a table is read there, never written"
+        {},
+        description="JSON, use case/table: version; tables that are read there, and never written",
     )
-    joined: str = Field("", description="folder of rows that were joined before, for pinned lakes")
+    joined: str = Field("", description="folder of joined rows, a cache for pinned lakes")
     reports: str = Field("", description="HTML reports, pictures and Data Docs")
-    reports_url: str = Field("", description="where a browser finds `reports`, like https://…")
+    reports_url: str = Field("", description="address of `reports` in a browser, like https://…")
     ledger_url: Database = Field("", repr=False, description="address of the ledger's database")
     mlflow_uri: Database = Field(
-        "", repr=False, description="MLflow: its database, or an http:// tracking server"
+        "", repr=False, description="database of MLflow, or an http:// tracking server"
     )
-    mlflow_artifacts: str = Field("", description="where MLflow keeps artifacts")
-    feast_registry: Database = Field("", repr=False, description="Feast's registry's database")
+    mlflow_artifacts: str = Field("", description="folder or bucket of MLflow's artifacts")
+    feast_registry: Database = Field("", repr=False, description="database of Feast's registry")
     feast_online: Online = Field(
         "", repr=False, description="Feast's online store: the path of a SQLite file, or redis://"
     )
@@ -69,30 +70,34 @@ class Settings(BaseSettings):
     engine: str = Field(
         "local",
         pattern=r"^(local|dask|[a-z]+://.+)$",
-        description="who works on partitions: local, dask, or the address of a Dask scheduler",
+        description="what computes partitions: local, dask, or the address of a Dask scheduler",
     )
     dask_workers: int = Field(
-        os.cpu_count() or 1, ge=1, description="processes of a cluster that engine=dask starts"
+        os.cpu_count() or 1,
+        ge=1,
+        description="worker processes of the cluster that engine=dask starts",
     )
     partition_rows: int = Field(
-        200_000, ge=1, description="predictions of a partition of a big window, about"
+        200_000, ge=1, description="approximate predictions per partition of a large window"
     )
-    cpu_hour_price: float = Field(0.05, ge=0, description="money for one hour of one CPU")
-    host: str = Field("127.0.0.1", description="the address that local servers listen on")
+    cpu_hour_price: float = Field(0.05, ge=0, description="price of one hour of one CPU")
+    host: str = Field("127.0.0.1", description="address that local servers listen on")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
     work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
-        "process", description="where flows run: in the worker's own process tree, or a container"
+        "process", description="where flows run: in a process beside the worker, or in a container"
     )
     warm_start: bool = Field(
         True,
         description="whether `up` starts a fork server (0.5 GB) that runs are forked from",
     )
-    image: str = Field("", description="the container image of runs, in a pool of containers")
-    revision: str = Field("", description="the code's git commit, where there is no git (an image)")
+    image: str = Field("", description="container image of runs, for docker and kubernetes pools")
+    revision: str = Field(
+        "", description="git commit of the code, where git is missing (in an image)"
+    )
 
     def model_post_init(self, _context: object) -> None:
-        """Fill what was left empty with its place under the state folder."""
+        """Set empty addresses to their defaults below the state folder."""
         state = self.state.resolve()
         embedded = {
             "state": state,
@@ -126,12 +131,12 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once from the environment; BadConfig names a wrong one."""
+    """Return the settings of this process, read once; BadConfig names an invalid one."""
     try:
         return Settings()
-    except ValidationError as wrong:
+    except ValidationError as error:
         lines = [
             f"  MAINSPRING_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
-            for e in wrong.errors()
+            for e in error.errors()
         ]
-        raise BadConfig("a setting does not hold:\n" + "\n".join(lines)) from wrong
+        raise BadConfig("a setting is invalid:\n" + "\n".join(lines)) from error

@@ -2,7 +2,6 @@
 
 The settings have one form for every database: postgresql://user:password@host:port/name. This
 module adds drivers, converts the form for libraries, and hides passwords.
-
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ def with_driver(address: str, driver: Driver) -> str:
     """Return a PostgreSQL address with the driver of a library; other addresses unchanged.
 
     asyncpg calls `ssl` what the others call `sslmode`. Raises ValueError if it is unreadable.
-
     """
     if not is_postgres(address):
         return address
@@ -57,7 +55,6 @@ def feast_redis(address: str) -> str:
     The result is like host:port,db=0,password=...; rediss:// is encrypted. Raises ValueError if
     Feast cannot represent it. Feast splits at commas, so a password has none. It reads each value
     as JSON, so quotes keep a password of digits a text.
-
     """
     parts = urlsplit(address)
     options = {"db": parts.path.strip("/") or "0", "ssl": _REDIS[parts.scheme]}
@@ -65,21 +62,23 @@ def feast_redis(address: str) -> str:
         if value is not None:
             options[name] = f'"{unquote(value)}"'
     options |= dict(parse_qsl(parts.query))
-    said = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}"]
-    said += [f"{name}={value}" for name, value in options.items()]
-    if any("," in each for each in said):
-        raise ValueError("a comma cannot be in a password or an option: Feast splits there")
-    return ",".join(said)
+    pieces = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}"]
+    pieces += [f"{name}={value}" for name, value in options.items()]
+    if any("," in piece for piece in pieces):
+        raise ValueError(
+            "a password or an option contains a comma; change it, because Feast splits there"
+        )
+    return ",".join(pieces)
 
 
 def _parsed(address: str) -> URL:
-    from sqlalchemy import make_url  # who has only embedded addresses does without
+    from sqlalchemy import make_url  # slow, and embedded addresses do not need it
     from sqlalchemy.exc import ArgumentError
 
     try:
         return make_url(address)
-    except (ArgumentError, ValueError) as wrong:  # whose words may hold the password
+    except (ArgumentError, ValueError) as error:  # its message may contain the password
         raise ValueError(
-            "not readable as scheme://user:password@host:port/name; write characters such as "
-            "@ : / % in a password in percent encoding (@ is %40)"
-        ) from wrong
+            "address is not readable as scheme://user:password@host:port/name; write characters "
+            "such as @ : / % in a password in percent encoding (@ is %40)"
+        ) from error

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from great_expectations.expectations import Expectation
 
-from expectations.rules import between, lands, later, one_of, there
+from expectations.rules import between, lands, later, not_null, one_of
 
 ORIGINS = ["EWR", "JFK", "LGA"]
 MOST_FLIGHTS_A_FILE = 20_000
@@ -21,14 +21,14 @@ def schedules(as_of: datetime) -> list[Expectation]:
     return [
         *lands("published", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
-        there("dest"),
-        there("arrival_time"),
+        not_null("dest"),
+        not_null("arrival_time"),
         later("departure_time", "published"),
         later("arrival_time", "departure_time"),
         between("departure_hour", 0, 24),
         between("arrival_hour", 0, 24),
         between("weekday", 1, 7),
-        there("distance"),
+        not_null("distance"),
         between("distance", 10, 6000),  # miles; 17 to Queens, 4,983 to Honolulu
     ]
 
@@ -38,7 +38,7 @@ def departures(as_of: datetime) -> list[Expectation]:
     return [
         *lands("reported", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
-        there("delay"),
+        not_null("delay"),
         between("delay", -120, 2880),
         later("reported", "departed"),
     ]
@@ -49,8 +49,8 @@ def arrivals(as_of: datetime) -> list[Expectation]:
     return [
         *lands("reported", MOST_FLIGHTS_A_FILE, as_of),
         _from_new_york(),
-        there("dest"),
-        there("delay"),
+        not_null("dest"),
+        not_null("delay"),
         between("delay", -180, 2880),
         later("reported", "landed"),
     ]

@@ -25,7 +25,7 @@ def lands(known: str, most: int, as_of: datetime) -> list[Expectation]:
     return [some_rows(most), ExpectColumnMaxToBeBetween(column=known, max_value=as_of)]
 
 
-def there(column: str) -> Expectation:
+def not_null(column: str) -> Expectation:
     """Require that no value is missing."""
     return ExpectColumnValuesToNotBeNull(column=column)
 

@@ -10,37 +10,37 @@ from datetime import datetime
 
 from great_expectations.expectations import Expectation
 
-from expectations.rules import between, lands, there
+from expectations.rules import between, lands, not_null
 
 
 def enrolments(as_of: datetime) -> list[Expectation]:
     """Return the rules of enrolments; its sample had 20190 rows."""
     return [
         *lands("begins", 210_000, as_of),
-        there("site"),
-        there("plan"),
-        there("coinsurance"),
+        not_null("site"),
+        not_null("plan"),
+        not_null("coinsurance"),
         between("coinsurance", 0, 200),
         between("deductible", 0, 2000),
         between("incentive", 0, 2600),
-        there("income"),
+        not_null("income"),
         between("income", 0, 59000),
-        there("age"),
+        not_null("age"),
         between("age", 0, 130),
-        there("female"),
+        not_null("female"),
         between("female", 0, 2),
         between("education", 0, 50),
-        there("family_size"),
+        not_null("family_size"),
         between("family_size", 0, 27),
-        there("child"),
+        not_null("child"),
         between("child", 0, 2),
-        there("chronic"),
+        not_null("chronic"),
         between("chronic", 0, 120),
-        there("limited"),
+        not_null("limited"),
         between("limited", 0, 2),
-        there("mental_health"),
+        not_null("mental_health"),
         between("mental_health", 0, 190),
         between("health_index", 0, 200),
-        there("health"),
+        not_null("health"),
         between("visits", 0, 160),
     ]

@@ -29,7 +29,7 @@ METRICS: dict[LabelKind, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "cost"),
     "multiclass": ("log_loss", "brier", "accuracy", "cost"),
 }
-"""By which metrics models of each kind of label are compared; the first one is the default."""
+"""The metrics that compare models of each problem type; the first one is the default."""
 
 
 class SchemaModel(BaseModel):

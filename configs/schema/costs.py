@@ -11,7 +11,7 @@ from configs.schema.base import LabelKind, SchemaModel
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Prices = tuple[tuple[float, ...], ...]
-"""A row a true class: what each class costs that is decided in its place."""
+"""A row for each true class: the price of each class that is decided."""
 
 
 class Cost(SchemaModel):
@@ -32,29 +32,35 @@ class ErrorCost(SchemaModel):
     @model_validator(mode="after")
     def _errors_cost(self) -> Self:
         if not self.over + self.under:
-            raise ValueError("over and under are both 0: then no error costs anything")
+            raise ValueError(
+                "over and under are both 0, so no error has a cost; set one of them above 0"
+            )
         return self
 
 
 class ClassCost(SchemaModel):
     """Business cost of one row of a class, in any unit; correct decisions may cost too."""
 
-    wrong: Price = Field(1.0, description="a wrong class, where exceptions say nothing else")
+    wrong: Price = Field(1.0, description="a wrong class without an exception")
     exceptions: dict[str, dict[str, Price]] = Field(
         {}, description="true class: {decided class: its cost}"
     )
 
     @model_validator(mode="after")
     def _something_costs(self) -> Self:
-        if not self.wrong + sum(price for of in self.exceptions.values() for price in of.values()):
-            raise ValueError("wrong is 0 and no exception is more: then no decision costs anything")
+        if not self.wrong + sum(
+            price for row in self.exceptions.values() for price in row.values()
+        ):
+            raise ValueError(
+                "wrong and all exceptions are 0, so no decision has a cost; set one of them above 0"
+            )
         return self
 
     @property
     def named(self) -> list[str]:
         """Return all classes that the exceptions name, in the YAML's order."""
         exceptions = self.exceptions.items()
-        return list(dict.fromkeys(name for true, of in exceptions for name in (true, *of)))
+        return list(dict.fromkeys(name for true, row in exceptions for name in (true, *row)))
 
     def prices(self, classes: Sequence[str]) -> Prices:
         """Return the price of each decision for each true class, in the order of `classes`."""
@@ -74,11 +80,11 @@ COSTS: dict[LabelKind, type[Cost] | type[ErrorCost] | type[ClassCost]] = {
 }
 
 
-def _kind_of_cost(given: object) -> LabelKind:
+def _find_cost_kind(value: object) -> LabelKind:
     """Return the problem type of a cost by its fields."""
     for kind, prices in COSTS.items():
-        by_name = isinstance(given, dict) and prices.model_fields.keys() & given.keys()
-        if by_name or isinstance(given, prices):
+        by_name = isinstance(value, dict) and prices.model_fields.keys() & value.keys()
+        if by_name or isinstance(value, prices):
             return kind
     return "binary"
 
@@ -87,5 +93,5 @@ AnyCost = Annotated[
     Annotated[Cost, Tag("binary")]
     | Annotated[ErrorCost, Tag("regression")]
     | Annotated[ClassCost, Tag("multiclass")],
-    Discriminator(_kind_of_cost),
+    Discriminator(_find_cost_kind),
 ]

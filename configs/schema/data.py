@@ -11,7 +11,7 @@ from configs.clock import utc_or_now
 from configs.schema.base import ColumnType, Name, SchemaModel
 
 OWN_TIME = "_known"
-"""The column that a table without times gets as it is taken in: since when its row is known."""
+"""The column that ingestion adds to a table without times: when the row became known."""
 
 
 class Table(SchemaModel):
@@ -19,7 +19,6 @@ class Table(SchemaModel):
 
     A table without times has `known_from` instead. Rows of its first run count as known from that
     time, later rows from when they were found.
-
     """
 
     files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
@@ -29,7 +28,7 @@ class Table(SchemaModel):
     event_time: str = Field(OWN_TIME, description="column: when it happened")
     known_time: str = Field(OWN_TIME, description="column: when we knew it")
     known_from: Annotated[datetime, AfterValidator(utc_or_now)] | None = Field(
-        None, description="of a table without times: the moment that its first rows are known from"
+        None, description="for a table without times: when its first rows became known"
     )
     suite: Name = Field(description="function of the expectations module")
 
@@ -37,15 +36,15 @@ class Table(SchemaModel):
     def _names_are_columns(self) -> Self:
         for name in (*self.key, *self._times()):
             if name not in self.columns:
-                raise ValueError(f"{name!r} is not one of the columns: {', '.join(self.columns)}")
+                raise ValueError(f"column {name!r} not found; columns: {', '.join(self.columns)}")
         for name in self._times():
             if self.columns[name] != "time":
                 raise ValueError(
-                    f"{name!r} must be of type time, not {self.columns[name]}: declare it as time "
+                    f"column {name!r} has type {self.columns[name]}, not time: declare it as time "
                     "(its values are UTC, like 2013-01-31T18:05:00Z), or name another column"
                 )
         if not self.files.endswith((".parquet", ".csv")):
-            raise ValueError(f"{self.files!r} must end in .parquet or .csv")
+            raise ValueError(f"files {self.files!r} is invalid; it must end in .parquet or .csv")
         return self
 
     def _times(self) -> tuple[str, ...]:
@@ -54,8 +53,8 @@ class Table(SchemaModel):
         if len(named) == (2 if self.known_from is None else 0):
             return named
         raise ValueError(
-            "event_time and known_time: name the column of each (one column may be both); a table "
-            "without times has neither, but known_from: a day that its rows count as known from"
+            "event_time and known_time: name a column for each (one column may be both); for a "
+            "table without times set only known_from, the day from which its rows count as known"
         )
 
 
@@ -73,7 +72,9 @@ class Features(SchemaModel):
     """The feature module, the Feast service that serves the model, and the model's inputs."""
 
     module: str = Field(description="Python module of transforms, spine and label")
-    views: tuple[Name, ...] = Field(min_length=1, description="functions, one feature table each")
+    views: tuple[Name, ...] = Field(
+        min_length=1, description="functions, one for each feature table"
+    )
     service: Name
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
@@ -85,7 +86,9 @@ class Features(SchemaModel):
 
     @model_validator(mode="after")
     def _inputs_are_some(self) -> Self:
-        twice = {name for name in self.inputs if self.inputs.count(name) > 1}
-        if not self.inputs or twice:
-            raise ValueError(f"numeric and categorical must name each input once: {sorted(twice)}")
+        duplicates = {name for name in self.inputs if self.inputs.count(name) > 1}
+        if not self.inputs or duplicates:
+            raise ValueError(
+                f"numeric and categorical must name each input once: {sorted(duplicates)}"
+            )
         return self

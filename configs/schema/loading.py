@@ -14,27 +14,27 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 
 
-def explain_invalid(wrong: ValidationError, model: type[BaseModel]) -> str:
+def explain_invalid(invalid: ValidationError, model: type[BaseModel]) -> str:
     """Return one line for each error; for an unknown field it lists the fields of `model`."""
     lines = []
-    for error in wrong.errors():
+    for error in invalid.errors():
         field = ".".join(map(str, error["loc"])) or "the whole"
         if error["type"] == "extra_forbidden":
             lines.append(f"  {field}: unknown field; allowed: {_allowed(model, error['loc'])}")
         else:
-            given = "" if error["type"] == "missing" else f" (given: {error['input']!r:.80})"
-            lines.append(f"  {field}: {error['msg']}{given}")
+            value = "" if error["type"] == "missing" else f" (value: {error['input']!r:.80})"
+            lines.append(f"  {field}: {error['msg']}{value}")
     return "\n".join(lines)
 
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     """Return the existing fields beside an unknown one, by their names in YAML."""
     for step, following in pairwise(place):
-        # a step that is no field is a place in a list or a dict, or says which of several models
+        # a step that is not a field is a list or dict position, or the tag of one of several models
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if step in fields:
-            found = _models_in(fields[str(step)].annotation)
-            model = found.get(str(following), next(iter(found.values()), model))
+            models = _models_in(fields[str(step)].annotation)
+            model = models.get(str(following), next(iter(models.values()), model))
     return ", ".join(field.alias or name for name, field in model.model_fields.items())
 
 
@@ -42,48 +42,49 @@ def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
     """Return the models inside an annotation such as dict[Name, Table], by their tag.
 
     The tag is their `kind`, or pydantic's Tag.
-
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         kind = annotation.model_fields.get("kind")
         return {tag or str(kind.default if kind else annotation.__name__): annotation}
     tags = [each.tag for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Tag)]
-    found: dict[str, type[BaseModel]] = {}
+    models: dict[str, type[BaseModel]] = {}
     for inner in getattr(annotation, "__args__", ()):
-        found |= _models_in(inner, tags[0] if tags else "")
-    return found
+        models |= _models_in(inner, tags[0] if tags else "")
+    return models
 
 
 def read_yaml(path: Path, missing: str) -> object:
     """Return a file's content; raise BadConfig if unreadable, with the text `missing` if absent."""
     try:
         return yaml.safe_load(path.read_text())
-    except FileNotFoundError as gone:
-        raise BadConfig(f"{path}: {missing}") from gone
-    except OSError as refused:
-        raise BadConfig(f"{path}: cannot be read ({refused.strerror})") from refused
-    except (yaml.YAMLError, ValueError) as broken:  # no UTF-8, or a day like 2013-02-30
-        raise BadConfig(f"{path}: not readable as YAML: {broken}") from broken
+    except FileNotFoundError as error:
+        raise BadConfig(f"{path}: {missing}") from error
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a day like 2013-02-30
+        raise BadConfig(f"{path}: not readable as YAML: {error}") from error
 
 
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
     """Read `<name>.yaml` in the folder of the settings; raise BadConfig if it is invalid."""
     path = (folder or settings().use_cases) / f"{name}.yaml"
-    there = ", ".join(use_case_names(folder)) or "none"
-    content = read_yaml(path, f"no such use case; there are: {there}")
+    names = ", ".join(use_case_names(folder)) or "none"
+    content = read_yaml(path, f"use case not found; existing: {names}")
     try:
-        found = UseCase.model_validate(content)
-    except ValidationError as wrong:
-        raise BadConfig(f"{path} is invalid:\n" + explain_invalid(wrong, UseCase)) from wrong
-    if found.name != name:
-        raise BadConfig(f"{path}: name is {found.name!r}; it must be the file's, {name!r}")
-    return found
+        use_case = UseCase.model_validate(content)
+    except ValidationError as error:
+        raise BadConfig(f"{path} is invalid:\n" + explain_invalid(error, UseCase)) from error
+    if use_case.name != name:
+        raise BadConfig(
+            f"{path}: name {use_case.name!r} differs from the file's; set it to {name!r}"
+        )
+    return use_case
 
 
 def use_case_names(folder: Path | None = None) -> list[str]:
     """Return the names of all YAML files, sorted."""
-    there = (folder or settings().use_cases).glob("[!.]*.yaml")  # not what an editor hides there
-    return sorted(path.stem for path in there)
+    paths = (folder or settings().use_cases).glob("[!.]*.yaml")  # editors keep hidden files there
+    return sorted(path.stem for path in paths)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,6 @@ def all_use_cases() -> UseCases:
     for name in use_case_names():
         try:
             sound.append(load_use_case(name))
-        except BadConfig as wrong:
-            broken[name] = wrong
+        except BadConfig as error:
+            broken[name] = error
     return UseCases(tuple(sound), broken)

@@ -20,7 +20,9 @@ class Rule(SchemaModel):
     @model_validator(mode="after")
     def _bad_is_part_of(self) -> Self:
         if self.bad > self.of:
-            raise ValueError(f"bad: {self.bad} of {self.of} windows can never be")
+            raise ValueError(
+                f"bad: {self.bad} of {self.of} windows is impossible; set it to at most {self.of}"
+            )
         return self
 
 
@@ -29,7 +31,7 @@ class DriftRule(Rule):
 
     floor: float = Field(0.1, gt=0)
     factor: float = Field(2.0, ge=1)
-    informs: tuple[str, ...] = Field((), description="inputs whose drift only informs")
+    informs: tuple[str, ...] = Field((), description="inputs whose drift has severity inform")
 
 
 class PerformanceRule(Rule):
@@ -37,7 +39,9 @@ class PerformanceRule(Rule):
 
     metric: Metric | Literal["calibration_gap"]
     window: Duration
-    worse_by: float = Field(gt=0, description="than the champion's own holdout, as gate's margins")
+    worse_by: float = Field(
+        gt=0, description="than in the champion's holdout, in the unit of the gate's margins"
+    )
 
 
 class ContractRule(Rule):
@@ -59,9 +63,11 @@ class Monitor(SchemaModel):
     @model_validator(mode="after")
     def _each_number_has_one_rule(self) -> Self:
         numbers = [(rule.metric, rule.window) for rule in self.performance]
-        twice = [metric for metric, window in numbers if numbers.count((metric, window)) > 1]
-        if twice:
-            raise ValueError(f"performance: the rules of {twice[0]} need different windows")
+        duplicates = [metric for metric, window in numbers if numbers.count((metric, window)) > 1]
+        if duplicates:
+            raise ValueError(
+                f"performance: two rules of {duplicates[0]} have the same window; change one"
+            )
         return self
 
 
@@ -92,7 +98,8 @@ class Explanations(SchemaModel):
     """The predictions that the score flow explains, and with which precision."""
 
     flagged: bool | tuple[str, ...] = Field(
-        False, description="explain every flagged row in the score flow; of classes: which ones"
+        False,
+        description="explain all flagged rows in the score flow; for classes, a list of names",
     )
-    top: int = Field(5, ge=1, description="contributions kept of a row")
-    permutations: int = Field(16, ge=2, description="orders of the inputs, averaged over")
+    top: int = Field(5, ge=1, description="contributions kept for each row")
+    permutations: int = Field(16, ge=2, description="orders of the inputs in the average")

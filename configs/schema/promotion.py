@@ -27,31 +27,38 @@ class Gate(SchemaModel):
 
     Here and below, a margin is in the metric's own unit. For regression it counts standard
     deviations of the label; for the metric cost, the cost of such an error.
-
     """
 
-    metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
+    metric: Metric = Field("roc_auc", description="default: the first of METRICS for label.kind")
     rule: Literal["superiority", "non_inferiority"] = "superiority"
-    margin: float = Field(0.0, ge=0, description="non_inferiority: how much worse is still equal")
+    margin: float = Field(0.0, ge=0, description="non_inferiority: allowed loss")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     block: Duration | None = Field(
         timedelta(days=1), description="rows resampled together; null: rows are independent"
     )
     resamples: int = Field(10_000, ge=1000)
-    min_rows: int = Field(1000, ge=1, description="fresh labelled rows; below that it waits")
-    patience: Duration = Field(timedelta(days=90), description="waits no longer than that")
-    cost_margin: float = Field(0.0, ge=0, description="share of the champion's cost, beyond it")
-    slice_margin: float = Field(0.03, ge=0, description="of the metric, in any one slice")
-    calibration_margin: float = Field(0.03, ge=0, description="of |mean predicted - observed|")
+    min_rows: int = Field(1000, ge=1, description="fresh labelled rows; with fewer the gate waits")
+    patience: Duration = Field(timedelta(days=90), description="longest wait for rows")
+    cost_margin: float = Field(
+        0.0, ge=0, description="allowed extra cost, as a share of the champion's cost"
+    )
+    slice_margin: float = Field(0.03, ge=0, description="allowed loss of the metric in one slice")
+    calibration_margin: float = Field(
+        0.03, ge=0, description="allowed rise of |mean predicted - observed|"
+    )
     budgets: Budgets = Budgets()
-    parity: float = Field(1e-6, gt=0, description="largest difference of ONNX and scikit-learn")
+    parity: float = Field(
+        1e-6, gt=0, description="largest difference between ONNX and scikit-learn"
+    )
 
 
 class Staged(SchemaModel):
     """A rollout in steps of time."""
 
     step: Duration = Field(timedelta(days=7), gt=timedelta(0))
-    patience: Duration = Field(timedelta(days=90), description="a step never judged by then stops")
+    patience: Duration = Field(
+        timedelta(days=90), description="a step without a decision by then stops"
+    )
 
 
 class Direct(SchemaModel):
@@ -76,18 +83,20 @@ class Canary(Staged):
     @model_validator(mode="after")
     def _shares_grow(self) -> Self:
         if list(self.shares) != sorted(set(self.shares)) or not self.shares[0] > 0:
-            raise ValueError(f"shares must grow, from above 0: {self.shares}")
+            raise ValueError(f"shares {self.shares} are invalid; list growing shares above 0")
         return self
 
 
 class Ab(SchemaModel):
-    """A fixed share, and a verdict on the cost at a set number of rows, or early if it is clear."""
+    """A fixed share, and a decision on the cost after a number of rows, or earlier if clear."""
 
     kind: Literal["ab"] = "ab"
     share: float = Field(0.5, gt=0, lt=1)
-    rows: int = Field(20_000, ge=100, description="labelled rows at which the verdict is final")
+    rows: int = Field(20_000, ge=100, description="labelled rows after which the decision is final")
     unit: tuple[str, ...] = Field((), description="columns of one entity; default: spine.keys")
-    patience: Duration = Field(timedelta(days=90), description="a test not over by then stops")
+    patience: Duration = Field(
+        timedelta(days=90), description="a test without a decision by then stops"
+    )
 
 
 class BlueGreen(Staged):
@@ -103,7 +112,7 @@ class Bake(SchemaModel):
     """Shadow scoring by the previous champion after a promotion; a shown loss is rolled back."""
 
     window: Duration = Field(timedelta(days=28), description="0d: no bake window")
-    min_rows: int = Field(500, ge=1, description="labelled rows that both answered")
+    min_rows: int = Field(500, ge=1, description="labelled rows that both versions scored")
     margin: float = Field(0.02, ge=0, description="allowed loss of gate.metric")
-    cost_margin: float = Field(0.05, ge=0, description="share of the last champion's cost")
+    cost_margin: float = Field(0.05, ge=0, description="share of the previous champion's cost")
     slice_margin: float = Field(0.05, ge=0, description="loss of gate.metric in one slice")

@@ -29,7 +29,6 @@ class RetrainingPolicy(SchemaModel):
     """What starts a retraining, and the sections of the use case that it replaces in part.
 
     A rollout is replaced as a whole.
-
     """
 
     name: Name
@@ -47,33 +46,33 @@ class RetrainingPolicy(SchemaModel):
         return use_case.schedules.train if self.schedule == "own" else self.schedule
 
 
-def load_policies(given: Sequence[str]) -> list[RetrainingPolicy]:
+def load_policies(names_or_files: Sequence[str]) -> list[RetrainingPolicy]:
     """Return the policies of these names or files, without duplicates, in their order.
 
     Names refer to the settings' folder. Raises BadConfig if one cannot be read, or if two have the
     same name.
-
     """
-    found: dict[str, RetrainingPolicy] = {}
-    for each in given:
+    policies: dict[str, RetrainingPolicy] = {}
+    for each in names_or_files:
         policy = load_policy(each)
-        if found.setdefault(policy.name, policy) != policy:
-            raise BadConfig(f"{each}: there is another policy of the name {policy.name!r}")
-    return list(found.values())
+        if policies.setdefault(policy.name, policy) != policy:
+            raise BadConfig(f"{each}: policy {policy.name!r} already exists; rename one of them")
+    return list(policies.values())
 
 
-def load_policy(given: str) -> RetrainingPolicy:
+def load_policy(name_or_file: str) -> RetrainingPolicy:
     """Read one policy: a name like `monthly`, or the path of a YAML file."""
     folder = settings().policies
-    path = Path(given) if given.endswith((".yaml", ".yml")) else folder / f"{given}.yaml"
-    there = ", ".join(sorted(each.stem for each in folder.glob("[!.]*.yaml"))) or "none"
-    content = read_yaml(path, f"no such policy; in {folder} there are: {there}")
+    is_file = name_or_file.endswith((".yaml", ".yml"))
+    path = Path(name_or_file) if is_file else folder / f"{name_or_file}.yaml"
+    names = ", ".join(sorted(each.stem for each in folder.glob("[!.]*.yaml"))) or "none"
+    content = read_yaml(path, f"policy not found; existing in {folder}: {names}")
     try:
         return RetrainingPolicy.model_validate(content)
-    except ValidationError as wrong:
+    except ValidationError as error:
         raise BadConfig(
-            f"{path} is invalid:\n" + explain_invalid(wrong, RetrainingPolicy)
-        ) from wrong
+            f"{path} is invalid:\n" + explain_invalid(error, RetrainingPolicy)
+        ) from error
 
 
 def apply_policy(policy: RetrainingPolicy, use_case: UseCase) -> UseCase:
@@ -81,20 +80,21 @@ def apply_policy(policy: RetrainingPolicy, use_case: UseCase) -> UseCase:
 
     A replay has no approver, so a model that passes the gate needs no approval. Raises BadConfig if
     a replaced section is invalid.
-
     """
     content = use_case.model_dump(mode="json", by_alias=True)
     for name in _SECTIONS:
         replaced = getattr(policy, name)
         whole = name == "rollout" and replaced
-        content[name] = replaced if whole else _merged(content[name], replaced)
+        content[name] = replaced if whole else _merge(content[name], replaced)
     content["approval"] = "automatic"
     _ask_for(policy, content["monitor"], use_case)
     try:
         return UseCase.model_validate(content)
-    except ValidationError as wrong:
-        said = explain_invalid(wrong, UseCase)
-        raise BadConfig(f"policy {policy.name} on {use_case.name} is invalid:\n{said}") from wrong
+    except ValidationError as error:
+        details = explain_invalid(error, UseCase)
+        raise BadConfig(
+            f"policy {policy.name} on {use_case.name} is invalid:\n{details}"
+        ) from error
 
 
 def _ask_for(policy: RetrainingPolicy, monitor: Section, use_case: UseCase) -> None:
@@ -103,15 +103,15 @@ def _ask_for(policy: RetrainingPolicy, monitor: Section, use_case: UseCase) -> N
         return
     if "performance" in policy.alerts and not monitor["performance"]:
         raise BadConfig(
-            f"policy {policy.name}: alerts names performance, but {use_case.name}.yaml has no "
-            "rule in monitor.performance"
+            f"policy {policy.name}: alerts has performance, but {use_case.name}.yaml has no rule "
+            "in monitor.performance; add one, or remove performance"
         )
     for kind, rules in (("drift", [monitor["drift"]]), ("performance", monitor["performance"])):
         for rule in rules:
             rule["severity"] = "page" if kind in policy.alerts else "ticket"
 
 
-def _merged(there: Any, replaced: Any) -> Any:  # noqa: ANN401
-    if not (isinstance(there, dict) and isinstance(replaced, dict)):
+def _merge(section: Any, replaced: Any) -> Any:  # noqa: ANN401
+    if not (isinstance(section, dict) and isinstance(replaced, dict)):
         return replaced
-    return there | {name: _merged(there.get(name), value) for name, value in replaced.items()}
+    return section | {name: _merge(section.get(name), value) for name, value in replaced.items()}

@@ -19,20 +19,20 @@ class Slice(SchemaModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, given: object) -> object:
-        return {"column": given} if isinstance(given, str) else given
+    def _name_alone(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _bins_ascend(self) -> Self:
         if list(self.bins) != sorted(set(self.bins)):
-            raise ValueError(f"bins must ascend: {self.bins}")
+            raise ValueError(f"bins {self.bins} are invalid; list ascending edges")
         return self
 
 
 class Evaluation(SchemaModel):
     """Metric, costs and slices by which models are compared."""
 
-    metric: Metric = Field("roc_auc", description="default: the first one of METRICS of the kind")
+    metric: Metric = Field("roc_auc", description="default: the first of METRICS for label.kind")
     cost: AnyCost
     slices: tuple[Slice, ...] = ()
     slice_min_rows: int = Field(200, ge=1)
@@ -60,4 +60,4 @@ class Split(SchemaModel):
 
     validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
     holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
-    min_rows: int = Field(1000, ge=2, description="labelled rows without which nothing is fitted")
+    min_rows: int = Field(1000, ge=2, description="fewest labelled rows for a training")

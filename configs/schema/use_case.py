@@ -1,7 +1,6 @@
 """Schema of a use case: a frozen object, read from one YAML file.
 
 An invalid file raises BadConfig with the field, the error and the allowed values.
-
 """
 
 from __future__ import annotations
@@ -45,7 +44,9 @@ class Demo(SchemaModel):
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Self:
         if not self.start < self.train_at < self.end:
-            raise ValueError("start, train_at and end must follow each other")
+            raise ValueError(
+                "start, train_at and end are not in order; list them from early to late"
+            )
         return self
 
 
@@ -98,18 +99,18 @@ class UseCase(SchemaModel):
         for field, metric in named.items():
             if metric not in fit:
                 raise ValueError(
-                    f"{field}: {metric} says nothing of a {kind} label (label.kind); take one of "
+                    f"{field}: {metric} is invalid for a {kind} label (label.kind); use one of "
                     + ", ".join(fit)
                 )
         return self
 
     @model_validator(mode="after")
     def _cost_fits_the_kind(self) -> Self:
-        cost, wanted = self.evaluation.cost, COSTS[self.label.kind]
-        if not isinstance(cost, wanted):
+        cost, expected = self.evaluation.cost, COSTS[self.label.kind]
+        if not isinstance(cost, expected):
             raise ValueError(
-                f"evaluation.cost: a {self.label.kind} label (label.kind) has its own prices: "
-                f"{', '.join(wanted.model_fields)}; not {', '.join(type(cost).model_fields)}"
+                f"evaluation.cost: {', '.join(type(cost).model_fields)} are invalid for a "
+                f"{self.label.kind} label (label.kind); use {', '.join(expected.model_fields)}"
             )
         return self
 
@@ -123,24 +124,26 @@ class UseCase(SchemaModel):
         for field, names in named.items():
             for name in names:
                 if name not in self.label.classes:
-                    there = ", ".join(self.label.classes) or f"none, kind {self.label.kind}"
-                    raise ValueError(f"{field}: {name!r} is no class (label.classes: {there})")
+                    classes = ", ".join(self.label.classes) or f"none, kind {self.label.kind}"
+                    raise ValueError(
+                        f"{field}: class {name!r} not found (label.classes: {classes})"
+                    )
         return self
 
     @model_validator(mode="after")
     def _only_decisions_are_flagged(self) -> Self:
         if self.explanations.flagged is True and self.label.kind != "binary":
             raise ValueError(
-                f"explanations.flagged: no row of a {self.label.kind} label is flagged; leave it "
-                "out, and ask for single rows with mainspring explain. Of classes name those whose "
-                "rows shall be explained: flagged: [late]"
+                f"explanations.flagged: a {self.label.kind} label has no flagged rows; remove it, "
+                "and run mainspring explain for single rows. For classes, name those to explain: "
+                "flagged: [late]"
             )
         return self
 
     @model_validator(mode="after")
     def _label_is_no_input(self) -> Self:
         if self.label.column in self.features.inputs:
-            raise ValueError(f"features: the label {self.label.column!r} is among the inputs")
+            raise ValueError(f"features: the label {self.label.column!r} is an input; remove it")
         return self
 
     @model_validator(mode="after")
@@ -148,7 +151,7 @@ class UseCase(SchemaModel):
         for name in getattr(self.rollout, "unit", ()):
             if name not in self.spine.key:
                 raise ValueError(
-                    f"rollout.unit: {name!r} is not one of spine.keys: {', '.join(self.spine.key)}"
+                    f"rollout.unit: {name!r} not found in spine.keys: {', '.join(self.spine.key)}"
                 )
         return self
 
@@ -160,5 +163,8 @@ class UseCase(SchemaModel):
         ):
             for name in names:
                 if name not in self.features.inputs:
-                    raise ValueError(f"{field}: {name!r} is not an input of the model")
+                    raise ValueError(
+                        f"{field}: {name!r} is not an input of the model; add it to features, or "
+                        "remove it"
+                    )
         return self

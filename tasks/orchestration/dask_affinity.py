@@ -1,8 +1,8 @@
-"""Preloaded by the Dask workers of this machine if there are as many as cores: each keeps to one.
+"""CPU affinity of local Dask workers: one core for each, if there are as many workers as cores.
 
-A worker's libraries hand work from thread to thread. Linux puts the thread that goes on where the
-last one ran, or where a neighbour's runs: they wait for each other, a tenth of the time, while
-cores are idle.
+Dask preloads this module. A worker's libraries pass work from thread to thread. Linux may start the
+next thread on the core of another worker: then both wait for each other, a tenth of the time, while
+a core is idle.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def dask_setup(worker: Worker) -> None:
-    """Called by Dask in a worker that starts; its name is its number in the cluster."""
-    if not hasattr(os, "sched_setaffinity"):  # of Linux alone
+    """Pin a starting worker to a core; Dask calls this, and the name is the worker's number."""
+    if not hasattr(os, "sched_setaffinity"):  # only Linux has it
         return
     cores = sorted(os.sched_getaffinity(0))
-    for thread in Path("/proc/self/task").iterdir():  # what they start inherits it
+    for thread in Path("/proc/self/task").iterdir():  # new threads inherit it
         os.sched_setaffinity(int(thread.name), {cores[int(worker.name) % len(cores)]})

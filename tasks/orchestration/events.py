@@ -1,8 +1,8 @@
-"""The Prefect events of the loop: those that ask for its next step, and those that tell of one.
+"""Prefect events of the loop: requests for its next step, and announcements.
 
-An event says no more than the ledger's entry behind it: it may be lost or come twice. Each one
-carries a label of its own name with what it is about, so that an automation counts by it:
-however often one alert is sent in a burst, it starts one run.
+An event repeats a ledger entry, because events may be lost or arrive twice. Each event has a label
+of its own name that identifies its subject. Automations count by that label, so an alert that is
+sent several times in a minute starts one run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ CANDIDATE_EVENT = "mainspring.candidate"
 ROLLBACK_EVENT = "mainspring.rollback"
 PROMOTED_EVENT = "mainspring.promoted"
 ROLLED_BACK_EVENT = "mainspring.rolled-back"
+REFUSED_EVENT = "mainspring.refused"
 
 
 class EventEntry(Protocol):
@@ -38,7 +39,7 @@ class EventEntry(Protocol):
 
 
 def event_resource(use_case: str) -> str:
-    """The id of the Prefect resource that all events of a use case's model are about."""
+    """Return the id of the Prefect resource of a use case's model, the subject of its events."""
     return f"mainspring.model.{use_case}"
 
 
@@ -58,7 +59,7 @@ def request_next_step(entry: EventEntry, promotion: str | None = None) -> None:
 
 
 def announce_champion(entry: EventEntry) -> None:
-    """Emit the event of another champion: promoted, or back after a rollback."""
+    """Emit the event of a new champion: promoted, or restored by a rollback."""
     event = {"promoted": PROMOTED_EVENT, "rolled_back": ROLLED_BACK_EVENT}.get(entry.what)
     if event is not None:
         _emit(event, entry, str(entry.version), {"version": entry.version})
@@ -70,9 +71,6 @@ def _emit(event: str, entry: EventEntry, subject: str, payload: Mapping[str, obj
         "prefect.resource.name": entry.model,
         event: subject,
     }
-    always = {"use_case": entry.model, "as_of": entry.at.isoformat()}
+    common = {"use_case": entry.model, "as_of": entry.at.isoformat()}
     with effect(f"emit {event}"):
-        emit_event(event, resource=resource, payload={**always, **payload})
-
-
-REFUSED_EVENT = "mainspring.refused"
+        emit_event(event, resource=resource, payload={**common, **payload})

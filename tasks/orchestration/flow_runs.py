@@ -1,4 +1,4 @@
-"""Which flow runs Prefect has for what the ledger waits for, and whether they still do a thing."""
+"""Flow runs of the Prefect server: list, find, resume, and whether they are alive."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-_LATEST = 200  # runs that are looked at; Prefect cannot search by parameter
+_LATEST = 200  # runs to search; Prefect cannot filter by parameter
 
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A flow run: what it was started with, when it ended (None while it waits or runs), and
-    whether it is suspended until a person answers.
+    """A flow run: its parameters, its end (None while it waits or runs), and whether it is
+    suspended until a person decides.
     """
 
     id: str
@@ -23,7 +23,7 @@ class FlowRun:
 
 
 def list_flow_runs(flow: str, deployment: str) -> list[FlowRun]:
-    """The latest runs of a deployment, newest first; none if the server does not know it."""
+    """Return the latest runs of a deployment, newest first; none if it does not exist."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         DeploymentFilter,
@@ -34,23 +34,25 @@ def list_flow_runs(flow: str, deployment: str) -> list[FlowRun]:
     from prefect.client.schemas.sorting import FlowRunSort
 
     with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
+        runs = client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=_LATEST,
         )
-    return [FlowRun(str(run.id), run.parameters, _ended(run), _suspended(run)) for run in found]
+    return [
+        FlowRun(str(run.id), run.parameters, _find_end(run), _is_suspended(run)) for run in runs
+    ]
 
 
 def find_suspended_run(flow: str, deployment: str, version: int | None) -> FlowRun | None:
-    """The run about a version that waits for a person; None if none does."""
-    found = (run for run in list_flow_runs(flow, deployment) if run.suspended)
-    return next((run for run in found if run.parameters.get("version") == version), None)
+    """Return the suspended run of a version; None if there is none."""
+    suspended = (run for run in list_flow_runs(flow, deployment) if run.suspended)
+    return next((run for run in suspended if run.parameters.get("version") == version), None)
 
 
 def resume_run(run_id: str, answer: dict[str, Any]) -> bool:
-    """Let a suspended run go on with a filled-in form; whether Prefect takes it."""
+    """Resume a suspended run with the content of its form; return whether Prefect accepts it."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.responses import SetStateStatus
 
@@ -59,23 +61,26 @@ def resume_run(run_id: str, answer: dict[str, Any]) -> bool:
 
 
 def is_run_alive(run_id: str) -> bool:
-    """Whether a flow run waits or runs; a run that the server does not know is none."""
+    """Return whether a flow run waits or runs; an unknown run does not."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
     with get_client(sync_client=True) as client:
         try:
-            return _ended(client.read_flow_run(UUID(run_id))) is None
+            return _find_end(client.read_flow_run(UUID(run_id))) is None
         except ObjectNotFound:
             return False
 
 
-def _suspended(run: Any) -> bool:  # noqa: ANN401
+def _is_suspended(run: Any) -> bool:  # noqa: ANN401
     return run.state is not None and run.state.is_paused()
 
 
-def _ended(run: Any) -> datetime | None:  # noqa: ANN401
-    """When a run reached its last state; a run that never started has that state's time only."""
+def _find_end(run: Any) -> datetime | None:  # noqa: ANN401
+    """Return when a run reached its final state.
+
+    A run that never started has no end time, only the time of that state.
+    """
     if run.state is None or not run.state.is_final():
         return None
     ended: datetime = run.end_time or run.state.timestamp

@@ -9,18 +9,27 @@ from configs.errors import BadConfig
 
 
 def send_notification(block: str, subject: str, body: str) -> None:
-    """Send through a block of Prefect's server; raises whatever is in the way.
+    """Send a notification through a block of Prefect's server.
 
-    BadConfig if the block is not one that notifies, ValueError if there is none.
+    Args:
+        block: type and name of the block, like slack-webhook/ops.
+        subject: the title.
+        body: the text.
+
+    Raises:
+        BadConfig: the block cannot send notifications.
+        ValueError: the block does not exist.
     """
-    from prefect.blocks import notifications  # noqa: F401 - makes its types known
+    from prefect.blocks import notifications  # noqa: F401 - registers the block types
     from prefect.blocks.abstract import NotificationBlock
     from prefect.blocks.core import Block
 
     loaded: object = Block.load(block)
     if not isinstance(loaded, NotificationBlock):
-        raise BadConfig(f"notify: {block} is a {type(loaded).__name__}, which sends nothing")
-    with loaded.raise_on_failure():  # or most blocks only log that they failed
+        raise BadConfig(
+            f"notify: {block} is a {type(loaded).__name__}, which cannot send notifications"
+        )
+    with loaded.raise_on_failure():  # otherwise most blocks only log a failure
         sent: object = loaded.notify(body, subject)
-        if iscoroutine(sent):  # Prefect's own blocks are done by now, others may not be
+        if iscoroutine(sent):  # blocks of other packages may be asynchronous
             asyncio.run(sent)

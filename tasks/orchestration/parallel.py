@@ -1,8 +1,8 @@
-"""Where partitions are worked on: here, one after another, or by the workers of a Dask cluster.
+"""Parallel map over partitions: in this process, or by the workers of a Dask cluster.
 
-MAINSPRING_ENGINE says which: `local`; `dask`, a cluster of processes on this machine that lives as
-long as it is needed; or the address of a scheduler, like tcp://10.0.0.5:8786. A partition that is
-lost with its worker is worked on again by another one, and nothing else is.
+MAINSPRING_ENGINE chooses: `local`; `dask`, a temporary cluster of processes on this machine; or the
+address of a scheduler, like tcp://10.0.0.5:8786. If a worker dies, only its current partition is
+computed again, by another worker.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from prefect_dask import DaskTaskRunner
 
 
-Found = TypeVar("Found")
-_LOOK = 10  # seconds between looks for workers while there are none, or nothing is ready
-_PATIENCE = 60  # seconds without any worker after which it is given up
+Result = TypeVar("Result")
+_CHECK_SECONDS = 10  # between checks for workers while no result arrives
+_WORKER_TIMEOUT = 60  # seconds without any worker before an error
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _LOCAL: dict[str, Any] = {
     "host": "127.0.0.1",
@@ -38,111 +38,124 @@ _LOCAL: dict[str, Any] = {
 
 
 def map_parallel(
-    work: Task[..., Found] | Callable[..., Found], parts: Sequence[Any], **same: object
-) -> list[Found]:
-    """What `work` makes of each part, in their order; `same` are its other arguments.
+    work: Task[..., Result] | Callable[..., Result], parts: Sequence[Any], **shared: object
+) -> list[Result]:
+    """Return the results of `work` for each part, in their order.
 
-    A Prefect task becomes a task run a part. What fails is raised as it was; Transient if no worker
-    is left, or one part killed several of them.
+    Args:
+        work: a function, or a Prefect task, which gets one task run for each part.
+        parts: values of its first argument.
+        shared: its other arguments.
+
+    Raises:
+        Transient: no worker is left, or several workers died over one part. Errors of `work` are
+            raised unchanged.
     """
     if len(parts) < 2 or settings().engine == "local":
-        return [work(part, **same) for part in parts]
+        return [work(part, **shared) for part in parts]
     with _workers() as runner:
-        return _gather(runner, [_submit(runner, work, part, same) for part in parts])
+        return _gather(runner, [_submit(runner, work, part, shared) for part in parts])
 
 
 def local_cluster_options(workers: int) -> dict[str, Any]:
-    """How Dask's LocalCluster is made: processes with one thread for each library."""
-    own = {"preload": "tasks.orchestration.dask_affinity"} if workers == os.cpu_count() else {}
-    return {**_LOCAL, **own, "n_workers": workers}
+    """Return the options of Dask's LocalCluster: processes with one thread for each library."""
+    pinned = {"preload": "tasks.orchestration.dask_affinity"} if workers == os.cpu_count() else {}
+    return {**_LOCAL, **pinned, "n_workers": workers}
 
 
 def _submit(
     runner: DaskTaskRunner,
-    work: Task[..., Found] | Callable[..., Found],
+    work: Task[..., Result] | Callable[..., Result],
     part: object,
-    same: dict[str, object],
+    shared: dict[str, object],
 ) -> Future:
     if not isinstance(work, Task):
-        return runner.client.submit(work, part, **same, pure=False)
+        return runner.client.submit(work, part, **shared, pure=False)
     first = next(iter(inspect.signature(work.fn).parameters))
-    return runner.submit(work, {first: part, **same})
+    return runner.submit(work, {first: part, **shared})
 
 
 def _gather(runner: DaskTaskRunner, futures: Sequence[Future]) -> list[Any]:
-    """The results, each taken as soon as it is there and then forgotten by Dask: a worker that is
-    lost later does not take it along.
+    """Return the results in order, each fetched and released at once.
+
+    A worker that dies later then does not lose them.
     """
     from distributed import KilledWorker
 
-    # Dask's own future of a Prefect task is inside of Prefect's
+    # Prefect's future of a task wraps Dask's
     places = {getattr(future, "wrapped_future", future): n for n, future in enumerate(futures)}
-    found: dict[int, Any] = {}
-    while len(found) < len(futures):
-        for done in _next(runner, list(places)):
+    results: dict[int, Any] = {}
+    while len(results) < len(futures):
+        for done in _wait_for_next(runner, list(places)):
             place = places.pop(done)
             try:
-                found[place] = futures[place].result()
+                results[place] = futures[place].result()
             except KilledWorker as killed:
                 raise Transient(
                     "several workers died over the same partition, the last one "
-                    f"{killed.last_worker.address}: look into its log; if memory gave out, lower "
+                    f"{killed.last_worker.address}: read its log; if it ran out of memory, lower "
                     "MAINSPRING_PARTITION_ROWS"
                 ) from killed
             done.release()
-    return [found[place] for place in range(len(futures))]
+    return [results[place] for place in range(len(futures))]
 
 
-def _next(runner: DaskTaskRunner, pending: Sequence[Future]) -> Iterable[Future]:
-    """Those that are done, as soon as one is; Transient if there is no worker for a while."""
+def _wait_for_next(runner: DaskTaskRunner, pending: Sequence[Future]) -> Iterable[Future]:
+    """Wait until one future is done, and return all that are; Transient if no worker is left."""
     from distributed import wait
 
-    alone = 0
-    while alone < _PATIENCE:
+    seconds_alone = 0
+    while seconds_alone < _WORKER_TIMEOUT:
         try:
-            return cast("Iterable[Future]", wait(pending, _LOOK, "FIRST_COMPLETED").done)
+            return cast("Iterable[Future]", wait(pending, _CHECK_SECONDS, "FIRST_COMPLETED").done)
         except TimeoutError:
-            here = runner.client.scheduler_info(n_workers=-1)["workers"]
-            alone = 0 if here else alone + _LOOK
+            workers = runner.client.scheduler_info(n_workers=-1)["workers"]
+            seconds_alone = 0 if workers else seconds_alone + _CHECK_SECONDS
     raise Transient(
-        f"{_place()} has no worker any more; nothing was committed. Start workers and run again"
+        f"{_describe_engine()} has no worker left; nothing was committed. Start workers "
+        "and run again"
     )
 
 
 @contextmanager
 def _workers() -> Iterator[DaskTaskRunner]:
-    """A task runner with at least one worker; BadConfig if there is no such cluster."""
+    """Yield a task runner with at least one worker; BadConfig if no worker responds."""
     from prefect_dask import DaskTaskRunner
 
-    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
-    place: dict[str, Any] = {"address": settings().engine}
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it logs every connection
+    options: dict[str, Any] = {"address": settings().engine}
     if settings().engine == "dask":
-        place = {"cluster_kwargs": local_cluster_options(settings().dask_workers)}
-    with DaskTaskRunner(**place) as runner:
+        options = {"cluster_kwargs": local_cluster_options(settings().dask_workers)}
+    with DaskTaskRunner(**options) as runner:
         try:
-            runner.client.wait_for_workers(1, timeout=_PATIENCE)
-        except OSError as silent:  # TimeoutError is one
+            runner.client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
+        except OSError as error:  # TimeoutError is one
             raise BadConfig(
-                f"MAINSPRING_ENGINE: no worker of {_place()} answers ({silent}); start a scheduler "
-                "and workers there, or set it to local or dask"
-            ) from silent
-        runner.client.register_plugin(_plugin())
+                f"MAINSPRING_ENGINE: no worker of {_describe_engine()} responds ({error}); start a "
+                "scheduler and workers there, or set it to local or dask"
+            ) from error
+        runner.client.register_plugin(_build_settings_plugin())
         with runner.client.as_current():
             yield runner
 
 
-def _plugin() -> Any:  # noqa: ANN401
-    """What gives each worker, also one that comes later, the settings of who asks."""
+def _build_settings_plugin() -> Any:  # noqa: ANN401
+    """Build the plugin that gives every worker, also later ones, this process's settings."""
     from distributed import WorkerPlugin
 
     class Settings(WorkerPlugin):  # type: ignore[misc]
-        """Sent to the workers with the settings' variables in it."""
+        """Plugin that carries the settings' variables to the workers."""
 
         name = "mainspring-settings"
 
         def __init__(self) -> None:
-            own = ("PATH", "PYTHONPATH", "PREFECT_HOME", "PREFECT_API_URL")  # Prefect sends its own
-            self.variables = {n: v for n, v in build_environment().items() if n not in own}
+            excluded = (
+                "PATH",
+                "PYTHONPATH",
+                "PREFECT_HOME",
+                "PREFECT_API_URL",
+            )  # Prefect sends its own
+            self.variables = {n: v for n, v in build_environment().items() if n not in excluded}
 
         def setup(self, worker: object) -> None:  # noqa: ARG002
             os.environ.update(self.variables)
@@ -151,6 +164,6 @@ def _plugin() -> Any:  # noqa: ANN401
     return Settings()
 
 
-def _place() -> str:
+def _describe_engine() -> str:
     engine = settings().engine
     return "the cluster on this machine" if engine == "dask" else engine

@@ -17,7 +17,6 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     """Return whether a task's error may pass on a retry (a `retry_condition_fn`).
 
     An unresponsive S3 counts, even while rows are read, where its error is not translated yet.
-
     """
     error = state.result(raise_on_failure=False)
     if not isinstance(error, MainspringError):
@@ -28,9 +27,10 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
 RETRY_TRANSIENT: dict[str, Any] = {
     "cache_policy": NO_CACHE,
     "retries": 5,
-    "retry_delay_seconds": [1, 2, 4, 8, 15],  # a database that is restarted is back by then
+    "retry_delay_seconds": [1, 2, 4, 8, 15],  # long enough for a database to restart
     "retry_condition_fn": is_transient,
 }
-"""For what asks or writes to lake, ledger, registry or online store: another writer may have been
-first, a server may be away. Nothing that is done twice changes anything.
+"""For tasks that use lake, ledger, registry or online store.
+
+Another writer may have been first, or a server may be down. All of these tasks are idempotent.
 """

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 from configs.clock import utc_or_now
 
-_AT_ONCE = 1000  # moments that Prefect's schedules give at a time
+_BATCH = 1000  # most times that a schedule of Prefect returns at once
 
 
 def list_schedule_times(cron: str, start: datetime, end: datetime) -> list[datetime]:
-    """When a schedule (UTC) runs in [start, end), as Prefect has it."""
+    """Return the times in [start, end) at which Prefect runs a schedule (UTC)."""
     from prefect.server.schemas.schedules import CronSchedule
 
-    schedule, found = CronSchedule(cron=cron, timezone="UTC"), list[datetime]()
+    schedule, times = CronSchedule(cron=cron, timezone="UTC"), list[datetime]()
     while True:
-        since = start if not found else found[-1] + timedelta(seconds=1)
-        dates = asyncio.run(schedule.get_dates(_AT_ONCE, since, end))
-        found += [utc_or_now(datetime.fromisoformat(at.isoformat())) for at in dates if at < end]
-        if len(dates) < _AT_ONCE:
-            return found
+        since = start if not times else times[-1] + timedelta(seconds=1)
+        dates = asyncio.run(schedule.get_dates(_BATCH, since, end))
+        times += [utc_or_now(datetime.fromisoformat(at.isoformat())) for at in dates if at < end]
+        if len(dates) < _BATCH:
+            return times

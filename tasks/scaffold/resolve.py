@@ -31,7 +31,7 @@ from tasks.scaffold.sample import FEW_VALUES, Sample, read_sample
 
 _RESERVED = {
     "annotations", "between", "datetime", "days_since", "first", "known_in", "labels", "lands",
-    "newest", "pl", "some_rows", "spine", "there", "timedelta",
+    "newest", "not_null", "pl", "some_rows", "spine", "timedelta",
 }  # fmt: skip
 """Names that the feature and expectations modules use beside their tables' functions."""
 

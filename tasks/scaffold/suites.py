@@ -37,7 +37,7 @@ class SuiteRules:
         """The functions of expectations.rules that the suite calls."""
         yield "lands" if self.known else "some_rows"
         if any(column.required for column in self.columns):
-            yield "there"
+            yield "not_null"
         if any(column.bounds for column in self.columns):
             yield "between"
 

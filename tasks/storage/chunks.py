@@ -2,7 +2,6 @@
 
 Spilled files are below the lake's root, where every worker can read them. Their name depends only
 on window, table and span, so a second run writes the same file.
-
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ class Chunk:
         try:
             with storage_errors(self.address):
                 return self.scan().collect()
-        except FileNotFoundError as gone:
+        except FileNotFoundError as error:
             raise Conflict(
                 f"{self.address} is missing: another run of the same window removed it; run again"
-            ) from gone
+            ) from error
 
 
 def split_span(start: datetime, end: datetime, length: timedelta) -> list[TimeSpan]:
@@ -66,7 +65,7 @@ def make_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str | None) -> Chunk:
 
 def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
     """Write a chunk atomically as a Parquet file of the folder."""
-    address = f"{folder}/{_written(span[0])}.parquet"
+    address = f"{folder}/{_format_time(span[0])}.parquet"
     with storage_errors(address):
         if is_s3(address):  # an object appears when all of it was sent
             rows.write_parquet(address, storage_options=polars_options(address))
@@ -78,7 +77,7 @@ def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
 
 def spill_folder(root: str, window: TimeSpan) -> str:
     """Return the folder for the spilled chunks of a window, below the root of a lake."""
-    return f"{root}/aside/{_written(window[0])}_{_written(window[1])}"
+    return f"{root}/aside/{_format_time(window[0])}_{_format_time(window[1])}"
 
 
 def remove_spill(folder: str) -> None:
@@ -86,5 +85,5 @@ def remove_spill(folder: str) -> None:
     files.remove_folder(folder)
 
 
-def _written(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H%M%S%f}"

@@ -1,7 +1,6 @@
 """SQLite and PostgreSQL by address: a lock for creating tables, and translated errors.
 
 Messages have no passwords: SQLAlchemy and the drivers leave them out, and addresses are `shown`.
-
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from infra.storage.errors import storage_errors
 from infra.storage.locks import hold_file_lock
 
 _SQLITE = "sqlite:///"
-_LOCK = 0x6D61696E  # "main": whoever makes tables in one of our databases holds it
+_LOCK_KEY = 0x6D61696E  # "main": the advisory lock for creating tables
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -35,7 +34,6 @@ def hold_database_lock(url: str) -> Iterator[None]:
     Two concurrent CREATE TABLE IF NOT EXISTS fail in both databases and break MLflow's migrations.
     SQLite has a lock file beside it; PostgreSQL an advisory lock, which always ends with its
     connection. Other addresses are locked by their own server.
-
     """
     file = sqlite_path(url)
     if file is not None:
@@ -44,7 +42,7 @@ def hold_database_lock(url: str) -> Iterator[None]:
     elif is_postgres(url):
         engine = create_engine(url, poolclass=NullPool)
         with database_errors(url), engine.connect() as connection:
-            connection.execute(select(func.pg_advisory_lock(_LOCK)))
+            connection.execute(select(func.pg_advisory_lock(_LOCK_KEY)))
             yield
     else:
         yield
@@ -56,21 +54,20 @@ def database_errors(url: str) -> Iterator[None]:
 
     A missing response or a broken connection becomes Transient, a full or read-only disk of a
     SQLite file CannotWrite.
-
     """
     file = sqlite_path(url)
     try:
         with storage_errors(file.parent if file else shown(url)):
             yield
-    except DBAPIError as failed:
-        said = str(failed.orig).strip().partition("\n")[0]
-        if _may_pass(failed, said, file):
-            raise Transient(f"{shown(url)} cannot be used now: {said}") from failed
+    except DBAPIError as error:
+        message = str(error.orig).strip().partition("\n")[0]
+        if _may_pass(error, message, file):
+            raise Transient(f"{shown(url)} cannot be used now: {message}") from error
         raise
 
 
-def _may_pass(failed: DBAPIError, said: str, file: Path | None) -> bool:
+def _may_pass(error: DBAPIError, message: str, file: Path | None) -> bool:
     """Return whether a retry may help: a lost server, or a file that is locked."""
     if file is not None:
-        return "locked" in said
-    return failed.connection_invalidated or isinstance(failed, OperationalError | InterfaceError)
+        return "locked" in message
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

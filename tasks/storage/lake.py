@@ -3,7 +3,6 @@
 One root for each use case, a folder or s3://. Every write is one Delta commit, so a killed process
 leaves all of it or nothing, and a second run changes nothing. infra/storage/errors.py translates
 errors of S3. Rows may add columns to a table; its older rows have null there.
-
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ class Lake:
     Tables in `pinned` are read below `pinned_root` at a fixed version and cannot be written. So a
     past state, or a copy without cost, is a view: pin the tables to read, and write the others
     elsewhere.
-
     """
 
     root: str
@@ -62,20 +60,19 @@ class Lake:
 
     def versions(self, tables: Sequence[str]) -> dict[str, int]:
         """Return the pinned or newest version of each existing table."""
-        found = {table: self.version(table) for table in tables}
-        return {table: version for table, version in found.items() if version is not None}
+        versions = {table: self.version(table) for table in tables}
+        return {table: version for table, version in versions.items() if version is not None}
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
         """Return the rows of a table, lazily, at a version (default: pinned or newest).
 
         Raises NoRows if the table does not exist.
-
         """
         uri = self.uri(table)
         seen = _opened(uri, self.pinned.get(table) if version is None else version)
         if seen is None:
             raise NoRows(f"{uri} does not exist: nothing was ever written to it")
-        at = seen.version()  # said beside the table, for a copy of the frame that opens it itself
+        at = seen.version()  # explicit, because a copy of the frame opens the table again
         return pl.scan_delta(seen, version=at, storage_options=polars_options(uri))
 
     def append_once(
@@ -85,7 +82,6 @@ class Lake:
 
         A batch's name is stored as a Delta application transaction, so each batch is appended
         exactly once. Raises Conflict if another writer appended the same batch.
-
         """
         seen = self._open(table)  # checked and written from one snapshot: no gap between the two
         new = {n: r for n, r in batches.items() if not (seen and seen.transaction_version(n))}
@@ -117,7 +113,6 @@ class Lake:
         span. Chunks are read one after the other, so memory is that of the largest. A `note`
         becomes the commit's metadata and always causes a commit. Returns the newest version, None
         without a table.
-
         """
         start, end = window
         parts = [chunk_in_memory(window, rows)] if isinstance(rows, pl.DataFrame) else rows
@@ -153,7 +148,6 @@ class Lake:
 
         It comes from the statistics of the Delta log, so it may be up to a millisecond early. None
         if no rows were added. Every file is new if `since` is None.
-
         """
         if since == version:
             return None
@@ -174,14 +168,16 @@ class Lake:
     ) -> bool:
         """Return whether the table's rows of the window equal the chunks, compared one by one."""
 
-        def there(span: TimeSpan) -> pl.LazyFrame:
+        def existing(span: TimeSpan) -> pl.LazyFrame:
             return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
 
         if len(parts) > 1:  # they need not reach over all of the window
-            held = there(window).select(pl.len()).collect().item()
+            held = existing(window).select(pl.len()).collect().item()
             if held != sum(part.height for part in parts):
                 return False
-        return all(_same(there(part.span).collect(), part.read(), keys, ignoring) for part in parts)
+        return all(
+            _same(existing(part.span).collect(), part.read(), keys, ignoring) for part in parts
+        )
 
     def _commit(
         self,
@@ -280,12 +276,12 @@ def _together(parts: Sequence[Chunk]) -> pl.DataFrame | pa.RecordBatchReader:
 
 
 def _same(
-    there: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
+    existing: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
 ) -> bool:
     """Return whether two frames have the same rows in any order, without ignored columns."""
-    if there.height != rows.height or set(there.columns) != set(rows.columns):
+    if existing.height != rows.height or set(existing.columns) != set(rows.columns):
         return False
     columns = [c for c in rows.columns if c not in ignoring]
     order = list(keys) or columns
-    left = there.select(columns).sort(order, maintain_order=True)
+    left = existing.select(columns).sort(order, maintain_order=True)
     return left.equals(rows.select(columns).sort(order, maintain_order=True))

@@ -128,12 +128,12 @@ def test_on_s3_the_tables_are_the_same_too(
 def test_when_all_workers_are_gone_nothing_is_committed(
     nothing_scored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "_LOOK", 1)
-    monkeypatch.setattr(parallel, "_PATIENCE", 2)
+    monkeypatch.setattr(parallel, "_CHECK_SECONDS", 1)
+    monkeypatch.setattr(parallel, "_WORKER_TIMEOUT", 2)
     monkeypatch.setattr(flow, "score_partition", die)
     with cluster(workers=1) as found:
         by(monkeypatch, found.address)
-        with pytest.raises(Transient, match=f"{found.address} has no worker any more"):
+        with pytest.raises(Transient, match=f"{found.address} has no worker left"):
             flow.score("flights", **WINDOW)
     assert not open_lake("flights").exists(PREDICTIONS)
     assert not open_lake("flights").exists(SHADOWS)
@@ -143,7 +143,7 @@ def test_when_all_workers_are_gone_nothing_is_committed(
 def test_an_address_without_a_worker_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, scheduler: bool
 ) -> None:
-    monkeypatch.setattr(parallel, "_PATIENCE", 1)
+    monkeypatch.setattr(parallel, "_WORKER_TIMEOUT", 1)
     with cluster(workers=0) as found, dask.config.set({"distributed.comm.timeouts.connect": "5s"}):
         if not scheduler:
             found.processes[0].kill()

@@ -41,7 +41,7 @@ def test_a_name_and_its_file_are_one_policy() -> None:
 def test_two_policies_of_one_name_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "x.yaml"
     other.write_text("name: never\ntitle: Another one\n")
-    with pytest.raises(BadConfig, match="another policy of the name 'never'"):
+    with pytest.raises(BadConfig, match="policy 'never' already exists"):
         load_policies(["never", str(other)])
 
 
@@ -111,7 +111,7 @@ def test_a_wrong_file_is_named_with_the_field(tmp_path: Path, content: str, said
 
 
 def test_an_unknown_name_is_told_which_there_are() -> None:
-    with pytest.raises(BadConfig, match=r"no such policy.*both, drift, monthly, never"):
+    with pytest.raises(BadConfig, match=r"policy not found.*both, drift, monthly, never"):
         load_policy("weekly")
 
 

@@ -56,25 +56,25 @@ def test_the_shipped_use_case_holds():
             "monitor.drift.flor: unknown field; allowed: severity, bad, of, floor",
         ),
         ("evaluation.cost", {"over": 1, "foo": 1}, "unknown field; allowed: over, under"),
-        ("evaluation.cost", {"over": 1, "under": 3}, "evaluation.cost: a binary label"),
+        ("evaluation.cost", {"over": 1, "under": 3}, "over, under are invalid for a binary label"),
         ("rollout.chares", [0.1], "unknown field; allowed: step, patience, kind, shares, unit"),
-        ("gate.metric", "rmse", "gate.metric: rmse says nothing of a binary label"),
+        ("gate.metric", "rmse", "gate.metric: rmse is invalid for a binary label"),
         ("tables.weather.suit", "x", "unknown field; allowed: files, columns, keys"),
         ("monitor.performance.0.metric", "accuracy", "monitor.performance.0.metric"),
         ("label", ..., "label: Field required"),
-        ("tables.weather.keys", ["station"], "'station' is not one of the columns: origin"),
-        ("tables.weather.known_time", "origin", "'origin' must be of type time, not text"),
-        ("tables.weather.event_time", ..., "event_time and known_time: name the column of each"),
-        ("tables.planes.known_from", "2013-01-01", "has neither, but known_from"),
-        ("tables.weather.files", "weather/*.xlsx", "must end in .parquet or .csv"),
+        ("tables.weather.keys", ["station"], "column 'station' not found; columns: origin"),
+        ("tables.weather.known_time", "origin", "column 'origin' has type text, not time"),
+        ("tables.weather.event_time", ..., "event_time and known_time: name a column for each"),
+        ("tables.planes.known_from", "2013-01-01", "set only known_from"),
+        ("tables.weather.files", "weather/*.xlsx", "it must end in .parquet or .csv"),
         ("retrain.window", "a year", "write a whole number and m, h, d or w, like 7d"),
         ("schedules.score", "hourly", "schedules.score"),
-        ("features.categorical", ["carrier", "late"], "the label 'late' is among the inputs"),
+        ("features.categorical", ["carrier", "late"], "the label 'late' is an input"),
         ("evaluation.slices", ["airline"], "evaluation.slices: 'airline' is not an input"),
-        ("monitor.performance", [RULE, {**RULE, "severity": "ticket"}], "need different windows"),
-        ("monitor.drift", {"bad": 3, "of": 2}, "3 of 2 windows can never be"),
+        ("monitor.performance", [RULE, {**RULE, "severity": "ticket"}], "have the same window"),
+        ("monitor.drift", {"bad": 3, "of": 2}, "3 of 2 windows is impossible"),
         ("notify", [{"block": "ops"}], "notify.0.block"),
-        ("name", "delays", "it must be the file's, 'flights'"),
+        ("name", "delays", "set it to 'flights'"),
         ("candidates.boosting.estimator", "os.system", "candidates.boosting.estimator"),
     ],
 )
@@ -101,11 +101,11 @@ def test_a_number_as_label_has_metrics_and_prices_of_its_own():
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("evaluation", {"cost": {"false_positive": 1, "false_negative": 3}}, "prices: over, under"),
-        ("evaluation", {"cost": {"over": 0, "under": 0}}, "then no error costs anything"),
-        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc says nothing of a regression label"),
+        ("evaluation", {"cost": {"false_positive": 1, "false_negative": 3}}, "use over, under"),
+        ("evaluation", {"cost": {"over": 0, "under": 0}}, "no error has a cost"),
+        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc is invalid for a regression label"),
         ("monitor", {"performance": [RULE]}, "monitor.performance.0.metric: roc_auc"),
-        ("explanations", {"flagged": True}, "explanations.flagged: no row"),
+        ("explanations", {"flagged": True}, "explanations.flagged: a regression label has no"),
     ],
 )
 def test_what_fits_no_number_is_named_with_its_field(part, value, said):
@@ -137,22 +137,26 @@ def test_classes_as_label_have_metrics_and_prices_of_their_own():
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("label", {"classes": ["no", "yes"]}, "2 named; kind multiclass wants three at least"),
-        ("label", {"classes": []}, "0 named; kind multiclass wants three"),
+        ("label", {"classes": ["no", "yes"]}, "2 named; kind multiclass needs at least three"),
+        ("label", {"classes": []}, "0 named; kind multiclass needs at least three"),
         ("label", {"classes": ["a", "b", "c", "b"]}, "classes: b named twice"),
-        ("label", {"classes": ["a", False, "c"]}, "False is no text; write it in quotes"),
-        ("label", {"kind": "binary"}, "classes: only kind multiclass has them, not binary"),
-        ("evaluation", {"cost": {"over": 1}}, "prices: wrong, exceptions; not over, under"),
-        ("evaluation", {"cost": {"wrong": 0}}, "then no decision costs anything"),
+        ("label", {"classes": ["a", False, "c"]}, "class False is not text; write it in quotes"),
+        ("label", {"kind": "binary"}, "classes: kind binary has none"),
+        (
+            "evaluation",
+            {"cost": {"over": 1}},
+            "over, under are invalid for .* use wrong, exceptions",
+        ),
+        ("evaluation", {"cost": {"wrong": 0}}, "no decision has a cost"),
         ("evaluation", {"cost": {"wrong": -1}}, "greater than or equal to 0"),
         (
             "evaluation",
             {"cost": {"exceptions": {"late": {"soon": 5}}}},
-            r"evaluation.cost.exceptions: 'soon' is no class \(label.classes: early, on_time, late",
+            r"exceptions: class 'soon' not found \(label.classes: early, on_time, late",
         ),
-        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc says nothing of a multiclass label"),
-        ("explanations", {"flagged": True}, r"name those whose rows shall be .* flagged: \[late\]"),
-        ("explanations", {"flagged": ["soon"]}, "explanations.flagged: 'soon' is no class"),
+        ("gate", {"metric": "roc_auc"}, "gate.metric: roc_auc is invalid for a multiclass label"),
+        ("explanations", {"flagged": True}, r"name those to explain: flagged: \[late\]"),
+        ("explanations", {"flagged": ["soon"]}, "explanations.flagged: class 'soon' not found"),
     ],
 )
 def test_what_fits_no_classes_is_named_with_its_field(part, value, said):
@@ -164,14 +168,14 @@ def test_what_fits_no_classes_is_named_with_its_field(part, value, said):
 def test_only_classes_are_explained_by_name():
     flagged = {"explanations": {"flagged": ["late"]}}
     with pytest.raises(
-        ValidationError, match=r"'late' is no class \(label.classes: none, kind bin"
+        ValidationError, match=r"class 'late' not found \(label.classes: none, kind bin"
     ):
         UseCase.model_validate({**yaml.safe_load(FLIGHTS), **flagged})
 
 
 def test_a_missing_file_and_a_broken_one_are_named(tmp_path):
     (tmp_path / "there.yaml").write_text("a: [")
-    with pytest.raises(BadConfig, match="no such use case; there are: there"):
+    with pytest.raises(BadConfig, match="use case not found; existing: there"):
         load_use_case("absent", tmp_path)
     with pytest.raises(BadConfig, match="not readable as YAML"):
         load_use_case("there", tmp_path)

@@ -48,7 +48,7 @@ def test_every_command_explains_itself(name):
 def test_an_unknown_use_case_is_named_with_those_there_are(home):
     code, said = invoke("history", "fligths")
     assert code == 1
-    assert "fligths.yaml: no such use case; there are: flights, visits" in said
+    assert "fligths.yaml: use case not found; existing: flights, visits" in said
     assert "Traceback" not in said
 
 
@@ -167,7 +167,7 @@ def test_a_replay_of_an_empty_lake_says_what_to_do(home):
     days = ("--from", "2013-04-01", "--to", "2013-05-01")
     code, said = invoke("replay", "flights", *days, "--policy", "never", "nothing")
     assert code == 1
-    assert "nothing.yaml: no such policy" in said
+    assert "nothing.yaml: policy not found" in said
     code, said = invoke("replay", "flights", *days, "--policy", "never")
     assert code == 1
     assert "run ingest first" in said
