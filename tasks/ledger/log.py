@@ -1,8 +1,8 @@
-"""The one append-only record of what happened to each model, with compare-and-set.
+"""Append-only ledger of what happened to each model, with compare-and-set.
 
-Every entry has a place in its model's order (`seq`) and a key that says what it is; both are
-unique, so of two promotions at once one wins, and a duplicate alert changes nothing. What is
-true now (champion, open episodes, what is unanswered) is a fold over the entries.
+An entry has a place in its model's order (`seq`) and a key. Both are unique, so of two concurrent
+promotions one is recorded, and a duplicate alert changes nothing. The champion, the open episodes
+and the unanswered requests are projections of the entries.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ from sqlalchemy.exc import IntegrityError
 from configs.clock import utc_or_now
 from configs.errors import Conflict
 from configs.settings import settings
+from tasks.ledger.migrate import migrate_ledger
 from tasks.storage.database import database_errors, hold_database_lock
 
 EntryKind = Literal[
-    "episode_opened",  #  key episode:<cause>:<date>    something is bad
-    "episode_closed",  #  key closed:<episode>          good again, or another champion
-    "alert_raised",  #    key alert:<episode>:<date>    retraining is asked for
-    "retrain_started",  # key retrain:<alert>           somebody does it
-    "candidate_registered",  # key candidate:<alert>    a challenger asks for its decision
-    "deferred",  #        key deferred:<version>:<date> too little is known to decide
-    "approval_asked",  #  key approval_asked:<version>  the gate let it in, a person decides
-    "approved",  #        key approval:<version>        the person said yes
-    "rejected",  #        key approval:<version>        the person said no
+    "episode_opened",  #  key episode:<cause>:<date>    a cause became bad
+    "episode_closed",  #  key closed:<episode>          it is good again, or the champion changed
+    "alert_raised",  #    key alert:<episode>:<date>    request: retrain
+    "retrain_started",  # key retrain:<alert>           a run claims the alert
+    "candidate_registered",  # key candidate:<alert>    request: decide on a challenger
+    "deferred",  #        key deferred:<version>:<date> too few rows to decide
+    "approval_asked",  #  key approval_asked:<version>  the gate passed, a person decides
+    "approved",  #        key approval:<version>        the person approved
+    "rejected",  #        key approval:<version>        the person rejected
     "rollout_started",  # key rollout:<version>         it scores beside the champion
     "rollout_grown",  #   key rollout:<version>:<stage> with a larger share
-    "step_asked",  #      key step:<version>:<date>     what was deferred or rolls out can go on
-    "promoted",  #        key decision:<version>        it is champion from `at` on
-    #                     or hand:<version>             a person passed it around the gate
-    "refused",  #         key decision:<version>        it is not
-    "rollback_asked",  #  key undo:<seq of promotion>   the champion is shown to be worse
-    "rolled_back",  #     key rollback:<seq of promotion>  `version` reigns again from `at` on
-    "notified",  #        key notified:<block>:<entry>  a person was told
+    "step_asked",  #      key step:<version>:<date>     request: the next step of a candidate
+    "promoted",  #        key decision:<version>        champion from `at` on
+    #                     or hand:<version>             the same, decided by a person
+    "refused",  #         key decision:<version>        refused for good
+    "rollback_asked",  #  key undo:<seq of promotion>   request: roll back, a loss is shown
+    "rolled_back",  #     key rollback:<seq of promotion>  `version` is champion again from `at` on
+    "notified",  #        key notified:<block>:<entry>  a notification was sent
 ]
 
-# Each of these asks for something, by an event that may be lost; `unanswered` knows which still do.
+# Each of these is a request. Its event may be lost; `list_unanswered` finds the open requests.
 RequestKind = Literal[
     "alert_raised", "candidate_registered", "step_asked", "approved", "rejected", "rollback_asked"
 ]
@@ -86,9 +87,10 @@ _table = Table(
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened: what, to which model and version, when (in the flows' time, UTC),
-    by whom or which rule, and on what evidence (JSON). `seq` is 0 and `recorded`, the real time
-    of the writing, is None until it is recorded.
+    """One thing that happened to a model, with its version, time, actor and evidence (JSON).
+
+    `at` is in the flows' time, in UTC. `recorded` is the real time of the write. `seq` is 0 and
+    `recorded` is None until the entry is recorded.
     """
 
     model: str
@@ -103,55 +105,59 @@ class Entry:
 
 
 class Ledger:
-    """The ledger at a SQLAlchemy address; its table is made when it is missing.
+    """The ledger at a SQLAlchemy address; its table is created when it is missing.
 
-    Every method raises Transient if the database cannot be used now, CannotWrite if its disk takes
-    no more. An entry whose writer never heard whether it got in is found by its key the next time.
+    Every method raises Transient if the database is not available now, CannotWrite if its disk is
+    full. A writer that got no response finds its entry by the key the next time.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: Engine = create_engine(url, pool_pre_ping=True)
-        self._made = False
+        self._is_prepared = False
 
     def record(self, entry: Entry, *, expected_seq: int | None = None) -> tuple[Entry, bool]:
-        """Record an entry; it as it stands, and whether this call was the one that wrote it.
+        """Record an entry; return it as stored, and whether this call wrote it.
 
-        An entry with the same model and key is found, not written again. With `expected_seq`,
-        the number of entries the caller has seen, Conflict is raised if there are more by now.
+        An entry with the same model and key is returned, not written again. `expected_seq` is the
+        number of entries that the caller has read: Conflict is raised if there are more by now.
         """
         while True:
-            seen = self.entries(entry.model)
-            known = next((e for e in seen if e.key == entry.key), None)
-            if known is not None:
-                return known, False
-            if expected_seq is not None and len(seen) != expected_seq:
+            entries = self.entries(entry.model)
+            existing = next((e for e in entries if e.key == entry.key), None)
+            if existing is not None:
+                return existing, False
+            if expected_seq is not None and len(entries) != expected_seq:
                 raise Conflict(
-                    f"{entry.model}: {entry.what} expected seq {expected_seq}, found {len(seen)}"
+                    f"{entry.model}: {entry.what} expected seq {expected_seq}, found {len(entries)}"
                 )
             try:
-                return self._insert(entry, len(seen) + 1), True
+                return self._insert(entry, len(entries) + 1), True
             except IntegrityError:
-                continue  # somebody wrote between reading and writing: look again
+                continue  # another process wrote between the read and the write: retry
 
     def entries(self, model: str | None = None) -> list[Entry]:
-        """All entries of a model (of every model), in order."""
+        """Return all entries of a model (of every model), in order."""
         query = select(_table).order_by(_table.c.model, _table.c.seq)
         if model is not None:
             query = query.where(_table.c.model == model)
         with self._connection() as connection:
-            return [_entry(row) for row in connection.execute(query)]
+            return [_to_entry(row) for row in connection.execute(query)]
 
     def prepare(self) -> None:
-        """Make the table, unless it is there; what reads or writes does that, too."""
-        if not self._made:
-            with hold_database_lock(self._url), database_errors(self._url):
-                _metadata.create_all(self._engine, checkfirst=True)
-            self._made = True
+        """Bring the table to its newest revision; every read and write does that first."""
+        if not self._is_prepared:
+            with (
+                hold_database_lock(self._url),
+                database_errors(self._url),
+                self._engine.begin() as connection,
+            ):
+                migrate_ledger(connection)
+            self._is_prepared = True
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """A connection in a transaction, to a database that has the table."""
+        """Open a connection in a transaction, to a database that has the table."""
         self.prepare()
         with database_errors(self._url), self._engine.begin() as connection:
             yield connection
@@ -166,7 +172,7 @@ class Ledger:
 
 @cache
 def open_ledger() -> Ledger:
-    """The ledger of this process, where the settings put it."""
+    """Return the ledger of this process, at the address of the settings."""
     return Ledger(settings().ledger_url)
 
 
@@ -179,8 +185,8 @@ def to_finite(value: Any) -> Any:  # noqa: ANN401
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _entry(row: Row[Any]) -> Entry:
-    found = row._mapping
-    names = ("model", "what", "key", "version", "evidence", "actor", "seq")
-    at, recorded = utc_or_now(found["at"]), utc_or_now(found["recorded"])
-    return Entry(at=at, recorded=recorded, **{name: found[name] for name in names})
+def _to_entry(row: Row[Any]) -> Entry:
+    fields = dict(row._mapping)
+    del fields["id"]
+    at, recorded = utc_or_now(fields.pop("at")), utc_or_now(fields.pop("recorded"))
+    return Entry(at=at, recorded=recorded, **fields)

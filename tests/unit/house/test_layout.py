@@ -22,6 +22,7 @@ COVERED_BY = {
     "features.retrieval": "tests/integration/test_feast_store.py",
     "ingestion.ingest": "tests/integration/test_ingest.py",
     "ingestion.quarantine": "tests/integration/test_ingest.py",
+    "ledger.migrations.versions.baseline": "tests/unit/ledger/test_migrate.py",
     "ledger.retrain_cooldown": "tests/unit/monitoring/test_retrain_alerts.py",
     "models.file_integrity": "tests/unit/models/test_registry.py",
     "models.mlflow_client": "tests/unit/models/test_registry.py",

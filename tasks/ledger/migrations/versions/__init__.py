@@ -1,0 +1,1 @@
+"""Revisions of the ledger's table, each in a file."""
