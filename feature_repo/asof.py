@@ -163,13 +163,13 @@ def _table(
     config: RepoConfig, view: FeatureView, refs: Sequence[str], full_names: bool
 ) -> FeatureTable:
     """Return a feature view's table with the requested features."""
-    asked = view.projection.name_to_use()
-    features = [ref.split(":", 1)[1] for ref in refs if ref.split(":", 1)[0] == asked]
+    view_name = view.projection.name_to_use()
+    features = [ref.split(":", 1)[1] for ref in refs if ref.split(":", 1)[0] == view_name]
     source = view.batch_source
     return FeatureTable(
         rows=source.scan(config).rename(source.field_mapping),
         keys={key: view.projection.join_key_map.get(key, key) for key in view.join_keys},
-        features={name: f"{asked}__{name}" if full_names else name for name in features},
+        features={name: f"{view_name}__{name}" if full_names else name for name in features},
         event=source.timestamp_field,
         created=source.created_timestamp_column,
         ttl=view.ttl or None,

@@ -118,7 +118,7 @@ def _join_one(
     """
     types = rows.collect_schema()
     by = {f"_key{i}": (key, name) for i, (key, name) in enumerate(table.keys.items())}
-    asked = entities.lazy().select(
+    requested = entities.lazy().select(
         pl.col(time).alias("_time"),
         *(pl.col(name).cast(types[key]).alias(alias) for alias, (key, name) in by.items()),
     )
@@ -128,7 +128,7 @@ def _join_one(
         pl.col(table.event).alias("_event"),
         *(pl.col(column).alias(name) for column, name in table.features.items()),
     )
-    joined = asked.join_asof(
+    joined = requested.join_asof(
         records,
         left_on="_time",
         right_on="_known",

@@ -18,7 +18,7 @@ Raw = Mapping[str, pl.LazyFrame]
 
 FLIGHT = ("carrier", "flight", "origin", "flight_date")
 LATE_MINUTES = 15
-ASKED_BEFORE = timedelta(hours=2)
+PREDICTED_BEFORE = timedelta(hours=2)
 """A flight is predicted this long before its scheduled departure."""
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -137,13 +137,13 @@ def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
     A flight is predicted once, even if its schedule changes after the prediction.
     """
-    asked = pl.col("departure_time") - ASKED_BEFORE
+    prediction_time = pl.col("departure_time") - PREDICTED_BEFORE
     minutes = (pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes()
     held = pl.col("since") <= pl.col("prediction_time")
     stood = pl.col("until").is_null() | (pl.col("until") > pl.col("prediction_time"))
     return (
         versions(_of_days(raw["schedules"], start, end), FLIGHT, "published", "published")
-        .with_columns(prediction_time=asked)
+        .with_columns(prediction_time=prediction_time)
         .filter(held & stood)
         .sort("prediction_time", *FLIGHT)
         .unique(FLIGHT, keep="first", maintain_order=True)

@@ -1,4 +1,4 @@
-"""Print what infra/image.lock has beyond requirements.lock, hashes and all: the pools' workers."""
+"""Requirements of infra/image.lock beyond requirements.lock, with hashes: the workers of pools."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 _INFRA = Path(__file__).resolve().parents[1]
 
 
-def blocks(lock: Path) -> set[str]:
-    """A lock file's requirements, each with its hashes."""
+def read_requirements(lock: Path) -> set[str]:
+    """Return a lock file's requirements, each with its hashes."""
     return set(re.split(r"\n(?=\S)", lock.read_text().strip()))
 
 
 if __name__ == "__main__":
-    both = blocks(_INFRA.parent / "requirements.lock")
-    print("\n".join(sorted(blocks(_INFRA / "image.lock") - both)))
+    shared = read_requirements(_INFRA.parent / "requirements.lock")
+    print("\n".join(sorted(read_requirements(_INFRA / "image.lock") - shared)))

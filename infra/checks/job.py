@@ -1,7 +1,7 @@
-"""Print the Job that the Kubernetes worker makes of a run, and make the container of Docker's.
+"""Rendered Job of the Kubernetes worker, for the checking tools, and a check of Docker's container.
 
-It fills in the base job templates of infra/pools with what prefect.yaml gives every deployment, as
-the workers of prefect-kubernetes and prefect-docker do, so that the tools can look at the result.
+The script fills in the base job templates of infra/pools with the values of prefect.yaml, as the
+workers of prefect-kubernetes and prefect-docker do.
 """
 
 import asyncio
@@ -22,29 +22,29 @@ from infra.work_pools import read_template
 _IMAGE = "mainspring:0.1.0"
 
 
-async def filled(kind: str, configuration: type[BaseJobConfiguration]) -> Any:  # noqa: ANN401
-    """What a type of pool makes of a run of the first deployment."""
+async def render_job(kind: str, configuration: type[BaseJobConfiguration]) -> Any:  # noqa: ANN401
+    """Render what a type of pool creates for a run of the first deployment."""
     deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
     run = FlowRun(
         id=uuid4(), flow_id=uuid4(), name="quick-fox", state=State(type=StateType.PENDING)
     )
-    nobody = PrefectClient("http://prefect:4200/api")  # not asked: no template names a block
+    client = PrefectClient("http://prefect:4200/api")  # never called: no template names a block
     job = await configuration.from_template_and_values(
-        read_template(kind), deployment["work_pool"]["job_variables"], client=nobody
+        read_template(kind), deployment["work_pool"]["job_variables"], client=client
     )
     job.prepare_for_flow_run(run)
     return job
 
 
 def main() -> None:
-    """Print the Job as YAML; what is wrong with either template is raised."""
+    """Print the Job as YAML; raise if either template is invalid."""
     os.environ["MAINSPRING_IMAGE"] = _IMAGE
-    job = asyncio.run(filled("kubernetes", KubernetesWorkerJobConfiguration)).job_manifest
+    job = asyncio.run(render_job("kubernetes", KubernetesWorkerJobConfiguration)).job_manifest
     pod = job["spec"]["template"]["spec"]
-    del pod["parallelism"], pod["completions"]  # Prefect wants them here, Kubernetes drops them
+    del pod["parallelism"], pod["completions"]  # Prefect requires them here, Kubernetes drops them
     job["metadata"]["name"] = job["metadata"].pop("generateName") + "x"
     print(yaml.safe_dump(job))
-    container = asyncio.run(filled("docker", DockerWorkerJobConfiguration))
+    container = asyncio.run(render_job("docker", DockerWorkerJobConfiguration))
     assert (container.image, container.command) == (_IMAGE, "python -m infra.warm_start.client")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make check-infra`: what can be known of the image, compose and Kubernetes without running them.
+# `make check-infra`: static checks of the image, compose and Kubernetes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/.venv-checks
@@ -10,13 +10,13 @@ trap 'rm -rf "$rendered"' EXIT
 echo "Dockerfile: hadolint"
 hadolint infra/Dockerfile
 
-echo "compose: every secret is asked for, and the file holds"
+echo "compose: every secret is required, and the file is valid"
 names=$(sed -n 's/^\([A-Z_]*\)=$/\1/p' infra/compose.env.example)
 all_but() { for name in $names; do [ "$name" = "$1" ] || echo "$name=given"; done; }
 for missing in $names; do
     all_but "$missing" > "$rendered/env"
     if docker-compose --env-file "$rendered/env" -f infra/compose.yaml config -q 2> /dev/null; then
-        echo "infra/compose.yaml does without $missing"
+        echo "infra/compose.yaml does not require $missing"
         exit 1
     fi
 done
@@ -30,7 +30,7 @@ elif [ -n "${CI:-}" ]; then
     echo "npm is missing"
     exit 1
 else
-    echo "npm is missing: dclint is left out"
+    echo "npm is missing: skipping dclint"
 fi
 
 echo "Kubernetes: kustomize, the Job of a run, kubernetes-validate, checkov"
