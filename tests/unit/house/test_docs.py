@@ -13,7 +13,7 @@ from markdown_it.token import Token
 from configs.settings import ROOT, Settings
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-CODE = ("flows", "configs", "feature_repo", "expectations")
+CODE = ("flows", "tasks", "configs", "infra", "feature_repo", "expectations")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 LONGEST_SENTENCE, LONGEST_AVERAGE, GLOSSARY_SIZE = 30, 18, 25
