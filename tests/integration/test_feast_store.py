@@ -119,7 +119,7 @@ def test_apply_changes_the_registry_once(published: UseCase) -> None:
 
 def test_views_that_the_yaml_does_not_name_are_refused(flights: UseCase) -> None:
     fewer = flights.features.model_copy(update={"views": flights.features.views[1:]})
-    with pytest.raises(BadConfig, match=r"features\.views are"):
+    with pytest.raises(BadConfig, match=r"`features\.views` is"):
         feast_store.register_features(flights.model_copy(update={"features": fewer}))
 
 

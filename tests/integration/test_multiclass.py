@@ -145,7 +145,7 @@ def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
     """Each holds what it must show against: the shares of the classes, a weaker one, itself."""
     first = decide_promotion(use_case, open_flights_version(2), None, parts.holdout, [])
     assert first.verdict == "pass", first.reason
-    assert "the shares of the classes" in json.dumps(first.evidence)
+    assert "the shares of the classes" in json.dumps(first.evidence.to_json())
     assert (
         decide_promotion(
             use_case, open_flights_version(2), open_flights_version(2), parts.holdout, []
@@ -161,7 +161,7 @@ def test_the_gate_lets_a_better_one_in_and_refuses_a_worse_one(use_case, parts):
     )
     assert gate_verdicts(worse)["log_loss"] == "fail"
     up, down = (each.evidence.differences["log_loss"] for each in (better, worse))
-    assert up["improvement"] == -down["improvement"] > 0
+    assert up.improvement == -down.improvement > 0
 
 
 def test_a_changed_question_is_no_longer_the_models(use_case, parts):

@@ -212,7 +212,7 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
     known = rows.join(retrieval.build_labels(case, *WINDOW, END + DAY), on=case.spine.key)
     error = (known["decision"] - known["delay"]).to_numpy()
     paid = np.where(error > 0, error, -1.5 * error)
-    assert found.cost.sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
+    assert found["cost"].sum() == pytest.approx(paid.sum(), rel=0.02)  # the last day is not over
 
 
 def test_a_prediction_is_explained_in_minutes(use_case):
