@@ -164,7 +164,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     fired = until(lambda: time.time() if subject in webhook.subjects() else None, subject, 40)
     assert fired - completed >= within.total_seconds() - 1
     assert webhook.subjects().count(subject) == 1
-    assert "Look at the worker first" in webhook.got[-1]["body"]
+    assert "Check the worker first" in webhook.got[-1]["body"]
     automations.install_automations(schedules=False)
     with get_client(sync_client=True) as client:
         assert client.read_automations_by_name(name) == []

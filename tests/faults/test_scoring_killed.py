@@ -136,7 +136,7 @@ class WindowReader(Thread):
         self.answers = list(zip(old, new, strict=True))
         self.stopped, self.looks, self.wrong = Event(), 0, list[str]()
 
-    def score_in_chunks(self) -> None:
+    def run(self) -> None:
         while not self.stopped.wait(0.05):
             time = pl.col("prediction_time")
             rows = open_lake("flights").scan(PREDICTIONS).collect()
