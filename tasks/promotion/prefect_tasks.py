@@ -30,6 +30,9 @@ from tasks.reporting.prefect_tasks import publish_model_cards
 if TYPE_CHECKING:
     from tasks.promotion.stage_review import StageReview
 
+APPROVAL_TIMEOUT = timedelta(days=7)  # of the form; `mainspring approve` works after it too
+_DECIDED = ("promoted", "refused", "rolled_back")
+
 
 @task(task_run_name="sync champion alias", **RETRY_TRANSIENT)
 def sync_champion_alias(use_case: UseCase) -> int | None:
@@ -60,9 +63,6 @@ def resend_requests(use_case: UseCase, now: datetime) -> list[Entry]:
 def _resume_approval(entry: Entry) -> bool:
     """Send an approval to the suspended run that waits for it; False if there is none."""
     return entry.what in ("approved", "rejected") and resume_approval_run(entry)
-
-
-APPROVAL_TIMEOUT = timedelta(days=7)  # of the form; `mainspring approve` works after it too
 
 
 class ApprovalForm(ApprovalAnswer, RunInput):
@@ -168,9 +168,6 @@ def _review(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> StageRev
     from tasks.promotion.stage_review import review_stage
 
     return review_stage(use_case, ledger, as_of)
-
-
-_DECIDED = ("promoted", "refused", "rolled_back")
 
 
 @task(task_run_name="publish {entry.what}", cache_policy=NO_CACHE)

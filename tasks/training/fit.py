@@ -26,6 +26,8 @@ from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_
 from tasks.models.matrix import InputSchema, Matrix, build_matrix, require_inputs
 from tasks.models.onnx_session import select_outputs
 
+LabelArray = NDArray[np.int8] | NDArray[np.float64]
+
 
 def learn_schema(features: Features, frame: pl.DataFrame) -> InputSchema:
     """Return the schema of the inputs; the sorted values in `frame` become the vocabulary."""
@@ -35,9 +37,6 @@ def learn_schema(features: Features, frame: pl.DataFrame) -> InputSchema:
     return InputSchema(
         numeric=features.numeric, categorical=features.categorical, vocabulary=vocabulary
     )
-
-
-LabelArray = NDArray[np.int8] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -254,28 +254,22 @@ def _register_twins(case: UseCase) -> list[int]:
 
 def _planted(case: UseCase) -> int:
     """A version that knows nothing of one airport's flights: their labels were shuffled."""
-    from tasks.features.raw_tables import read_table_versions
     from tasks.features.retrieval import build_training_set
-    from tasks.models.artifact import ModelArtifact
-    from tasks.models.registry import register_version
-    from tasks.training.build_card import build_model_card
-    from tasks.training.fit import fit_candidate, split_training_rows
-    from tasks.training.golden_rows import choose_golden_rows
-    from tasks.training.onnx_export import export_candidate
+    from tasks.training.pipeline import TrainingSteps, register_candidate, train_model
+
+    def plant(case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
+        rows, label = build_training_set(case, start, end, as_of), case.label.column
+        one, shuffled = pl.col("origin") == "EWR", pl.col(label).shuffle(seed=1)
+        return rows.with_columns(
+            pl.when(one).then(shuffled.over(one)).otherwise(label).alias(label)
+        )
 
     params = {"max_iter": 100, "min_samples_leaf": 50}
     larger = case.candidates["boosting"].model_copy(update={"params": params})
-    case = case.model_copy(update={"candidates": {"boosting": larger}})
-    rows, label = build_training_set(case, EARLIER - 3 * WEEK, LATER, LATER), case.label.column
-    one, shuffled = pl.col("origin") == "EWR", pl.col(label).shuffle(seed=1)
-    planted = pl.when(one).then(shuffled.over(one)).otherwise(label).alias(label)
-    parts = split_training_rows(case, rows.with_columns(planted), LATER)
-    fitted = fit_candidate(case, "boosting", parts)
-    exported = export_candidate(case, fitted, parts)
-    card = build_model_card(case, parts, [fitted], exported, read_table_versions(case))
-    return register_version(
-        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), "train:planted"
-    )
+    retrain = case.retrain.model_copy(update={"window": LATER - EARLIER + 3 * WEEK})
+    case = case.model_copy(update={"candidates": {"boosting": larger}, "retrain": retrain})
+    planted = train_model(case, LATER, TrainingSteps(build_training_set=plant))
+    return register_candidate(planted, "train:planted")
 
 
 def _suspended(entry: Entry) -> FlowRun | None:
