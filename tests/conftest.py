@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -20,6 +21,7 @@ from tests.support.s3 import S3, serve_s3
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres
     from tests.support.redis import RedisServer
+    from tests.support.small_case import SmallCase
 
 os.environ["COLUMNS"] = "200"  # of every console: what is printed does not break where tests read
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -73,6 +75,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def flights(home: Path) -> UseCase:
     """The flights use case, with an empty state folder."""
     return load_use_case("flights")
+
+
+@pytest.fixture
+def make_case(tmp_path: Path) -> Iterator[Callable[..., SmallCase]]:
+    """Makes a small use case by the arguments of `small_case`; the newest one is in force."""
+    from tests.support.small_case import small_case
+
+    with ExitStack() as stack:
+
+        def make(**arguments: Any) -> SmallCase:
+            folder = tmp_path / f"case{len(list(tmp_path.iterdir()))}"
+            return stack.enter_context(small_case(folder, **arguments))
+
+        yield make
 
 
 @pytest.fixture(scope="session")
