@@ -40,7 +40,7 @@ import yaml as yaml_format
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.features import feast_store, refresh
+from tasks.features import feast_store, refresh, retrieval
 from tasks.ingestion.landing import FileVerdict, read_file_records
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import mlflow_client
@@ -252,11 +252,17 @@ class SmallCase:
             counts = accepted.filter(table=table).select("accepted", "quarantined").sum().row(0)
             assert counts == (self.raw(table).height, self.quarantined(table).height), table
 
-    def assert_rows_answered(self, as_of: datetime) -> None:
-        """Rows due by `as_of` are answered once, or counted as missing by the monitor."""
-        keys = list(self.use_case.spine.key)
-        answered = self.predictions()
-        assert not answered.select(keys).is_duplicated().any(), "a row is answered twice"
+    def due_rows(self, as_of: datetime) -> pl.DataFrame:
+        """The rows predicted from the first promotion up to `as_of`, known by then."""
+        promoted = min(e.at for e in self.ledger() if e.what == "promoted")
+        return retrieval.build_spine(self.use_case, promoted, as_of, as_of)
+
+    def assert_rows_answered(self, as_of: datetime, missing: int = 0) -> None:
+        """Rows due by `as_of` = rows that are predicted once + rows that are missing."""
+        keys, predicted = list(self.use_case.spine.key), self.predictions()
+        assert not predicted.select(keys).is_duplicated().any(), "a row is predicted twice"
+        unanswered = self.due_rows(as_of).join(predicted, on=keys, how="anti")
+        assert unanswered.height == missing, unanswered
 
 
 @contextmanager
