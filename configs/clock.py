@@ -1,30 +1,70 @@
-"""The clock, and the text form of times and durations."""
+"""The clock, the bounds of moments, and the text form of times and durations."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from configs.errors import BadConfig
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Bounds of every moment in a YAML file: libraries overflow at years like 1 and 9999."""
+LONGEST = timedelta(days=36_500)
+CLOCK_GRACE = timedelta(minutes=5)
+"""How far an `as_of` may be ahead of this machine's clock: clocks of machines differ."""
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; a naive one is read as UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def check_moment(moment: datetime) -> datetime:
+    """Return a moment in UTC, as `as_utc` does; ValueError if it is out of bounds."""
+    with suppress(OverflowError):  # a time zone moves it out of the calendar
+        if EARLIEST <= as_utc(moment) < LATEST:
+            return as_utc(moment)
+    raise ValueError(
+        f"time {moment.isoformat()} is invalid; write one from {EARLIEST:%Y-%m-%d} to "
+        f"{LATEST:%Y-%m-%d}"
+    )
 
 
 def utc_or_now(as_of: datetime | None = None) -> datetime:
-    """Return `as_of` in UTC, or now; a naive time is read as UTC."""
+    """Return `as_of` in UTC, or now; for flows and commands only, which may ask the clock.
+
+    Raises BadConfig if it is before EARLIEST, or more than CLOCK_GRACE after now: what is recorded
+    for a future moment would hide what happens until then.
+    """
+    now = datetime.now(UTC)
     if as_of is None:
-        return datetime.now(UTC)
-    return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+        return now
+    try:
+        moment = check_moment(as_of)
+    except ValueError as error:
+        raise BadConfig(f"as_of: {error}") from error
+    if moment > now + CLOCK_GRACE:
+        raise BadConfig(
+            f"as_of: {moment.isoformat()} is in the future (now: {now:%Y-%m-%dT%H:%M:%SZ}); give "
+            "a moment up to now, in UTC"
+        )
+    return moment
 
 
 def parse_duration(text: object) -> timedelta:
     """Return `90m`, `2h`, `7d` or `4w` as a timedelta; a timedelta is returned unchanged."""
     if isinstance(text, timedelta):
         return text
-    match = re.fullmatch(r"(\d+)([mhdw])", str(text))
-    if match is None:
+    match = re.fullmatch(r"([0-9]{1,8})([mhdw])", str(text))
+    span = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else LONGEST
+    if match is None or span > LONGEST:
         raise ValueError(
-            f"duration {text!r} is invalid; write a whole number and m, h, d or w, like 7d"
+            f"duration {str(text)!r:.40} is invalid; write a whole number and m, h, d or w, like "
+            f"7d, and at most {LONGEST.days}d"
         )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return span
 
 
 def write_duration(span: timedelta) -> str:

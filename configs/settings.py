@@ -6,29 +6,40 @@ server. `.env` in the working folder is read too. `lake`, `landing`, `reports` a
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from configs.errors import BadConfig
-from configs.urls import feast_redis, is_redis, with_driver
+from configs.urls import (
+    check_database,
+    check_folder,
+    check_link,
+    check_online_store,
+    check_tracking,
+    split_login,
+    with_driver,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _check_online_store(address: str) -> str:
-    if is_redis(address):
-        feast_redis(address)  # ValueError if Feast cannot represent it
-    return address
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    """Return a validator; an empty address passes, since it gets its default."""
+    return AfterValidator(lambda address: address and check(address))
 
 
 # postgresql:// needs no driver: each library gets its own one
-Database = Annotated[str, AfterValidator(lambda address: with_driver(address, "psycopg"))]
-AsyncDatabase = Annotated[str, AfterValidator(lambda address: with_driver(address, "asyncpg"))]
-Online = Annotated[str, AfterValidator(_check_online_store)]
+Database = Annotated[str, _checked(lambda text: with_driver(check_database(text), "psycopg"))]
+AsyncDatabase = Annotated[str, _checked(lambda text: with_driver(check_database(text), "asyncpg"))]
+Tracking = Annotated[str, _checked(lambda text: with_driver(check_tracking(text), "psycopg"))]
+Online = Annotated[str, _checked(check_online_store)]
+Folder = Annotated[str, _checked(check_folder)]
+Link = Annotated[str, _checked(check_link)]
 
 
 class Settings(BaseSettings):
@@ -40,26 +51,30 @@ class Settings(BaseSettings):
         env_ignore_empty=True,  # a container's empty variable counts as unset
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # an address may hold a password
+        allow_inf_nan=False,
     )
 
     state: Path = Field(ROOT / ".mainspring", description="the folder that holds all local state")
     use_cases: Path = Field(ROOT / "configs", description="the folder of the use cases' YAML files")
     policies: Path = Field(ROOT / "configs/policies", description="policies that ship for replay")
-    landing: str = Field("", description="folder of landed files, with a folder per use case")
-    lake: str = Field("", description="root of the Delta tables, with a folder per use case")
-    pinned_lake: str = Field("", description="the lake of the tables in `pinned` (default: `lake`)")
+    landing: Folder = Field("", description="folder of landed files, with a folder per use case")
+    lake: Folder = Field("", description="root of the Delta tables, with a folder per use case")
+    pinned_lake: Folder = Field(
+        "", description="the lake of the tables in `pinned` (default: `lake`)"
+    )
     pinned: dict[str, int] = Field(
         {},
         description="JSON, use case/table: version; tables that are read there, and never written",
     )
-    joined: str = Field("", description="folder of joined rows, a cache for pinned lakes")
-    reports: str = Field("", description="HTML reports, pictures and Data Docs")
-    reports_url: str = Field("", description="address of `reports` in a browser, like https://…")
+    joined: Folder = Field("", description="folder of joined rows, a cache for pinned lakes")
+    reports: Folder = Field("", description="HTML reports, pictures and Data Docs")
+    reports_url: Link = Field("", description="address of `reports` in a browser, like https://…")
     ledger_url: Database = Field("", repr=False, description="address of the ledger's database")
-    mlflow_uri: Database = Field(
+    mlflow_uri: Tracking = Field(
         "", repr=False, description="database of MLflow, or an http:// tracking server"
     )
-    mlflow_artifacts: str = Field("", description="folder or bucket of MLflow's artifacts")
+    mlflow_artifacts: Folder = Field("", description="folder or bucket of MLflow's artifacts")
     feast_registry: Database = Field("", repr=False, description="database of Feast's registry")
     feast_online: Online = Field(
         "", repr=False, description="Feast's online store: the path of a SQLite file, or redis://"
@@ -69,7 +84,7 @@ class Settings(BaseSettings):
     )
     engine: str = Field(
         "local",
-        pattern=r"^(local|dask|[a-z]+://.+)$",
+        pattern=r"^(local|dask|[a-z]+://[^@]+)$",
         description="what computes partitions: local, dask, or the address of a Dask scheduler",
     )
     dask_workers: int = Field(
@@ -81,7 +96,9 @@ class Settings(BaseSettings):
         200_000, ge=1, description="approximate predictions per partition of a large window"
     )
     cpu_hour_price: float = Field(0.05, ge=0, description="price of one hour of one CPU")
-    host: str = Field("127.0.0.1", description="address that local servers listen on")
+    host: str = Field(
+        "127.0.0.1", pattern=r"^[\w.:-]+$", description="address that local servers listen on"
+    )
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
     work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
@@ -125,18 +142,22 @@ class Settings(BaseSettings):
     def mlflow_url(self) -> str:
         """Root address of MLflow's UI: of the tracking server, or of the local one."""
         if self.mlflow_uri.startswith("http"):
-            return self.mlflow_uri.rstrip("/")
+            return split_login(self.mlflow_uri)[0].rstrip("/")
         return f"http://{self.host}:{self.mlflow_port}"
 
 
 @cache
 def settings() -> Settings:
     """Return the settings of this process, read once; BadConfig names an invalid one."""
+    problems = []
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"  MAINSPRING_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
-            for e in error.errors()
+        problems = [
+            f"  MAINSPRING_{str(e['loc'][0]).upper()}: {e['msg']}"
+            for e in error.errors(include_input=False, include_context=False, include_url=False)
         ]
-        raise BadConfig("a setting is invalid:\n" + "\n".join(lines)) from error
+    except SettingsError:  # its cause holds the value
+        problems = ['  MAINSPRING_PINNED: not readable as JSON; write {"use case/table": version}']
+    # outside of the handler, so that the error has no context with the value
+    raise BadConfig("\n".join(["a setting is invalid:", *problems]))

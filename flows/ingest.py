@@ -24,9 +24,10 @@ from tasks.ingestion.prefect_tasks import (
     validate_files,
 )
 from tasks.ingestion.summary import summarise_ingest
+from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="ingest", flow_run_name="ingest-{use_case}")
+@flow(name="ingest", flow_run_name=RunName("ingest-{use_case}"))
 def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = False) -> State[str]:
     """Ingest the landed files, and refresh the features up to `as_of`.
 

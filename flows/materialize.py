@@ -14,9 +14,10 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.features.prefect_tasks import publish_features
+from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="materialize", flow_run_name="materialize-{use_case}")
+@flow(name="materialize", flow_run_name=RunName("materialize-{use_case}"))
 def materialize(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Publish the features known at `as_of`; an older row never replaces a newer one."""
     ages = publish_features(load_use_case(use_case), utc_or_now(as_of))

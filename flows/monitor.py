@@ -25,12 +25,13 @@ from tasks.monitoring.prefect_tasks import (
     save_measurements,
     send_due_notifications,
 )
+from tasks.orchestration.run_logs import RunName
 from tasks.promotion.bake import add_bake_measurements
 from tasks.promotion.prefect_tasks import evaluate_bake, request_due_steps, request_rollback
 from tasks.storage.lake import open_lake
 
 
-@flow(name="monitor", flow_run_name="monitor-{use_case}")
+@flow(name="monitor", flow_run_name=RunName("monitor-{use_case}"))
 def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -> State[None]:
     """Monitor the window [as_of - monitor.window, as_of), and request what is due.
 

@@ -15,6 +15,7 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.orchestration.run_logs import RunName
 from tasks.promotion.prefect_tasks import (
     advance_candidate,
     ask_person,
@@ -24,7 +25,7 @@ from tasks.promotion.prefect_tasks import (
 )
 
 
-@flow(name="promote", flow_run_name="promote-{use_case}-{version}")
+@flow(name="promote", flow_run_name=RunName("promote-{use_case}-{version}"))
 def promote(use_case: str, version: int, as_of: datetime | None = None) -> State[None]:
     """Advance a version by one step as of `as_of`, by default the time of its last request.
 

@@ -14,10 +14,11 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.orchestration.run_logs import RunName
 from tasks.promotion.prefect_tasks import resend_requests, sync_champion_alias
 
 
-@flow(name="reconcile", flow_run_name="reconcile-{use_case}")
+@flow(name="reconcile", flow_run_name=RunName("reconcile-{use_case}"))
 def reconcile(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Resend the overdue requests of a use case; without any, nothing changes.
 

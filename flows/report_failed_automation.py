@@ -7,10 +7,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from tasks.orchestration.run_logs import RunName
 from tasks.reporting.markdown import escape_markdown
 
 
-@flow(name="report_failed_automation", flow_run_name="{automation}")
+@flow(name="report_failed_automation", flow_run_name=RunName("{automation}"))
 def report_failed_automation(automation: str, reason: str) -> State[None]:
     """Fail with the automation's name and the reason, and publish both as an artifact.
 

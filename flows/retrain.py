@@ -14,10 +14,11 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from flows.train import make_candidate
+from tasks.orchestration.run_logs import RunName
 from tasks.training.prefect_tasks import claim_retrain, record_candidate, request_decision
 
 
-@flow(name="retrain", flow_run_name="retrain-{use_case}")
+@flow(name="retrain", flow_run_name=RunName("retrain-{use_case}"))
 def retrain(use_case: str, alert: str, as_of: datetime | None = None) -> State[None]:
     """Train a candidate for an alert as of `as_of`, by default the time of the alert.
 
@@ -30,7 +31,7 @@ def retrain(use_case: str, alert: str, as_of: datetime | None = None) -> State[N
     """
     case = load_use_case(use_case)
     claim = claim_retrain(case, alert)
-    at = utc_or_now(as_of or claim.alert.at)
+    at = claim.alert.at if as_of is None else utc_or_now(as_of)
     if claim.verdict == "train":
         version = make_candidate(use_case, at, origin=alert)
         return Completed(message=f"version {version} trained for {alert}")

@@ -15,10 +15,11 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
+from tasks.orchestration.run_logs import RunName
 from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
 
 
-@flow(name="rollback", flow_run_name="rollback-{use_case}-{promotion}")
+@flow(name="rollback", flow_run_name=RunName("rollback-{use_case}-{promotion}"))
 def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> State[None]:
     """Undo a promotion from `as_of` on; the flow is idempotent.
 

@@ -15,6 +15,7 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.orchestration.parallel import map_parallel
+from tasks.orchestration.run_logs import RunName
 from tasks.scoring.batch import scoring_window
 from tasks.scoring.partitions import choose_spill_folder
 from tasks.scoring.prefect_tasks import (
@@ -27,7 +28,7 @@ from tasks.scoring.prefect_tasks import (
 )
 
 
-@flow(name="score", flow_run_name="score-{use_case}")
+@flow(name="score", flow_run_name=RunName("score-{use_case}"))
 def score(use_case: str, as_of: datetime | None = None, window: str | None = None) -> State[int]:
     """Score the rows with a prediction time in [as_of - window, as_of); return their number.
 

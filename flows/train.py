@@ -11,6 +11,7 @@ from prefect import flow
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from tasks.orchestration.run_logs import RunName
 from tasks.training.pipeline import train_model
 from tasks.training.prefect_tasks import (
     PREFECT_STEPS,
@@ -21,7 +22,7 @@ from tasks.training.prefect_tasks import (
 )
 
 
-@flow(name="train", flow_run_name="train-{use_case}")
+@flow(name="train", flow_run_name=RunName("train-{use_case}"))
 def train(use_case: str, as_of: datetime | None = None) -> int:
     """Train on [as_of - retrain.window, as_of); return the version, registered once a day."""
     at = utc_or_now(as_of)

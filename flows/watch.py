@@ -16,9 +16,10 @@ from configs.schema.loading import load_use_case
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_freshness, send_due_notifications
+from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="watch", flow_run_name="watch-{use_case}")
+@flow(name="watch", flow_run_name=RunName("watch-{use_case}"))
 def watch(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Compare the newest time of each with its deadline; the flow is idempotent."""
     case = load_use_case(use_case)

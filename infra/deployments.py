@@ -22,8 +22,9 @@ import yaml
 
 from configs import LIBRARIES
 from configs.errors import BadConfig
-from configs.schema.loading import all_use_cases, read_yaml
+from configs.schema.loading import all_use_cases
 from configs.schema.use_case import UseCase
+from configs.schema.yaml_file import read_yaml
 from configs.settings import settings
 from infra.storage.atomic import write_atomically
 

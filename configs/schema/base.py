@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -14,10 +14,13 @@ from pydantic import (
     StringConstraints,
 )
 
-from configs.clock import parse_duration, write_duration
+from configs.clock import EARLIEST, LATEST, parse_duration, write_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Span = Annotated[Duration, Field(gt=timedelta(0))]
+Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,40}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
 ColumnType = Literal["text", "integer", "number", "boolean", "time"]
@@ -35,4 +38,4 @@ METRICS: dict[LabelKind, tuple[Metric, ...]] = {
 class SchemaModel(BaseModel):
     """Base of all schema models: frozen, and closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from configs.clock import utc_or_now
+from configs.clock import check_moment
 from configs.schema.base import ColumnType, Name, SchemaModel
 
 OWN_TIME = "_known"
@@ -27,7 +27,7 @@ class Table(SchemaModel):
     key: tuple[str, ...] = Field(min_length=1, alias="keys")
     event_time: str = Field(OWN_TIME, description="column: when it happened")
     known_time: str = Field(OWN_TIME, description="column: when we knew it")
-    known_from: Annotated[datetime, AfterValidator(utc_or_now)] | None = Field(
+    known_from: Annotated[datetime, AfterValidator(check_moment)] | None = Field(
         None, description="for a table without times: when its first rows became known"
     )
     suite: Name = Field(description="function of the expectations module")

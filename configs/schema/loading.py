@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
 from configs.errors import BadConfig
+from configs.schema.base import NAME_PATTERN
 from configs.schema.use_case import UseCase
+from configs.schema.yaml_file import read_yaml
 from configs.settings import settings
+
+_MOST_ERRORS = 20
 
 
 def explain_invalid(invalid: ValidationError, model: type[BaseModel]) -> str:
     """Return one line for each error; for an unknown field it lists the fields of `model`."""
     lines = []
-    for error in invalid.errors():
-        field = ".".join(map(str, error["loc"])) or "the whole"
+    for error in invalid.errors()[:_MOST_ERRORS]:
+        field = ".".join(map(str, error["loc"]))[:200] or "the whole"
         if error["type"] == "extra_forbidden":
             lines.append(f"  {field}: unknown field; allowed: {_allowed(model, error['loc'])}")
         else:
             value = "" if error["type"] == "missing" else f" (value: {error['input']!r:.80})"
             lines.append(f"  {field}: {error['msg']}{value}")
+    if (hidden := invalid.error_count() - _MOST_ERRORS) > 0:
+        lines.append(f"  and {hidden} more")
     return "\n".join(lines)
 
 
@@ -53,22 +59,12 @@ def _models_in(annotation: object, tag: str = "") -> dict[str, type[BaseModel]]:
     return models
 
 
-def read_yaml(path: Path, missing: str) -> object:
-    """Return a file's content; raise BadConfig if unreadable, with the text `missing` if absent."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise BadConfig(f"{path}: {missing}") from error
-    except OSError as error:
-        raise BadConfig(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a day like 2013-02-30
-        raise BadConfig(f"{path}: not readable as YAML: {error}") from error
-
-
 def load_use_case(name: str, folder: Path | None = None) -> UseCase:
     """Read `<name>.yaml` in the folder of the settings; raise BadConfig if it is invalid."""
-    path = (folder or settings().use_cases) / f"{name}.yaml"
     names = ", ".join(use_case_names(folder)) or "none"
+    if not re.fullmatch(NAME_PATTERN, name):  # a flow's parameter may be any text, also a path
+        raise BadConfig(f"use case {name!r:.60} not found; existing: {names}")
+    path = (folder or settings().use_cases) / f"{name}.yaml"
     content = read_yaml(path, f"use case not found; existing: {names}")
     try:
         use_case = UseCase.model_validate(content)

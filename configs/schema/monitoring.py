@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from configs.schema.base import Duration, Metric, SchemaModel, Severity, Share
+from configs.schema.base import Duration, Metric, SchemaModel, Severity, Share, Span
 
 
 class Rule(SchemaModel):
@@ -38,7 +38,7 @@ class PerformanceRule(Rule):
     """A rule on the mature labels of the last `window`: bad when `metric` is out of bounds."""
 
     metric: Metric | Literal["calibration_gap"]
-    window: Duration
+    window: Span
     worse_by: float = Field(
         gt=0, description="than in the champion's holdout, in the unit of the gate's margins"
     )
@@ -54,7 +54,7 @@ class ContractRule(Rule):
 class Monitor(SchemaModel):
     """Rules of the monitor and their window."""
 
-    window: Duration = Field(timedelta(days=7))
+    window: Span = Field(timedelta(days=7))
     drift: DriftRule = DriftRule()
     performance: tuple[PerformanceRule, ...] = ()
     contract: ContractRule = ContractRule()

@@ -17,8 +17,9 @@ from pydantic import Field, ValidationError
 
 from configs.errors import BadConfig
 from configs.schema.base import Cron, Name, SchemaModel
-from configs.schema.loading import explain_invalid, read_yaml
+from configs.schema.loading import explain_invalid
 from configs.schema.use_case import UseCase
+from configs.schema.yaml_file import read_yaml
 from configs.settings import settings
 
 Section = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import Duration, Metric, SchemaModel
+from configs.schema.base import Duration, Metric, SchemaModel, Span
 from configs.schema.costs import AnyCost
 
 
@@ -41,7 +41,7 @@ class Evaluation(SchemaModel):
 class Retrain(SchemaModel):
     """History of a training run, and the cooldown between alerts."""
 
-    window: Duration = Field(timedelta(days=365))
+    window: Span = Field(timedelta(days=365))
     cooldown: Duration = Field(timedelta(days=28))
 
 

@@ -5,12 +5,12 @@ An invalid file raises BadConfig with the field, the error and the allowed value
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import METRICS, Cron, Duration, Name, SchemaModel
+from configs.schema.base import METRICS, Cron, Day, Name, SchemaModel, Span
 from configs.schema.costs import COSTS, ClassCost
 from configs.schema.data import Features, Spine, Table
 from configs.schema.label import Label
@@ -29,17 +29,17 @@ class Schedules(SchemaModel):
     train: Cron
     reconcile: Cron = "*/5 * * * *"
     watch: Cron = "*/15 * * * *"
-    score_window: Duration = timedelta(days=1)
+    score_window: Span = timedelta(days=1)
 
 
 class Demo(SchemaModel):
     """Settings of `mainspring demo`: the module that lands files, and the days."""
 
     source: str = Field(description="module whose write_landing(folder, start, end) lands files")
-    start: date = Field(description="the first day that lands")
-    train_at: date = Field(description="the day of the first training run")
-    end: date = Field(description="the day after the last one")
-    step: Duration = timedelta(days=7)
+    start: Day = Field(description="the first day that lands")
+    train_at: Day = Field(description="the day of the first training run")
+    end: Day = Field(description="the day after the last one")
+    step: Span = timedelta(days=7)
 
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from configs.clock import utc_or_now
-from configs.errors import MainspringError
+from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
 from flows.cli.new import new
@@ -53,12 +53,20 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def guarded(*args: object, **kwargs: object) -> None:
         try:
+            _require_text(kwargs)
             function(*args, **kwargs)
         except MainspringError as error:
             console.print(Text.assemble(("Error:", "bold red"), " ", render_text(str(error))))
             raise typer.Exit(1) from error
 
     return app.command()(guarded)
+
+
+def _require_text(options: Mapping[str, object]) -> None:
+    """Raise BadConfig if a text of the command line is not valid UTF-8: no database keeps it."""
+    for name, value in options.items():
+        if isinstance(value, str) and value.encode(errors="replace").decode() != value:
+            raise BadConfig(f"{name}: {value!r:.60} is not valid UTF-8; write it in UTF-8")
 
 
 command(up)
@@ -208,7 +216,7 @@ def explain(
     with console.status("reading the features as they were known"):
         explanation = explain_prediction(case, key, utc_or_now())
     if as_json:
-        console.print_json(data=asdict(explanation), default=str)
+        console.print_json(data=asdict(explanation), default=str, ensure_ascii=True)
     else:
         console.print(render_explanation(explanation))
 
@@ -229,7 +237,7 @@ def reproduce(use_case: Name, version: Version, as_json: AsJson = False) -> None
             case, version, lambda step: status.update(render_text(f"{step} …"))
         )
     if as_json:
-        console.print_json(data=reproduction_to_dict(reproduction))
+        console.print_json(data=reproduction_to_dict(reproduction), ensure_ascii=True)
     else:
         console.print(render_reproduction(reproduction))
     if not reproduction.equal:

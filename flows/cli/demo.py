@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from configs.clock import utc_or_now
 from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.schema.use_case import Demo, UseCase
@@ -28,6 +29,7 @@ from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import find_candidate
 from tasks.monitoring.history_chart import draw_year_chart
 from tasks.monitoring.prefect_tasks import publish_image
+from tasks.orchestration.run_logs import RunName
 from tasks.reporting.formats import format_seconds
 from tasks.reporting.terminal import render_text
 from tasks.storage import files
@@ -57,7 +59,7 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
     use_case = load_use_case(name)
     if use_case.demo is None:
         raise BadConfig(f"configs/{name}.yaml has no `demo` section. Add one to run the demo")
-    end = date.fromisoformat(until) if until else use_case.demo.end
+    end = _read_last_day(until) if until else use_case.demo.end
     start = time.monotonic()
     reset_state(state)
     require_empty_state(use_case)
@@ -79,6 +81,14 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
         finally:
             environment.leave_environment()
             stack.down()
+
+
+def _read_last_day(until: str) -> date:
+    """Return the day of `--until`; BadConfig if it is invalid or in the future."""
+    try:
+        return utc_or_now(datetime.fromisoformat(until)).date()
+    except ValueError as error:
+        raise BadConfig(f"--until {until!r:.40} is invalid; write a day like 2013-07-01") from error
 
 
 def _prepare_first_week(use_case: UseCase, demo: Demo) -> None:
@@ -105,7 +115,7 @@ def _show_results(console: Console, use_case: UseCase, seconds: float, usual: Se
     return closed
 
 
-@flow(name="demo", flow_run_name="demo-{use_case}")
+@flow(name="demo", flow_run_name=RunName("demo-{use_case}"))
 def publish_demo_chart(use_case: str) -> str:
     """Draw the chart of the whole demo, as a file and an artifact; return its address."""
     case = load_use_case(use_case)

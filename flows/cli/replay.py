@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from configs.clock import utc_or_now
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import load_policies
@@ -57,7 +58,7 @@ def replay(
     """
     # set before Prefect is imported: a replay uses no server, and has no log lines to show
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    start, end = (day.replace(tzinfo=UTC) for day in (since, until + timedelta(days=1)))
+    start, end = utc_or_now(since), utc_or_now(until) + timedelta(days=1)
     if start >= end:
         raise BadConfig(f"--from {since:%Y-%m-%d} must not be after --to {until:%Y-%m-%d}")
     policies = load_policies([*policy, *(more or [])])
@@ -85,7 +86,7 @@ def run_replay(console: Console, replay: Replay, at_once: int) -> None:
         show_progress(console, replay, at_once)
     with measure_phase(phases, "comparison"), console.status("comparing the policies"):
         comparison, seconds = compare_policies(replay), read_cpu_seconds(replay)
-        numbers = save_comparison(comparison, replay.folder)
+        numbers = save_comparison(comparison, replay.comparison_folder)
     with console.status("writing the report, and an MLflow run for each policy"):
         page = write_replay_page(replay, comparison, seconds, phases)
         log_replay(replay, comparison, seconds, page)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from configs.errors import BadConfig
+from configs.urls import shown
 
 if TYPE_CHECKING:
     from pyarrow.fs import S3FileSystem
@@ -58,13 +59,14 @@ def s3_server() -> S3Server:
     url = urlsplit(server.endpoint)
     if server.endpoint and (url.scheme not in ("http", "https") or not url.hostname):
         raise BadConfig(
-            f"AWS_ENDPOINT_URL={server.endpoint} is invalid; write it like https://s3.example.com"
+            f"AWS_ENDPOINT_URL={shown(server.endpoint)} is invalid; write it like "
+            "https://s3.example.com"
         )
     allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
     if server.plain and not allowed and not _is_local(str(url.hostname)):
         raise BadConfig(
-            f"AWS_ENDPOINT_URL={server.endpoint} sends data and requests unencrypted: use https, "
-            "or set AWS_ALLOW_HTTP=true on a trusted network"
+            f"AWS_ENDPOINT_URL={shown(server.endpoint)} sends data and requests unencrypted: use "
+            "https, or set AWS_ALLOW_HTTP=true on a trusted network"
         )
     return server
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
@@ -76,8 +76,9 @@ def report_refused_files(
             },
         )  # fmt: skip
     if refused:
-        create_table_artifact(
-            [{"file": v.file.path, "reason": v.reason} for v in refused],
+        table = build_record_table([{"file": v.file.path, "reason": v.reason} for v in refused])
+        create_markdown_artifact(
+            render_markdown(table),
             key=f"{use_case.slug}-refused",
             description=f"Files refused at {as_of}; they stay in the landing folder",
         )

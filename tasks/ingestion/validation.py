@@ -13,8 +13,6 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,7 +20,7 @@ import polars as pl
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.storage import files
+from tasks.ingestion.data_docs import name_docs_run, write_data_docs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +102,7 @@ class FileValidator:
         failed = _select_failed(batch.validate(suite))
         if not failed:
             return None
-        self._validate(table, f"{table}_file", rules, frame, path.replace("/", "-"))
+        self._validate(table, f"{table}_file", rules, frame, name_docs_run(path))
         return "; ".join(
             _describe_failure(result) for result in (failed[:1] if rows.is_empty() else failed)
         )
@@ -132,15 +130,8 @@ class FileValidator:
 
     def write_docs(self) -> str:
         """Write the Data Docs of the run; return the address of the first page."""
-        address = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
-        with TemporaryDirectory() as folder:
-            backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
-            index = {"class_name": "DefaultSiteIndexBuilder"}
-            site = {"class_name": "SiteBuilder", "store_backend": backend}
-            self._context.add_data_docs_site("run", {**site, "site_index_builder": index})
-            self._context.build_data_docs(site_names=["run"])
-            files.upload_folder(Path(folder), address, "*.html")
-        return f"{address}/index.html"
+        folder = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
+        return write_data_docs(self._context, folder)
 
     def _definition(self, table: str) -> Any:  # noqa: ANN401
         """Return the batch definition of a table, which takes any frame of its rows."""

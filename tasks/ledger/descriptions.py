@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from configs.schema.base import Severity
@@ -27,6 +26,8 @@ from tasks.ledger.evidence import (
 )
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
+
+_ABOUT_ENTRIES = ("notified", "step_asked", "episode_opened", "episode_closed")
 
 
 def entries_about(entries: Sequence[Entry], version: int) -> list[Entry]:
@@ -56,6 +57,22 @@ def describe_standing(entries: Sequence[Entry], version: int) -> str:
     return f"Version {version} is not champion; last: {last}."
 
 
+def describe_no_champion(entries: Sequence[Entry], model: str) -> str:
+    """Return one line on why there is no champion yet, and the next command."""
+    own = [e for e in entries if e.version is not None and e.what not in _ABOUT_ENTRIES]
+    if not own:
+        return f"no champion yet: run train/{model}"
+    last = own[-1]
+    commands = {
+        "refused": f"promote it manually with mainspring promote {model} {last.version}, or run "
+        f"train/{model} again",
+        "approval_asked": f"answer with mainspring approve (or reject) {model} {last.version}",
+    }
+    command = commands.get(last.what, f"its decision follows; see mainspring history {model}")
+    reason = f": {read_reason(last)}" if read_reason(last) else ""
+    return f"no champion yet: {describe_event(last)}, {last.at:%Y-%m-%d}{reason}; {command}"
+
+
 def describe_event(entry: Entry) -> str:
     """Return what an entry says, with its version: `promoted v2`, `rolled back to v1`."""
     event, share = entry.what.replace("_", " "), read_share(entry)
@@ -71,6 +88,8 @@ def describe_evidence(entry: Entry) -> str:
     evidence = _evidence(entry)
     if isinstance(evidence, CandidateRegistered):
         return _describe_candidate(evidence)
+    if isinstance(evidence, EpisodeClosed):
+        return f"{evidence.cause or evidence.episode}: {evidence.reason}"
     text = read_reason(entry) or entry.key
     return f"by {entry.actor}: {text}" if _is_by_person(entry) else text
 
@@ -87,11 +106,6 @@ def read_gates(entry: Entry) -> list[GateCheck]:
     """Return the gate checks of a decision; none of other entries."""
     evidence = _evidence(entry)
     return evidence.gates if isinstance(evidence, GateEvidence) else []
-
-
-def gate_rows(entry: Entry) -> list[dict[str, str]]:
-    """Return the gate checks of a decision as rows of a table."""
-    return [asdict(check) for check in read_gates(entry)]
 
 
 def read_share(entry: Entry) -> float | None:

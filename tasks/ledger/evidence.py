@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 from configs.schema.base import LabelKind, Severity
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.confidence_sequence import SequenceBounds
@@ -34,7 +34,7 @@ def _from_finite(value: Any) -> Any:  # noqa: ANN401
 
 
 def _parse_time(value: Any) -> Any:  # noqa: ANN401
-    return utc_or_now(datetime.fromisoformat(value)) if isinstance(value, str) else value
+    return as_utc(datetime.fromisoformat(value)) if isinstance(value, str) else value
 
 
 Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(datetime.isoformat)]

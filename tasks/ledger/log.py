@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc, utc_or_now
 from configs.errors import Conflict
 from configs.settings import settings
 from tasks.ledger.migrate import migrate_ledger
@@ -188,5 +188,5 @@ def to_finite(value: Any) -> Any:  # noqa: ANN401
 def _to_entry(row: Row[Any]) -> Entry:
     fields = dict(row._mapping)
     del fields["id"]
-    at, recorded = utc_or_now(fields.pop("at")), utc_or_now(fields.pop("recorded"))
+    at, recorded = as_utc(fields.pop("at")), as_utc(fields.pop("recorded"))
     return Entry(at=at, recorded=recorded, **fields)

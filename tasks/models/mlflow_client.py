@@ -15,7 +15,7 @@ import numpy as np
 
 from configs.errors import Transient
 from configs.settings import settings
-from configs.urls import is_postgres, shown
+from configs.urls import is_postgres, shown, split_login
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
 from tasks.models.artifact import ModelArtifact, write_companions
@@ -36,12 +36,25 @@ def connect_mlflow() -> MlflowClient:
     """Return a client of the tracking server or database in the settings."""
     import mlflow
 
-    uri = settings().mlflow_uri
+    uri = _log_in(settings().mlflow_uri)
     migrate_mlflow(uri)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
     os.environ.update(boto_variables(settings().mlflow_artifacts))
     return mlflow.MlflowClient(uri, uri)
+
+
+def _log_in(uri: str) -> str:
+    """Return a tracking server's address without user and password, and set MLflow's variables.
+
+    MLflow's errors contain the address. A database keeps its own: its driver hides the password.
+    """
+    if not uri.startswith("http"):
+        return uri
+    address, *login = split_login(uri)
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+    os.environ.update({name: part for name, part in zip(names, login, strict=True) if part})
+    return address
 
 
 @cache

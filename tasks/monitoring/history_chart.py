@@ -11,7 +11,14 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import METRIC_NAMES
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.log import Entry, open_ledger
-from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, format_date_axis, tidy_axes, to_png
+from tasks.reporting.chart_style import (
+    INK,
+    SEVERITY_COLOURS,
+    create_figure,
+    format_date_axis,
+    tidy_axes,
+    to_png,
+)
 from tasks.reporting.ledger_marks import mark_ledger
 from tasks.storage.lake import open_lake
 
@@ -30,15 +37,10 @@ def draw_monitoring_chart(title: str, history: pl.DataFrame, entries: Sequence[E
         history: rows of the monitoring table.
         entries: ledger entries to mark at their time.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     judged = history.filter(pl.col("kind") == "performance", pl.col("threshold").is_not_null())
     subjects = judged["subject"].unique().sort().to_list()
     first: Any = history["as_of"].min()
-    figure = pyplot.figure(figsize=(13, max(5.4, 2.5 * len(subjects))), layout="constrained")
+    figure = create_figure(figsize=(13, max(5.4, 2.5 * len(subjects))), layout="constrained")
     grid = figure.add_gridspec(max(len(subjects), 1), 2, width_ratios=[1.75, 1])
     for place, subject in enumerate(subjects):
         axes = figure.add_subplot(grid[place, 0])
@@ -46,9 +48,7 @@ def draw_monitoring_chart(title: str, history: pl.DataFrame, entries: Sequence[E
         mark_ledger(axes, entries, first, named=place == 0)
     _draw_drift(figure.add_subplot(grid[:, 1] if subjects else grid[:, :]), history)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    png = to_png(figure, dpi=110)
-    pyplot.close(figure)
-    return png
+    return to_png(figure, dpi=110)
 
 
 def _draw_rule(axes: Axes, history: pl.DataFrame, subject: str) -> None:
@@ -127,18 +127,11 @@ def read_window_metrics(use_case: UseCase) -> pl.DataFrame:
 
 def draw_year_chart(use_case: UseCase) -> bytes:
     """Draw the status metrics by window, with alerts, promotions and refusals; return a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     weeks, entries = read_window_metrics(use_case), open_ledger().entries(use_case.name)
     shown = problem_type_of(use_case).status_metrics
     heights = [3, *(2 for _ in shown[1:])]
-    figure, panels = pyplot.subplots(
-        len(shown), 1, figsize=(11, 1 + sum(heights)), sharex=True, layout="constrained",
-        height_ratios=heights,
-    )  # fmt: skip
+    figure = create_figure(figsize=(11, 1 + sum(heights)), layout="constrained")
+    panels = figure.subplots(len(shown), 1, sharex=True, height_ratios=heights)
     for axes, metric in zip(panels, shown, strict=True):
         _draw_metric(axes, weeks, metric)
         first = entries[0].at if entries else None
@@ -149,9 +142,7 @@ def draw_year_chart(use_case: UseCase) -> bytes:
         axes.set_ylabel(f"{title}, by week")
     panels[0].legend(loc="lower left", frameon=False, ncols=6)
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
-    png = to_png(figure, dpi=130)
-    pyplot.close(figure)
-    return png
+    return to_png(figure, dpi=130)
 
 
 def _draw_metric(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:

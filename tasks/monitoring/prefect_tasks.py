@@ -34,7 +34,7 @@ from tasks.monitoring.requests import send_requests
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.monitoring.window import MonitoredWindow
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.reporting.markdown import inline_image
+from tasks.reporting.markdown import escape_markdown, inline_image
 from tasks.storage import files
 from tasks.storage.lake import Lake
 
@@ -135,7 +135,8 @@ def publish_image(use_case: UseCase, png: bytes, name: str, title: str) -> None:
         name: end of the key.
         title: text that stands for the image.
     """
-    create_markdown_artifact(f"![{title}]({inline_image(png)})", key=f"{use_case.slug}-{name}")
+    image = f"![{escape_markdown(title)}]({inline_image(png)})"
+    create_markdown_artifact(image, key=f"{use_case.slug}-{name}")
 
 
 @task(task_run_name="check freshness", **RETRY_TRANSIENT)

@@ -6,6 +6,7 @@ shows distributions only; the verdicts are those of the monitoring table.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import polars as pl
@@ -17,10 +18,12 @@ from tasks.features import retrieval
 from tasks.models.registry import Model, predict
 from tasks.monitoring.measurements import MEASUREMENT_VERDICTS, count_severities
 from tasks.monitoring.window import read_predicted_rows
+from tasks.reporting.html import restrict_page
 from tasks.reporting.markdown import escape_markdown, render_markdown
 from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 
 TABLE_ROWS = 25
+_DATA_LINE = re.compile(r"^\s*var (?:additional_graphs_)?metric_[0-9a-f]{32} = .*$", re.MULTILINE)
 
 
 def build_report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
@@ -79,8 +82,18 @@ def render_evidently(use_case: UseCase, current: pl.DataFrame, reference: pl.Dat
         for rows in (current, reference)
     )
     drift = DataDriftPreset(num_method="psi", cat_method="psi", include_tests=False)
-    page: str = Report([drift]).run(now, then).get_html_str(as_iframe=False)
-    return page
+    return restrict_page(_escape_data(Report([drift]).run(now, then).get_html_str(as_iframe=False)))
+
+
+def _escape_data(page: str) -> str:
+    """Return Evidently's page with its data escaped: a value may contain `</script>`.
+
+    The data are two JSON texts, each a line of its own.
+    """
+    escaped, found = _DATA_LINE.subn(lambda line: line[0].replace("<", r"\u003c"), page, count=2)
+    if found != 2:
+        raise ValueError("Evidently's page has no data lines as expected; its version is too new")
+    return escaped
 
 
 def sort_by_severity(rows: pl.DataFrame) -> pl.DataFrame:

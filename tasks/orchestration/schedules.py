@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 
 _BATCH = 1000  # most times that a schedule of Prefect returns at once
 
@@ -18,6 +18,6 @@ def list_schedule_times(cron: str, start: datetime, end: datetime) -> list[datet
     while True:
         since = start if not times else times[-1] + timedelta(seconds=1)
         dates = asyncio.run(schedule.get_dates(_BATCH, since, end))
-        times += [utc_or_now(datetime.fromisoformat(at.isoformat())) for at in dates if at < end]
+        times += [as_utc(datetime.fromisoformat(at.isoformat())) for at in dates if at < end]
         if len(dates) < _BATCH:
             return times

@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, runtime, suspend_flow_run, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import gate_rows, read_reason
+from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
+from tasks.orchestration.run_logs import RunName
 from tasks.promotion import approval, bake, champion_alias, record_step, rollback
 from tasks.promotion.approval import ApprovalAnswer, resume_approval_run
 from tasks.promotion.bake import BakeEvaluation, record_rollback_request
@@ -25,6 +26,8 @@ from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.due_steps import record_due_steps
 from tasks.promotion.gate import Decision
 from tasks.promotion.resend_requests import answering_flow, find_overdue
+from tasks.reporting.ledger_tables import tabulate_gates
+from tasks.reporting.markdown import escape_markdown, render_markdown
 from tasks.reporting.prefect_tasks import publish_model_cards
 
 if TYPE_CHECKING:
@@ -121,7 +124,7 @@ def request_rollback(
     return request
 
 
-@task(task_run_name="roll back {promotion}", **RETRY_TRANSIENT)
+@task(task_run_name=RunName("roll back {promotion}"), **RETRY_TRANSIENT)
 def roll_back_as_asked(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
     """Roll a promotion back; None if it is not the current one."""
     actor = f"rollback {runtime.flow_run.id}"
@@ -175,10 +178,12 @@ def publish_step(use_case: UseCase, entry: Entry) -> None:
     """Publish a step: its checks as an artifact, the champion's event, and the model cards."""
     back = entry.what == "rolled_back"
     title = f"back to version {entry.version}" if back else f"version {entry.version} {entry.what}"
-    create_table_artifact(
-        gate_rows(entry),
+    checks = tabulate_gates(entry)
+    reason = escape_markdown(f"{title}: {read_reason(entry)}")
+    create_markdown_artifact(
+        f"{reason}\n\n{render_markdown(checks) if checks else ''}",
         key=f"{'rollback' if back else 'decision'}-{use_case.slug}",
-        description=f"{title}: {read_reason(entry)}",
+        description=title,
     )
     announce_champion(entry)
     if entry.what in _DECIDED:

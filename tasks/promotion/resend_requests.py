@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 from tasks.ledger.evidence import RollbackAsked, read_evidence
 from tasks.ledger.log import Entry
 from tasks.orchestration.flow_runs import FlowRun
@@ -53,4 +53,4 @@ def _is_for(run: FlowRun, entry: Entry) -> bool:
 
 
 def _parse_moment(value: object) -> datetime | None:
-    return None if value is None else utc_or_now(datetime.fromisoformat(str(value)))
+    return None if value is None else as_utc(datetime.fromisoformat(str(value)))

@@ -11,7 +11,7 @@ import polars as pl
 from tasks.replay.compare import PolicyComparison, read_weekly
 from tasks.replay.run import Replay
 from tasks.replay.tables import name_subject
-from tasks.reporting.chart_style import INK, format_date_axis, tidy_axes
+from tasks.reporting.chart_style import INK, create_figure, format_date_axis, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,10 +24,8 @@ _BANDED = 3  # the bands of more policies would hide each other
 
 def draw_replay_chart(replay: Replay, comparison: PolicyComparison, path: Path) -> Path:
     """Write the chart as a PNG; return its path."""
-    from matplotlib.figure import Figure
-
     subjects = comparison.subjects
-    figure = Figure(figsize=(11, 2.4 * len(subjects) + 4.2), layout="constrained")
+    figure = create_figure(figsize=(11, 2.4 * len(subjects) + 4.2), layout="constrained")
     ratios = [*(3 for _ in subjects), 3, 1.4]
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     for axes, subject in zip(panels, subjects, strict=False):

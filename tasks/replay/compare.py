@@ -149,6 +149,7 @@ def are_same_decisions(difference: Difference) -> bool:
 
 def save_comparison(comparison: PolicyComparison, folder: Path) -> Path:
     """Write the numbers as Parquet; return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "numbers.parquet"
     comparison.numbers.write_parquet(path)
     return path

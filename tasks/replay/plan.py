@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 from configs.errors import BadConfig, NoRows
 from configs.schema.base import SchemaModel
 from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
@@ -106,8 +106,12 @@ class ReplayPlan(SchemaModel):
         }
 
 
-def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: datetime) -> ReplayPlan:
-    """Return the plan of a replay's folder, or write a new one for the lake as it is now.
+def plan_replay(
+    folder: Path, use_case: UseCase, start: datetime, asked: datetime, *, again: bool = False
+) -> ReplayPlan:
+    """Return the plan of a replay's folder, or a new one for the lake as it is now.
+
+    Nothing is written: a replay that is refused leaves nothing behind.
 
     Raises BadConfig if the folder has a replay of another use case or lake, and NoRows if the
     features do not reach the period.
@@ -117,9 +121,10 @@ def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: dateti
         use_case: What is replayed.
         start: The start of the period.
         asked: The requested end; the replay ends earlier if the feature tables do.
+        again: Whether to ignore an earlier replay in the folder.
     """
     place = files.to_absolute(settings().lake)
-    known = ReplayPlan.read(folder)
+    known = None if again else ReplayPlan.read(folder)
     if known is not None:
         wanted = (use_case, start, asked, place)
         if (known.use_case, known.start, known.asked, known.pinned_lake) != wanted:
@@ -136,12 +141,10 @@ def begin_replay(folder: Path, use_case: UseCase, start: datetime, asked: dateti
             f"{use_case.name}: nothing to replay from {start:%Y-%m-%d} to {end:%Y-%m-%d}, where "
             "the feature tables end. Ingest more, or choose another --from and --to"
         )
-    plan = ReplayPlan(
+    return ReplayPlan(
         use_case=use_case, start=start, end=end, asked=asked, known_until=known_until,
         pinned_lake=place, pinned=pinned,
     )  # fmt: skip
-    plan.keep(folder)
-    return plan
 
 
 def plan_policy(plan: ReplayPlan, policy: RetrainingPolicy, folder: Path) -> PolicyJob:
@@ -194,4 +197,4 @@ def _find_feature_end(use_case: UseCase, pinned: dict[str, int]) -> datetime:
     notes = [lake.note(f"features/{view}") for view in use_case.features.views]
     if not all(notes):
         raise NoRows(f"{root}/features: some tables are not built yet; run ingest first")
-    return min(utc_or_now(datetime.fromisoformat(note["built_to"])) for note in notes)
+    return min(as_utc(datetime.fromisoformat(note["built_to"])) for note in notes)

@@ -17,7 +17,7 @@ from tasks.reporting.markdown import escape_markdown, inline_image, render_markd
 def write_replay_page(
     replay: Replay, comparison: PolicyComparison, spent: CpuSeconds, phases: Mapping[str, float]
 ) -> Path:
-    """Write replay.html and replay.png into the replay's folder; return the page.
+    """Write replay.html and replay.png into the folder of the comparison; return the page.
 
     Args:
         replay: A finished replay.
@@ -25,7 +25,7 @@ def write_replay_page(
         spent: CPU seconds of each policy, by kind of work.
         phases: Seconds of wall time of each phase.
     """
-    picture = draw_replay_chart(replay, comparison, replay.folder / "replay.png")
+    picture = draw_replay_chart(replay, comparison, replay.comparison_folder / "replay.png")
     image = inline_image(picture.read_bytes())
     text = "\n\n".join(
         [
@@ -35,7 +35,7 @@ def write_replay_page(
             render_markdown(tables.tabulate_cpu_seconds(spent)),
         ]
     )
-    path = replay.folder / "replay.html"
+    path = replay.comparison_folder / "replay.html"
     path.write_text(render_html(f"{text}\n", f"{replay.plan.use_case.name}: policies replayed"))
     return path
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from threading import Event
 
@@ -18,12 +19,13 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.locks import hold_file_lock
 from tasks.orchestration.parallel import map_parallel
-from tasks.replay.plan import PolicyJob, ReplayPlan, begin_replay, plan_policy
+from tasks.replay.plan import PolicyJob, ReplayPlan, plan_policy, plan_replay
 from tasks.replay.progress import ProgressMeter
 from tasks.replay.shared_training import LABELS_FILE
 from tasks.replay.subprocesses import run_module, run_policy_process
 
 ReportProgress = Callable[[str, int, int], None]  # a policy, its steps done, all its steps
+_LONGEST_NAME = 120
 _POLL = 0.5  # seconds between reads of the policies' progress
 
 
@@ -38,6 +40,14 @@ class Replay:
     def place_of(self, policy: str) -> Path:
         """Return the folder of a policy: its job, progress and state."""
         return self.folder / "policies" / policy
+
+    @property
+    def comparison_folder(self) -> Path:
+        """The folder of the results of these policies; other policies have one of their own."""
+        name = "-".join(sorted(self.jobs))
+        if len(name) > _LONGEST_NAME:
+            name = f"{len(self.jobs)}-policies-{sha256(name.encode()).hexdigest()[:12]}"
+        return self.folder / "comparisons" / name
 
 
 def replay_folder(use_case: UseCase, start: datetime, end: datetime) -> Path:
@@ -66,10 +76,10 @@ def prepare_replay(
         again: Whether to erase an earlier replay first.
     """
     folder = replay_folder(use_case, start, end)
-    if again:
-        _erase_replay(folder)
-    plan = begin_replay(folder, use_case, start, end)
+    plan = plan_replay(folder, use_case, start, end, again=again)
     replay = Replay(folder, plan, {p.name: plan_policy(plan, p, folder) for p in policies})
+    if again:  # only now, since a replay that is refused must not cost the earlier one
+        _erase_replay(folder)
     for name, job in replay.jobs.items():
         place = replay.place_of(name)
         if (place / "job.json").exists() and PolicyJob.read(place) != job:
@@ -77,7 +87,9 @@ def prepare_replay(
                 f"policy {name} differs from the one in {place}. Start over with --again, or give "
                 "the policy another name"
             )
-        job.keep(place)
+    plan.keep(folder)
+    for name, job in replay.jobs.items():
+        job.keep(replay.place_of(name))
     return replay
 
 

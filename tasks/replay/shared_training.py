@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 from configs.errors import MainspringError, NoRows
 from configs.schema.use_case import UseCase
 from infra.storage.atomic import replace_atomically
@@ -102,7 +102,7 @@ def hash_training_inputs(use_case: UseCase, as_of: datetime) -> str:
     }
     excluded = dict.fromkeys(_IRRELEVANT_FIELDS, True) | irrelevant_parts
     content = use_case.model_dump_json(exclude=excluded)
-    return sha256(f"{utc_or_now(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
+    return sha256(f"{as_utc(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
 
 
 def _write_training(folder: Path, trained: TrainedFiles) -> None:

@@ -1,19 +1,10 @@
-"""Formats of numbers, moments and foreign text in every report."""
+"""Formats of numbers and moments in every report."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 MISSING = "–"
-_HIDDEN = {  # C1 controls, and characters that reorder or hide the text around them
-    *range(0x80, 0xA0), 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070),
-    0xFEFF,
-}  # fmt: skip
-_CONTROLS = (
-    {code: 0x2400 + code for code in range(0x20) if chr(code) != "\n"}  # shown as ␛, ␇ …
-    | {ord("\t"): " ", 0x7F: "␡"}
-    | dict.fromkeys(_HIDDEN, "�")
-)
 
 
 def format_number(value: float | None, digits: int, *, signed: bool = False) -> str:
@@ -73,11 +64,3 @@ def format_value(value: object) -> str:
         whole = value.is_integer() and abs(value) > 1
         return format_count(value) if whole else format_number(value, 4)
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def neutralise_text(text: str) -> str:
-    """Return text whose control and invisible characters are replaced by visible ones.
-
-    Line ends stay. An escape sequence then no longer moves a cursor, colours or hides anything.
-    """
-    return text.translate(_CONTROLS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from tasks.reporting.formats import neutralise_text
+from configs.foreign_text import fold_text
 from tasks.reporting.table import Cell, CellStyle, Column, Table
 
 _STRONG: frozenset[CellStyle] = frozenset({"bad", "warning"})
@@ -13,6 +13,7 @@ _SPECIAL = re.compile(
     r"[\\`*|~$]"
     r"|(?<!\w)_|_(?!\w)"  # within a word it is no emphasis, and names stay readable
     r"|\](?=[(\[:])"  # a bracket alone makes no link
+    r"|:(?=//)|(?<=www)\.|@"  # GitHub's dialect makes links of addresses
     r"|^\s*(?:#+|[-+]|\d+[.)]|=+)(?=\s|$)"  # a heading, a list or an underline at the start
 )
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -23,14 +24,13 @@ def escape_markdown(text: str) -> str:
 
     It makes no link, image, tag, code or table cell.
     """
-    line = " ".join(neutralise_text(text).split("\n"))
-    marked = _SPECIAL.sub(_escape_match, line)
+    marked = _SPECIAL.sub(_escape_match, fold_text(text))
     return re.sub("[&<>]", lambda match: _ENTITIES[match[0]], marked)
 
 
 def format_code(text: str) -> str:
     """Return foreign text as inline code; a backtick becomes an apostrophe."""
-    return f"`{neutralise_text(text).replace(chr(10), ' ').replace('`', chr(39))}`"
+    return f"`{fold_text(text).replace('`', chr(39))}`"
 
 
 def render_markdown(table: Table) -> str:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.models.card import ModelCard
-from tasks.reporting.chart_style import INK, SEVERITY_COLOURS, tidy_axes, to_png
+from tasks.reporting.chart_style import (
+    INK,
+    SEVERITY_COLOURS,
+    create_figure,
+    tidy_axes,
+    to_png,
+)
 from tasks.reporting.problem_type_text import problem_type_text
 from tasks.storage import files
 
@@ -28,8 +34,6 @@ def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
         card: The card of a model.
         folder: Address of the folder to write to.
     """
-    from matplotlib.figure import Figure  # without pyplot, whose import costs as much as a chart
-
     painters: dict[str, Callable[[Axes, ModelCard], None]] = {"calibration": _draw_calibration}
     if card.importance:
         painters["importance"] = _draw_importance
@@ -38,7 +42,7 @@ def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
     for name, address in addresses.items():
         if not files.file_exists(address):
             height = _find_height(name, card)
-            figure = Figure(figsize=(7.2, height))  # a layout engine would draw it all twice
+            figure = create_figure(figsize=(7.2, height))  # a layout engine would draw it all twice
             left = 0.11 if name == "calibration" else 0.27
             figure.subplots_adjust(left, 0.5 / height, 0.97, 1 - 0.35 / height)
             painters[name](figure.add_subplot(), card)

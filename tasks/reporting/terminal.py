@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from tasks.reporting.formats import neutralise_text
+from configs.foreign_text import neutralise_text
 from tasks.reporting.table import CellStyle, Table
 
 STYLES: dict[CellStyle, str] = {

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from configs.clock import utc_or_now
+from configs.clock import as_utc
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -50,7 +50,7 @@ def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
 
 def _to_json(value: object) -> object:
     if isinstance(value, datetime):
-        return f"{utc_or_now(value):%Y-%m-%dT%H:%M:%S.%f}Z"
+        return f"{as_utc(value):%Y-%m-%dT%H:%M:%S.%f}Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float) and value != value:

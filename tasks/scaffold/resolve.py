@@ -13,7 +13,7 @@ from itertools import count
 
 import polars as pl
 
-from configs.clock import utc_or_now
+from configs.clock import check_moment
 from configs.errors import BadConfig
 from configs.schema.base import ColumnType
 from configs.schema.data import OWN_TIME
@@ -187,7 +187,7 @@ def _resolve_known_from(
     if table.name in given.known_from:
         day = given.known_from[table.name]
         try:
-            since = utc_or_now(datetime.fromisoformat(day))
+            since = check_moment(datetime.fromisoformat(day))
         except ValueError as wrong:
             raise BadConfig(
                 f"--known-from {table.name}={day}: the date is invalid. Write it like 2013-01-31"

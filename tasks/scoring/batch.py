@@ -13,7 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from configs.clock import parse_duration
-from configs.errors import NoChampion
+from configs.errors import BadConfig, NoChampion
 from configs.schema.use_case import UseCase
 from tasks.evaluation.prediction_columns import to_prediction_column
 from tasks.evaluation.problem_types import problem_type_of
@@ -57,8 +57,12 @@ def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None
     Args:
         window: a duration like 7d; by default `schedules.score_window`.
     """
-    length = use_case.schedules.score_window if window is None else parse_duration(window)
-    return as_of - length, as_of
+    if window is None:
+        return as_of - use_case.schedules.score_window, as_of
+    try:
+        return as_of - parse_duration(window), as_of
+    except ValueError as error:
+        raise BadConfig(f"window: {error}") from error
 
 
 def find_scoring_routes(use_case: UseCase, window: TimeSpan) -> list[Route]:

@@ -109,7 +109,8 @@ def _replay(
     ):
         subprocess.run(words, cwd=ROOT, env=variables, check=True)
     (replay,) = (work / "replays" / name).iterdir()
-    numbers = pl.read_parquet(replay / "numbers.parquet")
+    (path,) = replay.glob("comparisons/*/numbers.parquet")
+    numbers = pl.read_parquet(path)
     write_json(folder / f"{name}_numbers.json", numbers.to_dicts())
     for policy in policies:
         entries = ledger_entries(replay / "policies" / policy / "state" / "ledger.db")

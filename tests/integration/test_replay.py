@@ -207,7 +207,8 @@ def test_nothing_that_became_known_later_is_seen(
 @pytest.mark.slow
 def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
     """Two policies for two weeks by the command; anew by two Dask workers; once more, all done."""
-    folder = production / "replays" / "flights" / "2013-01-22_2013-02-05"
+    period = production / "replays" / "flights" / "2013-01-22_2013-02-05"
+    folder = period / "comparisons" / "never-performance"
     command = [
         sys.executable, "-m", "flows.cli.app", "replay", "flights", "--from", "2013-01-22",
         "--to", "2013-02-04", "--policy", "never", "performance",

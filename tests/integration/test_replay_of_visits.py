@@ -32,7 +32,7 @@ def test_policies_are_compared_on_numbers_of_a_number(home: Path) -> None:
     replay = prepare_replay(visits, START, START + timedelta(days=56), policies)
     console = Console(record=True, width=160)
     run_replay(console, replay, 2)
-    numbers = pl.read_parquet(replay.folder / "numbers.parquet")
+    numbers = pl.read_parquet(replay.comparison_folder / "numbers.parquet")
     assert set(numbers["policy"]) == {"never", "monthly"}
     whole = numbers.filter(start=START, end=replay.plan.end, policy="never")
     measured = dict(whole.select("subject", "value").iter_rows())
@@ -43,4 +43,4 @@ def test_policies_are_compared_on_numbers_of_a_number(home: Path) -> None:
     for part in ("RMSE", "never against monthly", "cost a row", "wall time"):
         assert part in said
     assert "AUC" not in said
-    assert "<img" in (replay.folder / "replay.html").read_text()
+    assert "<img" in (replay.comparison_folder / "replay.html").read_text()

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import METRIC_NAMES
-from tasks.ledger.descriptions import describe_evidence, read_bake_end
+from tasks.ledger.descriptions import describe_evidence, describe_no_champion, read_bake_end
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.history_chart import read_window_metrics
@@ -24,14 +24,7 @@ def render_status(use_case: UseCase) -> RenderableType:
     """Return a use case's champion, open episodes and last monitored windows."""
     ledger = read_ledger_state(open_ledger(), use_case.name)
     head = render_text(f"{use_case.name}: {use_case.title}", "bold")
-    champion = ledger.champion
-    if champion is None:
-        return Group(head, f"no champion yet: run train/{use_case.name}")
-    lines = [
-        head,
-        Text(f"champion: version {champion.version} since {format_moment(champion.at)} UTC"),
-    ]
-    lines += [Text(line) for line in _describe_trials(ledger, champion)]
+    lines = [head, *map(render_text, _describe_champion(ledger, use_case.name))]
     episodes = ledger.open_episodes
     lines += [_render_episode(episode) for episode in episodes] or [Text("no open episode")]
     windows = read_window_metrics(use_case).tail(WINDOWS_SHOWN)
@@ -59,6 +52,15 @@ def tabulate_windows(windows: pl.DataFrame) -> Table:
 def _render_episode(episode: Entry) -> Text:
     since = Text(f"open since {episode.at:%Y-%m-%d}", "red")
     return Text.assemble(since, ": ", render_text(describe_evidence(episode)))
+
+
+def _describe_champion(ledger: LedgerState, model: str) -> list[str]:
+    """Describe the champion and its trials, or why there is none."""
+    champion = ledger.champion
+    if champion is None:
+        return [describe_no_champion(ledger.entries, model)]
+    since = f"champion: version {champion.version} since {format_moment(champion.at)} UTC"
+    return [since, *_describe_trials(ledger, champion)]
 
 
 def _describe_trials(ledger: LedgerState, champion: Entry) -> list[str]:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from configs.clock import parse_duration, utc_or_now, write_duration
+from configs.clock import CLOCK_GRACE, as_utc, parse_duration, utc_or_now, write_duration
+from configs.errors import BadConfig
 
 
 @pytest.mark.parametrize("text", ["90m", "5h", "3d", "4w"])
@@ -18,3 +19,28 @@ def test_a_moment_is_utc():
     east = datetime(2013, 5, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert utc_or_now(east) == datetime(2013, 5, 1, tzinfo=UTC)
     assert utc_or_now().tzinfo is UTC
+
+
+EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=EAST), datetime(1, 1, 1, tzinfo=UTC), datetime(1899, 12, 31),  # noqa: DTZ001
+        datetime(9999, 12, 31, 23, tzinfo=WEST), datetime(9999, 12, 31, tzinfo=UTC),
+        datetime(2262, 4, 12, tzinfo=UTC), datetime.now(UTC) + CLOCK_GRACE + timedelta(hours=1),
+    ],
+)  # fmt: skip
+def test_an_as_of_without_sense_is_refused_by_name(moment: datetime) -> None:
+    with pytest.raises(BadConfig, match="as_of: "):
+        utc_or_now(moment)
+
+
+def test_a_clock_that_runs_ahead_a_little_is_allowed() -> None:
+    ahead = datetime.now(UTC) + CLOCK_GRACE / 2
+    assert utc_or_now(ahead) == ahead
+
+
+def test_stored_moments_are_read_whatever_they_are() -> None:
+    assert as_utc(datetime(9999, 1, 1)).year == 9999  # noqa: DTZ001

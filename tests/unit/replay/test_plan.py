@@ -11,9 +11,9 @@ from tasks.replay.plan import (
     PolicyJob,
     ReplayPlan,
     ReplayStep,
-    begin_replay,
     list_steps,
     plan_policy,
+    plan_replay,
     window_ends,
 )
 from tests.support.feature_tables import APRIL, DAY, FLIGHTS, WEEK, build_features_until
@@ -47,15 +47,17 @@ def test_windows_follow_each_other_from_the_start() -> None:
     assert window_ends(APRIL, APRIL + 15 * DAY, WEEK) == [APRIL + WEEK, APRIL + 2 * WEEK]
 
 
-def test_begin_replay_ends_with_the_features(home: Path) -> None:
+def test_plan_replay_ends_with_the_features(home: Path) -> None:
     build_features_until(APRIL + WEEK)
-    first = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
+    first = plan_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
     assert (first.end, first.asked) == (APRIL + WEEK, APRIL + 2 * WEEK)
     assert first.pinned["features/weather"] == first.pinned["raw/weather"] == 0
     assert first.pinned_lake == str(home / "lake")
+    assert not (home / "r").exists()
+    first.keep(home / "r")
     build_features_until(APRIL + 2 * WEEK)
     assert (
-        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
+        plan_replay(home / "r", FLIGHTS, APRIL, APRIL + 2 * WEEK)
         == first
         == ReplayPlan.read(home / "r")
     )
@@ -63,23 +65,23 @@ def test_begin_replay_ends_with_the_features(home: Path) -> None:
 
 def test_another_yaml_is_another_replay(home: Path) -> None:
     build_features_until(APRIL + WEEK)
-    begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    plan_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK).keep(home / "r")
     other = FLIGHTS.model_copy(update={"seed": 7})
     with pytest.raises(BadConfig, match=r"another flights\.yaml or lake.*--again"):
-        begin_replay(home / "r", other, APRIL, APRIL + WEEK)
+        plan_replay(home / "r", other, APRIL, APRIL + WEEK)
 
 
 def test_nothing_to_read_is_told(home: Path) -> None:
     with pytest.raises(NoRows, match="run ingest first"):
-        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+        plan_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     build_features_until(APRIL)
     with pytest.raises(NoRows, match="nothing to replay from 2013-04-01 to 2013-04-01"):
-        begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+        plan_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
 
 
 def test_a_job_is_read_as_it_was_written(home: Path) -> None:
     build_features_until(APRIL + WEEK)
-    plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    plan = plan_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     job = plan_policy(plan, load_policy("monthly"), home / "r")
     job.keep(home / "p")
     assert PolicyJob.read(home / "p") == job
@@ -88,7 +90,7 @@ def test_a_job_is_read_as_it_was_written(home: Path) -> None:
 
 def test_a_process_sees_the_lake_pinned_and_nothing_else(home: Path, monkeypatch) -> None:
     build_features_until(APRIL + WEEK)
-    plan = begin_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
+    plan = plan_replay(home / "r", FLIGHTS, APRIL, APRIL + WEEK)
     monkeypatch.setenv("MAINSPRING_LEDGER_URL", "postgresql://production")
     found = plan.environment(home / "r", home / "s")
     own = {name for name in found if name.startswith("MAINSPRING_")}

@@ -28,7 +28,3 @@ def test_format_value_suits_the_type():
     values = (True, 1234, 1234.0, 0.5, datetime(2013, 1, 1, tzinfo=UTC), "text")
     shown = ["True", "1,234", "1,234", "0.5000", "2013-01-01 00:00", "text"]
     assert [formats.format_value(value) for value in values] == shown
-
-
-def test_neutralise_text_shows_control_characters():
-    assert formats.neutralise_text("a\x1b[31m\n") == "a␛[31m\n"

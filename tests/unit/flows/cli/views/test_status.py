@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import polars as pl
+import pytest
 from rich.console import Console
 
 from configs.schema.loading import load_use_case
@@ -59,6 +60,33 @@ def test_status_names_champion_and_open_episodes(home):
     said = render(render_status(FLIGHTS))
     assert "champion: version 1 since 2013-04-01" in said
     assert "open since 2013-04-01: roc_auc_5w is 0.65" in said
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (None, "no champion yet: run train/flights"),
+        ("refused", "refused v1, 2013-04-01: too few rows; promote it manually with mainspring"),
+        ("approval_asked", "too few rows; answer with mainspring approve (or reject) flights 1"),
+        ("deferred", "deferred v1, 2013-04-01: too few rows; its decision follows"),
+    ],
+)
+def test_status_says_what_became_of_the_first_candidate(home, what, said):
+    if what:
+        refused = Entry("flights", what, "x:1", START, "gate", 1, {"reason": "too few rows"})
+        open_ledger().record(refused)
+    evidence = {"message": "no data", "cause": "freshness:landed", "kind": "freshness"}
+    opened = Entry("flights", "episode_opened", "episode:a", START, "watch", None, evidence)
+    open_ledger().record(opened)
+    shown = render(render_status(FLIGHTS))
+    assert said in shown
+    assert "open since 2013-04-01: no data" in shown
+
+
+def test_a_closed_episode_is_named(home):
+    closed = {"episode": "episode:a", "cause": "performance:cost_5w", "reason": "data arrived"}
+    open_ledger().record(Entry("flights", "episode_closed", "c", START, "watch", None, closed))
+    assert "performance:cost_5w: data arrived" in render(render_history("flights"))
 
 
 def test_status_names_what_still_proves_itself(home):
