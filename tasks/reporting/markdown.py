@@ -14,7 +14,7 @@ _SPECIAL = re.compile(
     r"|(?<!\w)_|_(?!\w)"  # within a word it is no emphasis, and names stay readable
     r"|\](?=[(\[:])"  # a bracket alone makes no link
     r"|:(?=//)|(?<=www)\.|@"  # GitHub's dialect makes links of addresses
-    r"|^\s*(?:#+|[-+]|\d+[.)]|=+)(?=\s|$)"  # a heading, a list or an underline at the start
+    r"|^\s*(?:#+|-+|\+|\d+[.)]|=+)(?=\s|$)"  # a heading, a list or a rule at the start
 )
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -55,8 +55,8 @@ def _rule(column: Column) -> str:
 
 
 def _render_cell(cell: Cell) -> str:
-    text = escape_markdown(cell.text)
-    return f"**{text}**" if cell.style in _STRONG and text.strip() else text
+    text = escape_markdown(cell.text).strip()
+    return f"**{text}**" if cell.style in _STRONG and text else text
 
 
 def _escape_match(match: re.Match[str]) -> str:
