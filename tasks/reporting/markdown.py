@@ -24,7 +24,7 @@ def escape_markdown(text: str) -> str:
 
     It makes no link, image, tag, code or table cell.
     """
-    marked = _SPECIAL.sub(_escape_match, fold_text(text))
+    marked = _SPECIAL.sub(_escape_match, fold_text(text).strip())
     return re.sub("[&<>]", lambda match: _ENTITIES[match[0]], marked)
 
 
@@ -55,7 +55,7 @@ def _rule(column: Column) -> str:
 
 
 def _render_cell(cell: Cell) -> str:
-    text = escape_markdown(cell.text).strip()
+    text = escape_markdown(cell.text)
     return f"**{text}**" if cell.style in _STRONG and text else text
 
 
