@@ -1,7 +1,7 @@
-"""Score flow: score a window with every model version active at each prediction time.
+"""Score flow: score the rows that are due with every version active at their prediction time.
 
-routes ─► partitions ─► each: spine ► features ► ONNX, all versions of the route
-                          └──► shadows ──► predictions ──► contributions, if configured
+rows without a prediction ─► partitions ─► each: spine ► features ► ONNX, all versions of the route
+                                    └──► shadows ──► contributions, if configured ──► predictions
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.orchestration.parallel import map_parallel
 from tasks.orchestration.run_logs import RunName
-from tasks.scoring.batch import scoring_window
-from tasks.scoring.partitions import choose_spill_folder
+from tasks.scoring.plan import count_late_rows
 from tasks.scoring.prefect_tasks import (
-    find_partitions,
+    plan_scoring,
     remove_spill,
     score_partition,
     write_contributions,
@@ -30,27 +29,28 @@ from tasks.scoring.prefect_tasks import (
 
 @flow(name="score", flow_run_name=RunName("score-{use_case}"))
 def score(use_case: str, as_of: datetime | None = None, window: str | None = None) -> State[int]:
-    """Score the rows with a prediction time in [as_of - window, as_of); return their number.
+    """Score the rows before `as_of` that have no prediction yet; return their number.
 
-    Without a champion it is 0. The flow is idempotent.
+    With `window`, score all rows of [as_of - window, as_of) again instead. Without a champion
+    nothing is scored. The flow is idempotent: the predictions are written last, in one commit.
 
     Args:
         use_case: The use case to score.
-        as_of: The end of the window; None for now.
-        window: A duration like 7d; None for the one in the YAML.
+        as_of: The end of the prediction times; None for now.
+        window: A duration like 7d; None to score what is due.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
-    start, end = scoring_window(case, at, window)
-    partitions = find_partitions(case, (start, end), at)
-    if not partitions:
+    plan = plan_scoring(case, at, window)
+    if plan is None:
         return Completed(message="nothing scored: there is no champion yet", data=0)
-    span = (partitions[0].start, end)
-    folder = choose_spill_folder(case, span, partitions)
-    scored = map_parallel(score_partition, partitions, use_case=case, as_of=at, folder=folder)
-    write_shadows(case, scored, span)
-    rows = write_predictions(case, scored, span)
+    shared = {"use_case": case, "as_of": at, "folder": plan.folder, "due_in": plan.due_in}
+    scored = map_parallel(score_partition, plan.partitions, **shared)
+    late = count_late_rows(plan, scored)
+    write_shadows(plan, scored)
     if case.explanations.flagged:
-        write_contributions(case, scored, span)
-    if folder:
-        remove_spill(folder)
-    return Completed(message=f"{rows} rows scored", data=rows)
+        write_contributions(plan, scored)
+    rows = write_predictions(plan, scored)
+    if plan.folder:
+        remove_spill(plan.folder)
+    lateness = f", {late} of them late" if late else ""
+    return Completed(message=f"{rows} rows scored{lateness}", data=rows)

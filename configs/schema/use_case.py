@@ -15,12 +15,13 @@ from configs.schema.costs import COSTS, ClassCost
 from configs.schema.data import Features, Spine, Table
 from configs.schema.label import Label
 from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
+from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
 from configs.schema.training import Candidate, Evaluation, Retrain, Split
 
 
 class Schedules(SchemaModel):
-    """Cron lines (UTC) of the deployments, and the window of a scheduled score run."""
+    """Cron lines (UTC) of the deployments, and how far back a scheduled score run looks."""
 
     ingest: Cron
     materialize: Cron
@@ -29,7 +30,12 @@ class Schedules(SchemaModel):
     train: Cron
     reconcile: Cron = "*/5 * * * *"
     watch: Cron = "*/15 * * * *"
-    score_window: Span = timedelta(days=1)
+    score_window: Span = Field(
+        timedelta(days=1), description="longest time between two score runs; older rows are late"
+    )
+    score_patience: Span = Field(
+        timedelta(days=7), description="how late a row may land and still be scored by itself"
+    )
 
 
 class Demo(SchemaModel):
@@ -138,6 +144,29 @@ class UseCase(SchemaModel):
                 "and run mainspring explain for single rows. For classes, name those to explain: "
                 "flagged: [late]"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        names = {
+            **{f"tables.{name}.columns": table.columns for name, table in self.tables.items()},
+            "spine.keys": self.spine.key,
+            "spine.time": (self.spine.time,),
+            "label.column": (self.label.column,),
+            "features": self.features.inputs,
+        }
+        for error in find_reserved_names(names):
+            raise ValueError(error)
+        others = {*self.spine.key, *self.features.inputs, self.label.column}
+        for field, time in (
+            ("spine.time", self.spine.time),
+            ("label.known_time", self.label.known_time),
+        ):
+            if time in others:
+                raise ValueError(
+                    f"{field}: {time!r} is also a key, an input or the label. Set `{field}` to "
+                    "another name, and return the time under it from the feature module"
+                )
         return self
 
     @model_validator(mode="after")

@@ -9,13 +9,25 @@ from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.problem_types import problem_type_of
 
+VALUE, DECISION = "__value", "__decision"
+"""Columns of the predictions in frames that also hold columns of the data."""
+OTHER_VALUE, OTHER_DECISION = "__other_value", "__other_decision"
+"""The same of the other one of two versions."""
 
-def read_predictions(use_case: UseCase, rows: pl.DataFrame, prefix: str = "") -> Predictions:
-    """Read the columns value and decision of a table, with a prefix before both names."""
-    value = to_prediction_array(rows[f"{prefix}value"])
-    return Predictions(
-        value, problem_type_of(use_case).to_decision_array(rows[f"{prefix}decision"])
-    )
+
+def read_predictions(
+    use_case: UseCase, rows: pl.DataFrame, value: str = VALUE, decision: str = DECISION
+) -> Predictions:
+    """Read the predictions of a frame.
+
+    Args:
+        use_case: the use case.
+        rows: the frame.
+        value: column of the values.
+        decision: column of the decisions.
+    """
+    decisions = problem_type_of(use_case).to_decision_array(rows[decision])
+    return Predictions(to_prediction_array(rows[value]), decisions)
 
 
 def to_prediction_column(name: str, values: Floats) -> pl.Series:

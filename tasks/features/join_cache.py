@@ -28,10 +28,10 @@ def read_joined_rows(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame | N
     first, last = pl.lit(spine[time].min()), pl.lit(spine[time].max())
     inside = rows.filter(pl.col(time).is_between(first, last)).collect()
     joined = spine.join(
-        inside.with_columns(_cached=pl.lit(True)),
+        inside.with_columns(__cached=pl.lit(True)),
         on=keys, how="left", nulls_equal=True, maintain_order="left",
     )  # fmt: skip
-    return None if joined["_cached"].null_count() else joined.drop("_cached")
+    return None if joined["__cached"].null_count() else joined.drop("__cached")
 
 
 def save_joined_rows(use_case: UseCase, keys: pl.DataFrame, features: pl.DataFrame) -> None:

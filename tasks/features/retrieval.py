@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,12 +19,25 @@ if TYPE_CHECKING:
     from feast import FeatureView
 
 
-def build_spine(use_case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
+def build_spine(
+    use_case: UseCase,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    raw: Mapping[str, pl.LazyFrame] | None = None,
+) -> pl.DataFrame:
     """Return the rows to predict in [start, end), in order of prediction time.
 
     Columns: spine keys, entity keys, prediction time and the inputs known with the request.
+
+    Args:
+        use_case: the use case.
+        start: first prediction time.
+        end: end of the prediction times.
+        as_of: end of the knowledge.
+        raw: raw tables to read; by default those known by `as_of`.
     """
-    rows = _call_module(use_case, use_case.spine.function, start, end, as_of)
+    rows = _call_module(use_case, use_case.spine.function, start, end, as_of, raw)
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
@@ -63,7 +76,7 @@ def _join(use_case: UseCase, spine: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     # ingest flow does not need it.
     served = feast_store.open_served_features(use_case)
     entities = _select_entity_rows(use_case, spine, served.views)
-    number = "spine_row"  # not every offline store of Feast keeps the order of the rows
+    number = "__row"  # not every offline store of Feast keeps the order of the rows
     numbered = entities.with_row_index(number)
     job = served.store.get_historical_features(
         numbered.to_pandas(use_pyarrow_extension_array=True),  # copies no text
@@ -131,11 +144,15 @@ def build_training_set(
 
 
 def _call_module(
-    use_case: UseCase, function: str, start: datetime, end: datetime, as_of: datetime
+    use_case: UseCase,
+    function: str,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    raw: Mapping[str, pl.LazyFrame] | None = None,
 ) -> pl.DataFrame:
-    rows: pl.LazyFrame = getattr(import_feature_module(use_case), function)(
-        scan_raw_tables(use_case, as_of), start, end
-    )
+    tables = scan_raw_tables(use_case, as_of) if raw is None else raw
+    rows: pl.LazyFrame = getattr(import_feature_module(use_case), function)(tables, start, end)
     return rows.collect()
 
 

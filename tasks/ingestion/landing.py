@@ -20,11 +20,11 @@ import polars as pl
 from configs.errors import Transient
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from tasks.features.raw_tables import FILES_TABLE as FILES_TABLE
 from tasks.ingestion.file_schema import parse_file
 from tasks.storage import files
 from tasks.storage.lake import open_lake
 
-FILES_TABLE = "files"
 FileStatus = Literal["accepted", "refused", "duplicate"]
 _RECORD_SCHEMA = {
     "table": pl.String(), "path": pl.String(), "fingerprint": pl.String(), "size": pl.Int64(),

@@ -20,6 +20,7 @@ import polars as pl
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from tasks.features.raw_tables import FILE_COLUMN as FILE_COLUMN
 from tasks.ingestion.data_docs import name_docs_run, write_data_docs
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
 
 
-FILE_COLUMN = "_file"
 REASONS_COLUMN = "_reasons"
 
 

@@ -29,6 +29,12 @@ def find_champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry
     return changes[-1] if changes else None
 
 
+def find_first_promotion(entries: Sequence[Entry]) -> Entry | None:
+    """Return the earliest promotion of any version; before it, no row is due."""
+    promotions = (e for e in entries if e.what == "promoted")
+    return min(promotions, key=lambda entry: entry.at, default=None)
+
+
 def require_champion(entries: Sequence[Entry], model: str, at: datetime | None = None) -> Entry:
     """Return what `find_champion` finds; NoChampion says what to do when there is none."""
     champion = find_champion(entries, at)

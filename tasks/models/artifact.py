@@ -9,11 +9,15 @@ import polars as pl
 from pydantic import ValidationError
 
 from configs.errors import BadModel
+from configs.schema.names import own_name
+from tasks.evaluation.metrics import Floats
+from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.models.card import ModelCard
 
 ONNX_FILE, CARD_FILE, GOLDEN_FILE = "model.onnx", "card.json", "golden.parquet"
 GOLDEN_ONNX = "answer"  # column of the golden rows: prediction of the ONNX file
 GOLDEN_ESTIMATOR = "fitted"  # column of the golden rows: prediction of the estimator
+# both begin with `__` if an input has the name
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class ModelArtifact:
     onnx: bytes
     card: ModelCard
     golden: pl.DataFrame
+
+
+def read_golden_predictions(golden: pl.DataFrame, column: str) -> Floats:
+    """Return the predictions of golden rows: of the ONNX file, or of the estimator."""
+    inputs = golden.columns[:-2]  # the two predictions come last
+    return to_prediction_array(golden[own_name(column, inputs)])
 
 
 def write_artifact(artifact: ModelArtifact, folder: Path) -> None:

@@ -6,9 +6,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from configs.errors import BadModel
-from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import recorded_problem_type
-from tasks.models.artifact import GOLDEN_ONNX, ModelArtifact
+from tasks.models.artifact import GOLDEN_ONNX, ModelArtifact, read_golden_predictions
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import run_onnx
 
@@ -39,7 +38,7 @@ def require_golden_predictions(
     artifact: ModelArtifact, session: InferenceSession, name: str
 ) -> None:
     """Raise BadModel if the file predicts its golden rows differently than when registered."""
-    registered = to_prediction_array(artifact.golden[GOLDEN_ONNX])
+    registered = read_golden_predictions(artifact.golden, GOLDEN_ONNX)
     predicted = run_onnx(session, build_matrix(artifact.golden, artifact.card.inputs))
     difference = recorded_problem_type(artifact.card).max_difference(predicted, registered)
     if not difference <= GOLDEN_TOLERANCE:

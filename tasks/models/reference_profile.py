@@ -88,6 +88,10 @@ class ReferenceProfile(_Part):
     window_rows: float = Field(description="mean rows of a full window; of all if there is none")
     columns: dict[str, ColumnProfile]
 
+    def score_names(self, inputs: Sequence[str]) -> list[str]:
+        """Return the columns that are predictions of the model: all that are no inputs."""
+        return [name for name in self.columns if name not in inputs]
+
 
 def build_reference_profile(
     frame: pl.DataFrame,

@@ -53,6 +53,21 @@ def measure_predicted_rows(
     return _measure_volume("rows:predictions", rows, reference.window_rows * due, rule, as_of)
 
 
+def measure_missing_rows(missing: int, rule: Monitor, as_of: datetime) -> Measurement:
+    """Measure the rows that were due and have no prediction; any is bad.
+
+    Args:
+        missing: number of rows of `find_missing_predictions`.
+        rule: window and severity.
+        as_of: time of the monitor.
+    """
+    return Measurement(
+        "contract", "missing:predictions", as_of - rule.window, as_of, value=float(missing),
+        reference=0.0, threshold=0.0, rows=missing,
+        verdict=rule.contract.severity if missing else "ok",
+    )  # fmt: skip
+
+
 def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Measurement]:
     """Compare the null rate of each input in the result of `compare_counts` with the reference.
 

@@ -93,7 +93,9 @@ def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
     """Write Evidently's report of the monitored window; return its address."""
     address = build_report_address(use_case, as_of, "html")
     current = sample_current_rows(use_case, model, as_of)
-    page = render_evidently(use_case, current, sample_reference_rows(use_case, model, as_of))
+    scores = model.card.reference.score_names(use_case.features.inputs)
+    reference = sample_reference_rows(use_case, model, as_of)
+    page = render_evidently(use_case, scores, current, reference)
     files.write_file(address, page.encode())
     create_link_artifact(
         link=files.link_to(address),
@@ -170,6 +172,15 @@ def load_window(
         monitored.rows,
         monitored.judged.height,
     )
+    if monitored.missing.height:
+        key, at = monitored.missing.row(0)[:-1], monitored.missing.row(0)[-1]
+        get_run_logger().error(
+            "%s due rows have no prediction, the first one %s at %s. Run score with `window` set "
+            "to a duration that reaches back to it",
+            monitored.missing.height,
+            "/".join(map(str, key)),
+            at,
+        )
     return monitored
 
 

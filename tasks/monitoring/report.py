@@ -7,6 +7,7 @@ shows distributions only; the verdicts are those of the monitoring table.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -24,6 +25,7 @@ from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 
 TABLE_ROWS = 25
 _DATA_LINE = re.compile(r"^\s*var (?:additional_graphs_)?metric_[0-9a-f]{32} = .*$", re.MULTILINE)
+_INDEX = "__index"
 
 
 def build_report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
@@ -45,34 +47,40 @@ def sample_reference_rows(use_case: UseCase, model: Model, as_of: datetime) -> p
     span = model.card.reference
     spine = retrieval.build_spine(use_case, span.start, span.end, as_of)
     rows = retrieval.join_features(use_case, sample_rows(use_case, spine))
-    return rows.with_columns(problem_type_of(use_case).to_score_columns(predict(model, rows)))
+    names = span.score_names(use_case.features.inputs)
+    values = predict(model, rows)
+    return rows.with_columns(problem_type_of(use_case).to_score_columns(values, names))
 
 
 def sample_current_rows(use_case: UseCase, model: Model, as_of: datetime) -> pl.DataFrame:
     """Return a sample of the predicted rows of the monitored window: inputs and score."""
     span = (as_of - use_case.monitor.window, as_of)
-    rows = read_predicted_rows(use_case, model.version, span, as_of)
+    names = model.card.reference.score_names(use_case.features.inputs)
+    rows = read_predicted_rows(use_case, model.version, span, as_of, names)
     return retrieval.join_features(use_case, sample_rows(use_case, rows))
 
 
 def sample_rows(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
     """Return at most `monitor.report_rows` rows in their order; the same ones for the same seed."""
     count = min(use_case.monitor.report_rows, rows.height)
-    return rows.with_row_index().sample(count, seed=use_case.seed).sort("index").drop("index")
+    return rows.with_row_index(_INDEX).sample(count, seed=use_case.seed).sort(_INDEX).drop(_INDEX)
 
 
-def render_evidently(use_case: UseCase, current: pl.DataFrame, reference: pl.DataFrame) -> str:
+def render_evidently(
+    use_case: UseCase, scores: Sequence[str], current: pl.DataFrame, reference: pl.DataFrame
+) -> str:
     """Return Evidently's drift report of inputs and score as one HTML page.
 
     Args:
         use_case: names of the inputs.
+        scores: names of the model's scores.
         current: rows of the monitored window.
         reference: rows of the reference span.
     """
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [*use_case.features.numeric, *problem_type_of(use_case).score_names]
+    numeric = [*use_case.features.numeric, *scores]
     categorical = list(use_case.features.categorical)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
     now, then = (

@@ -20,6 +20,7 @@ from tasks.models import reference_profile
 from tasks.models.registry import Model, open_model, with_model_features
 from tasks.monitoring import data_contract, drift, performance
 from tasks.monitoring.measurements import Measurement
+from tasks.monitoring.missing_predictions import find_missing_predictions
 from tasks.orchestration.parallel import map_parallel
 from tasks.rollout.prediction_log import (
     PREDICTIONS,
@@ -44,6 +45,7 @@ class MonitoredWindow:
         counts: predicted rows of `monitor.window` in each bin of the reference, part by part.
         judged: used predictions of the longest rule's window, of any version, with known labels.
         own: the champion's own predictions in that window, with known labels.
+        missing: keys and prediction time of due rows without a prediction.
     """
 
     use_case: UseCase
@@ -54,6 +56,7 @@ class MonitoredWindow:
     counts: Sequence[reference_profile.BinCounts]
     judged: pl.DataFrame
     own: pl.DataFrame
+    missing: pl.DataFrame
 
     @property
     def rows(self) -> int:
@@ -80,16 +83,18 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
     start = as_of - performance.find_longest_window(use_case)
     predictions = read_all_predictions(use_case, start, as_of)
     labels = retrieval.build_labels(use_case, start, as_of, as_of)
+    scored_since = min(e.at for e in past if e.what == "promoted")
     own, judged = select_version(predictions, model.version), select_used(predictions)
     return MonitoredWindow(
         use_case=use_case_of_model,
         as_of=as_of,
         champion=model,
         since=promotion.at,
-        scored_since=min(e.at for e in past if e.what == "promoted"),
+        scored_since=scored_since,
         counts=_count_window(use_case_of_model, model, as_of),
         judged=performance.join_labels(use_case, judged, labels),
         own=performance.join_labels(use_case, own, labels),
+        missing=find_missing_predictions(use_case, scored_since, as_of),
     )
 
 
@@ -104,6 +109,7 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
         *performance.measure_rules(use_case, window.own, *reference, window.since, as_of),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),
         data_contract.measure_predicted_rows(window.rows, *expected),
+        data_contract.measure_missing_rows(window.missing.height, use_case.monitor, as_of),
     ]
     if not window.rows:
         return measured  # `measure_predicted_rows` reports the missing predictions
@@ -116,7 +122,7 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
 
 
 def read_predicted_rows(
-    use_case: UseCase, version: int, span: TimeSpan, as_of: datetime
+    use_case: UseCase, version: int, span: TimeSpan, as_of: datetime, score_names: Sequence[str]
 ) -> pl.DataFrame:
     """Return the predicted rows of a span without features, in the order of the spine.
 
@@ -127,15 +133,15 @@ def read_predicted_rows(
         version: the version whose scores are preferred.
         span: the span of prediction times.
         as_of: end of the knowledge; rows known later are not read.
+        score_names: columns of the scores.
     """
     keys, problem_type = list(use_case.spine.key), problem_type_of(use_case)
     predictions = read_all_predictions(use_case, *span)
     first = pl.concat([select_version(predictions, version), select_used(predictions)]).unique(
         keys, keep="first"
     )
-    scores = first.select(keys).with_columns(
-        problem_type.to_score_columns(to_prediction_array(first[problem_type.value_column]))
-    )
+    values = to_prediction_array(first[problem_type.value_column])
+    scores = first.select(keys).with_columns(problem_type.to_score_columns(values, score_names))
     spine = retrieval.build_spine(use_case, *span, as_of)
     return spine.join(scores, on=keys, how="inner", maintain_order="left")
 
@@ -156,7 +162,8 @@ def count_span(
         reference: the reference profile of the version.
         as_of: end of the knowledge; rows known later are not read.
     """
-    rows = read_predicted_rows(use_case, version, span, as_of)
+    score_names = reference.score_names(use_case.features.inputs)
+    rows = read_predicted_rows(use_case, version, span, as_of, score_names)
     if rows.is_empty():
         return {
             name: np.zeros(column.bins.size, np.int64) for name, column in reference.columns.items()

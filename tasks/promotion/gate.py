@@ -13,7 +13,6 @@ import polars as pl
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions, assign_blocks, compare_models
-from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_training_set
 from tasks.ledger.evidence import (
@@ -239,7 +238,7 @@ def _check_file(
     use_case: UseCase, model: Model, rows: pl.DataFrame
 ) -> tuple[list[GateCheck], GateEvidence]:
     """Check budgets, parity and golden rows, measured here on the file that will run."""
-    from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX
+    from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX, read_golden_predictions
     from tasks.models.file_integrity import GOLDEN_TOLERANCE
     from tasks.models.footprint import measure_footprint
     from tasks.models.onnx_session import ONNX_BATCH_ROWS
@@ -250,8 +249,8 @@ def _check_file(
     )
     now, golden = predict(model, model.golden), model.golden
     fitted, registered = (
-        to_prediction_array(golden[GOLDEN_ESTIMATOR]),
-        to_prediction_array(golden[GOLDEN_ONNX]),
+        read_golden_predictions(golden, GOLDEN_ESTIMATOR),
+        read_golden_predictions(golden, GOLDEN_ONNX),
     )
     kind = problem_type_of(use_case)
     checks = [

@@ -11,18 +11,26 @@ import polars as pl
 from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.maturity import is_mature, label_coverage
-from tasks.evaluation.prediction_columns import read_predictions
+from tasks.evaluation.prediction_columns import (
+    DECISION,
+    OTHER_DECISION,
+    OTHER_VALUE,
+    VALUE,
+    read_predictions,
+)
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_labels, build_spine, join_features
 from tasks.rollout.prediction_log import read_all_predictions, select_used, select_version
+
+ARM = "__arm"
 
 
 @dataclass(frozen=True)
 class PairedRows:
     """The rows that two versions scored until `end`, of the `due` rows that were scored by then.
 
-    Columns of `rows`, in order of prediction time: spine keys, prediction time, arm (whose
-    prediction was used), value and decision of the one version, other_value and other_decision of
+    Columns of `rows`, in order of prediction time: spine keys, prediction time, ARM (whose
+    prediction was used), VALUE and DECISION of the one version, OTHER_VALUE and OTHER_DECISION of
     the other, the label, and the columns of evaluation.slices. A prediction that is null or NaN
     does not count.
     """
@@ -88,18 +96,19 @@ def pair_rows(
     own, other = (
         select_version(predictions, number)
         .filter(kind.is_finite(value))
-        .select(*keys, value.alias("value"), "decision")
+        .select(*keys, value.alias(VALUE), pl.col("decision").alias(DECISION))
         for number in (version, against)
     )
-    due = select_used(predictions).select(*keys, use_case.spine.time, "arm")
+    due = select_used(predictions).select(*keys, use_case.spine.time, pl.col("arm").alias(ARM))
     both = due.join(own, on=keys, maintain_order="left")
-    return both.join(other.rename({name: f"other_{name}" for name in ("value", "decision")}),
-                     on=keys, maintain_order="left")  # fmt: skip
+    other = other.rename({VALUE: OTHER_VALUE, DECISION: OTHER_DECISION})
+    return both.join(other, on=keys, maintain_order="left")
 
 
 def both_predictions(use_case: UseCase, rows: pl.DataFrame) -> tuple[Predictions, Predictions]:
     """Return the predictions of both versions of `PairedRows.rows`, in the order of the pair."""
-    return read_predictions(use_case, rows), read_predictions(use_case, rows, "other_")
+    other = read_predictions(use_case, rows, OTHER_VALUE, OTHER_DECISION)
+    return read_predictions(use_case, rows), other
 
 
 def _add_labels(

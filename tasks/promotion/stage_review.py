@@ -14,7 +14,13 @@ from tasks.ledger.evidence import GateCheck, GateEvidence, merge_evidence
 from tasks.ledger.state import LedgerState
 from tasks.promotion.ab_test import judge_ab_test
 from tasks.promotion.gate import Decision, judge_harm
-from tasks.promotion.paired_rows import PairedRows, both_predictions, find_paired_rows, pair_rows
+from tasks.promotion.paired_rows import (
+    ARM,
+    PairedRows,
+    both_predictions,
+    find_paired_rows,
+    pair_rows,
+)
 from tasks.rollout.assignment import CHALLENGER
 from tasks.rollout.prediction_log import read_all_predictions, select_used
 from tasks.rollout.state import RunningRollout, find_rollout
@@ -99,7 +105,7 @@ def _judge_harm(use_case: UseCase, running: RunningRollout, as_of: datetime) -> 
         return _decide_by(check, GateEvidence())
     rows = paired.rows
     if running.kind == "canary":
-        rows = rows.filter(pl.col("arm") == CHALLENGER)
+        rows = rows.filter(pl.col(ARM) == CHALLENGER)
     bake, looks = use_case.bake, len(running.shares)
     decision = judge_harm(
         use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, looks

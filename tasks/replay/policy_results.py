@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from configs.schema.use_case import UseCase
+from tasks.evaluation.prediction_columns import DECISION, VALUE
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.log import Entry, Ledger
 from tasks.replay.run import Replay
@@ -19,7 +20,7 @@ from tasks.storage.lake import Lake
 def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
     """Read a policy's used predictions for the rows whose label is known, in order of time.
 
-    Columns are spine keys, prediction time, value, decision and label.
+    Columns are spine keys, prediction time, VALUE, DECISION and the label.
     """
     use_case = replay.plan.use_case
     keys, time = list(use_case.spine.key), use_case.spine.time
@@ -27,8 +28,9 @@ def read_judged_predictions(replay: Replay, policy: str) -> pl.DataFrame:
     lake = _open_policy_lake(replay, policy)
     if not lake.exists(PREDICTIONS):
         return truth.clear()
-    value = pl.col(problem_type_of(use_case).value_column).alias("value")
-    used = lake.scan(PREDICTIONS).select(*keys, time, value, "decision").collect()
+    value = pl.col(problem_type_of(use_case).value_column).alias(VALUE)
+    decision = pl.col("decision").alias(DECISION)
+    used = lake.scan(PREDICTIONS).select(*keys, time, value, decision).collect()
     return used.join(truth, on=keys, how="inner").sort(time, *keys)
 
 

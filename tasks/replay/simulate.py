@@ -29,8 +29,8 @@ from tasks.promotion.rollback import roll_back_as_asked
 from tasks.promotion.stage_review import review_stage
 from tasks.replay.shared_training import TrainedFiles
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
-from tasks.scoring import batch, partitions
-from tasks.scoring.predictions import write_prediction_table
+from tasks.scoring.partitions import score_partition_rows
+from tasks.scoring.plan import plan_scoring, write_scored_rows
 from tasks.storage.chunks import remove_spill
 from tasks.storage.lake import open_lake
 from tasks.training import retrain_claim
@@ -45,28 +45,24 @@ _log = logging.getLogger(__name__)
 
 def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None:
     """Score as the score flow does, without explanations, which affect no decision."""
-    start, end = batch.scoring_window(use_case, as_of, length)
     try:
-        routes = batch.find_scoring_routes(use_case, (start, end))
+        plan = plan_scoring(use_case, as_of, length)
     except NoChampion as missing:
         _log.warning("%s", missing)
         return
-    scored_span = (routes[0].start, end)
-    parts = partitions.split_routes(use_case, routes, as_of)
-    folder = partitions.choose_spill_folder(use_case, scored_span, parts)
     shared_arguments = {
         "use_case": use_case,
         "as_of": as_of,
         "run_id": REPLAY_ACTOR,
-        "folder": folder,
+        "folder": plan.folder,
+        "due_in": plan.due_in,
         "log": _log,
     }
-    scored = map_parallel(partitions.score_partition_rows, parts, **shared_arguments)
+    scored = map_parallel(score_partition_rows, plan.partitions, **shared_arguments)
     for table in (SHADOWS, PREDICTIONS):
-        chunks = partitions.collect_table_chunks(table, scored)
-        write_prediction_table(use_case, table, chunks, scored_span)
-    if folder:
-        remove_spill(folder)
+        write_scored_rows(plan, table, scored)
+    if plan.folder:
+        remove_spill(plan.folder)
 
 
 def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:

@@ -238,7 +238,8 @@ def _render_data(card: ModelCard) -> str:
 
 
 def _list_prediction_columns(card: ModelCard) -> str:
-    return ", ".join(format_code(name) for name in recorded_problem_type(card).score_names)
+    names = card.reference.score_names(card.inputs.inputs)
+    return ", ".join(format_code(name) for name in names)
 
 
 def _render_reference(card: ModelCard) -> str:

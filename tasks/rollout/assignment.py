@@ -35,7 +35,7 @@ def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
     """Return the arm of each row, `champion` or `challenger`; all columns are the entity's key."""
     unique = entities.unique(maintain_order=True)
     drawn = pl.Series(
-        "_drawn", [entity_position(row, salt) for row in unique.iter_rows()], pl.Float64
+        "__drawn", [entity_position(row, salt) for row in unique.iter_rows()], pl.Float64
     )
     rows = entities.join(
         unique.with_columns(drawn),
@@ -44,7 +44,7 @@ def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
         nulls_equal=True,
         maintain_order="left",
     )
-    arm = pl.when(pl.col("_drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
+    arm = pl.when(pl.col("__drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
     return rows.select(arm.alias("arm")).to_series()
 
 

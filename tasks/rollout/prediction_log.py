@@ -8,23 +8,25 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.rollout.assignment import CHAMPION
+from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 
 PREDICTIONS, SHADOWS, CONTRIBUTIONS = "predictions", "shadows", "contributions"
+_USED = "__used"
 
 
 def read_all_predictions(use_case: UseCase, start: datetime, end: datetime) -> pl.DataFrame:
     """Read every prediction of the prediction times [start, end), used or not.
 
-    The columns are those of `predictions`, and `used`. Rows without an arm are older than rollouts
-    and count as the champion's. NoRows if nothing was ever scored.
+    The columns are those of `predictions`, and `__used`. Rows without an arm are older than
+    rollouts and count as the champion's. NoRows if nothing was ever scored.
     """
     lake, time = open_lake(use_case.name), pl.col(use_case.spine.time)
     tables = [PREDICTIONS] if not lake.exists(SHADOWS) else [PREDICTIONS, SHADOWS]
     parts = [
         lake.scan(table)
         .filter(time >= start, time < end)
-        .with_columns(used=pl.lit(table == PREDICTIONS))
+        .with_columns(pl.lit(table == PREDICTIONS).alias(_USED))
         .collect()
         for table in tables
     ]
@@ -36,11 +38,31 @@ def read_all_predictions(use_case: UseCase, start: datetime, end: datetime) -> p
     )
 
 
+def drop_predicted_rows(
+    use_case: UseCase, rows: pl.DataFrame, span: TimeSpan, version: int | None = None
+) -> pl.DataFrame:
+    """Return the rows whose key has no prediction in a span, in their order.
+
+    Args:
+        use_case: the use case.
+        rows: rows with the keys of the spine.
+        span: prediction times in which a prediction counts.
+        version: version of the predictions table; by default the newest.
+    """
+    lake, keys = open_lake(use_case.name), list(use_case.spine.key)
+    if rows.is_empty() or not lake.exists(PREDICTIONS):
+        return rows
+    time = pl.col(use_case.spine.time)
+    predictions = lake.scan(PREDICTIONS, version).filter(time >= span[0], time < span[1])
+    predicted = predictions.select(pl.col(key).cast(rows.schema[key]) for key in keys).collect()
+    return rows.join(predicted, on=keys, how="anti", nulls_equal=True, maintain_order="left")
+
+
 def select_used(predictions: pl.DataFrame) -> pl.DataFrame:
     """Return the predictions that were used: one row a key."""
-    return predictions.filter("used").drop("used")
+    return predictions.filter(_USED).drop(_USED)
 
 
 def select_version(predictions: pl.DataFrame, version: int) -> pl.DataFrame:
     """Return the predictions of one version, used or not: at most one row a key."""
-    return predictions.filter(pl.col("model_version") == version).drop("used")
+    return predictions.filter(pl.col("model_version") == version).drop(_USED)

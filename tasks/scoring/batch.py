@@ -21,7 +21,7 @@ from tasks.features.retrieval import build_spine, join_features
 from tasks.ledger.log import open_ledger
 from tasks.models.registry import Model, open_model, predict, with_model_features
 from tasks.rollout.assignment import CHALLENGER, CHAMPION, PREVIOUS, assign_arms, rollout_salt
-from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
+from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS, drop_predicted_rows
 from tasks.rollout.routing import Route, list_routes
 from tasks.storage.chunks import TimeSpan
 
@@ -51,14 +51,8 @@ class ScoredRoute:
         return {SHADOWS: self.shadows, PREDICTIONS: self.predictions}
 
 
-def scoring_window(use_case: UseCase, as_of: datetime, window: str | None = None) -> TimeSpan:
-    """Return the prediction times to score: the last `window` before `as_of`.
-
-    Args:
-        window: a duration like 7d; by default `schedules.score_window`.
-    """
-    if window is None:
-        return as_of - use_case.schedules.score_window, as_of
+def scoring_window(as_of: datetime, window: str) -> TimeSpan:
+    """Return the last `window` before `as_of`, a duration like 7d; BadConfig if it is none."""
     try:
         return as_of - parse_duration(window), as_of
     except ValueError as error:
@@ -82,13 +76,24 @@ def list_route_roles(route: Route) -> dict[int, str]:
     return {route.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
 
 
-def score_route(use_case: UseCase, route: Route, as_of: datetime, run_id: str) -> ScoredRoute:
+def score_route(
+    use_case: UseCase, route: Route, as_of: datetime, run_id: str, due_in: TimeSpan | None = None
+) -> ScoredRoute:
     """Score the rows of a route with each of its versions.
 
     Features are read once a feature service. Errors of the champion are raised. Errors of another
     version are kept in `errors`; the champion then predicts a challenger's rows.
+
+    Args:
+        use_case: the use case.
+        route: the span of prediction times and its versions.
+        as_of: end of the knowledge about the spine.
+        run_id: the flow run that scores.
+        due_in: leave out rows that have a prediction in this span; None scores all rows.
     """
     scored, spine = ScoredRoute(route), build_spine(use_case, route.start, route.end, as_of)
+    if due_in is not None:
+        spine = drop_predicted_rows(use_case, spine, due_in)
     if spine.is_empty():
         return scored
     by_role: dict[str, pl.DataFrame] = {}

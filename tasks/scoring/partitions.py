@@ -73,6 +73,7 @@ def score_partition_rows(
     run_id: str,
     folder: str | None,
     *,
+    due_in: TimeSpan | None = None,
     explain: bool = False,
     log: _Log = _log,
 ) -> ScoredPartition:
@@ -84,10 +85,11 @@ def score_partition_rows(
         route: the partition.
         run_id: the flow run that scores.
         folder: where the chunks are spilled to; None keeps them in memory.
+        due_in: leave out rows that have a prediction in this span; None scores all rows.
         explain: whether to explain flagged rows.
         log: logger of the run.
     """
-    scored = score_route(use_case, route, as_of, run_id)
+    scored = score_route(use_case, route, as_of, run_id, due_in)
     if scored.predictions.is_empty():
         log.warning("no predictions from %s to %s", route.start, route.end)
     for version, error in scored.errors.items():

@@ -10,7 +10,7 @@ import polars as pl
 
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
-from tasks.rollout.prediction_log import CONTRIBUTIONS
+from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS
 from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory
 from tasks.storage.lake import open_lake
 
@@ -34,9 +34,49 @@ def write_prediction_table(
     if not rows:
         _require_no_rows(use_case, table, window)
         return lake.version(table)
-    keys = [*use_case.spine.key, "model_version", *(["rank"] if table == CONTRIBUTIONS else [])]
+    keys = _list_keys(use_case, table)
     ignored = ("run_id", "scored_as_of") if table != CONTRIBUTIONS else ()
     return lake.replace_window(table, rows, time, window, keys=keys, ignoring=ignored)
+
+
+def append_predictions(
+    use_case: UseCase, table: str, chunks: Sequence[Chunk], span: TimeSpan
+) -> int:
+    """Append the rows that a table does not have, in one commit; return their number.
+
+    Existing rows stay as they are, to the byte. Raises Conflict if another run wrote meanwhile.
+
+    Args:
+        use_case: the use case.
+        table: one of `predictions`, `shadows`, `contributions`.
+        chunks: the rows.
+        span: prediction times [start, end) that hold all rows, and in which existing ones count.
+    """
+    lake, version = open_lake(use_case.name), open_lake(use_case.name).version(table)
+    if version is not None:
+        keys, time = _list_keys(use_case, table), pl.col(use_case.spine.time)
+        held = lake.scan(table, version).filter(time >= span[0], time < span[1]).select(keys)
+        chunks = [_drop_held(chunk, held.collect(), keys) for chunk in chunks]
+    rows = sum(chunk.height for chunk in chunks)
+    if rows:
+        lake.append_on(table, [chunk for chunk in chunks if chunk.height], version)
+    return rows
+
+
+def _list_keys(use_case: UseCase, table: str) -> list[str]:
+    """Return the columns that identify a row of a prediction table."""
+    by_table = {PREDICTIONS: [], CONTRIBUTIONS: ["model_version", "rank"]}
+    return [*use_case.spine.key, *by_table.get(table, ["model_version"])]
+
+
+def _drop_held(chunk: Chunk, held: pl.DataFrame, keys: Sequence[str]) -> Chunk:
+    """Return a chunk without the rows whose key is held; itself if none is."""
+    rows = chunk.scan()
+    types = rows.collect_schema()
+    known = held.lazy().select(pl.col(key).cast(types[key]) for key in keys)
+    new = rows.join(known, on=list(keys), how="anti", nulls_equal=True, maintain_order="left")
+    count = new.select(pl.len()).collect().item()
+    return chunk if count == chunk.height else chunk_in_memory(chunk.span, new.collect())
 
 
 def _require_no_rows(use_case: UseCase, table: str, window: TimeSpan) -> None:

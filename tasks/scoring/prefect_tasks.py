@@ -12,73 +12,66 @@ from configs.schema.use_case import UseCase
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
 from tasks.rollout.routing import Route
-from tasks.scoring.batch import find_scoring_routes, list_route_roles
-from tasks.scoring.partitions import (
-    ScoredPartition,
-    collect_table_chunks,
-    score_partition_rows,
-    split_routes,
-)
-from tasks.scoring.predictions import write_prediction_table
+from tasks.scoring import plan
+from tasks.scoring.batch import list_route_roles
+from tasks.scoring.partitions import ScoredPartition, score_partition_rows
+from tasks.scoring.plan import ScoringPlan, write_scored_rows
 from tasks.storage import chunks
 from tasks.storage.chunks import TimeSpan
 
 
-@task(task_run_name="pick versions by prediction time", **RETRY_TRANSIENT)
-def find_partitions(use_case: UseCase, window: TimeSpan, as_of: datetime) -> list[Route]:
-    """Return the partitions of a window; logs the versions of each route.
+@task(task_run_name="plan the run", **RETRY_TRANSIENT)
+def plan_scoring(use_case: UseCase, as_of: datetime, window: str | None) -> ScoringPlan | None:
+    """Run `plan_scoring` as a Prefect task; logs the versions of each partition.
 
-    A window without any champion is a warning, not an error: it has no partitions.
+    Prediction times without any champion are a warning, not an error: they have no plan.
     """
     log = get_run_logger()
     try:
-        routes = find_scoring_routes(use_case, window)
+        planned = plan.plan_scoring(use_case, as_of, window)
     except NoChampion as error:
         log.warning("%s", error)
-        return []
-    for route in routes:
+        return None
+    for route in planned.partitions:
         versions = ", ".join(
             f"version {version} as {role}" for version, role in list_route_roles(route).items()
         )
         log.info("from %s to %s: %s", route.start, route.end, versions)
-    partitions = split_routes(use_case, routes, as_of)
-    log.info("%s partitions", len(partitions))
-    return partitions
+    log.info("%s partitions in [%s, %s)", len(planned.partitions), *planned.span)
+    return planned
 
 
 @task(task_run_name="score {route.start} with champion {route.champion}", **RETRY_TRANSIENT)
 def score_partition(
-    route: Route, use_case: UseCase, as_of: datetime, folder: str | None
+    route: Route,
+    use_case: UseCase,
+    as_of: datetime,
+    folder: str | None,
+    due_in: TimeSpan | None,
 ) -> ScoredPartition:
     """Run `score_partition_rows` as a Prefect task; explains flagged rows if the YAML says so."""
     run, explain = str(runtime.flow_run.id), bool(use_case.explanations.flagged)
     return score_partition_rows(
-        route, use_case, as_of, run, folder, explain=explain, log=get_run_logger()
+        route, use_case, as_of, run, folder, due_in=due_in, explain=explain, log=get_run_logger()
     )
 
 
 @task(task_run_name="write shadows", **RETRY_TRANSIENT)
-def write_shadows(
-    use_case: UseCase, partitions: Sequence[ScoredPartition], window: TimeSpan
-) -> None:
-    """Write the shadows of a window, before its predictions; logs the number of rows."""
-    _write_table(use_case, SHADOWS, partitions, window)
-
-
-@task(task_run_name="write predictions", **RETRY_TRANSIENT)
-def write_predictions(
-    use_case: UseCase, partitions: Sequence[ScoredPartition], window: TimeSpan
-) -> int:
-    """Write the predictions of a window; returns and logs the number of rows."""
-    return _write_table(use_case, PREDICTIONS, partitions, window)
+def write_shadows(plan: ScoringPlan, partitions: Sequence[ScoredPartition]) -> int:
+    """Write the shadows of a run, before its predictions; returns and logs the number of rows."""
+    return _write_table(plan, SHADOWS, partitions)
 
 
 @task(task_run_name="write contributions", **RETRY_TRANSIENT)
-def write_contributions(
-    use_case: UseCase, partitions: Sequence[ScoredPartition], window: TimeSpan
-) -> int:
-    """Write the explanations of a window's flagged rows; returns and logs the number of rows."""
-    return _write_table(use_case, CONTRIBUTIONS, partitions, window)
+def write_contributions(plan: ScoringPlan, partitions: Sequence[ScoredPartition]) -> int:
+    """Write the explanations of flagged rows, before their predictions; returns their number."""
+    return _write_table(plan, CONTRIBUTIONS, partitions)
+
+
+@task(task_run_name="write predictions", **RETRY_TRANSIENT)
+def write_predictions(plan: ScoringPlan, partitions: Sequence[ScoredPartition]) -> int:
+    """Write the predictions of a run, after all else; returns and logs the number of rows."""
+    return _write_table(plan, PREDICTIONS, partitions)
 
 
 @task(task_run_name="remove spill", **RETRY_TRANSIENT)
@@ -87,11 +80,7 @@ def remove_spill(folder: str) -> None:
     chunks.remove_spill(folder)
 
 
-def _write_table(
-    use_case: UseCase, table: str, partitions: Sequence[ScoredPartition], window: TimeSpan
-) -> int:
-    parts = collect_table_chunks(table, partitions)
-    version = write_prediction_table(use_case, table, parts, window)
-    rows = sum(part.height for part in parts)
-    get_run_logger().info("%s %s, table version %s", rows, table, version)
+def _write_table(plan: ScoringPlan, table: str, partitions: Sequence[ScoredPartition]) -> int:
+    rows = write_scored_rows(plan, table, partitions)
+    get_run_logger().info("%s %s written", rows, table)
     return rows

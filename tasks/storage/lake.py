@@ -90,6 +90,11 @@ class Lake:
             self._commit(table, rows, note or {}, mode="append", batches=list(new), seen=seen)
         return self.version(table)
 
+    def append_on(self, table: str, chunks: Sequence[Chunk], version: int | None) -> None:
+        """Append rows on top of a version, None for a new table; Conflict if it is not the last."""
+        seen = None if version is None else _opened(self.uri(table), version)
+        self._commit(table, _together(chunks), {}, mode="append", seen=seen, retries=0)
+
     def holds(self, table: str, batch: str) -> bool:
         """Return whether a batch was already appended to the table."""
         seen = self._open(table)
@@ -189,6 +194,7 @@ class Lake:
         batches: Sequence[str] = (),
         predicate: str | None = None,
         seen: DeltaTable | None = None,
+        retries: int | None = None,
     ) -> None:
         if table in self.pinned:
             raise BadConfig(
@@ -199,7 +205,7 @@ class Lake:
             custom_metadata={"mainspring": json.dumps(note, default=str)} if note else None,
             app_transactions=[Transaction(batch, 1) for batch in batches] or None,
             # a first commit that lost would be put on top of the one that won, unseen
-            max_commit_retries=None if seen else 0,
+            max_commit_retries=retries if seen else 0,
         )
         uri = self.uri(table)
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from configs.schema.names import own_name
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.evaluation.problem_types import problem_type_of
@@ -97,11 +98,11 @@ def _reference(
 ) -> ReferenceProfile:
     """Return the profile of the train and validation rows, with the model's scores."""
     problem_type = problem_type_of(use_case)
+    scores = [own_name(name, seen.columns) for name in problem_type.score_names]
+    values = run_onnx(session, build_matrix(seen, schema))
     return build_reference_profile(
-        seen.with_columns(
-            problem_type.to_score_columns(run_onnx(session, build_matrix(seen, schema)))
-        ),
-        (*schema.numeric, *problem_type.score_names),
+        seen.with_columns(problem_type.to_score_columns(values, scores)),
+        (*schema.numeric, *scores),
         schema.categorical,
         use_case.spine.time,
         use_case.monitor.drift,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from configs.schema.names import own_name
 from tasks.evaluation.prediction_columns import to_prediction_column
 from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX
 from tasks.models.matrix import build_matrix
@@ -28,6 +29,6 @@ def choose_golden_rows(exported: ExportedModel, parts: TrainingSplit) -> pl.Data
     onnx_values = run_onnx(open_onnx_session(exported.onnx), matrix)
     estimator_values = exported.fitted.predict(matrix)
     return chosen.with_columns(
-        to_prediction_column(GOLDEN_ONNX, onnx_values),
-        to_prediction_column(GOLDEN_ESTIMATOR, estimator_values),
+        to_prediction_column(own_name(GOLDEN_ONNX, schema.inputs), onnx_values),
+        to_prediction_column(own_name(GOLDEN_ESTIMATOR, schema.inputs), estimator_values),
     )

@@ -23,9 +23,8 @@ import numpy as np
 from configs.errors import BadModel
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Threshold, recorded_problem_type
-from tasks.models.artifact import GOLDEN_ONNX
+from tasks.models.artifact import GOLDEN_ONNX, read_golden_predictions
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
@@ -123,7 +122,7 @@ def compare_reproduction(
         notes: differences from the recorded conditions.
     """
     card, golden = model.card, model.golden
-    recorded = to_prediction_array(golden[GOLDEN_ONNX])
+    recorded = read_golden_predictions(golden, GOLDEN_ONNX)
     again = run_onnx(open_onnx_session(onnx), build_matrix(golden, result.inputs))
     problem_type = recorded_problem_type(card)
     flipped = problem_type.count_flipped_decisions(

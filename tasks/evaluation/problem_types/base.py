@@ -8,7 +8,7 @@ by default it is the value itself.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -120,13 +120,15 @@ class ProblemType(ABC):
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """Return the prediction columns of a version's reference profile."""
+        """Return the prediction columns of a version's reference profile.
+
+        There they begin with `__` if the data has a column of the same name.
+        """
         return (SCORE_COLUMN,)
 
-    def to_score_columns(self, value: Floats) -> list[pl.Series]:
-        """Return the predictions as the columns `score_names`."""
-        columns = value.reshape(len(value), len(self.score_names)).T
-        pairs = zip(self.score_names, columns, strict=True)
+    def to_score_columns(self, value: Floats, names: Sequence[str]) -> list[pl.Series]:
+        """Return the predictions as columns, named in the order of `score_names`."""
+        pairs = zip(names, value.reshape(len(value), len(names)).T, strict=True)
         return [pl.Series(name, column) for name, column in pairs]
 
     @abstractmethod

@@ -59,14 +59,15 @@ def test_a_sample_is_the_same_every_time_and_in_order(small: UseCase) -> None:
 
 
 def test_evidently_writes_one_html_about_inputs_and_score(small: UseCase) -> None:
-    text = render_evidently(small, draw_inputs(1, 300), draw_inputs(2, 300))
+    text = render_evidently(small, ["score"], draw_inputs(1, 300), draw_inputs(2, 300))
     assert all(name in text for name in ("distance", "weekday", "carrier", "score"))
 
 
 def test_evidently_shows_the_probability_of_each_class(small: UseCase) -> None:
     """Its classes have names of their own; the inputs are those of the other use case."""
     case = classes_use_case().model_copy(update={"features": small.features})
-    scores = [pl.lit(0.2).alias(f"score_{name}") for name in CLASSES]
+    names = [f"score_{name}" for name in CLASSES]
+    scores = [pl.lit(0.2).alias(name) for name in names]
     given = draw_inputs(1, 300).drop("score").with_columns(scores)
-    text = render_evidently(case, given, given)
-    assert all(f"score_{name}" in text for name in CLASSES)
+    text = render_evidently(case, names, given, given)
+    assert all(name in text for name in names)

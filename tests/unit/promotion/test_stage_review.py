@@ -296,7 +296,7 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     rows = find_paired_rows(case, (2, 1), START, LATER, [START + WEEK]).rows
     other = find_paired_rows(case, (1, 2), START, LATER, [START + WEEK]).rows
     assert rows.columns == [
-        *COLUMNS, "arm", "value", "decision", "other_value", "other_decision", "late",
+        *COLUMNS, "__arm", "__value", "__decision", "__other_value", "__other_decision", "late",
         "departure_hour",
     ]  # fmt: skip
     expected = truth.filter(pl.col("prediction_time") < START + WEEK).drop_nulls("late")
@@ -307,5 +307,5 @@ def test_the_rows_of_a_pair_hold_what_the_gates_need(truth):
     old_again, _ = both_predictions(case, other)
     assert (old.value == old_again.value).all()
     assert (new.decision == (new.value >= THRESHOLD)).all()
-    assert set(rows["arm"].unique()) == {"champion", "challenger"}
+    assert set(rows["__arm"].unique()) == {"champion", "challenger"}
     assert find_paired_rows(case, (2, 9), START, LATER, [END]).rows.is_empty()

@@ -22,7 +22,7 @@ def test_read_all_predictions_without_arms_are_the_champions(
     write_prediction_table(quick_case, PREDICTIONS, old.drop("arm"), WINDOW)
     found = read_all_predictions(quick_case, *WINDOW)
     assert found["arm"].unique().to_list() == ["champion"]
-    assert found["used"].all()
+    assert found["__used"].all()
     span = (END - DAY, END)
     later = window_rows.filter(pl.col("prediction_time") >= END - DAY)
     write_prediction_table(
@@ -61,4 +61,4 @@ def test_read_all_predictions_counts_a_row_of_both_tables_once(
     )
     found = read_all_predictions(quick_case, *WINDOW)
     assert found.height == window_rows.height
-    assert found["used"].all()
+    assert found["__used"].all()

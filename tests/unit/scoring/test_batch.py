@@ -25,8 +25,8 @@ def promoted(home: Path) -> None:
 
 
 def test_the_window_ends_at_as_of(quick_case):
-    assert scoring_window(quick_case, END) == (END - DAY, END)
-    assert scoring_window(quick_case, END, "7d") == (END - 7 * DAY, END)
+    assert scoring_window(END, "1d") == (END - DAY, END)
+    assert scoring_window(END, "7d") == (END - 7 * DAY, END)
 
 
 def test_a_window_is_cut_where_the_cast_changes(quick_case, promoted):
