@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     partition_rows: int = Field(
         200_000, ge=1, description="approximate predictions per partition of a large window"
     )
+    file_memory_mb: int = Field(
+        4096, ge=64, description="memory that reading one landed file may need; the largest file"
+    )
+    file_seconds: int = Field(300, ge=1, description="time that reading one landed file may need")
     cpu_hour_price: float = Field(0.05, ge=0, description="price of one hour of one CPU")
     host: str = Field(
         "127.0.0.1", pattern=r"^[\w.:-]+$", description="address that local servers listen on"

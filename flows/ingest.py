@@ -34,7 +34,7 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
     With `retry_refused`, refused files are validated again. The flow is idempotent.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
-    intake = validate_files(case, discover_files(case, retry_refused), at)
+    intake = validate_files(case, discover_files(case, retry_refused, at), at)
     versions = commit_rows(case, intake)
     report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)

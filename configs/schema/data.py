@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from configs.clock import check_moment
-from configs.schema.base import ColumnType, Name, SchemaModel
+from configs.schema.base import Duration, Name, SchemaModel
+from configs.schema.landed import (
+    COMPRESSED_SUFFIXES,
+    FILE_SUFFIXES,
+    CsvFormat,
+    DeclaredColumn,
+)
 
 OWN_TIME = "_known"
 """The column that ingestion adds to a table without times: when the row became known."""
@@ -21,14 +27,20 @@ class Table(SchemaModel):
     time, later rows from when they were found.
     """
 
-    files: str = Field(description="glob below the use case's landing folder; .parquet or .csv")
-    columns: dict[str, ColumnType]
+    files: str = Field(
+        description="glob below the use case's landing folder; .parquet, .csv or .tsv"
+    )
+    columns: dict[str, DeclaredColumn] = Field(min_length=1)
+    csv: CsvFormat = CsvFormat()
     # `keys` in the YAML only: dict(model), by which Prefect walks through parameters, would call it
     key: tuple[str, ...] = Field(min_length=1, alias="keys")
     event_time: str = Field(OWN_TIME, description="column: when it happened")
     known_time: str = Field(OWN_TIME, description="column: when we knew it")
     known_from: Annotated[datetime, AfterValidator(check_moment)] | None = Field(
         None, description="for a table without times: when its first rows became known"
+    )
+    settle: Duration = Field(
+        timedelta(0), description="a file is taken once it is unchanged for this time"
     )
     suite: Name = Field(description="function of the expectations module")
 
@@ -38,14 +50,24 @@ class Table(SchemaModel):
             if name not in self.columns:
                 raise ValueError(f"column {name!r} not found; columns: {', '.join(self.columns)}")
         for name in self._times():
-            if self.columns[name] != "time":
+            kind = self.columns[name].type
+            if kind != "time":
                 raise ValueError(
-                    f"column {name!r} has type {self.columns[name]}, not time: declare it as time "
+                    f"column {name!r} has type {kind}, not time: declare it as time "
                     "(its values are UTC, like 2013-01-31T18:05:00Z), or name another column"
                 )
-        if not self.files.endswith((".parquet", ".csv")):
-            raise ValueError(f"files {self.files!r} is invalid; it must end in .parquet or .csv")
+        self._require_known_suffix()
         return self
+
+    def _require_known_suffix(self) -> None:
+        name = self.files.lower()
+        for suffix in COMPRESSED_SUFFIXES:
+            name = name.removesuffix(suffix)
+        if not name.endswith((*FILE_SUFFIXES, "*")):
+            raise ValueError(
+                f"files {self.files!r} is invalid; it must end in .parquet, .csv, .tsv, .csv.gz "
+                "or .csv.zst"
+            )
 
     def _times(self) -> tuple[str, ...]:
         """Return the columns of the two times; none for a table without times."""

@@ -18,6 +18,7 @@ from tasks.checks.feature_module import FOREVER, check_feature_module
 from tasks.checks.findings import Finding
 from tasks.features.feast_store import collect_feature_objects
 from tasks.ingestion.landing import discover_files, read_landed_file
+from tasks.ingestion.landing_rules import judge_entries
 
 
 def check_use_case(name: str) -> Iterator[Finding]:
@@ -115,8 +116,15 @@ def _check_feast_objects(use_case: UseCase) -> Iterator[Finding]:
 def _check_landed_files(use_case: UseCase) -> Iterator[Finding]:
     """Check that each table's newest landed file can be parsed, if it is not ingested yet."""
     newest = {file.table: file for file in discover_files(use_case)}
+    for judged in judge_entries(use_case):
+        if judged.status != "new":
+            detail = f"{judged.entry.path} is not taken: {judged.reason}"
+            yield Finding("landed files", "skipped", detail)
     if not newest:
         yield Finding("landed files", "skipped", f"nothing new in {settings().landing}")
     for table, file in newest.items():
         rows = read_landed_file(use_case, file)
-        yield Finding("landed files", "ok", f"{table}: {file.path}, {rows.height} rows")
+        if rows is None:
+            yield Finding("landed files", "skipped", f"{table}: {file.path} changes now")
+        else:
+            yield Finding("landed files", "ok", f"{table}: {file.path}, {rows.height} rows")

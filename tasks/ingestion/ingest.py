@@ -18,10 +18,18 @@ import polars as pl
 from configs.errors import RefusedBatch
 from configs.schema.data import OWN_TIME
 from configs.schema.use_case import UseCase
-from tasks.ingestion.landing import FileStatus, FileVerdict, LandedFile, read_landed_file
+from tasks.ingestion.landing import (
+    FileStatus,
+    FileVerdict,
+    LandedFile,
+    find_held_files,
+    read_landed_file,
+)
 from tasks.ingestion.quarantine import split_quarantined_rows, write_quarantine
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
 from tasks.storage.lake import open_lake
+
+_CHANGING = "it changed while it was read; the next run reads it again"
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def validate_files(
     use_case: UseCase, files: Sequence[LandedFile], as_of: datetime
 ) -> ValidatedFiles:
     """Read and validate landed files and write the Data Docs; commits nothing."""
-    result = ValidatedFiles()
+    result = ValidatedFiles(find_held_files(use_case, as_of))
     if not files:
         return result
     digest = sha256("".join(file.fingerprint for file in files).encode()).hexdigest()
@@ -51,6 +59,9 @@ def validate_files(
         originals = [file for file in landed if file.copy_of is None]
         copies = [file for file in landed if file.copy_of is not None]
         refused, rows = _read_files(use_case, validator, originals)
+        changing = [f for f in originals if f.fingerprint not in {**refused, **rows}]
+        result.verdicts.extend(FileVerdict(f, "waiting", reason=_CHANGING) for f in changing)
+        originals = [file for file in originals if file not in changing]
         rows = _add_own_time(use_case, table, rows, as_of)
         good, bad = split_quarantined_rows(use_case, table, validator, rows)
         result.accepted[table], result.quarantined[table] = good, bad
@@ -79,6 +90,8 @@ def _read_files(
         except RefusedBatch as error:
             refused[file.fingerprint] = str(error)
             continue
+        if content is None:
+            continue  # it waits until it does not change any more
         reason = validator.find_refusal(file.table, content, file.path)
         if reason:
             refused[file.fingerprint] = f"{file.path}: {reason}; correct the file and land it again"

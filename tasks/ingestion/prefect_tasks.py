@@ -23,9 +23,9 @@ from tasks.storage import files
 
 
 @task(task_run_name="find landed files", **RETRY_TRANSIENT)
-def discover_files(use_case: UseCase, retry_refused: bool) -> list[LandedFile]:
+def discover_files(use_case: UseCase, retry_refused: bool, as_of: datetime) -> list[LandedFile]:
     """Run `landing.discover_files` as a Prefect task; logs the number of new files."""
-    landed = landing.discover_files(use_case, retry_refused)
+    landed = landing.discover_files(use_case, retry_refused, as_of)
     get_run_logger().info("%s new landed files", len(landed))
     return landed
 
@@ -92,8 +92,13 @@ def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles) -> None
         return
     get_run_logger().info(summarise_ingest(validated.verdicts))
     counts = build_record_table(count_files_by_table(validated.verdicts).to_dicts())
+    for verdict in validated.verdicts:
+        if verdict.status in ("waiting", "ignored"):
+            get_run_logger().warning("file not taken: %s", verdict.reason)
     text = f"### Landed files\n\n{render_markdown(counts)}"
     create_markdown_artifact(text, key=f"{use_case.slug}-landed")
+    if not validated.docs:
+        return
     create_link_artifact(
         files.link_to(validated.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",
         description=validated.docs,

@@ -9,7 +9,8 @@ import polars as pl
 
 from configs.errors import BadConfig
 from configs.schema.base import ColumnType
-from tasks.ingestion.file_schema import cast_column
+from configs.schema.landed import Column
+from tasks.ingestion.parsing.column_values import cast_column
 from tasks.storage import files
 
 FEW_VALUES = 50
@@ -66,7 +67,9 @@ def read_sample(name: str, pattern: str) -> Sample:
     if raw.is_empty():
         raise BadConfig(f"{flag}: the files have no rows. Give files that have some")
     columns = {column: guess_column_type(raw[column]) for column in raw.columns}
-    rows = raw.select(cast_column(raw[column], kind) for column, kind in columns.items())
+    rows = raw.select(
+        cast_column(raw[column], Column(type=kind)) for column, kind in columns.items()
+    )
     largest = max(frame.height for frame in frames)
     return Sample(name, suffixes.pop()[1:], largest, rows, columns)
 
@@ -85,7 +88,7 @@ def _guess_from_text(values: pl.Series) -> ColumnType:
     if values.is_empty() or values.str.contains(r"^0\d").any():
         return "text"
     for kind in ("integer", "number", "boolean", "time"):
-        if not cast_column(values, kind).is_null().any():
+        if not cast_column(values, Column(type=kind)).is_null().any():
             return kind
     return "text"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mimetypes
 from dataclasses import dataclass
 from glob import glob
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
@@ -16,6 +17,8 @@ from pyarrow import fs
 from configs.settings import settings
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, open_file_system
+
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,29 @@ def read_file(address: str) -> bytes:
         with system.open_input_file(path) as stream:
             content: bytes = stream.readall()
     return content
+
+
+def read_end(address: str, count: int) -> bytes:
+    """Return at most `count` bytes from the end of a file."""
+    with storage_errors(address):
+        system, path = _open_file_system(address)
+        with system.open_input_file(path) as stream:
+            size = stream.size()
+            stream.seek(max(0, size - count))
+            content: bytes = stream.read(count)
+    return content
+
+
+def hash_file(address: str, size: int) -> str:
+    """Return the sha256 of the first `size` bytes of a file, read in pieces."""
+    digest, left = sha256(), size
+    with storage_errors(address):
+        system, path = _open_file_system(address)
+        with system.open_input_stream(path, compression=None) as stream:
+            while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
+                digest.update(piece)
+                left -= len(piece)
+    return digest.hexdigest()
 
 
 def write_file(address: str, content: bytes) -> None:

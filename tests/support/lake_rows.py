@@ -23,7 +23,7 @@ def read_known_rows(use_case: UseCase, table: str, start: datetime, end: datetim
     """The rows of a table that became known in [start, end), in the lake's types."""
     columns = use_case.tables[table].columns
     rows = source._tables()[table].select(
-        pl.col(name).cast(_TYPES[kind]) for name, kind in columns.items()
+        pl.col(name).cast(_TYPES[column.type]) for name, column in columns.items()
     )
     time = pl.col(use_case.tables[table].known_time)
     return rows.filter(time >= start, time < end).with_columns(_file=pl.lit(f"{table} {start}"))

@@ -42,7 +42,7 @@ def ingest_landed(
     use_case: UseCase, as_of: datetime = AS_OF, *, retry_refused: bool = False
 ) -> ValidatedFiles:
     """What the flow does, up to the features."""
-    intake = validate_files(use_case, discover_files(use_case, retry_refused), as_of)
+    intake = validate_files(use_case, discover_files(use_case, retry_refused, as_of), as_of)
     commit_rows(use_case, intake)
     record_files(use_case, intake.verdicts, as_of)
     return intake

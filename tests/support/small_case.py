@@ -222,7 +222,7 @@ class SmallCase:
     def refused(self) -> dict[str, str]:
         """The reason of each file that is refused now, by its path below the landing folder."""
         records = self.file_records()
-        taken = set(records.filter(pl.col("status") != "refused")["path"])
+        taken = set(records.filter(pl.col("status").is_in(["accepted", "duplicate"]))["path"])
         refused = records.filter(status="refused").sort("as_of")
         pairs = refused.select("path", "reason").iter_rows()
         return {path: reason for path, reason in pairs if path not in taken}

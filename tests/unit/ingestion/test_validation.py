@@ -10,7 +10,7 @@ from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from feature_repo.flights.source import write_landing
 from tasks.ingestion import validation
-from tasks.ingestion.file_schema import parse_file
+from tasks.ingestion.parsing.file_schema import parse_file
 from tasks.ingestion.validation import FILE_COLUMN, FileValidator, load_suite
 from tests.support.landing import land_files
 

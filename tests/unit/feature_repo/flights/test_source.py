@@ -7,7 +7,7 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from feature_repo.flights.source import FIRST_DAY, KNOWN, write_landing
-from tasks.ingestion.file_schema import lake_schema, parse_file
+from tasks.ingestion.parsing.file_schema import lake_schema, parse_file
 
 NEW_YEAR = date(2013, 1, 1)
 TABLES = load_use_case("flights").tables

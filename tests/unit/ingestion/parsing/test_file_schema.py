@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import RefusedBatch
 from configs.schema.data import Table
-from tasks.ingestion.file_schema import lake_schema, parse_file
+from tasks.ingestion.parsing.file_schema import lake_schema, parse_file
 
 TABLE = Table.model_validate(
     {
@@ -94,7 +94,26 @@ def test_a_parquet_column_of_another_type_refuses_the_file() -> None:
     with pytest.raises(RefusedBatch, match="column id must hold text, but row 1 of 1 holds 7"):
         parse_file(parquet(id=pl.Series([7])), "a.parquet", TABLE)
     with pytest.raises(RefusedBatch, match="column n must hold whole numbers"):
-        parse_file(parquet(n=pl.Series([1.0])), "a.parquet", TABLE)
+        parse_file(parquet(n=pl.Series([1.5])), "a.parquet", TABLE)
+    assert parse_file(parquet(n=pl.Series([1.0])), "a.parquet", TABLE)["n"].to_list() == [1]
+
+
+def test_a_column_has_another_name_in_the_file() -> None:
+    columns = {
+        "customer_id": {"type": "text", "from": "customerID"},
+        "of_class": {"type": "integer", "from": "Class (ä)"},
+        "spot": {"type": "time", "from": "From", "format": "%d.%m.%Y", "zone": "Europe/Berlin"},
+        "weight": {"type": "number", "from": "Total Weight", "nulls": ["-"]},
+    }
+    table = Table.model_validate(
+        {"files": "*.csv.gz", "columns": columns, "keys": ["customer_id"], "known_from": SIX,
+         "csv": {"separator": ";", "decimal": ",", "nulls": ["NA"]}, "suite": "any"}
+    )  # fmt: skip
+    text = "Class (ä);customerID;From;Total Weight\n1,0;NA;01.07.2024;-\nNA;x;NA;1,5\n"
+    rows = parse_file(text.encode(), "a.csv", table)
+    assert rows.columns == list(columns)
+    first_of_july = datetime(2024, 6, 30, 22, tzinfo=UTC)
+    assert rows.rows() == [(None, 1, first_of_july, None), ("x", None, None, 1.5)]
 
 
 def test_missing_columns_are_named_with_those_that_are_there() -> None:
@@ -104,8 +123,8 @@ def test_missing_columns_are_named_with_those_that_are_there() -> None:
         parse_file(b"at,share,n\n", "a.csv", TABLE)
 
 
-@pytest.mark.parametrize("content", [b"", parquet()[:-20], parquet()[:30], b"at,share\n1,2,3\n"])
+@pytest.mark.parametrize("content", [b"", parquet()[:-20], parquet()[:30], b"\n"])
 def test_what_cannot_be_read_is_refused(content: bytes) -> None:
-    path = "a.csv" if content in (b"", b"at,share\n1,2,3\n") else "a.parquet"
+    path = "a.csv" if content in (b"", b"\n") else "a.parquet"
     with pytest.raises(RefusedBatch, match=r"a\.(csv|parquet): .*land it again"):
         parse_file(content, path, TABLE)
