@@ -8,6 +8,8 @@ MainspringError
 │   ├── BadModel      a model file differs from the registered one, or is invalid
 │   ├── NoChampion    no version was promoted yet
 │   ├── CannotWrite   a folder is full or read-only
+│   ├── Damaged       a stored file is missing, or differs from what was written
+│   ├── SchemaChanged columns of the lake and of the YAML have different types
 │   └── CannotStart   a local server or worker died or was not healthy in time
 └── Transient         running it again may work
     └── Conflict      another process wrote first
@@ -44,6 +46,14 @@ class NoChampion(Terminal):
 
 class CannotWrite(Terminal):
     """A folder is full or read-only; the message names it. Earlier commits are intact."""
+
+
+class Damaged(Terminal):
+    """A stored file is missing, unreadable, or not as it was written; the message names it."""
+
+
+class SchemaChanged(Terminal):
+    """Rows have another type than their table; the message names table, column and both types."""
 
 
 class CannotStart(Terminal):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from configs.errors import BadConfig
+from configs.paths import require_delta_path, sqlite_url
 from configs.urls import (
     check_database,
     check_folder,
@@ -99,6 +100,9 @@ class Settings(BaseSettings):
         4096, ge=64, description="memory that reading one landed file may need; the largest file"
     )
     file_seconds: int = Field(300, ge=1, description="time that reading one landed file may need")
+    lock_seconds: float = Field(
+        60, gt=0, description="how long a process waits for a lock that another one holds"
+    )
     cpu_hour_price: float = Field(0.05, ge=0, description="price of one hour of one CPU")
     host: str = Field(
         "127.0.0.1", pattern=r"^[\w.:-]+$", description="address that local servers listen on"
@@ -125,10 +129,10 @@ class Settings(BaseSettings):
             "landing": str(state / "landing"),
             "lake": str(state / "lake"),
             "reports": str(state / "reports"),
-            "ledger_url": f"sqlite:///{state / 'ledger.db'}",
-            "mlflow_uri": f"sqlite:///{state / 'mlflow.db'}",
+            "ledger_url": sqlite_url(state / "ledger.db"),
+            "mlflow_uri": sqlite_url(state / "mlflow.db"),
             "mlflow_artifacts": str(state / "mlflow"),
-            "feast_registry": f"sqlite:///{state / 'feast_registry.db'}",
+            "feast_registry": sqlite_url(state / "feast_registry.db"),
             "feast_online": str(state / "feast_online.db"),
         }
         for name, value in embedded.items():
@@ -136,6 +140,8 @@ class Settings(BaseSettings):
                 object.__setattr__(self, name, value)
         if not self.pinned_lake:
             object.__setattr__(self, "pinned_lake", self.lake)
+        is_own = "lake" in self.model_fields_set
+        require_delta_path("MAINSPRING_LAKE" if is_own else "MAINSPRING_STATE", self.lake)
 
     @property
     def prefect_url(self) -> str:

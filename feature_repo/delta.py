@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
 from feast import RepoConfig, ValueType
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 
-from infra.storage.errors import storage_errors
-from infra.storage.s3 import delta_options, polars_options
+from infra.storage.delta import open_delta_table, scan_delta_table
 
 EVENT = "event_timestamp"
 CREATED = "created_timestamp"
@@ -48,14 +45,10 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         name, store = f"{config.project}/{self.table_in_lake}", config.offline_store
         version = store.pinned.get(name)
         address = f"{store.lake if version is None else store.pinned_lake}/{name}"
-        try:
-            with storage_errors(address):
-                table = DeltaTable(address, version, storage_options=delta_options(address))
-        except TableNotFoundError as missing:
-            message = f"{address}: Delta table not found; refresh the features first"
-            raise FileNotFoundError(message) from missing
-        at = table.version()
-        return pl.scan_delta(table, version=at, storage_options=polars_options(address))
+        table = open_delta_table(address, version)
+        if table is None:
+            raise FileNotFoundError(f"{address}: Delta table not found; refresh the features first")
+        return scan_delta_table(address, table)
 
     def __eq__(self, other: object) -> bool:
         return (

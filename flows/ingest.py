@@ -15,6 +15,7 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.features.prefect_tasks import refresh_features
+from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
     commit_rows,
     discover_files,
@@ -39,6 +40,7 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
     report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)
     publish_ingest_summary(case, intake)
+    require_declared_types(case)  # after the files of the other tables
     if len(versions) == len(case.tables):  # a view may read any of them
         refresh_features(case, at)
     message = summarise_ingest(intake.verdicts)

@@ -119,6 +119,7 @@ def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
         _deployment("rollback", use_case, triggers=[undo]),
         _deployment("watch", use_case, schedules=_cron(when.watch)),
         _deployment("reconcile", use_case, schedules=_cron(when.reconcile)),
+        _deployment("verify", use_case, schedules=_cron(when.verify)),
     ]
 
 

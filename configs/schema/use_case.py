@@ -30,6 +30,7 @@ class Schedules(SchemaModel):
     train: Cron
     reconcile: Cron = "*/5 * * * *"
     watch: Cron = "*/15 * * * *"
+    verify: Cron = "45 1 * * *"
     score_window: Span = Field(
         timedelta(days=1), description="longest time between two score runs; older rows are late"
     )

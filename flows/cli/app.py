@@ -19,9 +19,11 @@ from configs.clock import utc_or_now
 from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
+from flows.cli.migrate import migrate
 from flows.cli.new import new
 from flows.cli.replay import replay
 from flows.cli.servers import deploy, deployments, down, up
+from flows.cli.verify import verify
 from tasks.reporting.formats import format_moment
 from tasks.reporting.terminal import render_text
 
@@ -268,6 +270,8 @@ def demo(
 
 
 command(replay)
+command(migrate)
+command(verify)
 
 
 if __name__ == "__main__":

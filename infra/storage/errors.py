@@ -1,19 +1,20 @@
 """Storage errors of all libraries, translated into Mainspring's own.
 
-Two kinds are translated: errors of S3, and a disk that is full or read-only. Libraries report
-both in many ways, some as text alone. A half-written file is never read (commits are atomic, and
-a model version is registered last), so running again is safe.
+Three kinds are translated: errors of S3, a damaged SQLite file, and a disk that is full or
+read-only. Libraries report them in many ways, some as text alone. A half-written file is never read
+(commits are atomic, and a model version is registered last), so running again is safe.
 """
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from pathlib import Path
 
-from configs.errors import BadConfig, CannotWrite, MainspringError, Transient
+from configs.errors import BadConfig, CannotWrite, Damaged, MainspringError, Transient
 from configs.settings import settings
 from infra.storage.s3 import is_s3, s3_server
 
@@ -33,6 +34,13 @@ _DISK_MESSAGES = {  # SQLite's, and those of libraries that pass on only the tex
 }
 
 _ADDRESS_SETTINGS = ("lake", "pinned_lake", "landing", "reports", "mlflow_artifacts")
+_DAMAGED_DATABASE = r"malformed|not a database|database disk image|database corruption"
+_WAYS_OUT = {  # by setting: what replaces a damaged database
+    "ledger_url": "restore it from a backup: it records every promotion",
+    "mlflow_uri": "restore it from a backup: it lists the registered versions",
+    "feast_registry": "remove it; the next run registers the features again",
+    "feast_online": "remove it, then run materialize, which publishes the features again",
+}
 _S3_MESSAGES: tuple[tuple[str, type[MainspringError], str], ...] = (
     (
         r"NoSuchBucket|NO_SUCH_BUCKET",
@@ -72,15 +80,18 @@ def storage_errors(address: str | Path, *, disk: str = "") -> Iterator[None]:
     """Translate the errors of reads and writes at an address; all other errors pass unchanged.
 
     At an s3:// address: BadConfig names the setting to change, Transient means that a retry may
-    succeed. On a full or read-only disk: CannotWrite names `disk`, by default the address.
+    succeed. On a full or read-only disk: CannotWrite names `disk`, by default the address. Of a
+    damaged SQLite file: Damaged names what replaces it.
     """
     try:
         yield
     except MainspringError:
         raise
     except Exception as error:
-        explained = explain_s3_error(error, str(address)) or explain_disk_error(
-            error, disk or str(address)
+        explained = (
+            explain_s3_error(error, str(address))
+            or explain_damaged_database(error, str(address))
+            or explain_disk_error(error, disk or str(address))
         )
         if explained is None:
             raise
@@ -103,6 +114,21 @@ def explain_s3_error(error: BaseException, address: str) -> MainspringError | No
     return None
 
 
+def explain_damaged_database(error: BaseException, address: str) -> Damaged | None:
+    """Return the meaning of an error of a damaged SQLite file; None for another error."""
+    messages = [str(e) for e in _with_causes(error) if isinstance(e, sqlite3.DatabaseError)]
+    message = next((m for m in messages if re.search(_DAMAGED_DATABASE, m)), None)
+    if message is None:
+        return None
+    return Damaged(f"{address} is damaged ({message}); {find_way_out(address)}")
+
+
+def find_way_out(address: str) -> str:
+    """Return what replaces a damaged database at an address."""
+    ways = (way for name, way in _WAYS_OUT.items() if address in str(getattr(settings(), name)))
+    return next(ways, "restore it from a backup")
+
+
 def explain_disk_error(error: BaseException, place: str) -> CannotWrite | None:
     """Return the meaning of an error of a full or read-only disk; None for another error."""
     reasons = (_disk_reason(each) for each in _with_causes(error))
@@ -110,6 +136,11 @@ def explain_disk_error(error: BaseException, place: str) -> CannotWrite | None:
     if reason is None:
         return None
     return CannotWrite(f"{place} {reason}, then run again. Data committed before is complete")
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether a library in Rust panicked; its error is no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def _disk_reason(error: BaseException) -> str | None:

@@ -17,6 +17,7 @@ from configs.settings import settings
 from tasks.checks.feature_module import FOREVER, check_feature_module
 from tasks.checks.findings import Finding
 from tasks.features.feast_store import collect_feature_objects
+from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.landing import discover_files, read_landed_file
 from tasks.ingestion.landing_rules import judge_entries
 
@@ -34,6 +35,7 @@ def check_use_case(name: str) -> Iterator[Finding]:
         ("candidates", _check_candidates),
         ("feature module", _check_functions),
         ("feast", _check_feast_objects),
+        ("lake", _check_lake_types),
         ("landed files", _check_landed_files),
         ("rows", check_feature_module),
     ):
@@ -111,6 +113,11 @@ def _check_feast_objects(use_case: UseCase) -> Iterator[Finding]:
         if not view.batch_source.created_timestamp_column:
             detail = f"view {view.name}: its source needs a created_timestamp_column"
             yield Finding("feast", "wrong", detail)
+
+
+def _check_lake_types(use_case: UseCase) -> Iterator[Finding]:
+    require_declared_types(use_case)
+    yield Finding("lake", "ok", "its columns have the types of the YAML")
 
 
 def _check_landed_files(use_case: UseCase) -> Iterator[Finding]:

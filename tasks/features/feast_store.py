@@ -6,6 +6,7 @@ are filled from the settings here, and from the environment by the `feast` comma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -47,12 +48,15 @@ def open_feast_store(use_case: UseCase) -> FeatureStore:
     from feast import FeatureStore, RepoConfig
 
     config = settings()
-    filled = Template(FEAST_CONFIGURATION.read_text()).substitute(
-        MAINSPRING_USE_CASE=use_case.name,
-        MAINSPRING_LAKE=config.lake,
-        MAINSPRING_FEAST_REGISTRY=config.feast_registry,
-        MAINSPRING_FEAST_ONLINE=config.feast_online,
-    )
+    places = {
+        "USE_CASE": use_case.name,
+        "LAKE": config.lake,
+        "FEAST_REGISTRY": config.feast_registry,
+        "FEAST_ONLINE": config.feast_online,
+    }
+    # as quoted texts: in YAML a path may mean something else, like `#1` or `{x}`
+    quoted = {f"MAINSPRING_{name}": json.dumps(value) for name, value in places.items()}
+    filled = Template(FEAST_CONFIGURATION.read_text()).substitute(quoted)
     configuration = yaml.safe_load(filled)
     if is_redis(config.feast_online):
         address = feast_redis(config.feast_online)

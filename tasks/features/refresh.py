@@ -41,6 +41,19 @@ def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
     return lake.versions([f"features/{view}" for view in use_case.features.views])
 
 
+def rebuild_view(use_case: UseCase, view: str, as_of: datetime) -> None:
+    """Build all rows of a feature table again from raw rows, in one commit.
+
+    The table ends where it ended before, or at `as_of`.
+    """
+    lake = open_lake(use_case.name)
+    versions = lake.versions([f"raw/{name}" for name in use_case.tables])
+    sources = _Sources(
+        use_case, lake, {name.removeprefix("raw/"): v for name, v in versions.items()}
+    )
+    _refresh_view(use_case, lake, view, sources, as_of, rebuild=True)
+
+
 class _Sources:
     """The raw tables of one refresh at pinned versions, opened once for all views."""
 
@@ -77,13 +90,19 @@ class _Sources:
 
 
 def _refresh_view(
-    use_case: UseCase, lake: Lake, view: str, sources: _Sources, as_of: datetime
+    use_case: UseCase,
+    lake: Lake,
+    view: str,
+    sources: _Sources,
+    as_of: datetime,
+    *,
+    rebuild: bool = False,
 ) -> None:
     """Build the missing and outdated rows of one feature table, in one commit."""
     table = f"features/{view}"
     note = lake.note(table)
     built_to = datetime.fromisoformat(note["built_to"]) if note else None
-    dirty_from = sources.find_dirty_start(note.get("raw", {}))
+    dirty_from = sources.find_dirty_start({} if rebuild else note.get("raw", {}))
     end = max(as_of, built_to or as_of)
     start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
     if start < end:

@@ -144,7 +144,11 @@ def _is_by_person(entry: Entry) -> bool:
     """Whether a person, who is named then, decided: an approval, a manual promotion or rollback."""
     evidence = _evidence(entry)
     by_hand = isinstance(evidence, RolledBack) and evidence.by_hand
-    return by_hand or is_manual_promotion(entry) or entry.what in ("approved", "rejected")
+    return (
+        by_hand
+        or is_manual_promotion(entry)
+        or entry.what in ("approved", "rejected", "schema_migrated")
+    )
 
 
 def _describe_candidate(evidence: CandidateRegistered) -> str:

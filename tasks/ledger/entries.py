@@ -28,6 +28,7 @@ from tasks.ledger.evidence import (
     RolloutPlan,
     RolloutStage,
     RolloutStarted,
+    SchemaMigrated,
     StepAsked,
     merge_evidence,
     read_evidence,
@@ -232,6 +233,12 @@ def make_notified(entry: Entry, block: str, severity: Severity | None, actor: st
     evidence = Notified(block=block, entry=entry.key, severity=severity)
     key = f"notified:{block}:{entry.key}"
     return Entry(entry.model, "notified", key, entry.at, actor, entry.version, evidence.to_json())
+
+
+def make_schema_migrated(model: str, at: datetime, actor: str, evidence: SchemaMigrated) -> Entry:
+    """Return the entry that gives columns of a table other types; one a version of the table."""
+    key = f"schema:{evidence.table}:{evidence.from_version}"
+    return Entry(model, "schema_migrated", key, at, actor, None, evidence.to_json())
 
 
 def closing_key(episode: Entry) -> str:

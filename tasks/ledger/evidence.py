@@ -6,39 +6,21 @@ default here, and a field that this code does not know is kept.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
-from configs.clock import as_utc
 from configs.schema.base import LabelKind, Severity
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.confidence_sequence import SequenceBounds
 from tasks.evaluation.problem_types import Threshold
-from tasks.ledger.log import Entry, EntryKind, to_finite
+from tasks.ledger.json_values import Measured, Time, to_finite
+from tasks.ledger.log import Entry, EntryKind
 
 CheckVerdict = Literal["pass", "fail", "wait", "not asked"]
 FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
 BAKE_KIND: Final = "bake"  # an episode of a bake window
-
-
-def _from_finite(value: Any) -> Any:  # noqa: ANN401
-    """The inverse of `to_finite` for measured numbers: null is NaN."""
-    if isinstance(value, Mapping):
-        return {name: _from_finite(each) for name, each in value.items()}
-    return math.nan if value is None else value
-
-
-def _parse_time(value: Any) -> Any:  # noqa: ANN401
-    return as_utc(datetime.fromisoformat(value)) if isinstance(value, str) else value
-
-
-Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(datetime.isoformat)]
-Measured = BeforeValidator(_from_finite)
 
 
 class Evidence(BaseModel):
@@ -246,6 +228,14 @@ class Notified(Evidence):
     severity: Severity | None = None
 
 
+class SchemaMigrated(Reason):
+    """Columns of a table that got other types, by name: the type before and after."""
+
+    table: str = ""
+    from_version: int | None = None
+    columns: dict[str, tuple[str, str]] = {}
+
+
 EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "episode_opened": EpisodeOpened,
     "episode_closed": EpisodeClosed,
@@ -263,6 +253,7 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "refused": Refused,
     "rollback_asked": RollbackAsked,
     "rolled_back": RolledBack,
+    "schema_migrated": SchemaMigrated,
     "notified": Notified,
 }
 

@@ -7,12 +7,13 @@ and the unanswered requests are projections of the entries.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -27,18 +28,24 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
     insert,
     select,
 )
-from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
 from configs.clock import as_utc, utc_or_now
-from configs.errors import Conflict
+from configs.errors import Conflict, Damaged
+from configs.paths import sqlite_path
 from configs.settings import settings
-from tasks.ledger.migrate import migrate_ledger
-from tasks.storage.database import database_errors, hold_database_lock
+from configs.urls import shown
+from tasks.ledger.json_values import to_finite
+from tasks.ledger.migrate import HEAD_REVISION, migrate_ledger, read_revision
+from tasks.storage.database import (
+    database_errors,
+    hold_database_lock,
+    open_database,
+    use_write_ahead_log,
+)
 
 EntryKind = Literal[
     "episode_opened",  #  key episode:<cause>:<date>    a cause became bad
@@ -58,6 +65,7 @@ EntryKind = Literal[
     "refused",  #         key decision:<version>        refused for good
     "rollback_asked",  #  key undo:<seq of promotion>   request: roll back, a loss is shown
     "rolled_back",  #     key rollback:<seq of promotion>  `version` is champion again from `at` on
+    "schema_migrated",  # key schema:<table>:<version>  columns get other types
     "notified",  #        key notified:<block>:<entry>  a notification was sent
 ]
 
@@ -80,6 +88,7 @@ _table = Table(
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("recorded", DateTime(timezone=True), nullable=False),
+    Column("digest", String(64)),  # none in entries that an older version wrote
     UniqueConstraint("model", "seq"),
     UniqueConstraint("model", "key"),
 )
@@ -113,7 +122,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine: Engine = create_engine(url, pool_pre_ping=True)
+        self._engine: Engine = open_database(url)
         self._is_prepared = False
 
     def record(self, entry: Entry, *, expected_seq: int | None = None) -> tuple[Entry, bool]:
@@ -137,23 +146,51 @@ class Ledger:
                 continue  # another process wrote between the read and the write: retry
 
     def entries(self, model: str | None = None) -> list[Entry]:
-        """Return all entries of a model (of every model), in order."""
+        """Return all entries of a model (of every model), in order.
+
+        Raises Damaged if an entry is missing, or is not as it was written.
+        """
         query = select(_table).order_by(_table.c.model, _table.c.seq)
         if model is not None:
             query = query.where(_table.c.model == model)
         with self._connection() as connection:
-            return [_to_entry(row) for row in connection.execute(query)]
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        entries = [_to_entry(row) for row in rows]
+        self._require_intact(entries, [row["digest"] for row in rows])
+        return entries
+
+    def _require_intact(self, entries: Sequence[Entry], digests: Sequence[str | None]) -> None:
+        place, expected = shown(self._url), dict.fromkeys((e.model for e in entries), 1)
+        for entry, digest in zip(entries, digests, strict=True):
+            if entry.seq != expected[entry.model]:
+                damage = f"entry {expected[entry.model]} of {entry.model} is missing"
+            elif digest not in (None, digest_entry(entry)):
+                damage = f"entry {entry.seq} of {entry.model} differs from its digest"
+            else:
+                expected[entry.model] += 1
+                continue
+            raise Damaged(f"{place} is damaged: {damage}; restore it from a backup")
 
     def prepare(self) -> None:
-        """Bring the table to its newest revision; every read and write does that first."""
-        if not self._is_prepared:
-            with (
-                hold_database_lock(self._url),
-                database_errors(self._url),
-                self._engine.begin() as connection,
-            ):
-                migrate_ledger(connection)
-            self._is_prepared = True
+        """Bring the table to its newest revision; every read and write does that first.
+
+        A table that has it needs no lock: a process that stands in a migration stops no reader.
+        """
+        if not (self._is_prepared or self._has_newest_revision()):
+            file = sqlite_path(self._url)
+            with hold_database_lock(self._url), database_errors(self._url):
+                if file is not None:
+                    use_write_ahead_log(file)
+                with self._engine.begin() as connection:
+                    migrate_ledger(connection)
+        self._is_prepared = True
+
+    def _has_newest_revision(self) -> bool:
+        file = sqlite_path(self._url)
+        if file is not None and not file.exists():
+            return False
+        with database_errors(self._url), self._engine.connect() as connection:
+            return read_revision(connection) == HEAD_REVISION
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -166,7 +203,8 @@ class Ledger:
         at, evidence = entry.at.astimezone(UTC), to_finite(entry.evidence)
         written = replace(entry, seq=seq, at=at, evidence=evidence, recorded=utc_or_now())
         with self._connection() as connection:
-            connection.execute(insert(_table).values(**vars(written)))
+            values = vars(written) | {"digest": digest_entry(written)}
+            connection.execute(insert(_table).values(**values))
         return written
 
 
@@ -176,17 +214,13 @@ def open_ledger() -> Ledger:
     return Ledger(settings().ledger_url)
 
 
-def to_finite(value: Any) -> Any:  # noqa: ANN401
-    """Return a value as JSON can hold it: NaN and infinity become null."""
-    if isinstance(value, Mapping):
-        return {name: to_finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def digest_entry(entry: Entry) -> str:
+    """Return the sha256 of all fields of an entry, as they are stored."""
+    stored = json.dumps(vars(entry), sort_keys=True, default=datetime.isoformat)
+    return sha256(stored.encode()).hexdigest()
 
 
-def _to_entry(row: Row[Any]) -> Entry:
-    fields = dict(row._mapping)
-    del fields["id"]
+def _to_entry(row: Mapping[str, Any]) -> Entry:
+    fields = {name: value for name, value in row.items() if name not in ("id", "digest")}
     at, recorded = as_utc(fields.pop("at")), as_utc(fields.pop("recorded"))
     return Entry(at=at, recorded=recorded, **fields)

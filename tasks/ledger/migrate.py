@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from configs.errors import Terminal
 
-HEAD_REVISION = "baseline"
+HEAD_REVISION = "row_digests"
 BASELINE_REVISION = "baseline"
 VERSION_TABLE = "ledger_version"  # its own name: one database may hold MLflow's tables too
 _FOLDER = Path(__file__).parent / "migrations"

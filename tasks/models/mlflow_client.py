@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.errors import Transient
+from configs.paths import folder_uri, sqlite_path, sqlite_url
 from configs.settings import settings
 from configs.urls import is_postgres, shown, split_login
 from infra.storage.errors import storage_errors
@@ -21,7 +22,7 @@ from infra.storage.s3 import boto_variables
 from tasks.models.artifact import ModelArtifact, write_companions
 from tasks.models.card import ModelCard
 from tasks.models.onnx_session import open_onnx_session
-from tasks.storage.database import database_errors, hold_database_lock, sqlite_path
+from tasks.storage.database import database_errors, hold_database_lock
 from tasks.storage.lake import open_lake
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def migrate_mlflow(uri: str) -> None:
             if not file.exists():
                 unfinished = file.with_suffix(".new")
                 unfinished.unlink(missing_ok=True)
-                _create_tables(f"sqlite:///{unfinished}")
+                _create_tables(sqlite_url(unfinished))
                 unfinished.rename(file)
     elif is_postgres(uri):
         with hold_database_lock(uri), database_errors(uri):
@@ -82,7 +83,7 @@ def _create_tables(uri: str) -> None:
     """Create MLflow's tables unless they exist; MlflowException if an older MLflow made them."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, settings().mlflow_artifacts).engine.dispose()
+    SqlAlchemyStore(uri, folder_uri(settings().mlflow_artifacts)).engine.dispose()
 
 
 @contextmanager
@@ -250,7 +251,7 @@ def find_experiment(client: MlflowClient, use_case: str) -> str:
     experiment = client.get_experiment_by_name(use_case)
     if experiment is None:
         try:
-            location = f"{settings().mlflow_artifacts}/{use_case}"
+            location = folder_uri(f"{settings().mlflow_artifacts}/{use_case}")
             return str(client.create_experiment(use_case, artifact_location=location))
         except MlflowException as raced:
             experiment = client.get_experiment_by_name(use_case)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from configs.paths import sqlite_url
 from configs.schema.use_case import UseCase
 from tasks.evaluation.prediction_columns import DECISION, VALUE
 from tasks.evaluation.problem_types import problem_type_of
@@ -52,7 +53,7 @@ def keep_common_rows(
 def read_policy_ledger(replay: Replay, policy: str) -> tuple[Entry, ...]:
     """Read the ledger of a policy."""
     path = replay.place_of(policy) / "state" / "ledger.db"
-    return tuple(Ledger(f"sqlite:///{path}").entries(replay.plan.use_case.name))
+    return tuple(Ledger(sqlite_url(path)).entries(replay.plan.use_case.name))
 
 
 def count_scored(replay: Replay, policy: str) -> int:

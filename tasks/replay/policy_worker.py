@@ -17,13 +17,15 @@ from configs.schema.use_case import UseCase
 from infra.storage.locks import hold_file_lock
 from tasks.replay import shared_training, simulate
 from tasks.replay.plan import PolicyJob, ReplayStep
-from tasks.replay.progress import ProgressMeter
+from tasks.replay.progress import STEP_PATIENCE, ProgressMeter
 
 
 def run_policy(folder: Path) -> None:
     """Run the steps of the folder's job that are not done yet."""
     job = PolicyJob.read(folder)
-    with hold_file_lock(folder / "lock"):  # a process whose parent was killed may still run
+    with hold_file_lock(
+        folder / "lock", STEP_PATIENCE
+    ):  # a process whose parent was killed may still run
         meter = ProgressMeter(folder)
         for step in job.steps[meter.done :]:
             with meter.of(step.do):

@@ -7,10 +7,13 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from infra.storage.atomic import write_atomically
 
+STEP_PATIENCE = timedelta(hours=1)
+"""How long a process waits for another one, which ends after its step: a training, at most."""
 _NAME = "progress.json"
 
 

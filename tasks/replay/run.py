@@ -20,7 +20,7 @@ from configs.settings import settings
 from infra.storage.locks import hold_file_lock
 from tasks.orchestration.parallel import map_parallel
 from tasks.replay.plan import PolicyJob, ReplayPlan, plan_policy, plan_replay
-from tasks.replay.progress import ProgressMeter
+from tasks.replay.progress import STEP_PATIENCE, ProgressMeter
 from tasks.replay.shared_training import LABELS_FILE
 from tasks.replay.subprocesses import run_module, run_policy_process
 
@@ -156,5 +156,5 @@ def _erase_replay(folder: Path) -> None:
     """Erase a replay, after a process left over from it has finished its step."""
     with ExitStack() as held:
         for lock in folder.glob("policies/*/lock"):
-            held.enter_context(hold_file_lock(lock))
+            held.enter_context(hold_file_lock(lock, STEP_PATIENCE))
         shutil.rmtree(folder, ignore_errors=True)

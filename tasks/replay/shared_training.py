@@ -23,7 +23,7 @@ from infra.storage.locks import hold_file_lock
 from tasks.features import retrieval
 from tasks.models.artifact import ModelArtifact, read_artifact, write_artifact
 from tasks.replay.plan import ReplayPlan
-from tasks.replay.progress import cpu_seconds
+from tasks.replay.progress import STEP_PATIENCE, cpu_seconds
 from tasks.training.pipeline import train_model
 
 LABELS_FILE = "truth.parquet"
@@ -83,7 +83,7 @@ def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[Traine
     """
     model_folder = folder / hash_training_inputs(use_case, as_of)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_file_lock(model_folder.with_suffix(".lock")):
+    with hold_file_lock(model_folder.with_suffix(".lock"), STEP_PATIENCE):
         if model_folder.exists():
             return _read_training(model_folder, use_case), True
         trained = train_files(use_case, as_of)

@@ -6,13 +6,14 @@ on window, table and span, so a second run writes the same file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from configs.errors import Conflict
+from configs.errors import Conflict, Damaged
 from infra.storage.atomic import replace_atomically
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, polars_options
@@ -34,16 +35,22 @@ class Chunk:
         """Return the rows, lazily."""
         if self.rows is not None:
             return self.rows.lazy()
-        return pl.scan_parquet(self.address, storage_options=polars_options(self.address))
+        options = polars_options(self.address)
+        return pl.scan_parquet(self.address, storage_options=options, glob=False)
 
     def read(self) -> pl.DataFrame:
-        """Return the rows; raise Conflict if the spilled file is missing."""
+        """Return the rows; Conflict if the spilled file is missing, Damaged if it is unreadable."""
         try:
             with storage_errors(self.address):
                 return self.scan().collect()
         except FileNotFoundError as error:
             raise Conflict(
                 f"{self.address} is missing: another run of the same window removed it; run again"
+            ) from error
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise Damaged(
+                f"{self.address} cannot be read ({reason}); remove it and run again"
             ) from error
 
 
@@ -73,6 +80,35 @@ def spill_chunk(span: TimeSpan, rows: pl.DataFrame, folder: str) -> Chunk:
             with replace_atomically(Path(address)) as unfinished:
                 rows.write_parquet(unfinished)
     return Chunk(span, rows.height, address=address)
+
+
+def require_inside(table: str, parts: Sequence[Chunk], time: str) -> None:
+    """Raise ValueError if a row of a chunk lies outside its span.
+
+    Args:
+        table: its address, for messages.
+        parts: the chunks.
+        time: column of the time.
+    """
+    for part in parts:
+        start, end = part.span
+        inside = pl.col(time).is_between(start, end, closed="left")
+        outside = part.scan().filter(~inside).select(pl.len()).collect().item()
+        if outside:
+            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
+
+
+def is_same(
+    existing: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
+) -> bool:
+    """Return whether two frames have the same rows in any order, without ignored columns."""
+    if existing.height != rows.height or set(existing.columns) != set(rows.columns):
+        return False
+    columns = [c for c in rows.columns if c not in ignoring]
+    order = list(keys) or columns
+    left = existing.select(columns).sort(order, maintain_order=True)
+    right = rows.select(columns).sort(order, maintain_order=True)
+    return left.schema == right.schema and left.equals(right)
 
 
 def spill_folder(root: str, window: TimeSpan) -> str:

@@ -2,32 +2,47 @@
 
 One root for each use case, a folder or s3://. Every write is one Delta commit, so a killed process
 leaves all of it or nothing, and a second run changes nothing. infra/storage/errors.py translates
-errors of S3. Rows may add columns to a table; its older rows have null there.
+errors of S3. A table's columns keep their types, see table_schema.py.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
-from configs.errors import BadConfig, Conflict, NoRows
+from configs.errors import BadConfig, Conflict, NoRows, Terminal
 from configs.settings import settings
+from infra.storage.delta import (
+    delta_errors,
+    locate_data_files,
+    open_delta_table,
+    read_history,
+    record_table_digests,
+    scan_delta_table,
+)
 from infra.storage.errors import storage_errors
-from infra.storage.s3 import delta_options, polars_options
-from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory
+from infra.storage.s3 import delta_options
+from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory, is_same, require_inside
+from tasks.storage.table_schema import (
+    FittedChunks,
+    choose_schema,
+    fit_chunks,
+    fit_rows,
+    read_schema,
+)
 
 NEW_TABLE_PROPERTIES = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
     "delta.logRetentionDuration": "interval 3650 days",  # old versions stay readable
 }
+_ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,17 @@ class Lake:
     def exists(self, table: str) -> bool:
         """Return whether the table has a commit."""
         uri = self.uri(table)
-        with storage_errors(uri):
+        with delta_errors(uri):
             return DeltaTable.is_deltatable(uri, storage_options=delta_options(uri))
 
     def version(self, table: str) -> int | None:
         """Return the table's pinned or newest version; None before its first commit."""
         seen = self._open(table)
         return seen.version() if seen else None
+
+    def schema(self, table: str) -> pl.Schema:
+        """Return the columns of a table and their types; none before its first commit."""
+        return read_schema(self._open(table)) or pl.Schema()
 
     def versions(self, tables: Sequence[str]) -> dict[str, int]:
         """Return the pinned or newest version of each existing table."""
@@ -69,11 +88,10 @@ class Lake:
         Raises NoRows if the table does not exist.
         """
         uri = self.uri(table)
-        seen = _opened(uri, self.pinned.get(table) if version is None else version)
+        seen = open_delta_table(uri, self.pinned.get(table) if version is None else version)
         if seen is None:
             raise NoRows(f"{uri} does not exist: nothing was ever written to it")
-        at = seen.version()  # explicit, because a copy of the frame opens the table again
-        return pl.scan_delta(seen, version=at, storage_options=polars_options(uri))
+        return scan_delta_table(uri, seen)
 
     def append_once(
         self, table: str, batches: Mapping[str, pl.DataFrame], note: Mapping[str, Any] | None = None
@@ -86,14 +104,17 @@ class Lake:
         seen = self._open(table)  # checked and written from one snapshot: no gap between the two
         new = {n: r for n, r in batches.items() if not (seen and seen.transaction_version(n))}
         if new:
-            rows = pl.concat(new.values(), how="vertical")
+            uri, brought = self.uri(table), [rows.schema for rows in new.values()]
+            schema = choose_schema(uri, read_schema(seen), brought)
+            rows = pl.concat(fit_rows(uri, rows, schema) for rows in new.values())
             self._commit(table, rows, note or {}, mode="append", batches=list(new), seen=seen)
         return self.version(table)
 
     def append_on(self, table: str, chunks: Sequence[Chunk], version: int | None) -> None:
         """Append rows on top of a version, None for a new table; Conflict if it is not the last."""
-        seen = None if version is None else _opened(self.uri(table), version)
-        self._commit(table, _together(chunks), {}, mode="append", seen=seen, retries=0)
+        seen = None if version is None else open_delta_table(self.uri(table), version)
+        fitted = fit_chunks(self.uri(table), chunks, read_schema(seen))
+        self._commit(table, fitted, {}, mode="append", seen=seen, retries=0)
 
     def holds(self, table: str, batch: str) -> bool:
         """Return whether a batch was already appended to the table."""
@@ -117,34 +138,49 @@ class Lake:
         without the columns `ignoring`. All rows must be in the window, and those of a chunk in its
         span. Chunks are read one after the other, so memory is that of the largest. A `note`
         becomes the commit's metadata and always causes a commit. Returns the newest version, None
-        without a table.
+        without a table. Rows that replace all rows of the table bring their own columns and types.
         """
         start, end = window
         parts = [chunk_in_memory(window, rows)] if isinstance(rows, pl.DataFrame) else rows
-        _refuse_outside(table, parts, time)
+        require_inside(table, parts, time)
         seen = self._open(table)
-        if seen is None:
-            if note is not None or any(part.height for part in parts):
-                self._commit(table, _together(parts), note or {}, mode="overwrite")
+        if seen is None and note is None and not any(part.height for part in parts):
+            return None
+        covers = seen is not None and self._covers(table, time, window)
+        fitted = fit_chunks(self.uri(table), parts, None if covers else read_schema(seen))
+        if note is None and self._holds_same(table, fitted, time, window, keys, ignoring):
             return self.version(table)
-        if note is None and self._holds_same(table, parts, time, window, keys, ignoring):
-            return seen.version()
-        where = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
-        rows = _together(parts)
-        self._commit(table, rows, note or {}, mode="overwrite", predicate=where, seen=seen)
-        return seen.version()
+        inside = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
+        where = None if covers else inside
+        self._commit(table, fitted, note or {}, mode="overwrite", predicate=where, seen=seen)
+        return self.version(table)
+
+    def change_types(self, table: str, types: Mapping[str, pl.DataType]) -> int | None:
+        """Give columns of a table other types, in one commit; older versions keep theirs.
+
+        Raises SchemaChanged if a value would change. Returns the newest version.
+        """
+        uri, seen = self.uri(table), self._open(table)
+        held = read_schema(seen)
+        if seen is None or held is None or not types.items() - held.items():
+            return self.version(table)
+        chunks = [Chunk(_ALWAYS, 0, address=file) for file in locate_data_files(uri, seen)]
+        rows = FittedChunks(uri, chunks, pl.Schema({**held, **types}))
+        self._commit(table, rows, {}, mode="overwrite", seen=seen)
+        return self.version(table)
 
     def note(self, table: str) -> dict[str, Any]:
         """Return the metadata of the newest commit that has any; empty before that."""
-        newest = _opened(self.uri(table))  # an older one numbers the newest commits as its own
+        uri = self.uri(table)
+        newest = open_delta_table(uri)  # an older one numbers the newest commits as its own
         if newest is None:
             return {}
         last = self.pinned.get(table, newest.version())
-        history = (commit for commit in newest.history() if commit["version"] <= last)
+        history = (c for c in read_history(uri, newest) if c["version"] <= last)
         return next((json.loads(c["mainspring"]) for c in history if "mainspring" in c), {})
 
     def _open(self, table: str) -> DeltaTable | None:
-        return _opened(self.uri(table), self.pinned.get(table))
+        return open_delta_table(self.uri(table), self.pinned.get(table))
 
     def earliest_added(
         self, table: str, time: str, since: int | None, version: int
@@ -165,13 +201,16 @@ class Lake:
     def _holds_same(
         self,
         table: str,
-        parts: Sequence[Chunk],
+        fitted: FittedChunks,
         time: str,
         window: TimeSpan,
         keys: Sequence[str],
         ignoring: Sequence[str],
     ) -> bool:
         """Return whether the table's rows of the window equal the chunks, compared one by one."""
+        if not self.exists(table):
+            return False
+        parts = fitted.chunks
 
         def existing(span: TimeSpan) -> pl.LazyFrame:
             return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
@@ -181,13 +220,23 @@ class Lake:
             if held != sum(part.height for part in parts):
                 return False
         return all(
-            _same(existing(part.span).collect(), part.read(), keys, ignoring) for part in parts
+            is_same(existing(part.span).collect(), fitted.read(part), keys, ignoring)
+            for part in parts
         )
+
+    def _covers(self, table: str, time: str, window: TimeSpan) -> bool:
+        """Return whether all rows of the table lie in a window, by the statistics of the log."""
+        files = _files(self.uri(table), self.version(table) or 0)
+        if files.is_empty():
+            return True
+        first, last = pl.col(f"min.{time}"), pl.col(f"max.{time}")  # whole milliseconds, cut off
+        inside = (first >= window[0]) & (last + timedelta(milliseconds=1) <= window[1])
+        return bool(files.select(inside.fill_null(False).all()).item())
 
     def _commit(
         self,
         table: str,
-        rows: pl.DataFrame | pa.RecordBatchReader,
+        rows: pl.DataFrame | FittedChunks,
         note: Mapping[str, Any],
         *,
         mode: str,
@@ -196,6 +245,7 @@ class Lake:
         seen: DeltaTable | None = None,
         retries: int | None = None,
     ) -> None:
+        """Commit rows that fit the table; without a predicate, "overwrite" replaces its schema."""
         if table in self.pinned:
             raise BadConfig(
                 f"{self.uri(table)} is only read here: MAINSPRING_PINNED holds it at version "
@@ -208,22 +258,27 @@ class Lake:
             max_commit_retries=retries if seen else 0,
         )
         uri = self.uri(table)
+        merge = "overwrite" if mode == "overwrite" and predicate is None else "merge"
         try:
             with storage_errors(uri):
                 write_deltalake(  # type: ignore[call-overload,misc]
                     seen or uri,
-                    rows,
+                    rows if isinstance(rows, pl.DataFrame) else rows.to_reader(),
                     mode=mode if seen else "error",
-                    predicate=predicate,
-                    schema_mode="merge" if seen and _brings_columns(seen, rows) else None,
+                    predicate=predicate if seen else None,
+                    schema_mode=merge if seen else None,
                     configuration=None if seen else NEW_TABLE_PROPERTIES,
                     storage_options=None if seen else delta_options(uri),
                     commit_properties=properties,
                 )
-        except DeltaError as lost:
-            if isinstance(lost, CommitFailedError) or (seen is None and self.exists(table)):
-                raise Conflict(f"{uri}: another writer was first; run again") from lost
-            raise
+        except DeltaError as failed:
+            if isinstance(rows, FittedChunks) and rows.error:
+                raise rows.error from failed
+            if isinstance(failed, CommitFailedError) or (seen is None and self.exists(table)):
+                raise Conflict(f"{uri}: another writer was first; run again") from failed
+            reason = str(failed).partition("\n")[0]
+            raise Terminal(f"{uri}: the rows cannot be committed ({reason})") from failed
+        record_table_digests(uri)
 
 
 def open_lake(use_case: str) -> Lake:
@@ -237,57 +292,8 @@ def open_lake(use_case: str) -> Lake:
     return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
 
 
-def _opened(uri: str, version: int | None = None) -> DeltaTable | None:
-    """Open a table at a version or the newest; None before its first commit."""
-    try:
-        with storage_errors(uri):
-            return DeltaTable(uri, version=version, storage_options=delta_options(uri))
-    except TableNotFoundError:
-        return None
-
-
 def _files(uri: str, version: int) -> pl.DataFrame:
     """Return the data files of a version: path, num_records, min.* and max.* of the columns."""
-    table = _opened(uri, version)
+    table = open_delta_table(uri, version)
     assert table is not None
     return pl.DataFrame(table.get_add_actions(flatten=True))
-
-
-def _brings_columns(table: DeltaTable, rows: pl.DataFrame | pa.RecordBatchReader) -> bool:
-    held = {field.name for field in table.schema().fields}
-    columns = rows.columns if isinstance(rows, pl.DataFrame) else rows.schema.names
-    return not held.issuperset(columns)
-
-
-def _refuse_outside(table: str, parts: Sequence[Chunk], time: str) -> None:
-    for part in parts:
-        start, end = part.span
-        inside = pl.col(time).is_between(start, end, closed="left")
-        outside = part.scan().filter(~inside).select(pl.len()).collect().item()
-        if outside:
-            raise ValueError(f"{table}: {outside} rows lie outside [{start}, {end})")
-
-
-def _together(parts: Sequence[Chunk]) -> pl.DataFrame | pa.RecordBatchReader:
-    """Return the rows of all chunks, read lazily."""
-    if len(parts) == 1:
-        return parts[0].read()
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            yield from part.read().to_arrow().to_batches()
-
-    schema = parts[0].read().clear().to_arrow().schema
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _same(
-    existing: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], ignoring: Sequence[str]
-) -> bool:
-    """Return whether two frames have the same rows in any order, without ignored columns."""
-    if existing.height != rows.height or set(existing.columns) != set(rows.columns):
-        return False
-    columns = [c for c in rows.columns if c not in ignoring]
-    order = list(keys) or columns
-    left = existing.select(columns).sort(order, maintain_order=True)
-    return left.equals(rows.select(columns).sort(order, maintain_order=True))

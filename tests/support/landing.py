@@ -12,6 +12,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from feature_repo.flights.source import write_landing
 from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
+from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.landing import discover_files, record_files
 from tasks.storage.lake import open_lake
 
@@ -45,6 +46,7 @@ def ingest_landed(
     intake = validate_files(use_case, discover_files(use_case, retry_refused, as_of), as_of)
     commit_rows(use_case, intake)
     record_files(use_case, intake.verdicts, as_of)
+    require_declared_types(use_case)
     return intake
 
 

@@ -71,6 +71,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "rollback/flights": ["flights: rollback starts rollback"],
         "watch/flights": ["*/15 * * * *"],
         "reconcile/flights": ["*/5 * * * *"],
+        "verify/flights": ["45 1 * * *"],
         "ingest/visits": ["0 3 * * 1"],
         "materialize/visits": ["20 3 * * 1"],
         "score/visits": ["40 3 * * 1"],
@@ -81,6 +82,7 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "rollback/visits": ["visits: rollback starts rollback"],
         "watch/visits": ["*/15 * * * *"],
         "reconcile/visits": ["*/5 * * * *"],
+        "verify/visits": ["45 1 * * *"],
         "report_failed_automation/mainspring": ["Mainspring: report failed automations"],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]

@@ -1,5 +1,6 @@
 """The ledger: one order, one entry a key, and what is true now."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Barrier
@@ -7,7 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from configs.errors import Conflict
+from configs.errors import Conflict, Damaged
 from configs.urls import with_driver
 from tasks.ledger.log import Entry, Ledger
 from tests.support.ledger_entries import START, entry
@@ -98,3 +99,27 @@ def test_what_sqlite_would_let_pass_comes_back_from_both(book):
     assert read == written
     assert (read.key, read.at, read.at.tzinfo) == (key, at, UTC)
     assert read.evidence == {"roc_auc": None, "low": None, "in": [None, 1, None, "ü\n"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "damage"),
+    [
+        ("set version = 3 where seq = 2", "entry 2 of flights differs"),
+        ("set evidence = '{\"cost\": 2}' where seq = 1", "entry 1 of flights differs"),
+        ("set actor = 'eve' where seq = 3", "entry 3 of flights differs"),
+        ("set digest = 'x' where seq = 3", "entry 3 of flights differs"),
+        ("set at = '2014-01-01 00:00:00' where seq = 3", "entry 3 of flights differs"),
+        ("set model = 'other' where seq = 2", "entry 2 of flights is missing"),
+    ],
+)
+def test_a_changed_entry_is_refused_by_its_number(home, change, damage):
+    book = Ledger(f"sqlite:///{home / 'ledger.db'}")
+    at = datetime(2013, 1, 1, 12, 30, 1, 7, tzinfo=UTC)
+    for number in range(1, 4):
+        evidence = {"cost": 1.5, "rows": (1, 2), "missing": float("nan"), "name": "ü"}
+        book.record(Entry("flights", "refused", f"k{number}", at, "ada", number, evidence))
+    assert [entry.seq for entry in book.entries("flights")] == [1, 2, 3]
+    with sqlite3.connect(home / "ledger.db") as connection:
+        connection.execute(f"update ledger {change}")
+    with pytest.raises(Damaged, match=rf"ledger.db is damaged: {damage}.*restore it"):
+        book.entries("flights")
