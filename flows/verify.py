@@ -14,9 +14,10 @@ from prefect.states import Completed
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from tasks.checks.prefect_tasks import verify_state
+from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="verify", flow_run_name="verify-{use_case}")
+@flow(name="verify", flow_run_name=RunName("verify-{use_case}"))
 def verify(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Verify all of the state; Damaged, after everything was read, if something cannot be repaired.
 
