@@ -35,8 +35,8 @@ def plan_migration(use_case: UseCase) -> list[TypeChange]:
     lake, planned = open_lake(use_case.name), []
     for change in [*find_type_changes(use_case), *find_key_changes(use_case)]:
         rows, column = lake.scan(change.table), pl.col(change.column)
-        lost = rows.filter(column.is_not_null() & ~_reads_back(change))
-        lost = lost.select(column).head(1).collect().to_series()
+        changed = rows.filter(column.is_not_null() & ~_reads_back(change)).select(column)
+        lost = changed.head(1).collect().to_series()
         count = rows.select(pl.len()).collect().item()
         example = repr(lost[0]) if len(lost) else None
         planned.append(replace(change, rows=count, example=example))
