@@ -16,6 +16,7 @@ from configs.settings import settings
 from tasks.checks.verification import StateDamage, verify_state
 from tasks.models.registry import open_model, predict
 from tasks.storage.lake import open_lake
+from tests.support.damage import damage_file
 from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows, small_case
 from tests.support.state import forget
 
@@ -81,19 +82,9 @@ def list_state(folder: Path) -> list[Path]:
     return sorted(path for path in paths if not any(each in str(path) for each in skipped))
 
 
-def damage(path: Path, how: str, chance: random.Random) -> None:
-    content = bytearray(path.read_bytes())
-    if how == "flip":
-        bit = chance.randrange(8 * len(content))
-        content[bit // 8] ^= 1 << bit % 8
-    else:
-        del content[chance.randrange(len(content)) :]
-    path.write_bytes(content)
-
-
 def try_damage(sound: Sound, path: Path, how: str, chance: random.Random) -> str:
     """Damage one file; return how that ends: `refused`, `harmless`, or what is wrong."""
-    damage(path, how, chance)
+    damage_file(path, how, chance)
     forget()
     try:
         results = read_results(sound.case)
@@ -129,12 +120,12 @@ def test_no_damage_is_silent(sound: Sound, tries: int) -> None:
     assert list(outcomes.values()).count("refused") > tries / 5
 
 
-def verify(case: SmallCase) -> list[StateDamage]:
+def verify_case(case: SmallCase) -> list[StateDamage]:
     return verify_state(case.use_case, NIGHT)
 
 
 def test_a_sound_state_has_no_damage(parcels: SmallCase) -> None:
-    assert verify(parcels) == []
+    assert verify_case(parcels) == []
 
 
 @pytest.mark.parametrize(
@@ -142,13 +133,13 @@ def test_a_sound_state_has_no_damage(parcels: SmallCase) -> None:
 )
 def test_features_are_built_again_equal(parcels: SmallCase, sound: Sound, pattern: str) -> None:
     path = sorted(Path(open_lake("parcels").uri("features/parcels")).glob(pattern))[-1]
-    damage(path, "flip", random.Random(2))
+    damage_file(path, "flip", random.Random(2))
     with pytest.raises(Damaged, match=str(path)):
         read_results(parcels)
-    (found,) = verify(parcels)
+    (found,) = verify_case(parcels)
     assert (found.file, found.repaired) == (str(path), True)
     assert read_results(parcels) == sound.results
-    assert verify(parcels) == []
+    assert verify_case(parcels) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +163,7 @@ def test_what_cannot_be_made_again_is_named_with_its_remedy(
     path.write_bytes(content[: seen.st_size])
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     forget()
-    found = [damage for damage in verify(parcels) if not damage.repaired]
+    found = [damage for damage in verify_case(parcels) if not damage.repaired]
     assert len(found) == 1
     assert remedy in found[0].remedy
     assert settings().state.name in found[0].file or "version 1" in found[0].file
@@ -182,10 +173,10 @@ def test_raw_rows_come_again_from_landed_files_as_the_remedy_says(
     parcels: SmallCase, sound: Sound
 ) -> None:
     lake = Path(open_lake("parcels").root)
-    damage(next((lake / "raw/parcels").glob("*.parquet")), "cut", random.Random(1))
-    assert "raw/parcels" in verify(parcels)[0].file
+    damage_file(next((lake / "raw/parcels").glob("*.parquet")), "cut", random.Random(1))
+    assert "raw/parcels" in verify_case(parcels)[0].file
     for table in ("raw/parcels", "files"):
         (lake / table).rename(parcels.folder / table.replace("/", "-"))
     parcels.ingest(NIGHT)
     assert parcels.raw().sort("parcel").rows() == sound.results[3]
-    assert [each for each in verify(parcels) if not each.repaired] == []
+    assert [each for each in verify_case(parcels) if not each.repaired] == []

@@ -18,6 +18,7 @@ from infra.storage.digests import (
     remove_checkpoint,
 )
 from tasks.storage.lake import Lake
+from tests.support.damage import damage_file
 from tests.support.day_rows import days
 
 ODD_NAMES = [
@@ -69,18 +70,6 @@ def test_record_digests_writes_what_a_killed_commit_left_out(tmp_path: Path) -> 
     assert after == {path.name: path.read_text() for path in digests.iterdir()}
 
 
-def damage(path: Path, how: str, chance: random.Random) -> None:
-    content = bytearray(path.read_bytes())
-    if how == "flip":
-        bit = chance.randrange(8 * len(content))
-        content[bit // 8] ^= 1 << bit % 8
-    elif how == "cut":
-        del content[chance.randrange(len(content)) :]
-    path.write_bytes(content)
-    if how == "remove":
-        path.unlink()
-
-
 @pytest.mark.parametrize("how", ["flip", "cut", "remove"])
 def test_damage_is_refused_by_name_or_changes_nothing(tmp_path: Path, how: str) -> None:
     whole = make_table(tmp_path / "whole")
@@ -97,7 +86,7 @@ def read_damaged(whole: Lake, name: Path, how: str, chance: random.Random) -> ob
     """What a copy with one damaged file holds, or "refused" if an error names the copy."""
     copy = Path(whole.root).with_name("copy")
     shutil.copytree(whole.root, copy)
-    damage(copy / name, how, chance)
+    damage_file(copy / name, how, chance)
     try:
         return read_everything(Lake(str(copy)))
     except Damaged as error:
@@ -120,7 +109,7 @@ def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     lake = make_table(tmp_path, 1)
     assert lake.scan("raw/x").select(pl.len()).collect().item() == 1
     data = next(Path(lake.uri("raw/x")).glob("*.parquet"))
-    damage(data, "flip", random.Random(1))
+    damage_file(data, "flip", random.Random(1))
     with pytest.raises(Damaged, match="differs from its digest"):
         lake.scan("raw/x")
 
@@ -142,7 +131,7 @@ def test_a_damaged_checkpoint_is_replaced_by_its_commits(tmp_path: Path) -> None
     lake = make_table(tmp_path)
     expected, folder = read_everything(lake), Path(lake.uri("raw/x"))
     checkpoint = next((folder / "_delta_log").glob("*.checkpoint.parquet"))
-    damage(checkpoint, "flip", random.Random(3))
+    damage_file(checkpoint, "flip", random.Random(3))
     (name,) = find_damage(str(folder))
     assert remove_checkpoint(folder, name)
     assert read_everything(lake) == expected

@@ -39,7 +39,7 @@ def stopped_process(code: str, **values: str) -> Iterator[subprocess.Popen[str]]
         process.kill()
 
 
-def entry(key: str) -> Entry:
+def refusal(key: str) -> Entry:
     return Entry("flights", "refused", key, datetime(2013, 1, 1, tzinfo=UTC), "test", 1)
 
 
@@ -47,7 +47,7 @@ def entry(key: str) -> Entry:
 def ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setenv("MAINSPRING_LOCK_SECONDS", "0.5")
     settings.cache_clear()
-    open_ledger().record(entry("one"))
+    open_ledger().record(refusal("one"))
     return Ledger(settings().ledger_url)  # as another process would open it
 
 
@@ -77,16 +77,16 @@ def test_a_stopped_writer_of_the_ledger_stops_no_reader(
         assert [each.key for each in ledger.entries()] == ["one"]
         assert time.monotonic() - started < 0.5
         with pytest.raises(Transient, match=rf"database is locked: process {holder.pid} holds"):
-            ledger.record(entry("two"))
+            ledger.record(refusal("two"))
         assert time.monotonic() - started < 10
-    assert ledger.record(entry("two"))[1]
+    assert ledger.record(refusal("two"))[1]
 
 
 def test_a_stopped_migration_stops_no_reader(home: Path, ledger: Ledger) -> None:
     url = settings().ledger_url
     with stopped_process(HOLD_FILE, path=str(home / "ledger.lock")) as holder:
         assert [each.key for each in ledger.entries()] == ["one"]
-        assert ledger.record(entry("two"))[1]
+        assert ledger.record(refusal("two"))[1]
         with pytest.raises(Transient, match=f"process {holder.pid}"), hold_database_lock(url):
             pass
 
