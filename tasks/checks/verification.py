@@ -22,7 +22,7 @@ from infra.storage.digests import DIGESTS_FOLDER, LOG_FOLDER, remove_checkpoint,
 from infra.storage.errors import find_way_out
 from infra.storage.s3 import is_s3
 from tasks.features.refresh import rebuild_view
-from tasks.ingestion.landing import read_file_records, read_landed_bytes
+from tasks.ingestion.landing import read_file_records
 from tasks.ledger.log import open_ledger
 from tasks.models.registry import open_model
 from tasks.storage import files
@@ -166,7 +166,7 @@ def _verify_landed_files(use_case: UseCase) -> Iterator[StateDamage]:
     columns = records.select("path", "size", "modified", "fingerprint")
     for path, size, modified, fingerprint in columns.iter_rows():
         if (path, size, modified) in present:
-            content = read_landed_bytes(use_case, path)
+            content = files.read_file(f"{landing}/{path}")
             if sha256(content).hexdigest() != fingerprint:
                 yield StateDamage(
                     f"{landing}/{path}", "its content is not what was ingested",
