@@ -21,6 +21,7 @@ from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
 from flows.cli.migrate import migrate
 from flows.cli.new import new
+from flows.cli.recovery import recover, retire
 from flows.cli.replay import replay
 from flows.cli.servers import deploy, deployments, down, up
 from flows.cli.verify import verify
@@ -118,9 +119,9 @@ def history(
     gates: Annotated[bool, typer.Option(help="Print each decision's gate checks.")] = False,
 ) -> None:
     """Show a model's ledger: each event with its time and evidence, oldest first."""
-    from flows.cli.views.history import render_history
+    from flows.cli.views.history import find_ledger_name, render_history
 
-    console.print(render_history(load_use_case(use_case).name, full=full, gates=gates))
+    console.print(render_history(find_ledger_name(use_case), full=full, gates=gates))
 
 
 @command
@@ -165,6 +166,10 @@ def rollback(
     else:
         moment = format_moment(entry.at)
         console.print(f"version {version} is champion again from {moment} UTC on")
+
+
+command(recover)
+command(retire)
 
 
 @command

@@ -158,6 +158,9 @@ def _check_labels(use_case: UseCase, frames: Frames) -> Iterator[Finding]:
         yield Finding(label.function, "wrong", detail)
     elif mistake:
         yield Finding(label.function, "wrong", f"{label.column} {mistake}")
+    elif other := problem_type_of(use_case).count_other_values(rows[label.column]):
+        counts = ", ".join(f"{value!r} in {number} rows" for value, number in other.items())
+        yield Finding(label.function, "skipped", f"{label.column} is no label: {counts}")
 
 
 def _check_leaks(

@@ -41,18 +41,37 @@ def build_spine(
     return rows.sort(use_case.spine.time, *use_case.spine.key)
 
 
+@dataclass(frozen=True)
+class KnownLabels:
+    """The labels known at a moment, and the values that are no label, with their rows."""
+
+    rows: pl.DataFrame
+    other_values: dict[str, int]
+
+
+def read_known_labels(
+    use_case: UseCase, start: datetime, end: datetime, as_of: datetime
+) -> KnownLabels:
+    """Read the labels known by `as_of` of the rows predicted in [start, end).
+
+    Columns: spine keys, prediction time, label (a number, or the code of its class) and the time
+    it was known. A null, and a value that the problem type does not know, is no label: its row is
+    left out.
+    """
+    kind, label = problem_type_of(use_case), use_case.label.column
+    rows = _call_module(use_case, use_case.label.function, start, end, as_of)
+    rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
+    labels = rows.with_columns(kind.encode_labels(rows[label])).drop_nulls(label)
+    return KnownLabels(
+        labels.sort(use_case.spine.time, *use_case.spine.key), kind.count_other_values(rows[label])
+    )
+
+
 def build_labels(
     use_case: UseCase, start: datetime, end: datetime, as_of: datetime
 ) -> pl.DataFrame:
-    """Return the labels known by `as_of` of the rows predicted in [start, end).
-
-    Columns: spine keys, prediction time, label (a number, or the code of its class) and the time
-    it was known. Raises BadConfig if the feature module returns an unknown class.
-    """
-    rows = _call_module(use_case, use_case.label.function, start, end, as_of)
-    rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
-    rows = rows.with_columns(problem_type_of(use_case).encode_labels(rows[use_case.label.column]))
-    return rows.sort(use_case.spine.time, *use_case.spine.key)
+    """Return the rows of `read_known_labels`."""
+    return read_known_labels(use_case, start, end, as_of).rows
 
 
 def join_features(use_case: UseCase, spine: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from configs.schema.base import Severity
 from tasks.evaluation.problem_types import PROBLEM_TYPES
-from tasks.ledger.entries import is_manual_promotion
 from tasks.ledger.evidence import (
     EVIDENCE,
     AlertRaised,
@@ -18,12 +17,14 @@ from tasks.ledger.evidence import (
     GateEvidence,
     Promoted,
     Reason,
+    Recovered,
     RollbackAsked,
     RolledBack,
     RolloutGrown,
     RolloutStarted,
     read_evidence,
 )
+from tasks.ledger.keys import is_manual_promotion
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
 
@@ -44,6 +45,8 @@ def versions_concerned(entry: Entry) -> list[int]:
         replaced = evidence.champion_version
     elif isinstance(evidence, RolledBack):
         replaced = evidence.loser
+    elif isinstance(evidence, Recovered):
+        replaced = evidence.lost
     return [version for version in (entry.version, replaced) if version is not None]
 
 
@@ -78,7 +81,7 @@ def describe_event(entry: Entry) -> str:
     event, share = entry.what.replace("_", " "), read_share(entry)
     if entry.version is None:
         return event
-    to = "to " if entry.what == "rolled_back" else ""
+    to = "to " if entry.what in ("rolled_back", "recovered") else ""
     text = f"{event} {to}v{entry.version}"
     return f"{text} ({share:.0%})" if share else text
 
@@ -144,11 +147,8 @@ def _is_by_person(entry: Entry) -> bool:
     """Whether a person, who is named then, decided: an approval, a manual promotion or rollback."""
     evidence = _evidence(entry)
     by_hand = isinstance(evidence, RolledBack) and evidence.by_hand
-    return (
-        by_hand
-        or is_manual_promotion(entry)
-        or entry.what in ("approved", "rejected", "schema_migrated")
-    )
+    by_person = ("approved", "rejected", "recovered", "retired", "schema_migrated")
+    return by_hand or is_manual_promotion(entry) or entry.what in by_person
 
 
 def _describe_candidate(evidence: CandidateRegistered) -> str:

@@ -1,4 +1,4 @@
-"""Constructors of ledger entries, one a kind: the only place that builds keys and evidence."""
+"""Constructors of ledger entries, one a kind: the only place that builds entries."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from configs.schema.base import Severity
+from tasks.ledger.causes import FRESHNESS_KIND
 from tasks.ledger.evidence import (
-    FRESHNESS_KIND,
     AlertRaised,
     ApprovalAsked,
     ApprovalGiven,
@@ -20,6 +20,7 @@ from tasks.ledger.evidence import (
     Promoted,
     PromotionTerms,
     Reason,
+    Recovered,
     Refused,
     RetrainStarted,
     RollbackAsked,
@@ -32,6 +33,16 @@ from tasks.ledger.evidence import (
     StepAsked,
     merge_evidence,
     read_evidence,
+)
+from tasks.ledger.keys import (
+    approval_key,
+    approval_request_key,
+    candidate_key,
+    claim_key,
+    closing_key,
+    decision_key,
+    deferral_key,
+    manual_promotion_key,
 )
 from tasks.ledger.log import Entry, EntryKind
 
@@ -176,10 +187,19 @@ def make_promoted(
 
 
 def make_manually_promoted(
-    model: str, version: int, at: datetime, actor: str, evidence: Promoted
+    model: str, version: int, at: datetime, actor: str, evidence: Promoted, earlier: int = 0
 ) -> Entry:
-    """Return the entry that makes a version champion because a person decided it."""
-    key = manual_promotion_key(version)
+    """Return the entry that makes a version champion because a person decided it.
+
+    Args:
+        model: name of the use case
+        version: the new champion
+        at: moment from which it is champion
+        actor: the person
+        evidence: the reason and the digests
+        earlier: number of earlier manual promotions of the version
+    """
+    key = manual_promotion_key(version, earlier)
     return Entry(model, "promoted", key, at, actor, version, evidence.to_json())
 
 
@@ -228,6 +248,35 @@ def make_rolled_back(
     return Entry(promotion.model, "rolled_back", key, at, actor, champion, evidence.to_json())
 
 
+def make_recovered(
+    champion: Entry, version: int | None, at: datetime, actor: str, evidence: Recovered
+) -> Entry:
+    """Return the entry that replaces a lost champion.
+
+    Args:
+        champion: the entry that made the lost version champion
+        version: the version that is champion from then on; None if none can be proved
+        at: moment from which it is
+        actor: the person who decides
+        evidence: what was lost, and why
+    """
+    key = f"recovered:{champion.seq}"
+    return Entry(champion.model, "recovered", key, at, actor, version, evidence.to_json())
+
+
+def make_retired(model: str, at: datetime, actor: str, reason: str) -> Entry:
+    """Return the entry by which a person ends a use case.
+
+    Args:
+        model: name of the use case
+        at: moment of the retirement
+        actor: the person
+        reason: why
+    """
+    key, evidence = f"retired:{at:%Y-%m-%dT%H:%M}", Reason(reason=reason)
+    return Entry(model, "retired", key, at, actor, None, evidence.to_json())
+
+
 def make_notified(entry: Entry, block: str, severity: Severity | None, actor: str) -> Entry:
     """Return the entry that says that a block was notified of another entry."""
     evidence = Notified(block=block, entry=entry.key, severity=severity)
@@ -239,53 +288,3 @@ def make_schema_migrated(model: str, at: datetime, actor: str, evidence: SchemaM
     """Return the entry that gives columns of a table other types; one a version of the table."""
     key = f"schema:{evidence.table}:{evidence.from_version}"
     return Entry(model, "schema_migrated", key, at, actor, None, evidence.to_json())
-
-
-def closing_key(episode: Entry) -> str:
-    """Return the key of the entry that closes an episode."""
-    return f"closed:{episode.key}"
-
-
-def claim_key(alert: Entry) -> str:
-    """Return the key of the entry by which a run claims an alert."""
-    return f"retrain:{alert.key}"
-
-
-def candidate_key(origin: str) -> str:
-    """Return the key of the candidate of an alert or a training run."""
-    return f"candidate:{origin}"
-
-
-def deferral_key(version: int, at: datetime) -> str:
-    """Return the key of the deferral of a version on a day."""
-    return f"deferred:{version}:{at:%Y-%m-%d}"
-
-
-def approval_request_key(version: int) -> str:
-    """Return the key of the request to approve a version."""
-    return f"approval_asked:{version}"
-
-
-def approval_key(version: int) -> str:
-    """Return the key of a person's approval or rejection of a version."""
-    return f"approval:{version}"
-
-
-def decision_key(version: int) -> str:
-    """Return the key of the decision on a version, by the gate or its rollout."""
-    return f"decision:{version}"
-
-
-def manual_promotion_key(version: int) -> str:
-    """Return the key of a manual promotion."""
-    return f"hand:{version}"
-
-
-def rollback_key(request: Entry) -> str:
-    """Return the key of the rollback that a request asks for."""
-    return request.key.replace("undo:", "rollback:", 1)
-
-
-def is_manual_promotion(entry: Entry) -> bool:
-    """Return whether an entry is a promotion that a person decided."""
-    return entry.version is not None and entry.key == manual_promotion_key(entry.version)

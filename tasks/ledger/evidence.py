@@ -7,7 +7,7 @@ default here, and a field that this code does not know is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,12 +15,12 @@ from configs.schema.base import LabelKind, Severity
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.confidence_sequence import SequenceBounds
 from tasks.evaluation.problem_types import Threshold
+from tasks.ledger.causes import split_cause
+from tasks.ledger.file_digests import FileDigests
 from tasks.ledger.json_values import Measured, Time, to_finite
 from tasks.ledger.log import Entry, EntryKind
 
 CheckVerdict = Literal["pass", "fail", "wait", "not asked"]
-FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
-BAKE_KIND: Final = "bake"  # an episode of a bake window
 
 
 class Evidence(BaseModel):
@@ -82,11 +82,12 @@ class StepEvidence(Reason, GateEvidence):
 
 
 class PromotionTerms(Evidence):
-    """The champion that a promotion replaces, and the end of its bake window."""
+    """The champion that a promotion replaces, the end of its bake window, and its files."""
 
     challenger_version: int | None = None
     champion_version: int | None = None
     bake_until: Time | None = None
+    files: FileDigests | None = None
 
 
 class RolloutPlan(Evidence):
@@ -162,6 +163,7 @@ class CandidateRegistered(Evidence):
     algorithm: str = ""
     kind: LabelKind = "binary"  # entries without one are older than the other problem types
     digest: str | None = Field(None, description="sha256 of the ONNX file")
+    files: FileDigests | None = None
     trained_until: Time | None = None
     rows: dict[str, int] = {}
     threshold: Threshold = None
@@ -220,6 +222,14 @@ class RolledBack(RollbackAsked):
     by_hand: bool = False
 
 
+class Recovered(Reason):
+    """A champion that was lost, and the digests of the version that follows; None without one."""
+
+    lost: int | None = None
+    undone: list[str] = Field([], description="keys of the promotions that no longer stand")
+    files: FileDigests | None = None
+
+
 class Notified(Evidence):
     """A notification that was sent, about an entry by its key."""
 
@@ -254,6 +264,8 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "rollback_asked": RollbackAsked,
     "rolled_back": RolledBack,
     "schema_migrated": SchemaMigrated,
+    "recovered": Recovered,
+    "retired": Reason,
     "notified": Notified,
 }
 
@@ -274,14 +286,3 @@ def merge_evidence(kind: type[AnyEvidence], *parts: Evidence) -> AnyEvidence:
     for part in parts:
         fields |= {name: getattr(part, name) for name in part.model_fields_set}
     return kind.model_validate(fields, by_name=True)
-
-
-def join_cause(kind: str, subject: str) -> str:
-    """Return the cause of an episode: its kind and its subject."""
-    return f"{kind}:{subject}"
-
-
-def split_cause(cause: str) -> tuple[str, str]:
-    """Return the kind and the subject of a cause."""
-    kind, _, subject = cause.partition(":")
-    return kind, subject

@@ -66,6 +66,8 @@ EntryKind = Literal[
     "rollback_asked",  #  key undo:<seq of promotion>   request: roll back, a loss is shown
     "rolled_back",  #     key rollback:<seq of promotion>  `version` is champion again from `at` on
     "schema_migrated",  # key schema:<table>:<version>  columns get other types
+    "recovered",  #       key recovered:<seq of the lost champion>  `version` follows; None without
+    "retired",  #         key retired:<time>            a person ended the use case
     "notified",  #        key notified:<block>:<entry>  a notification was sent
 ]
 

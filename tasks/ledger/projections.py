@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 from typing import get_args
 
 from configs.errors import NoChampion
-from tasks.ledger.entries import (
+from tasks.ledger.evidence import (
+    CandidateRegistered,
+    Promoted,
+    Recovered,
+    RolledBack,
+    read_evidence,
+)
+from tasks.ledger.file_digests import FileDigests
+from tasks.ledger.keys import (
     approval_key,
     approval_request_key,
     candidate_key,
     claim_key,
     closing_key,
     deferral_key,
-    manual_promotion_key,
+    is_manual_promotion,
     rollback_key,
 )
-from tasks.ledger.evidence import RolledBack, read_evidence
 from tasks.ledger.log import Entry, RequestKind
 
 _ANSWERS = ("deferred", "approval_asked", "rollout_started", "rollout_grown", "promoted", "refused")
 
 
 def find_champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
-    """Return the promotion or rollback that made the champion of a moment (now), or None."""
+    """Return the promotion, rollback or recovery that made the champion of a moment (now).
+
+    None before the first champion, and after a champion was lost without another one.
+    """
     changes = [e for e in _champion_changes(entries) if at is None or e.at <= at]
-    return changes[-1] if changes else None
+    return changes[-1] if changes and changes[-1].version is not None else None
 
 
 def find_first_promotion(entries: Sequence[Entry]) -> Entry | None:
@@ -44,8 +55,13 @@ def require_champion(entries: Sequence[Entry], model: str, at: datetime | None =
 
 
 def list_standing_promotions(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the promotions that were not rolled back, oldest first; the last made the champion."""
+    """Return the promotions that were not undone, oldest first; the last made the champion.
+
+    A rollback undoes one promotion; a recovery undoes those of the versions that were lost.
+    """
     undone = {read_evidence(e, RolledBack).promotion for e in entries if e.what == "rolled_back"}
+    recoveries = (read_evidence(e, Recovered) for e in entries if e.what == "recovered")
+    undone |= {key for recovery in recoveries for key in recovery.undone}
     return [e for e in entries if e.what == "promoted" and e.key not in undone]
 
 
@@ -55,9 +71,33 @@ def find_rollback(entries: Sequence[Entry], version: int) -> Entry | None:
     return next((e for e in rollbacks if read_evidence(e, RolledBack).loser == version), None)
 
 
-def find_manual_promotion(entries: Sequence[Entry], version: int) -> Entry | None:
-    """Return the manual promotion of a version; None if there was none."""
-    return _find_key(entries, manual_promotion_key(version))
+def count_manual_promotions(entries: Sequence[Entry], version: int) -> int:
+    """Return how often a version was promoted manually."""
+    return sum(is_manual_promotion(e) for e in entries if e.version == version)
+
+
+def find_file_digests(entries: Sequence[Entry], version: int) -> FileDigests | None:
+    """Return the digests of the files that a version had first; None if the ledger has none.
+
+    Entries that are older than the digests of card and golden rows have only `digest`, that of the
+    ONNX file. A later entry of the same ONNX file adds the others.
+    """
+    known = [files for e in entries if e.version == version and (files := _read_files(e))]
+    return reduce(FileDigests.complete, known) if known else None
+
+
+def _read_files(entry: Entry) -> FileDigests | None:
+    """The digests that an entry has of its version's files."""
+    if entry.what == "recovered":
+        return read_evidence(entry, Recovered).files
+    evidence: CandidateRegistered | Promoted
+    if entry.what == "candidate_registered":
+        evidence = read_evidence(entry, CandidateRegistered)
+    elif entry.what == "promoted":
+        evidence = read_evidence(entry, Promoted)
+    else:
+        return None
+    return evidence.files or (FileDigests(onnx=evidence.digest) if evidence.digest else None)
 
 
 def find_decision(entries: Sequence[Entry], version: int) -> Entry | None:
@@ -119,9 +159,11 @@ def _find_key(entries: Sequence[Entry], key: str) -> Entry | None:
 
 
 def _champion_changes(entries: Sequence[Entry]) -> list[Entry]:
-    """The promotions and rollbacks, in order."""
+    """The promotions, rollbacks and recoveries, in order; a recovery may have no version."""
     kinds = ("promoted", "rolled_back")
-    return [e for e in entries if e.what in kinds and e.version is not None]
+    return [
+        e for e in entries if e.what == "recovered" or (e.what in kinds and e.version is not None)
+    ]
 
 
 def _is_answered(request: Entry, entries: Sequence[Entry]) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -12,9 +15,11 @@ from configs.errors import BadModel
 from configs.schema.names import own_name
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import to_prediction_array
+from tasks.ledger.file_digests import FileDigests
 from tasks.models.card import ModelCard
 
 ONNX_FILE, CARD_FILE, GOLDEN_FILE = "model.onnx", "card.json", "golden.parquet"
+MAX_FILE_BYTES = 512 * 2**20  # of each file of a version; larger ones are not read
 GOLDEN_ONNX = "answer"  # column of the golden rows: prediction of the ONNX file
 GOLDEN_ESTIMATOR = "fitted"  # column of the golden rows: prediction of the estimator
 # both begin with `__` if an input has the name
@@ -38,21 +43,64 @@ def read_golden_predictions(golden: pl.DataFrame, column: str) -> Floats:
     return to_prediction_array(golden[own_name(column, inputs)])
 
 
-def write_artifact(artifact: ModelArtifact, folder: Path) -> None:
+@dataclass(frozen=True)
+class VersionFiles:
+    """The three files of a version, as bytes."""
+
+    onnx: bytes
+    card: bytes
+    golden: bytes
+
+    @cached_property
+    def digests(self) -> FileDigests:
+        """The sha256 of each file."""
+        onnx, card, golden = (
+            sha256(content).hexdigest() for content in (self.onnx, self.card, self.golden)
+        )
+        return FileDigests(onnx=onnx, card=card, golden=golden)
+
+
+def pack_artifact(artifact: ModelArtifact) -> VersionFiles:
+    """Return the files of an artifact."""
+    golden = BytesIO()
+    artifact.golden.write_parquet(golden)
+    card = artifact.card.model_dump_json(indent=1).encode()
+    return VersionFiles(artifact.onnx, card, golden.getvalue())
+
+
+def parse_artifact(files: VersionFiles, name: str) -> ModelArtifact:
+    """Return the artifact of a version's files; raise BadModel if a file is invalid.
+
+    Args:
+        files: the files that were read.
+        name: the version, for error messages.
+    """
+    try:
+        card = ModelCard.model_validate_json(files.card)
+    except ValidationError as invalid:
+        raise BadModel(f"{name}: {CARD_FILE} is invalid: {invalid}") from invalid
+    try:
+        golden = pl.read_parquet(files.golden)
+    except (Exception, pl.exceptions.PanicException) as invalid:  # polars has many error types
+        raise BadModel(f"{name}: {GOLDEN_FILE} is no Parquet file: {invalid}") from invalid
+    return ModelArtifact(files.onnx, card, golden)
+
+
+def write_artifact(files: VersionFiles, folder: Path) -> None:
     """Write the three files into an existing folder."""
-    (folder / ONNX_FILE).write_bytes(artifact.onnx)
-    write_companions(artifact, folder)
+    (folder / ONNX_FILE).write_bytes(files.onnx)
+    write_companions(files, folder)
 
 
-def write_companions(artifact: ModelArtifact, folder: Path) -> list[Path]:
+def write_companions(files: VersionFiles, folder: Path) -> list[Path]:
     """Write model card and golden rows into `folder`; return their paths."""
     card, golden = folder / CARD_FILE, folder / GOLDEN_FILE
-    card.write_text(artifact.card.model_dump_json(indent=1))
-    artifact.golden.write_parquet(golden)
+    card.write_bytes(files.card)
+    golden.write_bytes(files.golden)
     return [card, golden]
 
 
-def read_artifact(folder: Path, name: str, companions: str = ".") -> ModelArtifact:
+def read_version_files(folder: Path, name: str, companions: str = ".") -> VersionFiles:
     """Read the three files of a version.
 
     Args:
@@ -61,22 +109,20 @@ def read_artifact(folder: Path, name: str, companions: str = ".") -> ModelArtifa
         companions: the folder of card and golden rows, relative to `folder`.
 
     Raises:
-        BadModel: a file is missing, or the card is invalid.
+        BadModel: a file is missing or too large.
     """
-    onnx = _read_bytes(folder / ONNX_FILE, name)
-    card = _read_bytes(folder / companions / CARD_FILE, name)
-    golden = _read_bytes(folder / companions / GOLDEN_FILE, name)
-    try:
-        parsed = ModelCard.model_validate_json(card)
-    except ValidationError as invalid:
-        raise BadModel(f"{name}: {CARD_FILE} is invalid: {invalid}") from invalid
-    return ModelArtifact(onnx, parsed, pl.read_parquet(golden))
+    paths = (folder / ONNX_FILE, folder / companions / CARD_FILE, folder / companions / GOLDEN_FILE)
+    return VersionFiles(*(_read_bytes(path, name) for path in paths))
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
     try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BadModel(
+                f"{name}: {path.name} has {size:,} bytes, more than {MAX_FILE_BYTES:,}. Train a "
+                "smaller model"
+            )
         return path.read_bytes()
-    except FileNotFoundError as missing:
-        raise BadModel(
-            f"{name}: {path.name} not found. Restore the file, or train and promote another version"
-        ) from missing
+    except OSError as missing:
+        raise BadModel(f"{name}: {path.name} not found: {missing.strerror}") from missing

@@ -48,6 +48,15 @@ class ModelCard(BaseModel):
         {}, description="mean |contribution| of each input to the prediction, on the holdout"
     )
     slices: tuple[dict[str, Any], ...]
+    other_labels: dict[str, int] = Field(
+        {}, description="values in the training window that are no label, with their rows"
+    )
+    empty_inputs: tuple[str, ...] = Field(
+        (), description="numeric inputs without a value in the train span; the model ignores them"
+    )
+    rare_values: dict[str, int] = Field(
+        {}, description="number of values by categorical input that share one code, as too rare"
+    )
     thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
     calibration: tuple[dict[str, float], ...]
     reference: ReferenceProfile = Field(description="rows before trained_until, with their score")

@@ -19,7 +19,7 @@ from configs.settings import settings
 from configs.urls import is_postgres, shown, split_login
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
-from tasks.models.artifact import ModelArtifact, write_companions
+from tasks.models.artifact import ModelArtifact, VersionFiles, write_companions
 from tasks.models.card import ModelCard
 from tasks.models.onnx_session import open_onnx_session
 from tasks.storage.database import database_errors, hold_database_lock
@@ -132,13 +132,18 @@ def create_registered_model(client: MlflowClient, use_case: str, title: str) -> 
 
 
 def log_run(
-    client: MlflowClient, artifact: ModelArtifact, pages: Mapping[str, str], tags: dict[str, str]
+    client: MlflowClient,
+    artifact: ModelArtifact,
+    files: VersionFiles,
+    pages: Mapping[str, str],
+    tags: dict[str, str],
 ) -> tuple[str, str, str]:
     """Write one finished run with model files, metrics, parameters and data set versions.
 
     Args:
         client: a client of the tracking server.
         artifact: the model to log.
+        files: its files.
         pages: more text files to keep beside the model, by file name.
         tags: tags of the run; `origin` names it.
 
@@ -156,7 +161,7 @@ def log_run(
         mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run,
     ):
         started, run_id = run.info.start_time, run.info.run_id
-        logged = _log_model(artifact, pages)
+        logged = _log_model(artifact, files, pages)
         metrics = [
             Metric(name, value, started, 0, model_id=logged.model_id)
             for name, value in _metrics(card).items()
@@ -167,7 +172,9 @@ def log_run(
     return run_id, logged.model_id, f"models:/{logged.model_id}"
 
 
-def _log_model(artifact: ModelArtifact, pages: Mapping[str, str]) -> Any:  # noqa: ANN401
+def _log_model(
+    artifact: ModelArtifact, version_files: VersionFiles, pages: Mapping[str, str]
+) -> Any:  # noqa: ANN401
     """Store the ONNX file with its signature, model card and golden rows."""
     import mlflow
     from mlflow.models import ModelSignature
@@ -183,7 +190,7 @@ def _log_model(artifact: ModelArtifact, pages: Mapping[str, str]) -> Any:  # noq
     inputs = TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")
     signature = ModelSignature(Schema([inputs]), Schema(outputs))
     with TemporaryDirectory() as folder:
-        files = write_companions(artifact, Path(folder))
+        files = write_companions(version_files, Path(folder))
         for name, text in pages.items():
             files.append(Path(folder, name))
             files[-1].write_text(text)

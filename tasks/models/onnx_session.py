@@ -10,18 +10,24 @@ from numpy.typing import NDArray
 from configs.errors import BadModel
 from tasks.evaluation.metrics import Floats
 from tasks.models.matrix import Matrix
+from tasks.models.onnx_graph import OUTPUT_NAMES, require_safe_graph
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
 ONNX_BATCH_ROWS = 65_536  # per call of the runtime: bounds its memory
-_OUTPUTS = ("probabilities", "variable")  # of classifiers, of regressors
 
 
 def open_onnx_session(onnx: bytes) -> InferenceSession:
-    """Open a session with one thread; raise BadModel if the bytes are not a supported model."""
+    """Check the graph and open a session with one thread.
+
+    Raises:
+        BadModel: the bytes are no model of the kind that training exports.
+    """
     import onnxruntime
+
+    require_safe_graph(onnx)
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -29,19 +35,12 @@ def open_onnx_session(onnx: bytes) -> InferenceSession:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime has a dozen error types
         raise BadModel(f"ONNX Runtime cannot open the model: {error}") from error
-    inputs = [one.name for one in session.get_inputs()]
-    outputs = [one.name for one in session.get_outputs()]
-    if inputs != ["inputs"] or not set(_OUTPUTS) & set(outputs):
-        raise BadModel(
-            f"the ONNX model must have inputs → {' or '.join(_OUTPUTS)}, "
-            f"but has {inputs} → {outputs}"
-        )
     return session
 
 
 def find_output_name(session: InferenceSession) -> str:
     """Return the name of the output with the predictions."""
-    return next(str(o.name) for o in session.get_outputs() if o.name in _OUTPUTS)
+    return next(str(o.name) for o in session.get_outputs() if o.name in OUTPUT_NAMES)
 
 
 def run_onnx(session: InferenceSession, matrix: Matrix) -> Floats:

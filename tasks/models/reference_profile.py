@@ -17,6 +17,7 @@ from tasks.models.psi_thresholds import bin_shares, calibrate_threshold
 
 QUANTILE_BINS = 10
 COMMON_SHARE = 0.01  # from which a category gets its own bin
+_MAX_OTHER = 1000  # rare categories that are kept; rarer ones count as unknown
 WEEK = timedelta(days=7)
 Shares = tuple[float, ...]
 BinCounts = Mapping[str, NDArray[np.int64]]
@@ -159,9 +160,8 @@ def _categorical_bins(values: pl.Series) -> CategoricalBins:
     counts = values.cast(pl.String).drop_nulls().alias("value").value_counts()
     ordered = counts.sort(["count", "value"], descending=[True, False])
     common = pl.col("count") >= COMMON_SHARE * len(values)
-    return CategoricalBins(
-        common=tuple(ordered.filter(common)["value"]), other=tuple(ordered.filter(~common)["value"])
-    )
+    other = ordered.filter(~common)["value"].head(_MAX_OTHER)
+    return CategoricalBins(common=tuple(ordered.filter(common)["value"]), other=tuple(other))
 
 
 def _count_bins(values: pl.Series, bins: Bins) -> NDArray[np.int64]:

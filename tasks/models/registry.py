@@ -5,12 +5,9 @@ MLflow's own loaders are never used: they import code that the model file names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,12 +15,14 @@ import polars as pl
 from configs.errors import BadConfig, BadModel
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from infra.storage.errors import storage_errors
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.problem_types import LabelSpec
-from tasks.models.artifact import ModelArtifact, read_artifact
+from tasks.ledger.file_digests import FileDigests
+from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import find_file_digests
+from tasks.models.artifact import ModelArtifact, pack_artifact, read_version_files
 from tasks.models.card import ModelCard
-from tasks.models.file_integrity import require_digest, require_golden_predictions
+from tasks.models.file_integrity import open_version_files, require_digests
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow_client import (
     connect_mlflow,
@@ -31,15 +30,24 @@ from tasks.models.mlflow_client import (
     log_run,
     mlflow_errors,
 )
-from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.mlflow_versions import (
+    EXTRA_FILES,
+    NOT_FOUND,
+    downloaded_version,
+    get_version,
+    read_tagged_digests,
+    skip_numbers,
+)
+from tasks.models.onnx_session import run_onnx
+from tasks.models.trial import try_version
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
 CHAMPION_ALIAS = "champion"
-_EXTRA_FILES = "extra_files"  # folder of card and golden rows beside MLflow's model
 _DESCRIPTION_LENGTH = 5000  # characters; the limit of MLflow's database column
+_exported_here: set[FileDigests] = set()  # by this process: these files need no trial
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Model:
     """An opened model version.
 
     `golden` holds raw input rows with the predictions of ONNX file and estimator; `onnx` the bytes
-    of the file.
+    of the file; `digests` those of all files.
     """
 
     card: ModelCard
@@ -55,6 +63,7 @@ class Model:
     version: int
     golden: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
     onnx: bytes = field(default=b"", repr=False)
+    digests: FileDigests | None = field(default=None, repr=False)
 
 
 def predict(model: Model, frame: pl.DataFrame) -> Floats:
@@ -117,7 +126,7 @@ def register_version(
     """Store a model and register it once per origin; return its version.
 
     The version is written last, together with its tags. A run that was killed earlier has no
-    version and is never used.
+    version and is never used. Its number is larger than every version in the ledger.
 
     Args:
         artifact: the model.
@@ -129,16 +138,22 @@ def register_version(
     existing = find_version(use_case, origin)
     if existing is not None:
         return existing
+    files = pack_artifact(artifact)
+    _exported_here.add(files.digests)
     tags = {
         "digest": card.digest,
+        "card_digest": str(files.digests.card),
+        "golden_digest": str(files.digests.golden),
         "origin": origin,
         "feature_service": card.feature_service,
         "revision": card.revision,
         "trained_until": card.trained_until.isoformat(),
     }
     client = connect_mlflow()
-    run_id, model_id, source = log_run(client, artifact, pages or {}, tags)
+    run_id, model_id, source = log_run(client, artifact, files, pages or {}, tags)
     create_registered_model(client, use_case, card.title)
+    versions = (e.version or 0 for e in open_ledger().entries(use_case))
+    skip_numbers(client, use_case, source, max(versions, default=0))
     client.create_model_version(
         use_case,
         source,
@@ -154,27 +169,46 @@ def register_version(
 
 @mlflow_errors()
 def open_model(use_case: str, version: int) -> Model:
-    """Open a version, verify its sha256 and its golden predictions, and return the model.
+    """Open a version, verify its files and its golden predictions, and return the model.
 
-    Models are cached per process, by version and sha256.
+    The ledger's digests decide which model a version is. If the ledger has none, the version is
+    new, and MLflow's tags have them; it is then tried out in a process with bounded memory first.
+    Models are cached per process, by version and digests.
 
     Raises:
-        BadModel: the version or a file is not found, the card is invalid, or a check fails.
+        BadModel: the version or a file is not found, a file is invalid, or a check fails.
     """
-    from mlflow.exceptions import MlflowException
-
+    recorded = find_file_digests(open_ledger().entries(use_case), version)
     try:
-        registered = connect_mlflow().get_model_version(use_case, str(version))
-    except MlflowException as missing:
-        raise BadModel(f"{use_case} version {version} not found: {missing.message}") from missing
-    digest = registered.tags.get("digest", "")
-    return _open(settings().mlflow_uri, use_case, version, digest)
+        if recorded is not None:
+            return _open(settings().mlflow_uri, use_case, version, recorded, is_recorded=True)
+        tagged = read_tagged_digests(use_case, version)
+        return _open(settings().mlflow_uri, use_case, version, tagged, is_recorded=False)
+    except BadModel as bad:
+        raise BadModel(f"{bad}. {recovery_hint(use_case)}") from bad
+
+
+def recovery_hint(use_case: str) -> str:
+    """Return what to do when a version cannot be opened."""
+    return f"Restore it in MLflow, or run `mainspring recover {use_case}`"
 
 
 @mlflow_errors()
-def set_champion_alias(use_case: str, version: int) -> None:
-    """Set MLflow's alias `champion` to a version."""
-    connect_mlflow().set_registered_model_alias(use_case, CHAMPION_ALIAS, str(version))
+def set_champion_alias(use_case: str, version: int | None) -> None:
+    """Set MLflow's alias `champion` to a version, or remove it without one.
+
+    Raises:
+        BadModel: MLflow has no such version.
+    """
+    client = connect_mlflow()
+    if version is None:
+        client.delete_registered_model_alias(use_case, CHAMPION_ALIAS)
+        return
+    try:
+        get_version(use_case, version)
+    except BadModel as missing:
+        raise BadModel(f"{missing}. {recovery_hint(use_case)}") from missing
+    client.set_registered_model_alias(use_case, CHAMPION_ALIAS, str(version))
 
 
 @mlflow_errors()
@@ -185,7 +219,7 @@ def read_champion_alias(use_case: str) -> int | None:
     try:
         return int(connect_mlflow().get_model_version_by_alias(use_case, CHAMPION_ALIAS).version)
     except MlflowException as missing:
-        if missing.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if missing.error_code in NOT_FOUND:
             return None
         raise
 
@@ -196,24 +230,15 @@ def build_version_url(use_case: str, version: int) -> str:
 
 
 @lru_cache(maxsize=8)
-def _open(_uri: str, use_case: str, version: int, digest: str) -> Model:
+def _open(
+    _uri: str, use_case: str, version: int, expected: FileDigests, *, is_recorded: bool
+) -> Model:
     name = f"{use_case} version {version}"
-    with _downloaded_version(use_case, version) as folder:
-        artifact = read_artifact(folder, name, _EXTRA_FILES)
-    require_digest(artifact, digest, name)
-    session = open_onnx_session(artifact.onnx)
-    require_golden_predictions(artifact, session, name)
-    return Model(artifact.card, session, version, artifact.golden, artifact.onnx)
-
-
-@contextmanager
-def _downloaded_version(use_case: str, version: int) -> Iterator[Path]:
-    """Yield a temporary folder with the files of a version."""
-    import mlflow
-
-    # models:/name/version would write a file of its own beside the model
-    source = connect_mlflow().get_model_version_download_uri(use_case, str(version))
-    with TemporaryDirectory() as folder:
-        with storage_errors(settings().mlflow_artifacts):
-            path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
-        yield Path(path)
+    with downloaded_version(use_case, version) as folder:
+        files = read_version_files(folder, name, EXTRA_FILES)
+        source = "the ledger" if is_recorded else "MLflow's tag"
+        require_digests(files, expected, source, name)
+        if not is_recorded and files.digests not in _exported_here:
+            try_version(folder, name, EXTRA_FILES)
+    artifact, session = open_version_files(files, name)
+    return Model(artifact.card, session, version, artifact.golden, files.onnx, files.digests)

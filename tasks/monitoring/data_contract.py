@@ -15,7 +15,7 @@ import polars as pl
 from configs.schema.monitoring import Monitor
 from configs.schema.use_case import UseCase
 from tasks.models.reference_profile import ReferenceProfile
-from tasks.monitoring.measurements import Measurement, MeasurementVerdict
+from tasks.monitoring.measurements import NO_LABEL, Measurement, MeasurementVerdict
 
 _DAY = timedelta(days=1)
 
@@ -66,6 +66,23 @@ def measure_missing_rows(missing: int, rule: Monitor, as_of: datetime) -> Measur
         reference=0.0, threshold=0.0, rows=missing,
         verdict=rule.contract.severity if missing else "ok",
     )  # fmt: skip
+
+
+def measure_other_labels(
+    other: Mapping[str, int], start: datetime, as_of: datetime
+) -> list[Measurement]:
+    """Return the rows of each value that is no label, for information.
+
+    Args:
+        other: rows by value.
+        start: first prediction time.
+        as_of: end of the window.
+    """
+    return [
+        Measurement("contract", f"{NO_LABEL}{value}", start, as_of, value=float(rows),
+                    reference=0.0, threshold=0.0, rows=rows, verdict="inform")
+        for value, rows in other.items()
+    ]  # fmt: skip
 
 
 def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> list[Measurement]:

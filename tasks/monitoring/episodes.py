@@ -21,14 +21,9 @@ import polars as pl
 
 from configs.schema.monitoring import Rule
 from configs.schema.use_case import UseCase
+from tasks.ledger.causes import FRESHNESS_KIND, join_cause, split_cause
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
-from tasks.ledger.evidence import (
-    FRESHNESS_KIND,
-    EpisodeOpened,
-    join_cause,
-    read_evidence,
-    split_cause,
-)
+from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
 from tasks.monitoring import performance

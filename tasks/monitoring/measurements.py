@@ -14,10 +14,11 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.ledger.evidence import join_cause
+from tasks.ledger.causes import join_cause
 from tasks.storage.lake import Lake
 
 MONITORING_TABLE = "monitoring"
+NO_LABEL = "no_label:"  # subject of a value that is no label
 MeasurementKind = Literal["drift", "performance", "contract", "bake"]
 MeasurementVerdict = Literal["ok", "inform", "ticket", "page"]
 MEASUREMENT_VERDICTS: tuple[MeasurementVerdict, ...] = ("page", "ticket", "inform", "ok")
@@ -79,6 +80,16 @@ def read_measurements(lake: Lake, as_of: datetime) -> pl.DataFrame:
     return (
         lake.scan(MONITORING_TABLE).filter(pl.col("as_of") <= as_of).collect().sort("as_of", "kind")
     )
+
+
+def read_other_labels(lake: Lake) -> dict[str, int]:
+    """Return the values in the last monitored window that are no label, with their rows."""
+    if not lake.exists(MONITORING_TABLE):
+        return {}
+    is_last, subject = pl.col("as_of") == pl.col("as_of").max(), pl.col("subject")
+    rows = lake.scan(MONITORING_TABLE).filter(is_last, subject.str.starts_with(NO_LABEL))
+    values = rows.select(subject.str.strip_prefix(NO_LABEL), "rows").collect()
+    return dict(values.rows())
 
 
 def count_severities(rows: pl.DataFrame) -> str:

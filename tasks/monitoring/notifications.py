@@ -33,6 +33,7 @@ RECENT = timedelta(days=3)  # covers a webhook that was broken over a weekend
 _SEVERITIES: Mapping[EntryKind, Severity] = {
     "rollback_asked": "page",
     "rolled_back": "page",
+    "recovered": "page",
     "approval_asked": "ticket",
     "rollout_started": "inform",
     "promoted": "inform",

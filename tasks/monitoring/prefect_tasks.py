@@ -12,8 +12,9 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
+from tasks.ledger.causes import FRESHNESS_KIND
 from tasks.ledger.descriptions import describe_evidence
-from tasks.ledger.evidence import FRESHNESS_KIND, EpisodeOpened, Notified, read_evidence
+from tasks.ledger.evidence import EpisodeOpened, Notified, read_evidence
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.ledger.projections import list_unclaimed_alerts
 from tasks.ledger.state import read_ledger_state

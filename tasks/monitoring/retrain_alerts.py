@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from configs.schema.use_case import UseCase
+from tasks.ledger.causes import BAKE_KIND, FRESHNESS_KIND
 from tasks.ledger.entries import make_alert_raised
-from tasks.ledger.evidence import BAKE_KIND, FRESHNESS_KIND, EpisodeOpened, read_evidence
+from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.retrain_cooldown import list_retrains_in_cooldown
 from tasks.ledger.state import LedgerState, read_ledger_state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +46,7 @@ class MonitoredWindow:
         judged: used predictions of the longest rule's window, of any version, with known labels.
         own: the champion's own predictions in that window, with known labels.
         missing: keys and prediction time of due rows without a prediction.
+        other_labels: values in that window that are no label, with their rows.
     """
 
     use_case: UseCase
@@ -57,6 +58,7 @@ class MonitoredWindow:
     judged: pl.DataFrame
     own: pl.DataFrame
     missing: pl.DataFrame
+    other_labels: Mapping[str, int]
 
     @property
     def rows(self) -> int:
@@ -82,8 +84,8 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
     use_case_of_model = with_model_features(use_case, model)
     start = as_of - performance.find_longest_window(use_case)
     predictions = read_all_predictions(use_case, start, as_of)
-    labels = retrieval.build_labels(use_case, start, as_of, as_of)
     scored_since = min(e.at for e in past if e.what == "promoted")
+    known = retrieval.read_known_labels(use_case, start, as_of, as_of)
     own, judged = select_version(predictions, model.version), select_used(predictions)
     return MonitoredWindow(
         use_case=use_case_of_model,
@@ -92,8 +94,9 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
         since=promotion.at,
         scored_since=scored_since,
         counts=_count_window(use_case_of_model, model, as_of),
-        judged=performance.join_labels(use_case, judged, labels),
-        own=performance.join_labels(use_case, own, labels),
+        judged=performance.join_labels(use_case, judged, known.rows),
+        own=performance.join_labels(use_case, own, known.rows),
+        other_labels=known.other_values,
         missing=find_missing_predictions(use_case, scored_since, as_of),
     )
 
@@ -102,12 +105,14 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
     """Measure performance, data contract and drift of a window."""
     use_case, as_of, card = window.use_case, window.as_of, window.champion.card
     reference = (card.holdout, card.threshold)
+    start = as_of - performance.find_longest_window(use_case)
     raw = raw_tables.scan_raw_tables(use_case, as_of)
     expected = (card.reference, use_case.monitor, window.scored_since, as_of)
     measured = [
         *performance.measure_window_metrics(use_case, window.judged, *reference, as_of),
         *performance.measure_rules(use_case, window.own, *reference, window.since, as_of),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),
+        *data_contract.measure_other_labels(window.other_labels, start, as_of),
         data_contract.measure_predicted_rows(window.rows, *expected),
         data_contract.measure_missing_rows(window.missing.height, use_case.monitor, as_of),
     ]

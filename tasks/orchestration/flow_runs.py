@@ -51,6 +51,19 @@ def find_suspended_run(flow: str, deployment: str, version: int | None) -> FlowR
     return next((run for run in suspended if run.parameters.get("version") == version), None)
 
 
+def delete_deployments(name: str) -> int:
+    """Delete the deployments of a name, of every flow; return their number."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+    with get_client(sync_client=True) as client:
+        wanted = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+        existing = client.read_deployments(deployment_filter=wanted)
+        for deployment in existing:
+            client.delete_deployment(deployment.id)
+    return len(existing)
+
+
 def resume_run(run_id: str, answer: dict[str, Any]) -> bool:
     """Resume a suspended run with the content of its form; return whether Prefect accepts it."""
     from prefect.client.orchestration import get_client

@@ -18,13 +18,9 @@ from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
 from tasks.evaluation.bootstrap import CALIBRATION, Difference
 from tasks.evaluation.metrics import LOWER_IS_BETTER
+from tasks.ledger.causes import BAKE_KIND
 from tasks.ledger.entries import make_rollback_asked
-from tasks.ledger.evidence import (
-    BAKE_KIND,
-    EpisodeOpened,
-    StepEvidence,
-    read_evidence,
-)
+from tasks.ledger.evidence import EpisodeOpened, StepEvidence, read_evidence
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR

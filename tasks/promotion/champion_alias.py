@@ -9,12 +9,12 @@ from tasks.models.registry import read_champion_alias, set_champion_alias
 
 
 def sync_champion_alias(book: Ledger, model: str) -> int | None:
-    """Set the alias to the ledger's champion; return its version, None before the first one."""
+    """Set the alias to the ledger's champion, or remove it; return the champion's version."""
     # both are read again after the write: of two concurrent runs the slower one may have written
     # an older champion
     while True:
         version = read_ledger_state(book, model).champion_version
-        if version is None or read_champion_alias(model) == version:
+        if read_champion_alias(model) == version:
             return version
         with effect("set the alias"):
             set_champion_alias(model, version)

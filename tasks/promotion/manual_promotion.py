@@ -12,7 +12,7 @@ from tasks.ledger.descriptions import read_reason
 from tasks.ledger.entries import make_manually_promoted
 from tasks.ledger.evidence import Promoted, merge_evidence
 from tasks.ledger.log import Entry, Ledger
-from tasks.ledger.projections import find_manual_promotion, find_rollback
+from tasks.ledger.projections import count_manual_promotions, find_rollback
 from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import open_model
 from tasks.promotion.record_step import promotion_terms
@@ -23,8 +23,9 @@ def promote_manually(
 ) -> Entry:
     """Promote a version without the gate, and return the entry, old or new.
 
-    The bake window compares it like any other champion. BadModel if there is no such version or its
-    file is invalid. Terminal if it was rolled back before, or already promoted manually once.
+    The bake window compares it like any other champion. A version that was champion before may be
+    promoted again. BadModel if there is no such version or its files are invalid. Terminal if it
+    was rolled back before.
 
     Args:
         book: the ledger
@@ -38,25 +39,23 @@ def promote_manually(
     champion = ledger.champion
     if champion is not None and champion.version == version:
         return champion
-    _refuse_repetition(ledger.entries, use_case.name, version)
-    digest = open_model(use_case.name, version).card.digest
+    _require_not_rolled_back(ledger.entries, use_case.name, version)
+    model = open_model(use_case.name, version)
     at = as_of if champion is None else max(as_of, champion.at)
-    decision = Promoted(reason=reason, gates=[], digest=digest)
-    evidence = merge_evidence(Promoted, decision, promotion_terms(use_case, version, champion, at))
-    entry = make_manually_promoted(use_case.name, version, at, by, evidence)
+    decision = Promoted(reason=reason, gates=[], digest=model.card.digest)
+    terms = promotion_terms(use_case, version, champion, at, model.digests)
+    evidence = merge_evidence(Promoted, decision, terms)
+    earlier = count_manual_promotions(ledger.entries, version)
+    entry = make_manually_promoted(use_case.name, version, at, by, evidence, earlier)
     with effect("record the step"):
         return book.record(entry, expected_seq=ledger.seq)[0]
 
 
-def _refuse_repetition(entries: Sequence[Entry], model: str, version: int) -> None:
+def _require_not_rolled_back(entries: Sequence[Entry], model: str, version: int) -> None:
     rollback = find_rollback(entries, version)
     if rollback is not None:
         raise Terminal(
             f"{model} version {version} was rolled back on {rollback.at:%Y-%m-%d}: "
-            f"{read_reason(rollback)}; train another one"
-        )
-    if find_manual_promotion(entries, version) is not None:
-        raise Terminal(
-            f"{model} version {version} was already promoted manually once; to return to the "
-            "champion before, roll back"
+            f"{read_reason(rollback)}. Train another one, or promote an earlier champion: "
+            f"mainspring history {model} lists them"
         )

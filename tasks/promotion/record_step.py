@@ -33,7 +33,9 @@ from tasks.ledger.evidence import (
     merge_evidence,
     read_evidence,
 )
+from tasks.ledger.file_digests import FileDigests
 from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import find_file_digests
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.promotion.candidate_state import CandidateState, read_candidate_state
 from tasks.promotion.gate import Decision
@@ -148,7 +150,9 @@ class _PromotionStep:
 
     def _promote(self, evidence: GateEvidence) -> Entry:
         ledger, at = self.candidate.ledger, self.candidate.at
-        terms = promotion_terms(self.use_case, self.candidate.version, ledger.champion, at)
+        version = self.candidate.version
+        files = find_file_digests(ledger.entries, version)
+        terms = promotion_terms(self.use_case, version, ledger.champion, at, files)
         return make_promoted(*self._about, evidence, terms)
 
     def _defer(self, reason: str, evidence: GateEvidence | None = None) -> Entry:
@@ -177,19 +181,25 @@ class _PromotionStep:
 
 
 def promotion_terms(
-    use_case: UseCase, version: int, before: Entry | None, at: datetime
+    use_case: UseCase,
+    version: int,
+    before: Entry | None,
+    at: datetime,
+    files: FileDigests | None,
 ) -> PromotionTerms:
-    """Return what every promotion says: version, champion before, and end of the bake window.
+    """Return what every promotion says: version, files, champion before, end of the bake window.
 
     Args:
         use_case: the use case, whose YAML has the length of the bake window
         version: the version that is promoted
         before: the entry that made the champion before; None for the first champion
         at: moment of the promotion
+        files: digests of the version's files; None of a version older than they are
     """
     bakes = before is not None and bool(use_case.bake.window)
-    return PromotionTerms(
+    terms = PromotionTerms(
         challenger_version=version,
         champion_version=None if before is None else before.version,
         bake_until=at + use_case.bake.window if bakes else None,
     )
+    return terms if files is None else terms.model_copy(update={"files": files})

@@ -21,7 +21,13 @@ from configs.schema.use_case import UseCase
 from infra.storage.atomic import replace_atomically
 from infra.storage.locks import hold_file_lock
 from tasks.features import retrieval
-from tasks.models.artifact import ModelArtifact, read_artifact, write_artifact
+from tasks.models.artifact import (
+    ModelArtifact,
+    pack_artifact,
+    parse_artifact,
+    read_version_files,
+    write_artifact,
+)
 from tasks.replay.plan import ReplayPlan
 from tasks.replay.progress import STEP_PATIENCE, cpu_seconds
 from tasks.training.pipeline import train_model
@@ -109,13 +115,13 @@ def _write_training(folder: Path, trained: TrainedFiles) -> None:
     """Write the files of a training; `folder` appears only when it is complete."""
     with replace_atomically(folder) as unfinished:
         unfinished.mkdir()
-        write_artifact(trained.artifact, unfinished)
+        write_artifact(pack_artifact(trained.artifact), unfinished)
         (unfinished / "seconds").write_text(repr(trained.seconds))
 
 
 def _read_training(folder: Path, use_case: UseCase) -> TrainedFiles:
     """Read the files of a training; the card gets the configuration of this policy."""
-    artifact = read_artifact(folder, folder.name)
+    artifact = parse_artifact(read_version_files(folder, folder.name), folder.name)
     configuration = use_case.model_dump(mode="json", by_alias=True)
     card = artifact.card.model_copy(update={"configuration": configuration})
     seconds = float((folder / "seconds").read_text())

@@ -17,7 +17,7 @@ from tasks.ledger.evidence import RollbackAsked, read_evidence
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
-from tasks.models.registry import find_version, open_model
+from tasks.models.registry import find_version
 from tasks.monitoring import window
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
@@ -34,7 +34,7 @@ from tasks.scoring.plan import plan_scoring, write_scored_rows
 from tasks.storage.chunks import remove_spill
 from tasks.storage.lake import open_lake
 from tasks.training import retrain_claim
-from tasks.training.candidate import build_candidate_entry
+from tasks.training.candidate import record_candidate
 from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
@@ -98,7 +98,7 @@ def simulate_train(use_case: UseCase, as_of: datetime, train: TrainModel, origin
     if version is None:
         trained = train(use_case, as_of)
         version = register_candidate(trained.artifact, origin)
-    _record_candidate(use_case, version, origin, as_of)
+    record_candidate(open_ledger(), name, version, origin, as_of, REPLAY_ACTOR)
 
 
 def simulate_scheduled_train(use_case: UseCase, as_of: datetime, train: TrainModel) -> None:
@@ -138,7 +138,9 @@ def _retrain(use_case: UseCase, alert: Entry, train: TrainModel) -> None:
     if claim.verdict == "train":
         simulate_train(use_case, alert.at, train, origin=alert.key)
     elif claim.verdict == "covered" and claim.version is not None:
-        _record_candidate(use_case, claim.version, alert.key, alert.at)
+        record_candidate(
+            open_ledger(), use_case.name, claim.version, alert.key, alert.at, REPLAY_ACTOR
+        )
 
 
 def _promote(use_case: UseCase, request: Entry, _: TrainModel) -> None:
@@ -169,8 +171,3 @@ _SIMULATED: dict[str, Callable[[UseCase, Entry, TrainModel], Any]] = {
     "promote": _promote,
     "rollback": _roll_back,
 }
-
-
-def _record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> None:
-    card = open_model(use_case.name, version).card
-    open_ledger().record(build_candidate_entry(card, version, origin, as_of, REPLAY_ACTOR))

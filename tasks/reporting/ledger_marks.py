@@ -20,8 +20,10 @@ LEDGER_MARKS = {
     "promoted": ("#2e7d32", "-", "v{} promoted"),
     "refused": ("#8d6e00", "--", "v{} refused"),
     "rolled_back": ("#7b1fa2", "-.", "back to v{}"),
+    "recovered": ("#7b1fa2", "-.", "recovered to v{}"),
 }
 
+_CHAMPION_CHANGES = ("promoted", "rolled_back", "recovered")
 BAND_COLOURS = {"rollout": "#f2c14e", "bake": "#7fb7be"}
 
 
@@ -54,7 +56,7 @@ def _build_band(entry: Entry, entries: Sequence[Entry], until: datetime) -> Ledg
         name = f"v{version} at {share:.0%}" if share else f"v{version} in shadow"
         return LedgerBand("rollout", version, entry.at, end, name)
     if (bake_until := read_bake_end(entry)) is not None:
-        successors = (e.at for e in later if e.what in ("promoted", "rolled_back"))
+        successors = (e.at for e in later if e.what in _CHAMPION_CHANGES)
         end = min(bake_until, next(successors, until), until)
         return LedgerBand("bake", version, entry.at, end, f"v{version} bakes")
     return None

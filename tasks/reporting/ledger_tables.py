@@ -24,6 +24,7 @@ EVENT_STYLES: dict[str, CellStyle] = {
     "rejected": "warning",
     "rollback_asked": "bad",
     "rolled_back": "warning",
+    "recovered": "warning",
 }
 VERDICT_CELLS = {
     "pass": Cell("✓ pass", "good"),

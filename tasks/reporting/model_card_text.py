@@ -18,6 +18,7 @@ from tasks.reporting.formats import (
     format_share,
 )
 from tasks.reporting.markdown import escape_markdown, format_code, render_markdown
+from tasks.reporting.model_card_limits import list_left_out
 from tasks.reporting.problem_type_text import problem_type_text
 from tasks.reporting.table import build_record_table, build_table
 
@@ -156,6 +157,7 @@ def _find_limits(card: ModelCard) -> list[str]:
             f"Unseen categories are handled as unknown: {', '.join(vocabulary)}. Their accuracy "
             "was not measured."
         )
+    limits += list_left_out(card)
     if card.thin:
         limits.append(
             f"{len(card.thin)} slices were too small to be measured, and their quality is unknown "

@@ -77,8 +77,9 @@ class TablePlan:
 class LabelPlan:
     """The label: a column of a table, and how its values are read.
 
-    It is 1 where the column is `positive`, or the column's number, or one of `classes`. It is known
-    `after` the prediction at the earliest.
+    It is 1 where the column is `positive`, or the column's number, or one of `classes`. It is 0
+    where the column is one of `negatives`; other values are no labels. Without `negatives` every
+    other value is 0. It is known `after` the prediction at the earliest.
     """
 
     table: str
@@ -87,6 +88,7 @@ class LabelPlan:
     positive: str
     after: timedelta
     classes: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

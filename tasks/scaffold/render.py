@@ -77,6 +77,7 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "label_column_kind": plan.label_column_kind,
         "label_type": _LABEL_TYPES[plan.label.kind],
         "positive": _positive_value(plan),
+        "label_codes": _label_codes(plan),
         "entities": entities,
         "declarations": sorted({"FOREVER", "view", *(f"{kind}_key" for kind in entities.values())}),
         "feature_arguments": _FEATURE_ARGUMENTS,
@@ -84,6 +85,13 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "rules": sorted({rule for suite in suites for rule in suite.rules}),
         "labelled_rows": count_labelled_rows(plan),
     }
+
+
+def _label_codes(plan: ScaffoldPlan) -> list[tuple[str | int, int]]:
+    """Return the values of the label's column that are 1 and 0; empty if all others are 0."""
+    read = int if plan.label_column_kind == "integer" else str
+    negatives = [(read(value), 0) for value in plan.label.negatives]
+    return [(read(plan.label.positive), 1), *negatives] if negatives else []
 
 
 def _positive_value(plan: ScaffoldPlan) -> str | int | float | None:

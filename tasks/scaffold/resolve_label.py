@@ -26,13 +26,14 @@ def resolve_label(
     if values.is_empty():
         raise BadConfig(f"--label {table}.{column}: the column has no value in the sample")
     kind = _resolve_kind(given, values, typed, ask)
-    positive, classes = "", tuple[str, ...]()
+    positive, classes, negatives = "", tuple[str, ...](), tuple[str, ...]()
     if kind == "regression":
         _require_numbers(values, typed)
     elif kind == "multiclass":
         classes = _list_classes(values, typed)
     elif not _is_flag(values, typed):
         positive = _resolve_positive(given, values, ask)
+        negatives = _list_negatives(values, typed, positive)
     after = given.after or "0m"
     if not given.after and table == subject.name:
         question = "How long after the prediction is the label known, like 30d?"
@@ -41,7 +42,7 @@ def resolve_label(
         lag = parse_duration(after)
     except ValueError as error:
         raise BadConfig(f"--after {after}: {error}") from error
-    return LabelPlan(table, column, kind, positive, lag, classes)
+    return LabelPlan(table, column, kind, positive, lag, classes, negatives)
 
 
 def _resolve_column(
@@ -109,6 +110,13 @@ def _list_classes(values: pl.Series, typed: ColumnType) -> tuple[str, ...]:
         f"texts or whole numbers with three to {FEW_VALUES} values. Use --kind binary for two "
         "values, --kind regression for many numbers"
     )
+
+
+def _list_negatives(values: pl.Series, typed: ColumnType, positive: str) -> tuple[str, ...]:
+    """Return the sample's other values, if they are few: a value that comes later is no label."""
+    others = values.cast(pl.String).unique().sort().to_list()
+    others.remove(positive)
+    return tuple(others) if typed in ("text", "integer") and len(others) < FEW_VALUES else ()
 
 
 def _resolve_positive(given: GivenAnswers, values: pl.Series, ask: AskQuestion) -> str:

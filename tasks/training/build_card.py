@@ -18,7 +18,12 @@ from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema, build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
-from tasks.training.fit import FittedCandidate, TrainingSplit
+from tasks.training.fit import (
+    FittedCandidate,
+    TrainingSplit,
+    find_empty_inputs,
+    find_rare_values,
+)
 from tasks.training.holdout_metrics import measure_holdout, measure_importance
 from tasks.training.onnx_export import ExportedModel
 
@@ -57,6 +62,8 @@ def build_model_card(
         algorithm=fitted.name,
         candidate=fitted.candidate,
         inputs=fitted.schema,
+        empty_inputs=find_empty_inputs(fitted.schema, parts.train),
+        rare_values=find_rare_values(fitted.schema, parts.train),
         feature_service=use_case.features.service,
         label=use_case.label.column,
         kind=use_case.label.kind,

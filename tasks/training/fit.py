@@ -26,17 +26,51 @@ from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_
 from tasks.models.matrix import InputSchema, Matrix, build_matrix, require_inputs
 from tasks.models.onnx_session import select_outputs
 
+MAX_VOCABULARY = 1000  # values of a categorical input with a code of their own
 LabelArray = NDArray[np.int8] | NDArray[np.float64]
 
 
 def learn_schema(features: Features, frame: pl.DataFrame) -> InputSchema:
-    """Return the schema of the inputs; the sorted values in `frame` become the vocabulary."""
+    """Return the schema of the inputs; the values in `frame`, sorted, become the vocabulary.
+
+    Of more than MAX_VOCABULARY values the most frequent ones do. The others share the code of
+    unknown values: a one-hot matrix has a column for each code.
+    """
     require_inputs(frame, features.numeric, features.categorical)
     text = frame.select(pl.col(features.categorical).cast(pl.String))
-    vocabulary = {name: tuple(text[name].drop_nulls().unique().sort()) for name in text.columns}
+    vocabulary = {name: _choose_vocabulary(text[name]) for name in text.columns}
     return InputSchema(
         numeric=features.numeric, categorical=features.categorical, vocabulary=vocabulary
     )
+
+
+def _choose_vocabulary(values: pl.Series) -> tuple[str, ...]:
+    counts = values.drop_nulls().alias("value").value_counts()
+    ordered = counts.sort(["count", "value"], descending=[True, False])
+    return tuple(ordered["value"].head(MAX_VOCABULARY).sort())
+
+
+def find_rare_values(schema: InputSchema, frame: pl.DataFrame) -> dict[str, int]:
+    """Return how many values of each categorical input have no code of their own."""
+    full = [name for name, known in schema.vocabulary.items() if len(known) == MAX_VOCABULARY]
+    counts = {name: frame[name].drop_nulls().n_unique() - MAX_VOCABULARY for name in full}
+    return {name: count for name, count in counts.items() if count > 0}
+
+
+def find_empty_inputs(schema: InputSchema, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return the numeric inputs without any number in `frame`."""
+    matrix = build_matrix(frame, schema)[:, : len(schema.numeric)]
+    empty = np.isnan(matrix).all(axis=0).tolist()
+    return tuple(name for name, is_empty in zip(schema.numeric, empty, strict=True) if is_empty)
+
+
+def fill_empty_columns(matrix: Matrix) -> Matrix:
+    """Return the matrix with 0 in columns without a number, so that an estimator ignores them.
+
+    Histogram boosting cannot bin a column without a number.
+    """
+    empty = np.isnan(matrix).all(axis=0)
+    return np.where(empty, np.float32(0), matrix) if empty.any() else matrix
 
 
 @dataclass(frozen=True)
@@ -144,7 +178,8 @@ def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedC
     problem_type = problem_type_of(use_case)
     estimator = build_estimator(name, candidate, schema, use_case.seed, problem_type)
     started = perf_counter()
-    estimator.fit(build_matrix(parts.train, schema), read_labels(use_case, parts.train))
+    train = fill_empty_columns(build_matrix(parts.train, schema))
+    estimator.fit(train, read_labels(use_case, parts.train))
     seconds = perf_counter() - started
     labels = read_labels(use_case, parts.validation)
     values = predict_with_estimator(estimator, build_matrix(parts.validation, schema))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -60,14 +60,33 @@ def train_model(
     use_case: UseCase, as_of: datetime, steps: TrainingSteps = PLAIN_STEPS
 ) -> ModelArtifact:
     """Train on [as_of - retrain.window, as_of) and build the card; register nothing."""
-    versions = steps.read_table_versions(use_case)
-    fitted = fit_best_candidate(use_case, as_of, steps)
-    card = steps.build_model_card(
-        use_case, fitted.parts, fitted.candidates, fitted.exported, versions
-    )
-    return ModelArtifact(
-        fitted.exported.onnx, card, choose_golden_rows(fitted.exported, fitted.parts)
-    )
+    table_versions = steps.read_table_versions(use_case)
+    model = fit_best_candidate(use_case, as_of, steps)
+    artifact = build_artifact(use_case, model, table_versions, steps)
+    start = as_of - use_case.retrain.window
+    other = retrieval.read_known_labels(use_case, start, as_of, as_of).other_values
+    if not other:
+        return artifact
+    return replace(artifact, card=artifact.card.model_copy(update={"other_labels": other}))
+
+
+def build_artifact(
+    use_case: UseCase,
+    model: FittedModel,
+    table_versions: dict[str, int],
+    steps: TrainingSteps = PLAIN_STEPS,
+) -> ModelArtifact:
+    """Build the card of an exported model and choose its golden rows.
+
+    Args:
+        use_case: the use case that the model was trained for.
+        model: the exported model, its rows and candidates.
+        table_versions: version of each lake table that training read, by table.
+        steps: the functions to call.
+    """
+    exported, parts = model.exported, model.parts
+    card = steps.build_model_card(use_case, parts, model.candidates, exported, table_versions)
+    return ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts))
 
 
 def fit_best_candidate(

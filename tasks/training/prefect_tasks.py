@@ -17,13 +17,12 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
-from tasks.models.registry import build_version_url, open_model
+from tasks.models.registry import build_version_url
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.prefect_tasks import publish_model_card
-from tasks.training import build_card, fit, onnx_export, pipeline, retrain_claim
-from tasks.training.candidate import build_candidate_entry
+from tasks.training import build_card, candidate, fit, onnx_export, pipeline, retrain_claim
 from tasks.training.fit import FittedCandidate, TrainingSplit
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import TrainingSteps
@@ -75,9 +74,8 @@ def register_candidate(artifact: ModelArtifact, origin: str) -> int:
 @task(task_run_name="record version {version}", **RETRY_TRANSIENT)
 def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
     """Record a registered version once; publish its model card and a link to MLflow."""
-    card = open_model(use_case.name, version).card
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry, _ = open_ledger().record(build_candidate_entry(card, version, origin, as_of, actor))
+    entry = candidate.record_candidate(open_ledger(), use_case.name, version, origin, as_of, actor)
     publish_model_card(use_case, version)
     link, text = (
         build_version_url(use_case.name, version),

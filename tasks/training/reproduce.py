@@ -19,8 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from configs.errors import BadModel
+from configs.errors import BadModel, Transient
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.evaluation.problem_types import Threshold, recorded_problem_type
@@ -30,6 +31,7 @@ from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.registry import Model, open_model
 from tasks.storage import files
+from tasks.storage.lake import open_lake
 from tasks.training.build_card import read_code_revision, read_package_versions
 from tasks.training.pipeline import ReportStep
 from tasks.training.reproduce_worker import STEP_PREFIX, RetrainResult
@@ -98,6 +100,8 @@ def reproduce_version(use_case: UseCase, version: int, report: ReportStep) -> Re
         BadModel: the version is not found, or cannot be trained again as recorded.
     """
     model = open_model(use_case.name, version)
+    report("look for the recorded tables")
+    _require_recorded_tables(model.card, version)
     with TemporaryDirectory(prefix="mainspring-reproduce-") as folder_name:
         folder = Path(folder_name)
         report(f"code of {model.card.revision}")
@@ -107,6 +111,25 @@ def reproduce_version(use_case: UseCase, version: int, report: ReportStep) -> Re
     return compare_reproduction(
         model, onnx, result, str(code), (*notes, *_changed_packages(model.card))
     )
+
+
+def _require_recorded_tables(card: ModelCard, version: int) -> None:
+    """Raise BadModel if a recorded version of a table cannot be read in full."""
+    lake = open_lake(card.use_case)
+    for table, number in card.table_versions.items():
+        try:
+            rows = lake.scan(table, number)
+            first = rows.collect_schema().names()[0]
+            rows.select(pl.col(first).hash().max()).collect()  # reads a column of each file
+        except Transient:
+            raise
+        except Exception as gone:  # polars, deltalake and the file system have their own errors
+            reason = str(gone).strip().partition("\n")[0]
+            raise BadModel(
+                f"{card.use_case} version {version} cannot be trained again: version {number} of "
+                f"{table} is no longer there. A vacuum may have removed its files; restore them "
+                f"from a backup of {lake.uri(table)} ({reason})"
+            ) from gone
 
 
 def compare_reproduction(

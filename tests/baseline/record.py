@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 TRAINED = datetime(2013, 1, 22, tzinfo=UTC)
 SCORED = TRAINED + timedelta(days=7)
 POLICIES = ("never", "monthly", "performance")
-_CLOCKS = {"run_id", "run", "recorded", "revision", "footprint"}  # differ from run to run
+# "files": digests of the card, which holds measured times
+_CLOCKS = {"run_id", "run", "recorded", "revision", "footprint", "files"}  # differ from run to run
 _PROSE = {"message", "reason", "asked", "measured"}  # words about numbers that stand beside them
 _WEEK_TABLES = ("raw", "quarantine", "features", "predictions", "shadows", "monitoring")
 

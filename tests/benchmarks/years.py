@@ -168,24 +168,18 @@ def _train(folder: Path) -> None:
     import joblib
 
     from tasks.features import raw_tables, retrieval
-    from tasks.models.artifact import ModelArtifact
     from tasks.models.registry import register_version
     from tasks.training import fit
-    from tasks.training.build_card import build_model_card
-    from tasks.training.golden_rows import choose_golden_rows
     from tasks.training.onnx_export import export_candidate
+    from tasks.training.pipeline import FittedModel, build_artifact
 
     flights = load_use_case(NAME)
     frame = retrieval.build_training_set(flights, TRAINED_AT - timedelta(days=90), TRAINED_AT, END)
     parts = fit.split_training_rows(flights, frame, TRAINED_AT)
     fitted = fit.fit_candidate(flights, "boosting", parts)
-    exported = export_candidate(flights, fitted, parts)
-    card = build_model_card(
-        flights, parts, [fitted], exported, raw_tables.read_table_versions(flights)
-    )
-    version = register_version(
-        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), "benchmark"
-    )
+    model = FittedModel(parts, [fitted], export_candidate(flights, fitted, parts))
+    artifact = build_artifact(flights, model, raw_tables.read_table_versions(flights))
+    version = register_version(artifact, "benchmark")
     open_ledger().record(Entry(NAME, "promoted", "decision:1", _ALWAYS, "benchmark", version))
     folder.mkdir()
     joblib.dump(fitted.estimator, folder / ESTIMATOR)

@@ -14,13 +14,10 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from tasks.features import refresh, retrieval
-from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import Model, open_model, register_version
 from tasks.promotion.gate import Decision, decide_promotion
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tasks.training.fit import split_training_rows
+from tests.support.artifacts import fit_artifact
 from tests.support.lake_rows import land_rows
 from tests.support.state import state
 
@@ -48,11 +45,8 @@ def train_on_span(year: pl.DataFrame, start: datetime, until: datetime) -> Model
     as_of = until + FLIGHTS.split.holdout
     known = pl.col("label_known_time") < as_of
     parts = split_training_rows(FLIGHTS, year.filter(known, between(start, as_of)), as_of)
-    fitted = fit_candidate(FLIGHTS, "boosting", parts)
-    exported = export_candidate(FLIGHTS, fitted, parts)
-    card = build_model_card(FLIGHTS, parts, [fitted], exported, {})
-    golden = choose_golden_rows(exported, parts)
-    version = register_version(ModelArtifact(exported.onnx, card, golden), f"train:{start}:{until}")
+    artifact = fit_artifact(FLIGHTS, "boosting", parts)
+    version = register_version(artifact, f"train:{start}:{until}")
     model = open_model(FLIGHTS.name, version)
     assert model.card.trained_until == until
     return model

@@ -148,8 +148,8 @@ def test_scoring_leaves_the_windows_before_and_goes_on(disk: Disk, how: str, day
         pytest.param("close", "tasks.models.registry:log_run", False, marks=slow),
         pytest.param("fill", "tasks.models.registry:create_registered_model", False, marks=slow),
         ("close", "tasks.models.registry:create_registered_model", False),
-        ("fill", "tasks.replay.simulate:build_candidate_entry", True),
-        pytest.param("close", "tasks.replay.simulate:build_candidate_entry", True, marks=slow),
+        ("fill", "tasks.training.candidate:build_candidate_entry", True),
+        pytest.param("close", "tasks.training.candidate:build_candidate_entry", True, marks=slow),
     ],
 )
 def test_training_leaves_the_champion_and_registers_once(

@@ -9,14 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from configs.urls import with_driver
-from tasks.models.artifact import ModelArtifact, write_artifact
+from tasks.models.artifact import pack_artifact, write_artifact
 from tasks.models.mlflow_client import connect_mlflow, migrate_mlflow
 from tasks.models.registry import find_version, open_model, register_version
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
-from tests.support.flights import END, january, quick_use_case
+from tests.support.artifacts import fit_artifact
+from tests.support.flights import quick_use_case
 from tests.support.processes import at_once
 
 USE_CASE = quick_use_case()
@@ -25,10 +22,11 @@ DIES = """if True:
     import os, signal, sys
     from pathlib import Path
     from tasks.models import registry
-    from tasks.models.artifact import read_artifact
+    from tasks.models.artifact import parse_artifact, read_version_files
     registry.create_registered_model = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     folder = Path(sys.argv[1])
-    registry.register_version(read_artifact(folder, "killed"), "train:killed")
+    files = read_version_files(folder, "killed")
+    registry.register_version(parse_artifact(files, "killed"), "train:killed")
 """
 
 CONNECTS = """if True:
@@ -46,16 +44,8 @@ def start(program: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_killed_between_run_and_version(home, tmp_path_factory):
     """A process dies after its run is written; the next one registers, and only once."""
-    parts = split_training_rows(USE_CASE, january(), END)
-    fitted = fit_candidate(USE_CASE, "logistic", parts)
-    exported = export_candidate(USE_CASE, fitted, parts)
-    card, golden = (
-        build_model_card(USE_CASE, parts, [fitted], exported, {}),
-        choose_golden_rows(exported, parts),
-    )
-    files = tmp_path_factory.mktemp("files")
-    artifact = ModelArtifact(exported.onnx, card, golden)
-    write_artifact(artifact, files)
+    files, artifact = tmp_path_factory.mktemp("files"), fit_artifact(USE_CASE, "logistic")
+    write_artifact(pack_artifact(artifact), files)
 
     dead = start(DIES, home, str(files))
     assert dead.wait() == -signal.SIGKILL
@@ -66,7 +56,7 @@ def test_killed_between_run_and_version(home, tmp_path_factory):
 
     version = register_version(artifact, "train:killed")
     assert register_version(artifact, "train:killed") == version
-    assert open_model(USE_CASE.name, version).card == card
+    assert open_model(USE_CASE.name, version).card == artifact.card
 
 
 def test_migrate_mlflow_by_two_processes_after_a_kill(tmp_path):

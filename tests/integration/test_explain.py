@@ -5,7 +5,7 @@ the lake has become since.
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from flows.cli.app import app
 from tasks.features import feast_store, raw_tables, refresh, retrieval
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models.artifact import ModelArtifact
-from tasks.models.card import ModelCard
 from tasks.models.registry import open_model, register_version
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.rollout.routing import Route
@@ -33,12 +32,10 @@ from tasks.scoring.prediction_keys import format_key
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.lake import open_lake
 from tasks.training import reproduce
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tasks.training.fit import split_training_rows
 from tasks.training.reproduce_worker import retrain_from_card
 from tests.support import lake_rows
+from tests.support.artifacts import fit_artifact
 from tests.support.state import state
 
 AS_OF = datetime(2013, 1, 12, tzinfo=UTC)
@@ -63,21 +60,13 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UseCase]:
         yield load_use_case("flights")
 
 
-@dataclass(frozen=True)
-class TrainedVersion:
-    """A version, and what it is registered from."""
-
-    card: ModelCard
-    onnx: bytes
-    golden: pl.DataFrame
-
-    def register(self, origin: str, **changes: object) -> int:
-        card = self.card.model_copy(update=changes)
-        return register_version(ModelArtifact(self.onnx, card, self.golden), origin)
+def register(artifact: ModelArtifact, origin: str, **changes: object) -> int:
+    card = artifact.card.model_copy(update=changes)
+    return register_version(replace(artifact, card=card), origin)
 
 
 @pytest.fixture(scope="module")
-def trained(use_case: UseCase) -> TrainedVersion:
+def trained(use_case: UseCase) -> ModelArtifact:
     """Version 1 and the same file as version 2; the first day is scored before a day of arrivals
     comes late, the last one, in which version 2 rolls out, after it.
     """
@@ -92,11 +81,9 @@ def trained(use_case: UseCase) -> TrainedVersion:
     versions = raw_tables.read_table_versions(use_case)
     frame = retrieval.build_training_set(use_case, AS_OF - use_case.retrain.window, AS_OF, AS_OF)
     parts = split_training_rows(use_case, frame, AS_OF)
-    exported = export_candidate(use_case, fit_candidate(use_case, "forest", parts), parts)
-    card = build_model_card(use_case, parts, [exported.fitted], exported, versions)
-    made = TrainedVersion(card, exported.onnx, choose_golden_rows(exported, parts))
+    made = fit_artifact(use_case, "forest", parts, versions)
     for version in (1, 2):
-        assert made.register(f"train:{version}", threshold=version / 5) == version
+        assert register(made, f"train:{version}", threshold=version / 5) == version
     score_and_write(use_case, Route(*FIRST, champion=1))
     lake_rows.append_rows(use_case, "arrivals", "late", late)
     lake_rows.land_rows(use_case, AS_OF, AS_OF + DAY)
@@ -208,7 +195,7 @@ def state_of(use_case: UseCase) -> dict[str, int]:
 
 
 def test_the_lake_has_moved_on_and_the_answers_are_the_same(use_case, trained):
-    card, version = trained.card, trained.register("train:again")
+    card, version = trained.card, register(trained, "train:again")
     before, steps = state_of(use_case), []
     found = reproduce.reproduce_version(use_case, version, steps.append)
     assert found.equal
@@ -241,7 +228,7 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
         raw_tables.read_table_versions(use_case),
         {**trained.card.environment, "onnx": "0.1"},
     )
-    version = trained.register("train:other-table", table_versions=newest, environment=other)
+    version = register(trained, "train:other-table", table_versions=newest, environment=other)
     result = CliRunner().invoke(app, ["reproduce", "flights", str(version)])
     assert result.exit_code == 1
     assert "different predictions on 64 golden rows" in result.output
@@ -250,13 +237,25 @@ def test_another_table_version_gives_other_rows_and_says_so(use_case, trained):
 
 
 def test_what_cannot_be_trained_any_more_says_why(use_case, trained):
-    version = trained.register("train:gone", configuration={"name": "flights"})
+    version = register(trained, "train:gone", configuration={"name": "flights"})
     said = (
         rf"version {version} cannot be trained again(.|\n)*"
         r"is invalid for the current code(.|\n)*features: Field required"
     )
     with pytest.raises(BadModel, match=said):
         reproduce.reproduce_version(use_case, version, print)
+
+
+def test_reproduce_names_a_table_version_that_is_no_longer_there(use_case, trained):
+    tables = {**trained.card.table_versions, "raw/weather": 99}
+    version = register(trained, "train:vacuumed", table_versions=tables)
+    with pytest.raises(BadModel, match="version 99 of raw/weather is no longer there"):
+        reproduce.reproduce_version(use_case, version, print)
+    held = next(Path(open_lake(use_case.name).uri("raw/weather")).glob("*.parquet"))
+    held.rename(held.with_suffix(".vacuumed"))
+    with pytest.raises(BadModel, match="of raw/weather is no longer there"):
+        reproduce.reproduce_version(use_case, 1, print)
+    held.with_suffix(".vacuumed").rename(held)
 
 
 @pytest.fixture

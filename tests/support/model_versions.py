@@ -15,18 +15,15 @@ from configs.schema.use_case import UseCase
 from tasks.features import refresh, retrieval
 from tasks.ledger.log import Entry, EntryKind, open_ledger
 from tasks.models import registry
-from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import Model, open_model
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS
 from tasks.scoring.batch import ScoredRoute, find_scoring_routes, score_route
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
-from tasks.training import golden_rows
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
-from tasks.training.onnx_export import export_candidate
+from tasks.training.fit import TrainingSplit, split_training_rows
 from tests.support import lake_rows
+from tests.support.artifacts import fit_artifact
 from tests.support.state import forget
 
 NAME = "flights"
@@ -47,12 +44,9 @@ def register_candidate_versions(
     tables: dict[str, int] | None = None,
 ) -> None:  # fmt: skip
     """Fit a candidate and register it, a version an origin."""
-    fitted = fit_candidate(use_case, name, parts)
-    exported = export_candidate(use_case, fitted, parts)
-    card = build_model_card(use_case, parts, [fitted], exported, tables or {})
-    golden = golden_rows.choose_golden_rows(exported, parts)
+    artifact = fit_artifact(use_case, name, parts, tables)
     for origin in origins:
-        registry.register_version(ModelArtifact(exported.onnx, card, golden), f"train:{origin}")
+        registry.register_version(artifact, f"train:{origin}")
 
 
 def begin_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -112,11 +112,10 @@ def another_version(version: int) -> int:
 
 def candidate(version: int) -> Entry:
     """A version, recorded as a candidate that nobody was told of."""
-    from tasks.models.registry import open_model
-    from tasks.training.candidate import build_candidate_entry
+    from tasks.training.candidate import record_candidate
 
-    card, origin = open_model(NAME, version).card, f"train:test-{version}"
-    return open_ledger().record(build_candidate_entry(card, version, origin, LATER, "test"))[0]
+    origin = f"train:test-{version}"
+    return record_candidate(open_ledger(), NAME, version, origin, LATER, "test")
 
 
 def entry_of(key: str) -> Entry | None:

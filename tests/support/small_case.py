@@ -50,7 +50,7 @@ from tasks.promotion.manual_promotion import promote_manually
 from tasks.replay.simulate import simulate_monitor, simulate_score
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.lake import open_lake
-from tasks.training.candidate import build_candidate_entry
+from tasks.training.candidate import record_candidate
 from tasks.training.pipeline import register_candidate, train_model
 from tests.support import small_case_files
 from tests.support.landing import ingest_landed, rows_of
@@ -183,8 +183,7 @@ class SmallCase:
         origin = origin or f"train:{as_of:%Y-%m-%d}"
         artifact = train_model(self.use_case, as_of)
         version = register_candidate(artifact, origin)
-        entry = build_candidate_entry(artifact.card, version, origin, as_of, "test")
-        open_ledger().record(entry)
+        record_candidate(open_ledger(), self.name, version, origin, as_of, "test")
         self.last_training = (version, as_of)
         return version
 

@@ -9,7 +9,7 @@ from typing import Any
 ColumnDeclaration = str | Mapping[str, Any]
 _ARGUMENTS = {"number": "numbers", "integer": "counts", "text": "texts", "boolean": "flags"}
 _KEYS = {"text": "text_key", "integer": "integer_key", "time": "time_key"}
-_LABEL_TYPES = {"binary": "Int8", "regression": "Float64", "multiclass": "String"}
+_LABEL_TYPES = {"regression": "Float64", "multiclass": "String"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ def transforms_source(case: SmallDeclaration) -> str:
     """Return the feature module: the newest row of each table, and rows predicted when known."""
     name, subject = case.subject
     label, spine = case.label, ", ".join(map(repr, case.spine_columns))
-    value = f"pl.col({label.column!r}).cast(pl.{_LABEL_TYPES[label.kind]})"
+    cast = f".cast(pl.{_LABEL_TYPES[label.kind]})" if label.kind in _LABEL_TYPES else ""
+    value = f"pl.col({label.column!r}){cast}"
     views = "\n\n".join(_view_source(case, *each) for each in case.tables.items())
     return f'''"""Features of {case.name}."""
 from datetime import timedelta
@@ -164,8 +165,7 @@ def spine(raw, start, end):
 
 
 def labels(raw, start, end):
-    rows = raw[{name!r}].drop_nulls({label.column!r})
-    latest = newest(rows, KEY, {subject.known_time!r}).select(
+    latest = newest(raw[{name!r}], KEY, {subject.known_time!r}).select(
         *KEY, {value}.alias({label.column!r}), label_known_time={subject.known_time!r}
     )
     known = pl.col("prediction_time") + timedelta(days={label.after})

@@ -11,11 +11,11 @@ import pytest
 from configs.schema.use_case import UseCase
 from tasks.ledger.log import Entry, Ledger
 from tasks.models.card import ModelCard
-from tasks.models.onnx_session import open_onnx_session
 from tasks.models.registry import Model
 from tasks.training.build_card import build_model_card
 from tasks.training.fit import FittedCandidate, TrainingSplit, fit_candidate, split_training_rows
 from tasks.training.onnx_export import ExportedModel, export_candidate
+from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.flights import END, january, quick_use_case
 from tests.support.scored_window import WINDOW
 
@@ -65,11 +65,7 @@ def quick_case() -> UseCase:
 
 @pytest.fixture(scope="module")
 def logistic_model(quick_case: UseCase) -> Model:
-    parts = split_training_rows(quick_case, january(), END)
-    fitted = fit_candidate(quick_case, "logistic", parts)
-    exported = export_candidate(quick_case, fitted, parts)
-    card = build_model_card(quick_case, parts, [fitted], exported, {})
-    return Model(card, open_onnx_session(exported.onnx), 1)
+    return open_artifact(fit_artifact(quick_case, "logistic"))
 
 
 @pytest.fixture

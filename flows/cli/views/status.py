@@ -12,10 +12,12 @@ from tasks.ledger.descriptions import describe_evidence, describe_no_champion, r
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.history_chart import read_window_metrics
+from tasks.monitoring.measurements import read_other_labels
 from tasks.reporting.formats import format_moment, format_number, format_share
 from tasks.reporting.table import Column, Table, build_table
 from tasks.reporting.terminal import render_terminal, render_text
 from tasks.rollout.state import find_rollout
+from tasks.storage.lake import open_lake
 
 WINDOWS_SHOWN = 6
 
@@ -27,6 +29,7 @@ def render_status(use_case: UseCase) -> RenderableType:
     lines = [head, *map(render_text, _describe_champion(ledger, use_case.name))]
     episodes = ledger.open_episodes
     lines += [_render_episode(episode) for episode in episodes] or [Text("no open episode")]
+    lines += _render_other_labels(use_case)
     windows = read_window_metrics(use_case).tail(WINDOWS_SHOWN)
     if windows.is_empty():
         return Group(*lines, "no window was monitored yet")
@@ -47,6 +50,14 @@ def tabulate_windows(windows: pl.DataFrame) -> Table:
         for end, version, *values, coverage in windows.iter_rows()
     ]
     return build_table([Column(title, "right") for title in titles], rows, "last windows")
+
+
+def _render_other_labels(use_case: UseCase) -> list[Text]:
+    other = read_other_labels(open_lake(use_case.name))
+    if not other:
+        return []
+    counts = ", ".join(f"{value!r} in {rows} rows" for value, rows in other.items())
+    return [render_text(f"values of {use_case.label.column} that are no label: {counts}")]
 
 
 def _render_episode(episode: Entry) -> Text:

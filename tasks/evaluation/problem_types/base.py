@@ -21,6 +21,7 @@ from tasks.evaluation.metrics import Decisions, Floats
 
 SCORE_COLUMN = "score"
 """Column of the model's own predictions in its reference profile."""
+_NAMED_VALUES = 5  # of those that are no label
 Threshold = float | Prices | None
 """What a model version decides by: the probability from which it flags a row (binary), the prices
 of each class (multiclass), or None (regression).
@@ -52,9 +53,17 @@ class ProblemType(ABC):
     def find_label_error(self, values: pl.Series) -> str:
         """Return what is wrong with the labels of a feature module; "" if nothing."""
 
+    @abstractmethod
     def encode_labels(self, values: pl.Series) -> pl.Series:
-        """Return the labels of a feature module as numbers."""
-        return values
+        """Return the labels of a feature module as numbers; null for a value that is no label."""
+
+    def count_other_values(self, values: pl.Series) -> dict[str, int]:
+        """Count the values that are neither a label nor null; the most frequent ones by name."""
+        other = self.encode_labels(values).is_null() & values.is_not_null()
+        counts = values.filter(other).cast(pl.String).alias("value").value_counts()
+        ordered = counts.sort(["count", "value"], descending=[True, False]).rows()
+        named, rest = dict(ordered[:_NAMED_VALUES]), sum(n for _, n in ordered[_NAMED_VALUES:])
+        return named | ({"other values": rest} if rest else {})
 
     def decode_label(self, label: float) -> float | str:
         """Return the label as the feature module writes it."""

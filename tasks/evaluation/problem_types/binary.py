@@ -35,10 +35,16 @@ class Binary(ProblemType):
         return is_classifier(estimator) and hasattr(estimator, "predict_proba")
 
     def find_label_error(self, values: pl.Series) -> str:
-        """Require 0 and 1."""
-        if values.dtype.is_numeric() and ((values == 0) | (values == 1)).all():
+        """Require 0 and 1; other values are no labels, but both labels must be beside them."""
+        labels = self.encode_labels(values)
+        if labels.count() == values.count() or labels.drop_nulls().n_unique() == 2:
             return ""
         return f"holds {values.head(5).to_list()}; label.kind binary wants 0 and 1"
+
+    def encode_labels(self, values: pl.Series) -> pl.Series:
+        """Return 0 and 1, in their type; null for every other value."""
+        numbers = values if values.dtype.is_numeric() else values.cast(pl.Float64, strict=False)
+        return numbers.set((numbers != 0) & (numbers != 1), None)
 
     def flagged_filter(self, wanted: bool | tuple[str, ...]) -> pl.Expr:
         """Select the flagged rows, if any are wanted."""

@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from configs.errors import BadConfig
 from configs.schema.costs import AnyCost, ClassCost
 from tasks.evaluation.metrics import Decisions, Floats, calibration_error, calibration_table
 from tasks.evaluation.problem_types.base import SCORE_COLUMN, ProblemType, Threshold
@@ -52,9 +51,9 @@ class Multiclass(ProblemType):
         return is_classifier(estimator) and hasattr(estimator, "predict_proba")
 
     def find_label_error(self, values: pl.Series) -> str:
-        """Require names of classes; whole numbers count by their digits."""
-        unknown = set(values.cast(pl.String).drop_nulls().unique()) - set(self.classes)
-        if not unknown:
+        """Require names of classes, whole numbers by their digits; others are no labels."""
+        unknown = set(values.cast(pl.String).drop_nulls().unique())
+        if not unknown or unknown & set(self.classes):
             return ""
         examples = ", ".join(repr(name) for name in sorted(unknown)[:5])
         return (
@@ -63,11 +62,9 @@ class Multiclass(ProblemType):
         )
 
     def encode_labels(self, values: pl.Series) -> pl.Series:
-        """Return the codes of named classes; raise BadConfig for an unknown name."""
-        error = self.find_label_error(values)
-        if error:
-            raise BadConfig(f"{values.name} {error}")
-        return values.cast(pl.String).replace_strict(self._codes, return_dtype=self.label_type)
+        """Return the codes of named classes; null for every other value."""
+        names = values.cast(pl.String)
+        return names.replace_strict(self._codes, default=None, return_dtype=self.label_type)
 
     def decode_label(self, label: float) -> float | str:
         """Return the name of the class."""

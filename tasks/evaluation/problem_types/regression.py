@@ -34,6 +34,11 @@ class Regression(ProblemType):
         """Require numbers."""
         return "" if values.dtype.is_numeric() else f"is {values.dtype}; a label is a number"
 
+    def encode_labels(self, values: pl.Series) -> pl.Series:
+        """Return the numbers, in their type; null for NaN and infinity."""
+        numbers = values if values.dtype.is_numeric() else values.cast(pl.Float64, strict=False)
+        return numbers.set(~numbers.is_finite(), None)
+
     def measure_costs(self, label: Floats, decision: Decisions, cost: AnyCost) -> Floats:
         """Return each row's error times the price of its direction."""
         prices, error = _require_cost(cost), decision - label

@@ -14,6 +14,7 @@ from tasks.ledger.evidence import (
     Notified,
     Promoted,
     PromotionTerms,
+    Recovered,
     Refused,
     RolledBack,
     RolloutPlan,
@@ -21,6 +22,7 @@ from tasks.ledger.evidence import (
     StepEvidence,
     read_evidence,
 )
+from tasks.ledger.keys import rollback_key
 from tasks.ledger.log import Entry
 from tests.support.source_code import parse_module, source_modules
 
@@ -88,6 +90,15 @@ ALERT_KEY = "alert:episode:performance:x:2013-04-08:2013-04-08"
             "rolled_back", "rollback:0",
         ),
         (
+            entries.make_manually_promoted(*ABOUT, Promoted(reason="-"), earlier=1),
+            "promoted", "hand:2:2",
+        ),
+        (
+            entries.make_recovered(promote(), None, AT, "ada", Recovered(reason="-")),
+            "recovered", "recovered:0",
+        ),
+        (entries.make_retired("flights", AT, "ada", "-"), "retired", "retired:2013-04-08T09:30"),
+        (
             entries.make_notified(EPISODE, "slack/ops", "page", "notify"),
             "notified", "notified:slack/ops:episode:performance:x:2013-04-08",
         ),
@@ -121,7 +132,7 @@ def test_a_rollback_request_falls_back_to_the_message_of_the_episode() -> None:
 def test_a_rollback_has_its_own_promotion_and_loser() -> None:
     entry = entries.make_rolled_back(promote(), 1, AT, "r", RolledBack(reason="worse"))
     assert entry.evidence == {"loser": 2, "promotion": "decision:2", "reason": "worse"}
-    assert entries.rollback_key(ASKED) == entry.key
+    assert rollback_key(ASKED) == entry.key
 
 
 def test_a_notification_has_the_time_of_its_entry() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from configs.settings import ROOT
 from tasks.evaluation.bootstrap import Difference
+from tasks.ledger.causes import join_cause, split_cause
 from tasks.ledger.evidence import (
     EVIDENCE,
     CandidateRegistered,
@@ -22,10 +23,8 @@ from tasks.ledger.evidence import (
     Reason,
     Refused,
     StepEvidence,
-    join_cause,
     merge_evidence,
     read_evidence,
-    split_cause,
 )
 from tasks.ledger.log import Entry, EntryKind
 from tests.support.old_ledger import write_old_ledger

@@ -23,11 +23,9 @@ from tasks.models.registry import (
     set_champion_alias,
 )
 from tasks.reporting.model_card_text import render_card, render_card_summary
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import ExportedModel, export_candidate
-from tasks.training.pipeline import register_candidate
+from tasks.training.fit import fit_candidate, split_training_rows
+from tasks.training.onnx_export import export_candidate
+from tasks.training.pipeline import FittedModel, build_artifact, register_candidate
 from tests.support.flights import END, january, quick_use_case
 from tests.support.postgres import Postgres
 from tests.support.state import state as lies_in
@@ -39,13 +37,15 @@ USE_CASE = quick_use_case()
 class TrainedCandidate:
     """A candidate that is ready to be registered."""
 
-    parts: TrainingSplit
-    exported: ExportedModel
-    card: ModelCard
-    golden: pl.DataFrame
+    model: FittedModel
+    artifact: ModelArtifact
+
+    @property
+    def card(self) -> ModelCard:
+        return self.artifact.card
 
     def register(self, origin: str) -> int:
-        return register_candidate(ModelArtifact(self.exported.onnx, self.card, self.golden), origin)
+        return register_candidate(self.artifact, origin)
 
 
 @pytest.fixture(scope="module", autouse=True, params=["sqlite", "postgresql"])
@@ -65,11 +65,9 @@ def state(
 def trained() -> TrainedCandidate:
     parts = split_training_rows(USE_CASE, january(), END)
     fitted = fit_candidate(USE_CASE, "logistic", parts)
-    exported = export_candidate(USE_CASE, fitted, parts)
-    card = build_model_card(
-        USE_CASE, parts, [fitted], exported, {"raw/schedules": 3, "features/tail": 7}
-    )
-    return TrainedCandidate(parts, exported, card, choose_golden_rows(exported, parts))
+    model = FittedModel(parts, [fitted], export_candidate(USE_CASE, fitted, parts))
+    tables = {"raw/schedules": 3, "features/tail": 7}
+    return TrainedCandidate(model, build_artifact(USE_CASE, model, tables))
 
 
 @pytest.fixture(autouse=True)
@@ -88,15 +86,17 @@ def test_a_version_opens_and_answers_as_it_was_exported(trained):
     model = open_model(USE_CASE.name, version)
     assert model.card == trained.card
     assert model.version == version
-    matrix = build_matrix(trained.parts.holdout, model.card.inputs)
-    theirs = trained.exported.fitted.predict(matrix)
-    np.testing.assert_allclose(predict(model, trained.parts.holdout), theirs, rtol=0, atol=1e-6)
+    matrix = build_matrix(trained.model.parts.holdout, model.card.inputs)
+    theirs = trained.model.exported.fitted.predict(matrix)
+    np.testing.assert_allclose(
+        predict(model, trained.model.parts.holdout), theirs, rtol=0, atol=1e-6
+    )
 
 
 def test_a_version_brings_what_proves_it_again(trained):
     model = open_model(USE_CASE.name, trained.register("train:2013-01-21"))
     assert sha256(model.onnx).hexdigest() == model.card.digest
-    theirs = trained.exported.fitted.predict(build_matrix(model.golden, model.card.inputs))
+    theirs = trained.model.exported.fitted.predict(build_matrix(model.golden, model.card.inputs))
     np.testing.assert_array_equal(model.golden["fitted"], theirs)
 
 
@@ -143,10 +143,10 @@ def test_a_changed_file_is_refused(trained):
 def test_a_file_and_card_swapped_together_still_break_the_tag(trained):
     version = trained.register("train:swapped")
     card = files_of(version) / "extra_files" / "card.json"
-    other = trained.exported.onnx + b"\n"
+    other = trained.artifact.onnx + b"\n"
     (files_of(version) / "model.onnx").write_bytes(other)
     card.write_text(card.read_text().replace(trained.card.digest, sha256(other).hexdigest()))
-    with pytest.raises(BadModel, match="the tag `digest` is"):
+    with pytest.raises(BadModel, match="MLflow's tag has"):
         open_model(USE_CASE.name, version)
 
 

@@ -10,15 +10,12 @@ import pytest
 
 from tasks.evaluation.metrics import Floats
 from tasks.models.matrix import Matrix, build_matrix
-from tasks.models.onnx_session import open_onnx_session, run_onnx
+from tasks.models.onnx_session import run_onnx
 from tasks.models.registry import Model, predict
 from tasks.models.shapley import shapley_values
 from tasks.scoring.contributions import explain_rows
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
-from tests.support.flights import END, january, quick_use_case
+from tests.support.artifacts import fit_artifact, open_artifact
+from tests.support.flights import january, quick_use_case
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +23,7 @@ def model() -> Model:
     use_case = quick_use_case()
     no_slices = use_case.evaluation.model_copy(update={"slices": ()})
     use_case = use_case.model_copy(update={"evaluation": no_slices})
-    parts = split_training_rows(use_case, january(), END)
-    exported = export_candidate(use_case, fit_candidate(use_case, "boosting", parts), parts)
-    card = build_model_card(use_case, parts, [exported.fitted], exported, {})
-    return Model(card, open_onnx_session(exported.onnx), 1, choose_golden_rows(exported, parts))
+    return open_artifact(fit_artifact(use_case, "boosting"))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from configs.schema.promotion import Bake, Gate
 from configs.schema.training import Evaluation, Slice
 from configs.schema.use_case import UseCase
 from tasks.ledger.log import Entry
-from tasks.models.onnx_session import open_onnx_session
 from tasks.models.registry import Model
 from tasks.promotion.gate import (
     Decision,
@@ -24,10 +23,7 @@ from tasks.promotion.gate import (
     judge_predictions,
     rolled_back_until,
 )
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.decisions import predict_at
 from tests.support.flights import END, january, quick_use_case
 
@@ -207,13 +203,7 @@ def test_a_file_that_was_undone_is_known_by_its_sha256():
 @cache
 def boosting_model(version: int = 1) -> Model:
     """A small boosting, exported, with its card and golden rows, as the registry opens it."""
-    use_case = quick_use_case()
-    parts = split_training_rows(use_case, january(), END)
-    fitted = fit_candidate(use_case, "boosting", parts)
-    exported = export_candidate(use_case, fitted, parts)
-    card = build_model_card(use_case, parts, [fitted], exported, {})
-    golden, onnx = choose_golden_rows(exported, parts), exported.onnx
-    return Model(card, open_onnx_session(onnx), version, golden, onnx)
+    return open_artifact(fit_artifact(quick_use_case(), "boosting"), version)
 
 
 def fresh_rows_of_model() -> pl.DataFrame:

@@ -7,18 +7,14 @@ import pytest
 from configs.errors import BadModel, Terminal
 from tasks.ledger.log import Ledger, open_ledger
 from tasks.ledger.projections import find_champion
-from tasks.models.artifact import ModelArtifact
 from tasks.models.mlflow_client import connect_mlflow
 from tasks.models.registry import register_version
 from tasks.promotion.gate import rolled_back_until
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.promotion.rollback import roll_back_by_hand
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tests.support.artifacts import fit_artifact
 from tests.support.candidates import NAME, day, record, rollout_use_case
-from tests.support.flights import END, january, quick_use_case
+from tests.support.flights import quick_use_case
 
 
 @pytest.fixture
@@ -27,15 +23,7 @@ def book(home: Path) -> Ledger:
 
 
 def register_logistic() -> int:
-    case = quick_use_case()
-    parts = split_training_rows(case, january(), END)
-    fitted = fit_candidate(case, "logistic", parts)
-    exported = export_candidate(case, fitted, parts)
-    card, golden = (
-        build_model_card(case, parts, [fitted], exported, {}),
-        choose_golden_rows(exported, parts),
-    )
-    return register_version(ModelArtifact(exported.onnx, card, golden), "train:by-hand")
+    return register_version(fit_artifact(quick_use_case(), "logistic"), "train:by-hand")
 
 
 def passed(book: Ledger, version: int, at: int = 3):

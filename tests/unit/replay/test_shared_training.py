@@ -8,13 +8,10 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import RetrainingPolicy, apply_policy, load_policy
 from configs.schema.use_case import UseCase
-from tasks.models.artifact import ModelArtifact
 from tasks.replay import shared_training
 from tasks.replay.shared_training import TrainedFiles, hash_training_inputs, train_once
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tasks.training.fit import split_training_rows
+from tests.support.artifacts import fit_artifact
 from tests.support.flights import END, january, quick_use_case
 
 FLIGHTS = load_use_case("flights")
@@ -79,9 +76,4 @@ def test_the_second_one_gets_the_same_files_and_its_own_yaml(
 def train_without_lake(use_case: UseCase, as_of: object) -> TrainedFiles:
     """As `shared.train`, on rows that need no lake."""
     parts = split_training_rows(use_case, january(), END)
-    fitted = fit_candidate(use_case, "logistic", parts)
-    exported = export_candidate(use_case, fitted, parts)
-    card = build_model_card(use_case, parts, [fitted], exported, {})
-    return TrainedFiles(
-        ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts)), 1.5
-    )
+    return TrainedFiles(fit_artifact(use_case, "logistic", parts), 1.5)

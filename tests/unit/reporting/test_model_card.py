@@ -8,18 +8,13 @@ import pytest
 
 from tasks.models.card import ModelCard
 from tasks.reporting.model_card import write_card_page
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.onnx_export import export_candidate
-from tests.support.flights import END, january, quick_use_case
+from tests.support.artifacts import fit_artifact
+from tests.support.flights import quick_use_case
 
 
 @pytest.fixture(scope="module")
 def card() -> ModelCard:
-    use_case = quick_use_case()
-    parts = split_training_rows(use_case, january(), END)
-    exported = export_candidate(use_case, fit_candidate(use_case, "logistic", parts), parts)
-    made = build_model_card(use_case, parts, [exported.fitted], exported, {"raw/schedules": 3})
+    made = fit_artifact(quick_use_case(), "logistic", tables={"raw/schedules": 3}).card
     return made.model_copy(update={"title": "Late <b>or</b> not?"})
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from configs.schema.monitoring import Explanations
 from configs.schema.use_case import UseCase
-from tasks.models.onnx_session import open_onnx_session
 from tasks.models.registry import Model
 from tasks.rollout.prediction_log import CONTRIBUTIONS
 from tasks.rollout.routing import Route
@@ -17,10 +16,7 @@ from tasks.scoring.batch import ScoredRoute, build_prediction_rows
 from tasks.scoring.contributions import explain_flagged, explain_rows
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.lake import open_lake
-from tasks.training.build_card import build_model_card
-from tasks.training.fit import fit_candidate, split_training_rows
-from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import export_candidate
+from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.flights import END, january, quick_use_case
 
 WINDOW = (END - timedelta(days=2), END)
@@ -34,10 +30,7 @@ def use_case() -> UseCase:
 
 @pytest.fixture(scope="module")
 def model(use_case: UseCase) -> Model:
-    parts = split_training_rows(use_case, january(), END)
-    exported = export_candidate(use_case, fit_candidate(use_case, "boosting", parts), parts)
-    card = build_model_card(use_case, parts, [exported.fitted], exported, {})
-    return Model(card, open_onnx_session(exported.onnx), 1, choose_golden_rows(exported, parts))
+    return open_artifact(fit_artifact(use_case, "boosting"))
 
 
 @pytest.fixture

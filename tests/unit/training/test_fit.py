@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from configs.errors import BadConfig, NoRows
+from configs.schema.data import Features
 from configs.schema.training import Candidate, Evaluation, Split
 from configs.schema.use_case import UseCase
 from tasks.evaluation.decision_thresholds import proven_threshold
 from tasks.models.matrix import build_matrix
+from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.training.fit import (
+    MAX_VOCABULARY,
     FittedCandidate,
     choose_candidate,
+    find_empty_inputs,
+    find_rare_values,
     fit_candidate,
+    learn_schema,
     split_by_time,
     split_training_rows,
 )
+from tasks.training.onnx_export import export_candidate
 from tests.support.flights import END, january, quick_use_case
 
 
@@ -126,3 +133,35 @@ def test_a_wrong_candidate_names_its_field(use_case, frame, estimator, params, f
     case = use_case.model_copy(update={"candidates": {"mine": wrong}})
     with pytest.raises(BadConfig, match=field):
         fit_candidate(case, "mine", split_training_rows(case, frame, END))
+
+
+def test_learn_schema_keeps_the_most_frequent_values_of_a_large_category():
+    levels = [f"sku-{number:06}" for number in range(5000)]
+    frame = pl.DataFrame({"sku": levels + levels[4000:], "depot": ["a", "b"] * 3000})
+    features = Features.model_construct(numeric=(), categorical=("sku", "depot"))
+    schema = learn_schema(features, frame)
+    assert schema.vocabulary["sku"] == tuple(levels[4000:])
+    assert schema.vocabulary["depot"] == ("a", "b")
+    assert find_rare_values(schema, frame) == {"sku": 4000}
+    assert build_matrix(frame, schema)[:, 0].max() == MAX_VOCABULARY
+
+
+@pytest.mark.parametrize("name", ["boosting", "logistic"])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_an_input_without_a_number_is_ignored(name, value):
+    """The model trains, exports with parity, and predicts the same whatever the input is later."""
+    case, rows = quick_use_case(), january()
+    empty = case.features.numeric[0]
+    cut = split_training_rows(case, rows, END).validation_start
+    is_late = pl.col("prediction_time") >= cut
+    changed = rows.with_columns(pl.when(is_late).then(pl.col(empty)).otherwise(value).alias(empty))
+    parts = split_training_rows(case, changed, END)
+    fitted = fit_candidate(case, name, parts)
+    assert find_empty_inputs(fitted.schema, parts.train) == (empty,)
+    exported = export_candidate(case, fitted, parts)
+    session = open_onnx_session(exported.onnx)
+    other = parts.holdout.with_columns(pl.col(empty) * 1000 + 7)
+    predicted, again = (
+        run_onnx(session, build_matrix(each, fitted.schema)) for each in (parts.holdout, other)
+    )
+    np.testing.assert_allclose(predicted, again, atol=1e-6)

@@ -1,0 +1,85 @@
+"""The commands `recover` and `retire`: a lost champion is replaced, a use case ends."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from configs.clock import utc_or_now
+from configs.schema.loading import load_use_case
+from tasks.reporting.formats import format_moment
+from tasks.reporting.terminal import render_text
+
+_console = Console()
+
+
+Name = Annotated[
+    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
+]
+By = Annotated[
+    str,
+    typer.Option(default_factory=getpass.getuser, help="Your name, recorded in the ledger."),
+]
+
+
+def recover(
+    use_case: Name,
+    by: By,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(help="When it takes effect, UTC (default: after the last prediction)."),
+    ] = None,
+) -> None:
+    """Replace a champion whose files are lost or changed by the newest one that can be proved.
+
+    Proved means that the files have the digests that the ledger recorded. Lost candidates are
+    refused. Nothing changes if all files are intact.
+    """
+    from tasks.ledger.log import open_ledger
+    from tasks.promotion.champion_alias import sync_champion_alias
+    from tasks.promotion.recover import recover_champion
+
+    case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
+    recovery = recover_champion(open_ledger(), case, at, utc_or_now(), by)
+    sync_champion_alias(open_ledger(), case.name)
+    for reason in recovery.lost.values():
+        _console.print(render_text(f"lost: {reason}"))
+    for entry in recovery.refused:
+        _console.print(f"version {entry.version} was a candidate and is refused")
+    if recovery.champion is None:
+        _console.print(
+            f"no version is champion: run train/{case.name}, the gate judges it as the first one"
+        )
+    elif recovery.entry is None:
+        _console.print(f"version {recovery.champion} is champion, and its files are intact")
+    else:
+        moment = format_moment(recovery.entry.at)
+        _console.print(f"version {recovery.champion} is champion again from {moment} UTC on")
+
+
+def retire(
+    use_case: Name,
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the ledger.")],
+    by: By,
+) -> None:
+    """End a use case: no deployment runs it any longer, and its history stays readable.
+
+    The YAML file is renamed, and the deployments are deleted from the server if one runs. Ledger,
+    lake and models stay.
+    """
+    from infra import environment
+    from tasks.ledger.log import open_ledger
+    from tasks.orchestration.flow_runs import delete_deployments
+    from tasks.promotion.retire import retire_use_case, retired_file
+
+    entry = retire_use_case(open_ledger(), use_case, utc_or_now(), by, reason)
+    when = format_moment(entry.at)
+    _console.print(render_text(f"{use_case} is retired since {when} UTC, by {entry.actor}"))
+    _console.print(render_text(f"its YAML file is {retired_file(use_case)}"))
+    deleted = delete_deployments(use_case) if environment.join_server() else 0
+    _console.print(f"{deleted} deployments deleted; run mainspring deployments --write")
+    _console.print(render_text(f"its ledger stays: mainspring history {use_case}"))

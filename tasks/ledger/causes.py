@@ -1,0 +1,19 @@
+"""Causes of episodes: the kind and the subject, in one text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
+BAKE_KIND: Final = "bake"  # an episode of a bake window
+
+
+def join_cause(kind: str, subject: str) -> str:
+    """Return the cause of an episode: its kind and its subject."""
+    return f"{kind}:{subject}"
+
+
+def split_cause(cause: str) -> tuple[str, str]:
+    """Return the kind and the subject of a cause."""
+    kind, _, subject = cause.partition(":")
+    return kind, subject
