@@ -59,9 +59,10 @@ def find_rare_values(schema: InputSchema, frame: pl.DataFrame) -> dict[str, int]
 
 def find_empty_inputs(schema: InputSchema, frame: pl.DataFrame) -> tuple[str, ...]:
     """Return the numeric inputs without any number in `frame`."""
-    matrix = build_matrix(frame, schema)[:, : len(schema.numeric)]
-    empty = np.isnan(matrix).all(axis=0).tolist()
-    return tuple(name for name, is_empty in zip(schema.numeric, empty, strict=True) if is_empty)
+    matrix = build_matrix(frame, schema)
+    return tuple(
+        name for place, name in enumerate(schema.numeric) if np.isnan(matrix[:, place]).all()
+    )
 
 
 def fill_empty_columns(matrix: Matrix) -> Matrix:
