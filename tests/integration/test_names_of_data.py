@@ -83,7 +83,6 @@ def try_names(folder, names: dict[str, str]) -> str:
     [
         ("index", "arm", "score", "version", "probability", "time", "label"),
         ("score", "value", "answer", "used", "run_id", "as_of", "late"),
-        ("count", "class", "decision", "fitted", "rank", "literal", "len"),
     ],
     ids=lambda names: names[0],
 )
