@@ -38,22 +38,19 @@ def read_all_predictions(use_case: UseCase, start: datetime, end: datetime) -> p
     )
 
 
-def drop_predicted_rows(
-    use_case: UseCase, rows: pl.DataFrame, span: TimeSpan, version: int | None = None
-) -> pl.DataFrame:
+def drop_predicted_rows(use_case: UseCase, rows: pl.DataFrame, span: TimeSpan) -> pl.DataFrame:
     """Return the rows whose key has no prediction in a span, in their order.
 
     Args:
         use_case: the use case.
         rows: rows with the keys of the spine.
         span: prediction times in which a prediction counts.
-        version: version of the predictions table; by default the newest.
     """
     lake, keys = open_lake(use_case.name), list(use_case.spine.key)
     if rows.is_empty() or not lake.exists(PREDICTIONS):
         return rows
     time = pl.col(use_case.spine.time)
-    predictions = lake.scan(PREDICTIONS, version).filter(time >= span[0], time < span[1])
+    predictions = lake.scan(PREDICTIONS).filter(time >= span[0], time < span[1])
     predicted = predictions.select(pl.col(key).cast(rows.schema[key]) for key in keys).collect()
     return rows.join(predicted, on=keys, how="anti", nulls_equal=True, maintain_order="left")
 

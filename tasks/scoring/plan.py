@@ -85,7 +85,7 @@ def count_late_rows(plan: ScoringPlan, scored: Sequence[ScoredPartition]) -> int
     """Return the number of predictions that are late; 0 for an explicit window."""
     if not plan.only_due:
         return 0
-    late = is_scored_late(plan.use_case, pl.lit(plan.as_of))
+    late = is_scored_late(plan.use_case, plan.as_of)
     chunks = collect_table_chunks(PREDICTIONS, scored)
     return sum(chunk.scan().filter(late).select(pl.len()).collect().item() for chunk in chunks)
 

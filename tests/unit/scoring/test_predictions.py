@@ -9,7 +9,8 @@ from tasks.rollout.prediction_log import (
     PREDICTIONS,
     SHADOWS,
 )
-from tasks.scoring.predictions import write_prediction_table
+from tasks.scoring.predictions import append_predictions, write_prediction_table
+from tasks.storage.chunks import chunk_in_memory
 from tasks.storage.lake import open_lake
 from tests.support.flights import END
 from tests.support.scored_window import DAY, WINDOW, predict_window
@@ -71,3 +72,33 @@ def test_shadows_that_are_no_more_are_taken_away(quick_case, logistic_model, win
     write_prediction_table(quick_case, SHADOWS, shadows, WINDOW)
     assert write_prediction_table(quick_case, SHADOWS, shadows.clear(), WINDOW) == 1
     assert open_lake("flights").scan(SHADOWS).collect().is_empty()
+
+
+def test_appending_leaves_what_is_there_and_adds_each_row_once(
+    quick_case, logistic_model, window_rows, home
+):
+    half = predict_window(quick_case, logistic_model, window_rows.gather_every(2))
+    whole = predict_window(quick_case, logistic_model, window_rows, run="run 2")
+    other = Model(logistic_model.card, logistic_model.session, 2)
+    again = predict_window(quick_case, other, window_rows, run="run 3")
+    added = [
+        append_predictions(quick_case, PREDICTIONS, [chunk_in_memory(WINDOW, rows)], WINDOW)
+        for rows in (half, whole, again)
+    ]
+    assert added == [half.height, window_rows.height - half.height, 0]
+    stored = open_lake("flights").scan(PREDICTIONS).collect()
+    assert stored.filter(run_id="run 1").equals(half)
+    assert (stored.height, open_lake("flights").version(PREDICTIONS)) == (whole.height, 1)
+
+
+def test_a_table_of_an_older_version_gets_the_new_columns(
+    quick_case, logistic_model, window_rows, home
+):
+    half, rest = window_rows.gather_every(2), window_rows.gather_every(2, 1)
+    for rows in (
+        predict_window(quick_case, logistic_model, half).drop("arm", "scored_as_of"),
+        predict_window(quick_case, logistic_model, rest),
+    ):
+        append_predictions(quick_case, PREDICTIONS, [chunk_in_memory(WINDOW, rows)], WINDOW)
+    stored = open_lake("flights").scan(PREDICTIONS).collect()
+    assert stored["arm"].null_count() == half.height

@@ -9,6 +9,7 @@ import pytest
 
 from configs.errors import BadConfig, Conflict, NoRows
 from configs.settings import settings
+from tasks.storage.chunks import chunk_in_memory
 from tasks.storage.lake import Lake, open_lake
 from tests.support.day_rows import NEW_YEAR, WEEK, days
 
@@ -42,6 +43,17 @@ def test_of_many_at_the_same_batch_one_gets_in(lake, before):
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(append, range(8)))
     assert lake.scan("raw/x").collect().height == before + 1
+
+
+def test_rows_are_appended_on_the_version_that_was_read_or_not_at_all(lake):
+    rows = [chunk_in_memory(WEEK, days(0, 2))]
+    lake.append_on("t", rows, None)
+    with pytest.raises(Conflict):
+        lake.append_on("t", rows, None)
+    lake.append_on("t", rows, 0)
+    with pytest.raises(Conflict):
+        lake.append_on("t", rows, 0)
+    assert (lake.version("t"), lake.scan("t").collect().height) == (1, 4)
 
 
 @pytest.mark.parametrize("before", [[], [-3, -1], [-3, 2]], ids=["nothing", "others", "some"])
