@@ -105,13 +105,19 @@ class CsvFormat(SchemaModel):
     )
     quote: _OneCharacter | None = Field('"', description="around texts; null if there are none")
     escape: _OneCharacter | None = Field(
-        None, description="before a quote inside a text; by default the quote is doubled"
+        None, description="before a quote inside a text: a backslash, or the quote itself"
     )
     nulls: tuple[str, ...] = Field((), description="texts that mean missing, like NA")
 
+    @property
+    def escape_sign(self) -> str | None:
+        """Return the sign before a quote inside a text, unless the quote is doubled."""
+        return None if self.escape == self.quote else self.escape
+
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
-        signs = [sign for sign in (self.separator, self.quote, self.escape) if sign]
+        escape = None if self.escape == self.quote else self.escape
+        signs = [sign for sign in (self.separator, self.quote, escape) if sign]
         if len(set(signs)) < len(signs) or self.decimal == self.thousands:
             raise ValueError("separator, quote and escape must differ, as decimal and thousands")
         return self

@@ -99,8 +99,10 @@ def _find_quotes(text: bytes, csv_format: CsvFormat) -> np.ndarray[tuple[int], n
     """Return the places of all quotes that are not escaped."""
     if not csv_format.quote or csv_format.quote.encode() not in text:
         return np.empty(0, np.intp)
-    if csv_format.escape:
-        text = re.sub(re.escape(csv_format.escape.encode()) + b".", b"xx", text, flags=re.DOTALL)
+    if csv_format.escape_sign:
+        text = re.sub(
+            re.escape(csv_format.escape_sign.encode()) + b".", b"xx", text, flags=re.DOTALL
+        )
     return np.flatnonzero(np.frombuffer(text, np.uint8) == ord(csv_format.quote))
 
 
@@ -124,18 +126,28 @@ def _require_sound_quotes(
     doubled = last[: len(first[1:])] + 1 == first[1:]
     begins[1:] |= doubled
     ends[: len(doubled)] |= doubled
+    if csv_format.escape is None and (octets[quotes[quotes > 0] - 1] == ord("\\")).any():
+        _refuse_backslash(text, path, csv_format)
     stray = [*first[~begins], *last[~ends], *(first[-1:] if len(quotes) % 2 else [])]
     if stray:
-        _refuse_quote(text, int(min(stray)), path, csv_format)
+        _refuse_quote(text, int(min(stray)), path)
 
 
-def _refuse_quote(text: bytes, place: int, path: str, csv_format: CsvFormat) -> None:
-    line = text.count(b"\n", 0, place) + 1
-    backslashes = not csv_format.escape and f"\\{csv_format.quote}".encode() in text
-    fix = r"csv: {escape: '\'}" if backslashes else "csv: {quote: null}, if quotes are plain text"
+def _refuse_backslash(text: bytes, path: str, csv_format: CsvFormat) -> None:
+    """Raise RefusedBatch: read in the wrong one of two ways, rows could be joined."""
+    line = text.count(b"\n", 0, text.index(f"\\{csv_format.quote}".encode())) + 1
     raise RefusedBatch(
-        f"{path}: line {line}: a quote neither begins nor ends a field; state in the YAML how "
-        f"the file is written ({fix}), or land it with doubled quotes"
+        f"{path}: line {line}: a backslash stands before a quote; state in the YAML whether it "
+        f"escapes the quote (csv: {{escape: '\\'}}) or is text "
+        f"(csv: {{escape: '{csv_format.quote}'}})"
+    )
+
+
+def _refuse_quote(text: bytes, place: int, path: str) -> None:
+    line = text.count(b"\n", 0, place) + 1
+    raise RefusedBatch(
+        f"{path}: line {line}: a quote neither begins nor ends a field; land the file with doubled "
+        "quotes, or state that quotes are plain text (csv: {quote: null})"
     )
 
 
@@ -147,7 +159,7 @@ def _read_header(text: bytes, separator: str, csv_format: CsvFormat) -> list[str
         delimiter=separator,
         quotechar=csv_format.quote,
         quoting=csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE,
-        escapechar=csv_format.escape,
+        escapechar=csv_format.escape_sign,
     )
     return [name.strip() for name in next(reader)]
 
@@ -171,7 +183,7 @@ def _parse(
     """Return the columns at some places of the header, named by their place."""
     ragged: list[arrow_csv.InvalidRow] = []
     names = [str(place) for place in range(len(header))]
-    escape = csv_format.escape
+    escape = csv_format.escape_sign
     if escape:
         text = _escape_lone_escapes(text, separator, escape, csv_format.quote)
 
