@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
+import polars as pl
+
 from configs.errors import MainspringError
 from configs.paths import sqlite_path
 from configs.schema.use_case import UseCase
@@ -160,11 +162,12 @@ def _verify_landed_files(use_case: UseCase) -> Iterator[StateDamage]:
     landing = f"{settings().landing}/{use_case.name}"
     present = {(f.path, f.size, f.modified) for f in files.list_files(landing)}
     try:
-        records = read_file_records(use_case).unique(["path", "size", "modified", "fingerprint"])
+        records = read_file_records(use_case)
     except MainspringError:
         return  # the table `files` is among the damages of the lake
-    columns = records.select("path", "size", "modified", "fingerprint")
-    for path, size, modified, fingerprint in columns.iter_rows():
+    columns = records.select("path", "size", "modified", "fingerprint").unique()
+    were_read = pl.col("fingerprint").str.contains("^[0-9a-f]{64}$")
+    for path, size, modified, fingerprint in columns.filter(were_read).iter_rows():
         if (path, size, modified) in present:
             content = files.read_file(f"{landing}/{path}")
             if sha256(content).hexdigest() != fingerprint:
