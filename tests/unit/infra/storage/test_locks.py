@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from configs.settings import settings
 from infra.storage.locks import hold_file_lock
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.storage.database import hold_database_lock
+from tests.support.old_ledger import write_old_ledger
 
-HOLD_FILE = "from filelock import FileLock; FileLock({path!r}).acquire()"
+HOLD_FILE = "from filelock import FileLock; lock = FileLock({path!r}); lock.acquire()"
 HOLD_DATABASE = (
     "import sqlite3; connection = sqlite3.connect({path!r}, isolation_level=None); "
     "connection.execute({begin!r}); connection.execute('update ledger set actor = actor')"
@@ -35,8 +37,10 @@ def stopped_process(code: str, **values: str) -> Iterator[subprocess.Popen[str]]
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         process.send_signal(signal.SIGSTOP)
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def refusal(key: str) -> Entry:
@@ -91,11 +95,10 @@ def test_a_stopped_migration_stops_no_reader(home: Path, ledger: Ledger) -> None
             pass
 
 
-def test_a_ledger_of_an_older_version_gets_its_write_ahead_log(home: Path, ledger: Ledger) -> None:
-    import sqlite3
-
-    with sqlite3.connect(home / "ledger.db") as connection:
-        assert connection.execute("pragma journal_mode = delete").fetchone() == ("delete",)
-    assert [each.key for each in Ledger(settings().ledger_url).entries()] == ["one"]
-    with sqlite3.connect(home / "ledger.db") as connection:
+def test_a_ledger_of_an_older_version_gets_its_write_ahead_log(tmp_path: Path) -> None:
+    url = write_old_ledger(tmp_path / "old.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        assert connection.execute("pragma journal_mode").fetchone() == ("delete",)
+    assert Ledger(url).entries()
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
