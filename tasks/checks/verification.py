@@ -15,7 +15,7 @@ from shutil import rmtree
 
 import polars as pl
 
-from configs.errors import MainspringError
+from configs.errors import Damaged, MainspringError
 from configs.paths import sqlite_path
 from configs.schema.use_case import UseCase
 from configs.settings import settings
@@ -130,13 +130,21 @@ def _rebuild(
     Damaged files that no newest row is in are removed: they are files of older versions.
     """
     damaged = [name for name in damaged if not remove_checkpoint(folder, name)]
-    if any(name.startswith(LOG_FOLDER) for name in damaged):
+    if not _can_open(folder):
         rmtree(folder)
+        damaged = []
     if not folder.exists() or _list_needed(folder) & set(damaged):
         rebuild_view(use_case, view, as_of)
     for name in set(damaged) - _list_needed(folder):
         (folder / name).unlink(missing_ok=True)
         remove_digest(folder, name)
+
+
+def _can_open(folder: Path) -> bool:
+    try:
+        return open_delta_table(str(folder)) is not None
+    except Damaged:
+        return False
 
 
 def _list_needed(folder: Path) -> set[str]:
