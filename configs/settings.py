@@ -27,6 +27,7 @@ from configs.urls import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+TOKEN_PATTERN = r"^([A-Za-z0-9._~-]{16,})?$"  # characters that need no quoting in any header
 
 
 def _checked(check: Callable[[str], str]) -> AfterValidator:
@@ -109,6 +110,16 @@ class Settings(BaseSettings):
     )
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
+    token: str = Field(
+        "",
+        repr=False,
+        pattern=TOKEN_PATTERN,
+        description="token of the local servers (default: `up` creates one in the state folder)",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="host names of the local servers beside localhost, with commas between",
+    )
     work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
         "process", description="where flows run: in a process beside the worker, or in a container"
     )

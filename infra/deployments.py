@@ -20,7 +20,6 @@ from typing import Any
 
 import yaml
 
-from configs import LIBRARIES
 from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases
 from configs.schema.use_case import UseCase
@@ -34,17 +33,7 @@ GLOBAL_PREFIX = "Mainspring:"
 BURST_SECONDS = 60
 """How long equal events start no further run; reconcile resends an event only later."""
 _HEADER = "# Made from the use cases' YAML files by `mainspring deployments --write`: edit those.\n"
-_WORK_POOL_SECTION = {
-    "name": WORK_POOL,
-    "job_variables": {
-        # Without it the worker searches the workspace first, which doubles the start time.
-        "command": "python -m infra.warm_start.client",
-        "env": {
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; see infra/automations.py
-            **LIBRARIES,
-        },
-    },
-}
+_WORK_POOL_SECTION = {"name": WORK_POOL}  # what a run executes is fixed in infra/pools
 _ONE_AT_A_TIME = {"limit": 1, "collision_strategy": "ENQUEUE"}
 _WORKING_DIRECTORY = "prefect.deployments.steps.set_working_directory"
 
@@ -193,7 +182,7 @@ class _Dumper(yaml.SafeDumper):
 
     def generate_anchor(self, node: yaml.Node) -> str:
         """Return the name under `definitions` instead of id001."""
-        return "work_pool" if _has_key(node, "job_variables") else "one_at_a_time"
+        return "one_at_a_time" if _has_key(node, "limit") else "work_pool"
 
 
 def _has_key(node: yaml.Node, key: str) -> bool:

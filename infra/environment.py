@@ -15,12 +15,14 @@ import psutil
 
 from configs.errors import BadConfig
 from configs.settings import ROOT, settings
+from infra.credentials import auth_string, build_credentials, token_exists
 from infra.storage.s3 import boto_variables
 
 
 def build_environment() -> dict[str, str]:
     """Return the variables that a child process needs beside those that it inherits."""
-    state, changed = settings().state, settings().model_dump(mode="json", exclude_unset=True)
+    state = settings().state
+    changed = settings().model_dump(mode="json", exclude_unset=True, exclude={"token"})
     python = str(Path(sys.executable).parent)
     return {
         **{f"MAINSPRING_{name.upper()}": _as_text(value) for name, value in changed.items()},
@@ -30,7 +32,7 @@ def build_environment() -> dict[str, str]:
         "PATH": _put_first(python, os.environ.get("PATH", os.defpath)),
         "PYTHONPATH": _put_first(str(ROOT), os.environ.get("PYTHONPATH", "")),
         "PREFECT_HOME": str(state / "prefect"),
-        "PREFECT_API_URL": f"{settings().prefect_url}/api",
+        "PREFECT_API_URL": _api_url(),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # between tries
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # otherwise it starts eight more processes
@@ -45,7 +47,7 @@ def _as_text(value: object) -> str:
 
 def enter_environment() -> None:
     """Set the variables in this process, and let Prefect read its settings again."""
-    os.environ.update(build_environment())
+    os.environ.update(build_environment() | build_credentials())
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()  # Prefect read its settings when it was imported
@@ -66,12 +68,14 @@ def leave_environment() -> None:
 
 def join_server() -> bool:
     """Connect this process to the configured Prefect server; return whether the server responds."""
-    url = os.environ.get("PREFECT_API_URL") or f"{settings().prefect_url}/api"
+    url = os.environ.get("PREFECT_API_URL") or _api_url()
     try:
         httpx.get(f"{url}/health", timeout=2)
     except httpx.TransportError:
         return False
     os.environ["PREFECT_API_URL"] = url
+    if url == _api_url() and token_exists():  # no other server is given the token
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", auth_string())
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()
@@ -117,6 +121,10 @@ def check_state() -> None:
             f"the state folder {state} cannot be written ({error.strerror}); "
             "change its permissions, or set MAINSPRING_STATE to another folder"
         ) from error
+
+
+def _api_url() -> str:
+    return f"{settings().prefect_url}/api"
 
 
 def _variable(name: str) -> str:

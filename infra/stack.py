@@ -1,6 +1,7 @@
 """Local stack of one machine: Prefect server, worker, warm-start server, MLflow UI and deployments.
 
-`up` starts the processes that do not run yet and records them; `down` stops only those.
+`up` starts the processes that do not run yet and records them; `down` stops only those. One of
+them runs at a time: another one waits, so no process meets a database that is only being made.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import settings
 from configs.urls import shown
 from infra import deployments, work_pools
+from infra.abandoned_runs import end_local_runs
+from infra.credentials import auth_string, build_credentials
 from infra.deploy import check_deployments, deploy_to_stack
 from infra.environment import (
     build_environment,
@@ -35,6 +38,7 @@ from infra.processes import (
     stop_process,
     write_processes,
 )
+from infra.storage.locks import hold_file_lock
 
 PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
 _STOP_ORDER = (WORKER, WARM, MLFLOW, PREFECT)
@@ -44,7 +48,17 @@ _DATABASES = {
     MLFLOW: "MLFLOW_BACKEND_STORE_URI",
 }
 
+DRAIN_TIMEOUT, STOP_TIMEOUT = 30.0, 15.0  # seconds for the runs of the worker, and for a server
 _START_TIMEOUT = 120.0  # seconds: a new database on a busy machine
+_LOCK_TIMEOUT = 2 * _START_TIMEOUT
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The processes that ran and were stopped, and the number of runs that had to be ended."""
+
+    processes: tuple[str, ...]
+    ended_runs: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,8 @@ def up(
 ) -> Running:
     """Start the missing processes, apply the deployments, and connect this process to the server.
 
-    If it fails, every process that it started is stopped again.
+    If it fails, every process that it started is stopped again. Conflict if another `up` or `down`
+    of the same state folder takes too long.
 
     Args:
         schedules: whether a new server starts the scheduled runs.
@@ -79,6 +94,12 @@ def up(
     check_state()
     check_s3_addresses()
     check_deployments()
+    with _hold_stack():
+        return _up(schedules=schedules, mlflow=mlflow, free_ports=free_ports, deployed=deployed)
+
+
+def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> Running:
+    """Start the missing processes, while no other `up` or `down` does anything."""
     running = {process.name: process for process in read_processes(_registry_file())}
     _check_same(running.values())
     missing = [name for name in list_processes(mlflow=mlflow) if name not in running]
@@ -103,9 +124,14 @@ def up(
     )
 
 
-def down() -> list[str]:
-    """Stop the processes that `up` started, worker first; return the names of those that ran."""
-    return _stop(read_processes(_registry_file()))
+def down() -> Stopped:
+    """Stop the processes that `up` started, worker first.
+
+    The worker takes no further runs, and its runs have `DRAIN_TIMEOUT` seconds to end. Those that
+    do not are stopped, and marked as crashed.
+    """
+    with _hold_stack():
+        return _stop(read_processes(_registry_file()))
 
 
 def list_processes(*, mlflow: bool) -> list[str]:
@@ -134,6 +160,8 @@ def _start(missing: list[str], running: dict[str, Process], schedules: bool) -> 
             _launch(name, running, {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules)})
     _wait(running, PREFECT, f"{settings().prefect_url}/api/health")
     work_pools.apply_work_pool("process")
+    if WORKER in missing:
+        _end_runs("its process ended while no worker ran")
     for name in missing:
         if name not in _PORTS:
             _launch(name, running, {})
@@ -149,7 +177,7 @@ def _launch(name: str, running: dict[str, Process], variables: Mapping[str, str]
     process = start_process(
         name,
         _command(name),
-        {**build_environment(), **database_variable, **variables},
+        {**build_environment(), **build_credentials(), **database_variable, **variables},
         log_folder() / f"{name.lower()}.log",
     )
     running[name] = replace(process, database=shown(database))
@@ -162,7 +190,7 @@ def _command(name: str) -> list[str]:
         PREFECT: f"infra.prefect_server server start --host {s.host} --port {s.prefect_port}",
         WARM: "infra.warm_start.server",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
-        MLFLOW: f"mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
+        MLFLOW: f"infra.mlflow_server server --host {s.host} --port {s.mlflow_port} --workers 1",
     }[name].split()
     if name == MLFLOW:
         arguments += ["--default-artifact-root", s.mlflow_artifacts]
@@ -198,15 +226,30 @@ def _check_alive(running: Mapping[str, Process]) -> None:
             )
 
 
-def _stop(processes: Iterable[Process]) -> list[str]:
+def _stop(processes: Iterable[Process]) -> Stopped:
     """Stop processes, worker first, and remove them from the registry."""
-    stopped = []
+    stopped, ended = [], 0
     for process in sorted(processes, key=lambda p: _STOP_ORDER.index(p.name)):
-        if stop_process(process):
+        if process.name == PREFECT:
+            with suppress(httpx.HTTPError):  # a server that does not respond: the next `up` does it
+                ended = _end_runs("stopped by `mainspring down`")
+        if stop_process(process, DRAIN_TIMEOUT if process.name == WORKER else STOP_TIMEOUT):
             stopped.append(process.name)
         others = [other for other in read_processes(_registry_file()) if other != process]
         write_processes(_registry_file(), others)
-    return stopped
+    return Stopped(tuple(stopped), ended)
+
+
+def _end_runs(reason: str) -> int:
+    """Mark the runs as crashed that no process on this machine executes; return how many."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(f"{settings().prefect_url}/api", auth_string=auth_string()) as client:
+        return len(end_local_runs(client, reason))
+
+
+def _hold_stack() -> AbstractContextManager[None]:
+    return hold_file_lock(settings().state / "stack.lock", _LOCK_TIMEOUT)
 
 
 def _registry_file() -> Path:

@@ -1,10 +1,13 @@
 """Work pool of all deployments: one name everywhere, of type process, docker or kubernetes.
 
-`pools/<type>.json` is Prefect's base job template: what the worker fills in for each run. The
-Prefect server holds no secret. In Kubernetes the container reads its own Secret; for Docker the
+`pools/<type>.json` is Prefect's base job template: what the worker fills in for each run. Command,
+environment, image, network and folders are fixed in it, so no run and no deployment can change
+them; Prefect refuses other variables. Resources, labels and the like may be set for each run. The
+templates are Prefect's own (process 3.8, prefect-docker 0.7, prefect-kubernetes 0.8), reduced to
+what Mainspring sets.
+
+The Prefect server holds no secret. In Kubernetes the container reads its own Secret; for Docker the
 template has only names of variables, `{{ $NAME }}`, and the worker's environment has the values.
-The templates are Prefect's own (process 3.8, prefect-docker 0.7, prefect-kubernetes 0.8), reduced
-to what Mainspring sets. Command and environment of all runs come with the deployments.
 """
 
 from __future__ import annotations
@@ -20,12 +23,23 @@ from infra.deployments import WORK_POOL
 def read_template(kind: str) -> dict[str, Any]:
     """Return the base job template of a type of pool; BadConfig if its image is not set."""
     template: dict[str, Any] = json.loads((ROOT / "infra" / "pools" / f"{kind}.json").read_text())
-    image = template["variables"]["properties"].get("image")
-    if image is not None:
+    container = _find_container(kind, template["job_configuration"])
+    if container is not None:
         if not settings().image:
             raise BadConfig(f"a {kind} pool needs MAINSPRING_IMAGE; set it to the image of runs")
-        image["default"] = settings().image
+        container["image"] = settings().image
     return template
+
+
+def _find_container(kind: str, configuration: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a job configuration that names the image; None for processes."""
+    if kind == "process":
+        return None
+    if kind == "docker":
+        return configuration
+    pod = configuration["job_manifest"]["spec"]["template"]["spec"]
+    container: dict[str, Any] = pod["containers"][0]
+    return container
 
 
 def apply_work_pool(kind: str) -> None:

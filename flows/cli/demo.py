@@ -65,6 +65,8 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
     require_empty_state(use_case)
     usual = settings()  # with the addresses of `make up`, whereas the demo takes free ports
     from infra import deploy, environment, stack
+    from infra.credentials import read_token
+    from infra.guard import sign_in_link
 
     title = render_text(use_case.title, "bold")
     console.print(Text.assemble(title, "  state folder ", render_text(str(state), "cyan")))
@@ -75,7 +77,10 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
             deployed = threads.submit(deploy.deploy_to_stack)
             prepared.result()
         try:
-            console.print(f"watch it live: {running.addresses['Prefect']}")
+            link = sign_in_link(
+                running.addresses["Prefect"], read_token() if console.is_terminal else ""
+            )
+            console.print(render_text(f"watch it live: {link}"), soft_wrap=True)
             run_steps(console, use_case, use_case.demo, end, deployed)
             return _show_results(console, use_case, time.monotonic() - start, usual)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -39,10 +40,10 @@ def up(
         running = stack.up(schedules=schedules)
     addresses = Table.grid(padding=(0, 2))
     for name, address in running.addresses.items():
-        addresses.add_row(name, render_text(address, f"link {address}"))
+        link = _build_link(address)
+        addresses.add_row(name, render_text(link, f"link {link}"))
     _console.print(addresses)
-    api = f"PREFECT_API_URL={settings().prefect_url}/api"
-    _print("for Prefect's own commands: ", (f"export {api}", "bold"))
+    _print_client_variables()
     _print_missing_blocks(running.missing_blocks)
     state = f"MAINSPRING_STATE={settings().state}"
     _print("stop them with ", (f"{state} mainspring down", "bold"))
@@ -50,12 +51,15 @@ def up(
 
 
 def down() -> None:
-    """Stop what `mainspring up` started, and nothing else."""
+    """Stop what `mainspring up` started, and nothing else; runs have 30 seconds to end."""
     from infra import stack
 
-    stopped = stack.down()
+    with _console.status(f"waiting for runs to end, at most {stack.DRAIN_TIMEOUT:.0f} s"):
+        stopped = stack.down()
     nothing = f"nothing started by mainspring up was running for {settings().state}"
-    _print("stopped " + ", ".join(stopped) if stopped else nothing)
+    _print("stopped " + ", ".join(stopped.processes) if stopped.processes else nothing)
+    if stopped.ended_runs:
+        _print(f"{stopped.ended_runs} runs did not end in time and are marked as crashed")
 
 
 def deploy(
@@ -92,6 +96,25 @@ def deployments(
         _console.print("prefect.yaml is out of date: run mainspring deployments --write")
         raise typer.Exit(1)
     all_use_cases().require_all(_WITHOUT_INVALID)
+
+
+def _build_link(address: str) -> str:
+    """Return the link that signs a browser in; without the token if a file gets what is printed."""
+    from infra.credentials import read_token
+    from infra.guard import sign_in_link
+
+    return sign_in_link(address, read_token() if _console.is_terminal else "")
+
+
+def _print_client_variables() -> None:
+    """Print the variables for Prefect's own commands; the shell reads the token from its file."""
+    from infra.credentials import USER, token_file
+
+    _print(f"the token is {'MAINSPRING_TOKEN' if settings().token else f'in {token_file()}'}")
+    token = "$MAINSPRING_TOKEN" if settings().token else f"$(cat {shlex.quote(str(token_file()))})"
+    auth = f'PREFECT_API_AUTH_STRING="{USER}:{token}"'
+    variables = f"export PREFECT_API_URL={settings().prefect_url}/api {auth}"
+    _print("for Prefect's own commands: ", (variables, "bold"))
 
 
 def _print_missing_blocks(blocks: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
 """Rendered Job of the Kubernetes worker, for the checking tools, and a check of Docker's container.
 
-The script fills in the base job templates of infra/pools with the values of prefect.yaml, as the
-workers of prefect-kubernetes and prefect-docker do.
+The script fills in the base job templates of infra/pools, as the workers of prefect-kubernetes and
+prefect-docker do.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from prefect.workers.base import BaseJobConfiguration
 from prefect_docker.worker import DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
-from configs.settings import ROOT
 from infra.work_pools import read_template
 
 _IMAGE = "mainspring:0.1.0"
@@ -24,14 +23,11 @@ _IMAGE = "mainspring:0.1.0"
 
 async def render_job(kind: str, configuration: type[BaseJobConfiguration]) -> Any:  # noqa: ANN401
     """Render what a type of pool creates for a run of the first deployment."""
-    deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
     run = FlowRun(
         id=uuid4(), flow_id=uuid4(), name="quick-fox", state=State(type=StateType.PENDING)
     )
     client = PrefectClient("http://prefect:4200/api")  # never called: no template names a block
-    job = await configuration.from_template_and_values(
-        read_template(kind), deployment["work_pool"]["job_variables"], client=client
-    )
+    job = await configuration.from_template_and_values(read_template(kind), {}, client=client)
     job.prepare_for_flow_run(run)
     return job
 

@@ -1,4 +1,4 @@
-"""Command of a flow run: a fork of the warm-start server, or else Prefect's own engine.
+"""Command of every flow run: a fork of the warm-start server, or else Prefect's own engine.
 
 The process passes signals on to the fork and ends as the fork ends; if it is killed, the server
 ends the fork. It imports little, so it starts in some hundredths of a second.
@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from infra.warm_start.protocol import (
     ENGINE_MODULE,
+    HEARTBEATS,
     NUMBER,
     REQUEST_LENGTH,
     SOCKET_NAME,
@@ -26,6 +27,7 @@ from infra.warm_start.protocol import (
 
 def main() -> NoReturn:
     """Request a fork and wait for its end; become the engine if no server listens."""
+    os.environ.update(HEARTBEATS)
     server = socket.socket(socket.AF_UNIX)
     try:
         with chdir(os.environ["MAINSPRING_STATE"]):

@@ -28,3 +28,5 @@ REQUEST_LENGTH, NUMBER = struct.Struct("!I"), struct.Struct("!i")
 STANDARD_STREAMS = (0, 1, 2)
 ENGINE_MODULE = "prefect.engine"
 """The module that a flow run executes."""
+HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+"""Variable of every run, in seconds: a run without heartbeats is ended (abandoned_runs.py)."""

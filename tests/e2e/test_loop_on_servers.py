@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from infra.credentials import read_token
 from infra.processes import read_processes
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
@@ -65,7 +66,10 @@ def test_an_alert_is_answered_promoted_scored_and_published(promoted: Entry) -> 
     assert materialized.state.message == "6 views, stale: none"
 
 
-def test_mlflow_on_postgresql_serves_what_the_ledger_says(promoted: Entry) -> None:
+def test_mlflow_on_postgresql_serves_what_the_ledger_says(
+    promoted: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", read_token())
     reigning = find_champion(open_ledger().entries(NAME))
     assert reigning is not None
     client = MlflowClient(settings().mlflow_url, settings().mlflow_url)
@@ -77,7 +81,7 @@ def test_nothing_is_left_on_this_machine_and_no_password_is_told(promoted: Entry
     state = settings().state
     assert [path.name for path in state.rglob("*.db")] == []
     assert not {"lake", "landing", "reports", "mlflow"} & {path.name for path in state.iterdir()}
-    secrets = [postgres.PASSWORD, postgres.WRITTEN]
+    secrets = [postgres.PASSWORD, postgres.WRITTEN, read_token()]
     logs = {path: path.read_text() for path in (state / "logs").iterdir()}
     logs[state] = (state / "processes.json").read_text()
     for process in read_processes(state / "processes.json"):

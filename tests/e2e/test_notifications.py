@@ -187,7 +187,6 @@ def _deploy_watch() -> None:
         NAME,
         work_pool_name="mainspring",
         parameters={"use_case": NAME},
-        job_variables={"command": "python -m infra.warm_start.client"},
         print_next_steps=False,
     )
 

@@ -22,7 +22,7 @@ from configs.settings import ROOT
 from tests.support.containers import compose, image_environment
 from tests.support.prefect_server import until
 
-SECRETS = {"PREFECT_AUTH": "mainspring:secret"}
+SECRETS = {"MAINSPRING_TOKEN": "a-token-of-the-containers"}
 SERVERS = ("prefect", "mlflow", "worker")
 OTHER_POOLS = """
 import os
@@ -163,15 +163,16 @@ def test_mlflow_comes_up_after_its_migration(host: Host) -> None:
         assert migrated.returncode == 0, migrated.stderr
     with host.started("mlflow"):
         address = host.environment("worker")["MAINSPRING_MLFLOW_URI"]
-        assert "<html" in httpx.get(address).text.lower()
-        stranger = httpx.get(f"{address}/api/2.0/mlflow/experiments/search", headers={"host": "x"})
-        assert stranger.status_code == 403
+        token = {"authorization": f"Bearer {SECRETS['MAINSPRING_TOKEN']}"}
+        assert "<html" in httpx.get(address, headers=token).text.lower()
+        assert httpx.get(address).status_code == 401
+        assert httpx.get(address, headers={**token, "host": "x"}).status_code == 403
     assert files(host.folder / "app") == before
 
 
 def state_of_a_run(host: Host) -> str:
     """How a run of a deployment that the worker starts ends: one that needs nothing in the lake."""
-    auth = httpx.BasicAuth(*SECRETS["PREFECT_AUTH"].split(":"))
+    auth = httpx.BasicAuth("mainspring", SECRETS["MAINSPRING_TOKEN"])
     with httpx.Client(base_url=host.environment("worker")["PREFECT_API_URL"], auth=auth) as client:
         deployment = call_prefect(client, "GET", "/deployments/name/reconcile/visits")["id"]
         made = call_prefect(client, "POST", f"/deployments/{deployment}/create_flow_run", json={})[

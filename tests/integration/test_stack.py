@@ -20,6 +20,7 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from configs.urls import shown
 from infra import deployments, processes, stack
+from infra.credentials import read_token
 from infra.environment import build_environment, check_port
 from tests.support.prefect_server import until
 
@@ -66,23 +67,20 @@ def test_up_starts_once_and_down_stops_only_that(
     assert first.started == ("Prefect", "warm", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
-    deployed = [
-        d["name"] for d in httpx.post(f"{address}/api/deployments/filter", timeout=60).json()
-    ]
+    client = httpx.Client(base_url=address, auth=("mainspring", read_token()), timeout=60)
+    deployed = [d["name"] for d in client.post("/api/deployments/filter").json()]
     assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [10, 10, 1]
     planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
     until(
-        lambda: (
-            httpx.post(f"{address}/api/flow_runs/filter", json=planned, timeout=60).json() or None
-        ),
+        lambda: client.post("/api/flow_runs/filter", json=planned).json() or None,
         "run by the clock, of any deployment",
         seconds=40,
     )
     again = stack.up(mlflow=False, free_ports=True)
     assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
     assert again.addresses == first.addresses
-    assert stack.down() == ["worker", "warm", "Prefect"]
-    assert stack.down() == []
+    assert stack.down() == stack.Stopped(("worker", "warm", "Prefect"), 0)
+    assert stack.down() == stack.Stopped((), 0)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/api/health")
     assert neighbour.poll() is None
@@ -108,7 +106,7 @@ def test_stack_refuses_a_newer_database_and_stops_its_servers(
         CannotStart, match=f"(?s){name} ended unexpectedly.*fffffffffff1.*MAINSPRING_STATE"
     ):
         stack.up(free_ports=True)
-    assert stack.down() == []
+    assert stack.down().processes == ()
 
 
 def test_a_port_in_use_is_named_with_its_owner_and_its_setting(

@@ -63,7 +63,7 @@ def test_a_run_gets_the_same_variables_everywhere() -> None:
     configured = named("ConfigMap", "mainspring")["data"]
     secret = variables("kubernetes/secrets/runs.env.example")
     assert {*configured, *secret} - {"MAINSPRING_WORK_POOL_TYPE"} == set(RUNS)
-    docker = pool("docker")["variables"]["properties"]["env"]["default"]
+    docker = pool("docker")["job_configuration"]["env"]
     assert set(docker) == {name for name in RUNS if not name.startswith("PREFECT_")}
     assert all(value == f"{{{{ ${name} }}}}" for name, value in docker.items())
     for name, value in configured.items():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,15 +17,15 @@ from tasks.training.build_card import read_code_revision
 def test_work_pool_of_containers_needs_an_image(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "image" not in work_pools.read_template("process")["variables"]["properties"]
+    assert "image" not in work_pools.read_template("process")["job_configuration"]
     for kind in ("docker", "kubernetes"):
         with pytest.raises(BadConfig, match=f"a {kind} pool needs MAINSPRING_IMAGE"):
             work_pools.read_template(kind)
     monkeypatch.setenv("MAINSPRING_IMAGE", "registry.example.com/mainspring:1.4")
     settings.cache_clear()
     for kind in ("docker", "kubernetes"):
-        image = work_pools.read_template(kind)["variables"]["properties"]["image"]
-        assert image["default"] == "registry.example.com/mainspring:1.4"
+        configuration = work_pools.read_template(kind)["job_configuration"]
+        assert '"image": "registry.example.com/mainspring:1.4"' in json.dumps(configuration)
 
 
 def test_a_server_that_does_not_answer_is_named(
