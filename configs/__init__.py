@@ -4,6 +4,7 @@ Libraries read these variables when they are imported. A value that is already s
 """
 
 import os
+from pathlib import Path
 
 LIBRARIES = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads must not spin: boosting is 4 times faster
@@ -16,3 +17,8 @@ LIBRARIES = {
 }
 for _name, _value in LIBRARIES.items():
     os.environ.setdefault(_name, _value)
+# A user id without passwd entry (OpenShift) has no home folder, or `/`; libraries write to theirs.
+if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - pathlib raises without a home
+    os.environ["HOME"] = os.path.abspath(  # noqa: PTH100
+        os.environ.get("MAINSPRING_STATE") or Path(__file__).parent.parent / ".mainspring"
+    )

@@ -15,7 +15,7 @@ import psutil
 
 from configs.errors import BadConfig
 from configs.settings import ROOT, settings
-from infra.credentials import auth_string, build_credentials, token_exists
+from infra.servers.credentials import auth_string, build_credentials, token_exists
 from infra.storage.s3 import boto_variables
 
 

@@ -19,8 +19,6 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import settings
 from configs.urls import shown
 from infra import deployments, work_pools
-from infra.abandoned_runs import end_local_runs
-from infra.credentials import auth_string, build_credentials
 from infra.deploy import check_deployments, deploy_to_stack
 from infra.environment import (
     build_environment,
@@ -38,6 +36,9 @@ from infra.processes import (
     stop_process,
     write_processes,
 )
+from infra.relocation import relocate_mlflow
+from infra.servers.abandoned_runs import end_local_runs
+from infra.servers.credentials import auth_string, build_credentials
 from infra.storage.locks import hold_file_lock
 
 PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
@@ -100,7 +101,7 @@ def up(
 
 def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> Running:
     """Start the missing processes, while no other `up` or `down` does anything."""
-    running = {process.name: process for process in read_processes(_registry_file())}
+    running = {process.name: process for process in _read_own()}
     _check_same(running.values())
     missing = [name for name in list_processes(mlflow=mlflow) if name not in running]
     if free_ports:
@@ -109,6 +110,7 @@ def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> R
         if name in _PORTS:
             check_port(_PORTS[name])
     enter_environment()
+    relocate_mlflow()
     try:
         _start(missing, running, schedules)
         blocks = deploy_to_stack(schedules=schedules) if deployed else []
@@ -131,7 +133,7 @@ def down() -> Stopped:
     do not are stopped, and marked as crashed.
     """
     with _hold_stack():
-        return _stop(read_processes(_registry_file()))
+        return _stop(_read_own())
 
 
 def list_processes(*, mlflow: bool) -> list[str]:
@@ -187,10 +189,10 @@ def _launch(name: str, running: dict[str, Process], variables: Mapping[str, str]
 def _command(name: str) -> list[str]:
     s = settings()
     arguments = {
-        PREFECT: f"infra.prefect_server server start --host {s.host} --port {s.prefect_port}",
+        PREFECT: f"infra.servers.prefect server start --host {s.host} --port {s.prefect_port}",
         WARM: "infra.warm_start.server",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
-        MLFLOW: f"infra.mlflow_server server --host {s.host} --port {s.mlflow_port} --workers 1",
+        MLFLOW: f"infra.servers.mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
     }[name].split()
     if name == MLFLOW:
         arguments += ["--default-artifact-root", s.mlflow_artifacts]
@@ -235,7 +237,7 @@ def _stop(processes: Iterable[Process]) -> Stopped:
                 ended = _end_runs("stopped by `mainspring down`")
         if stop_process(process, DRAIN_TIMEOUT if process.name == WORKER else STOP_TIMEOUT):
             stopped.append(process.name)
-        others = [other for other in read_processes(_registry_file()) if other != process]
+        others = [other for other in _read_own() if other != process]
         write_processes(_registry_file(), others)
     return Stopped(tuple(stopped), ended)
 
@@ -250,6 +252,11 @@ def _end_runs(reason: str) -> int:
 
 def _hold_stack() -> AbstractContextManager[None]:
     return hold_file_lock(settings().state / "stack.lock", _LOCK_TIMEOUT)
+
+
+def _read_own() -> list[Process]:
+    """Return the living processes of this state; the registry of a copied one names others."""
+    return [one for one in read_processes(_registry_file()) if Path(one.log).parent == log_folder()]
 
 
 def _registry_file() -> Path:

@@ -65,8 +65,8 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
     require_empty_state(use_case)
     usual = settings()  # with the addresses of `make up`, whereas the demo takes free ports
     from infra import deploy, environment, stack
-    from infra.credentials import read_token
-    from infra.guard import sign_in_link
+    from infra.servers.credentials import read_token
+    from infra.servers.guard import sign_in_link
 
     title = render_text(use_case.title, "bold")
     console.print(Text.assemble(title, "  state folder ", render_text(str(state), "cyan")))

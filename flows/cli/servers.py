@@ -100,15 +100,15 @@ def deployments(
 
 def _build_link(address: str) -> str:
     """Return the link that signs a browser in; without the token if a file gets what is printed."""
-    from infra.credentials import read_token
-    from infra.guard import sign_in_link
+    from infra.servers.credentials import read_token
+    from infra.servers.guard import sign_in_link
 
     return sign_in_link(address, read_token() if _console.is_terminal else "")
 
 
 def _print_client_variables() -> None:
     """Print the variables for Prefect's own commands; the shell reads the token from its file."""
-    from infra.credentials import USER, token_file
+    from infra.servers.credentials import USER, token_file
 
     _print(f"the token is {'MAINSPRING_TOKEN' if settings().token else f'in {token_file()}'}")
     token = "$MAINSPRING_TOKEN" if settings().token else f"$(cat {shlex.quote(str(token_file()))})"

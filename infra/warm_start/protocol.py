@@ -29,4 +29,4 @@ STANDARD_STREAMS = (0, 1, 2)
 ENGINE_MODULE = "prefect.engine"
 """The module that a flow run executes."""
 HEARTBEATS = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
-"""Variable of every run, in seconds: a run without heartbeats is ended (abandoned_runs.py)."""
+"""Variable of every run, in seconds: a run without heartbeats is ended (infra/servers)."""

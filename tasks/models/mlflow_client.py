@@ -17,6 +17,7 @@ from configs.errors import Transient
 from configs.paths import folder_uri, sqlite_path, sqlite_url
 from configs.settings import settings
 from configs.urls import is_postgres, shown, split_login
+from infra.relocation import relocate_mlflow
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
 from tasks.models.artifact import ModelArtifact, VersionFiles, write_companions
@@ -62,6 +63,7 @@ def _log_in(uri: str) -> str:
 def migrate_mlflow(uri: str) -> None:
     """Create MLflow's tables in a database without tables; do nothing for a tracking server.
 
+    The paths in the database of a copied state are changed to the copy (infra/relocation.py).
     A database of an older MLflow is not migrated: an administrator makes a backup first.
     """
     # concurrent processes break MLflow's migration, hence the lock; a killed one leaves half of it
@@ -74,6 +76,7 @@ def migrate_mlflow(uri: str) -> None:
                 unfinished.unlink(missing_ok=True)
                 _create_tables(sqlite_url(unfinished))
                 unfinished.rename(file)
+            relocate_mlflow()
     elif is_postgres(uri):
         with hold_database_lock(uri), database_errors(uri):
             _create_tables(uri)

@@ -14,8 +14,8 @@ import pytest
 
 from configs.settings import settings
 from infra import environment, stack
-from infra.credentials import read_token, token_file
-from infra.guard import sign_in_link
+from infra.servers.credentials import read_token, token_file
+from infra.servers.guard import sign_in_link
 from tests.support.chromium import Page, browse
 from tests.support.state import forget
 

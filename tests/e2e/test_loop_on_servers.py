@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from infra.credentials import read_token
 from infra.processes import read_processes
+from infra.servers.credentials import read_token
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.storage.lake import open_lake

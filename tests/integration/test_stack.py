@@ -20,8 +20,8 @@ from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
 from configs.urls import shown
 from infra import deployments, processes, stack
-from infra.credentials import read_token
 from infra.environment import build_environment, check_port
+from infra.servers.credentials import read_token
 from tests.support.prefect_server import until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -15,10 +15,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from configs.settings import settings
 from infra.deployments import WORK_POOL
 
 if TYPE_CHECKING:
@@ -140,8 +142,10 @@ def _has_heartbeat(client: SyncPrefectClient, run: FlowRun, since: datetime) -> 
 def _has_process(run: FlowRun) -> bool:
     """Return whether the process that a worker recorded for a run lives on this machine."""
     with suppress(psutil.Error, ValueError):
-        command = psutil.Process(int(run.infrastructure_pid or "")).cmdline()
-        return any(name in command for name in _RUN_COMMANDS)
+        process = psutil.Process(int(run.infrastructure_pid or ""))
+        state = process.environ().get("MAINSPRING_STATE", "")
+        is_ours = Path(state).resolve() == settings().state  # a copied state names other processes
+        return is_ours and any(name in process.cmdline() for name in _RUN_COMMANDS)
     return False
 
 

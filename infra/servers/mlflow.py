@@ -1,12 +1,12 @@
-"""MLflow server of Mainspring: `mlflow server` behind the guard (infra/guard.py)."""
+"""MLflow server of Mainspring: `mlflow server` behind the guard (infra/servers/guard.py)."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from infra.credentials import read_token
-from infra.guard import Guard, allowed_hosts
+from infra.servers.credentials import read_token
+from infra.servers.guard import Guard, allowed_hosts
 
 HEALTH = ("/health",)
 
@@ -21,7 +21,7 @@ def main() -> None:
 
     def build_guarded(*options: Any) -> list[str]:  # noqa: ANN401
         command: list[str] = build(*options)
-        return [*command[:-1], "--factory", "infra.mlflow_server:create_app"]
+        return [*command[:-1], "--factory", "infra.servers.mlflow:create_app"]
 
     server._build_uvicorn_command = build_guarded
     cli()

@@ -28,7 +28,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from configs.settings import settings
-from infra.credentials import basic_authorization
+from infra.servers.credentials import basic_authorization
 
 SIGN_IN = "/sign-in"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

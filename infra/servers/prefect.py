@@ -1,11 +1,11 @@
 """Prefect server of Mainspring: `prefect server start` with three changes.
 
-1. The guard (infra/guard.py) checks every request, and Prefect itself checks the token too.
+1. The guard (infra/servers/guard.py) checks every request, and Prefect itself checks the token too.
 2. SQLite transactions wait for each other. Prefect begins a transaction that will write as a
    reader. If another one writes first, SQLite refuses the write at once: after four such tries an
    event is lost, and the run of an automation starts two seconds later. A transaction that begins
    as a writer waits for its turn instead. On PostgreSQL nothing is changed.
-3. Runs that no process executes are ended (infra/abandoned_runs.py).
+3. Runs that no process executes are ended (infra/servers/abandoned_runs.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from infra.credentials import auth_string, read_token
-from infra.guard import Guard, allowed_hosts
+from infra.servers.credentials import auth_string, read_token
+from infra.servers.guard import Guard, allowed_hosts
 
 if TYPE_CHECKING:
     from prefect.server.database.configurations import AioSqliteConfiguration
@@ -91,7 +91,7 @@ def _watch_runs(host: str, port: int) -> None:
     """Start the thread that ends abandoned runs, as a client of this server."""
     from prefect.client.orchestration import SyncPrefectClient
 
-    from infra.abandoned_runs import watch_for_ever
+    from infra.servers.abandoned_runs import watch_for_ever
 
     name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     client = SyncPrefectClient(f"http://{name}:{port}/api", auth_string=auth_string())

@@ -1,0 +1,1 @@
+"""Servers of Mainspring: Prefect and MLflow behind an access guard."""
