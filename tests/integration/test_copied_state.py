@@ -13,7 +13,7 @@ from infra.relocation import relocate_mlflow
 from tasks.models.mlflow_client import connect_mlflow, find_experiment, migrate_mlflow
 from tests.support.state import state as lies_in
 
-OLD_NAMES = ("old", "old state ü {x}", "o'ld%20", "old/mlflow")
+OLD_NAMES = ("old", "old state ü {x}", "o'ld", "old/mlflow")
 
 
 def log_run(name: str) -> str:

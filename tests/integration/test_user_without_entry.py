@@ -23,6 +23,8 @@ def state(tmp_path: Path) -> Path:
     """A state folder of that user."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another user")
+    for folder in (tmp_path, *tmp_path.parents):
+        folder.chmod(folder.stat().st_mode | 0o011)  # the user may pass
     state = tmp_path / "state"
     state.mkdir()
     os.chown(state, UID, 0)
