@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
+from configs.paths import folder_uri, sqlite_path
 from configs.settings import settings
 from infra.storage.errors import storage_errors
 
@@ -26,10 +26,10 @@ _BUSY_SECONDS = 60
 def relocate_mlflow() -> bool:
     """Point MLflow's embedded database at the files beside it; return whether it was changed."""
     state, file = settings().state, settings().state / "mlflow.db"
-    root = str(state / "mlflow")
-    embedded = f"sqlite:///{file}", root
-    if (settings().mlflow_uri, settings().mlflow_artifacts) != embedded or not file.exists():
+    is_embedded = settings().mlflow_artifacts == str(state / "mlflow")
+    if not (is_embedded and sqlite_path(settings().mlflow_uri) == file and file.exists()):
         return False
+    root = folder_uri(settings().mlflow_artifacts)
     with (
         storage_errors(state),
         closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as database,
@@ -50,7 +50,7 @@ def _read_root(database: sqlite3.Connection) -> str | None:
     rows = database.execute(
         "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
     ).fetchone()
-    return None if rows is None else str(Path(rows[0]).parent)
+    return None if rows is None else str(rows[0]).removesuffix("/0")
 
 
 def _replace_prefix(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -51,7 +52,7 @@ _DATABASES = {
 
 DRAIN_TIMEOUT, STOP_TIMEOUT = 30.0, 15.0  # seconds for the runs of the worker, and for a server
 _START_TIMEOUT = 120.0  # seconds: a new database on a busy machine
-_LOCK_TIMEOUT = 2 * _START_TIMEOUT
+_LOCK_TIMEOUT = timedelta(seconds=2 * _START_TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def up(
 ) -> Running:
     """Start the missing processes, apply the deployments, and connect this process to the server.
 
-    If it fails, every process that it started is stopped again. Conflict if another `up` or `down`
+    If it fails, every process that it started is stopped again. Transient if another `up` or `down`
     of the same state folder takes too long.
 
     Args:
