@@ -56,16 +56,14 @@ def _begin_as_writer() -> None:
 
 def _sign_in_once() -> None:
     """Let the UI ask for no password: its browser has signed in at the guard."""
-    from prefect.server.api import server
-    from pydantic import field_validator
+    from prefect.server.schemas.ui import UISettings
 
-    class SignedIn(server.UISettings):  # type: ignore
-        @field_validator("auth")
-        @classmethod
-        def _none(cls, _value: str | None) -> None:
-            return None
+    create = UISettings.__init__
 
-    server.UISettings = SignedIn  # type: ignore
+    def create_without_login(self: UISettings, **values: object) -> None:
+        create(self, **{**values, "auth": None})  # type: ignore
+
+    UISettings.__init__ = create_without_login  # type: ignore
 
 
 def _serve_guarded() -> None:
