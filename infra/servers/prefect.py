@@ -61,7 +61,7 @@ def _sign_in_once() -> None:
     create = UISettings.__init__
 
     def create_without_login(self: UISettings, **values: object) -> None:
-        create(self, **{**values, "auth": None})  # type: ignore
+        create(self, **{**values, "auth": None})
 
     UISettings.__init__ = create_without_login  # type: ignore
 
