@@ -52,7 +52,7 @@ def commit_some(commits: int, flights: UseCase, intake: ValidatedFiles) -> None:
 
 def ingested_state(flights: UseCase) -> dict[str, pl.DataFrame]:
     tables = ("raw/weather", "raw/departures", "quarantine/weather", "quarantine/departures")
-    files = read_file_records(flights).sort("path").drop("modified")
+    files = read_file_records(flights).sort("path").drop("modified", "changed")
     return {"files": files, **{table: rows_of(flights, table) for table in tables}}
 
 
