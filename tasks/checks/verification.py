@@ -26,6 +26,7 @@ from infra.storage.s3 import is_s3
 from tasks.features.refresh import rebuild_view
 from tasks.ingestion.landing import read_file_records
 from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import list_usable_versions
 from tasks.models.registry import open_model
 from tasks.storage import files
 from tasks.storage.database import check_database
@@ -186,12 +187,15 @@ def _verify_landed_files(use_case: UseCase) -> Iterator[StateDamage]:
 
 
 def _verify_versions(use_case: UseCase) -> Iterator[StateDamage]:
-    """Open every version that the ledger names, which compares its files and predictions."""
+    """Open every version that the ledger names, which compares its files and predictions.
+
+    Versions that were refused, and those that `mainspring recover` gave up, are not opened.
+    """
     try:
         entries = open_ledger().entries(use_case.name)
     except MainspringError:
         return  # the ledger is among the damaged databases
-    for version in sorted({entry.version for entry in entries if entry.version is not None}):
+    for version in list_usable_versions(entries):
         try:
             open_model(use_case.name, version)
         except MainspringError as error:

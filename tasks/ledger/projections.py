@@ -86,6 +86,16 @@ def find_file_digests(entries: Sequence[Entry], version: int) -> FileDigests | N
     return reduce(FileDigests.complete, known) if known else None
 
 
+def list_usable_versions(entries: Sequence[Entry]) -> list[int]:
+    """Return the versions that may be used again: not refused, and not given up by a recovery."""
+    given_up = {read_evidence(e, Recovered).lost for e in entries if e.what == "recovered"}
+    given_up |= {e.version for e in entries if e.what == "refused"}
+    champion = find_champion(entries)
+    if champion is not None:
+        given_up.discard(champion.version)
+    return sorted({e.version for e in entries if e.version is not None} - given_up)
+
+
 def _read_files(entry: Entry) -> FileDigests | None:
     """The digests that an entry has of its version's files."""
     if entry.what == "recovered":

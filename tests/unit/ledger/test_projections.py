@@ -1,5 +1,6 @@
 """Projections of the ledger: champion, open episodes, requests without an answer."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from tasks.ledger.projections import (
     list_unanswered,
     list_unanswered_alerts,
     list_undecided_candidates,
+    list_usable_versions,
     require_champion,
 )
 from tasks.ledger.retrain_cooldown import list_retrains_in_cooldown
@@ -102,3 +104,19 @@ def test_a_cooldown_covers_its_start_and_not_its_end():
     assert covering(5) == ["retrain:a", "retrain:b"]
     assert covering(7) == ["retrain:b"]
     assert covering(12) == []
+
+
+def test_list_usable_versions_leaves_out_what_was_given_up():
+    promoted = [entry("promoted", f"decision:{v}", v, day=v) for v in (1, 2, 4)]
+    refused = entry("refused", "decision:3", 3, day=3)
+    recovered = replace(
+        entry("recovered", "recovered:4", 2, day=5),
+        evidence={"lost": 4, "undone": ["decision:4"]},
+    )
+    entries = [*promoted, refused, recovered]
+    assert list_usable_versions(entries) == [1, 2]
+    assert find_champion(entries).version == 2
+    again = entry("promoted", "hand:4", 4, day=6)
+    assert list_usable_versions([*entries, again]) == [1, 2, 4]
+    nothing = replace(recovered, version=None)
+    assert find_champion([*promoted, nothing]) is None
