@@ -70,8 +70,11 @@ def spine(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 
 
 def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
-    """Return the labels of the rows predicted in [start, end); the newest label counts."""
-    rows = raw["enrolments"].drop_nulls("visits")
+    """Return the labels of the rows predicted in [start, end).
+
+    The newest row of a key counts: a label that is null there was taken back.
+    """
+    rows = raw["enrolments"]
     label = pl.col("visits").cast(pl.Float64)
     latest = newest(rows, KEY, "begins").select(
         *KEY,

@@ -40,8 +40,8 @@ def recover(
     refused. Nothing changes if all files are intact.
     """
     from tasks.ledger.log import open_ledger
+    from tasks.lifecycle.recover import recover_champion
     from tasks.promotion.champion_alias import sync_champion_alias
-    from tasks.promotion.recover import recover_champion
 
     case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
     recovery = recover_champion(open_ledger(), case, at, utc_or_now(), by)
@@ -73,8 +73,8 @@ def retire(
     """
     from infra import environment
     from tasks.ledger.log import open_ledger
+    from tasks.lifecycle.retire import retire_use_case, retired_file
     from tasks.orchestration.flow_runs import delete_deployments
-    from tasks.promotion.retire import retire_use_case, retired_file
 
     entry = retire_use_case(open_ledger(), use_case, utc_or_now(), by, reason)
     when = format_moment(entry.at)

@@ -18,17 +18,18 @@ import pytest
 from configs.errors import BadModel
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_undecided_candidates
+from tasks.lifecycle.recover import Recovery, recover_champion
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact, pack_artifact
 from tasks.models.mlflow_client import connect_mlflow
 from tasks.models.registry import open_model, register_version
 from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.manual_promotion import promote_manually
-from tasks.promotion.recover import Recovery, recover_champion
 from tasks.training.candidate import record_candidate
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import END, quick_use_case
 from tests.support.hostile_models import nan_outputs, quadratic
+from tests.support.model_files import files_of
 from tests.support.state import state as lies_in
 
 DAY = timedelta(days=1)
@@ -105,11 +106,6 @@ def story(artifacts: tuple[ModelArtifact, ModelArtifact]) -> Story:
         assert story.train(which, f"train:{version}").version == version
         story.promote(version, version)
     return story
-
-
-def files_of(name: str, version: int) -> Path:
-    source = connect_mlflow().get_model_version_download_uri(name, str(version))
-    return Path(source.removeprefix("file://"))
 
 
 def make_again(story: Story, which: int) -> None:

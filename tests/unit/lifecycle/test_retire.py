@@ -12,7 +12,7 @@ from configs.schema.loading import use_case_names
 from configs.settings import ROOT, settings
 from flows.cli.app import app
 from tasks.ledger.log import Entry, open_ledger
-from tasks.promotion.retire import retire_use_case, retired_file
+from tasks.lifecycle.retire import retire_use_case, retired_file
 
 AT = datetime(2013, 6, 1, tzinfo=UTC)
 

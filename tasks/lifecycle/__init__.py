@@ -1,0 +1,1 @@
+"""End and recovery of use cases: lost champions, retirement."""
