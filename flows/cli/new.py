@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases
 from configs.settings import settings
+from flows.cli.new_questions import Questions
+from tasks.reporting.table import Table, build_table
+from tasks.reporting.terminal import render_terminal, render_text
 
 if TYPE_CHECKING:
     from tasks.scaffold.plan import AskQuestion, ScaffoldPlan
@@ -61,17 +63,23 @@ def new(
     schedule: Annotated[
         Literal["hourly", "daily", "weekly"], typer.Option(help="How often rows are scored.")
     ] = "daily",
+    trial: Annotated[
+        bool, typer.Option(help="Run the sample through it before anything is kept.")
+    ] = True,
 ) -> None:
     """Create a use case from sample files: YAML, feature module, expectations and test.
 
     In a terminal, the command asks for what no flag gives; elsewhere it uses the proposals from the
-    samples. It never overwrites a file. If it is interrupted, it removes what it wrote, at the
-    latest when it runs again.
+    samples. It runs the whole sample through what it wrote, from landing to training, and keeps
+    nothing if a step fails. It never overwrites a file. If it is interrupted, it removes what it
+    wrote, at the latest when it runs again.
     """
+    from flows.cli.new_trial import try_use_case
     from infra import deployments
     from tasks.scaffold.plan import GivenAnswers
     from tasks.scaffold.render import render_files
     from tasks.scaffold.resolve import make_plan
+    from tasks.scaffold.time_spans import choose_time_spans
     from tasks.scaffold.write_files import remove_unfinished, require_free_names, write_use_case
 
     console = Console()
@@ -83,7 +91,8 @@ def new(
         )
     remove_unfinished(root, name)  # files of a process that was killed
     require_free_names(root, name)
-    ask = _make_prompt(console) if sys.stdin.isatty() else _use_proposal
+    questions = Questions(console) if sys.stdin.isatty() else None
+    ask = questions or _use_proposal
     tables = _parse_pairs("--table", table) or _ask_tables(ask)
     given = GivenAnswers(
         name=name, tables=tables, keys=_parse_pairs("--keys", keys),
@@ -92,38 +101,44 @@ def new(
         known_from=_parse_pairs("--known-from", known_from), join=_parse_pairs("--join", join),
         predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
-    plan = make_plan(given, ask)
+    plan = questions.repeat(lambda: make_plan(given, ask)) if questions else make_plan(given, ask)
     files = render_files(plan)
     with write_use_case(root, name, files):
+        if trial:
+            samples = {table.name: table.sample.paths for table in plan.tables.values()}
+            with console.status("trying the use case on its sample, up to a model"):
+                training = try_use_case(root, name, samples, choose_time_spans(plan).end)
+            console.print(render_text(training))
         deployments.write_deployments()
     _print_result(console, plan, list(files), root)
 
 
 def _print_result(console: Console, plan: ScaffoldPlan, files: list[str], root: Path) -> None:
     """Print the plan, the written files and the next steps."""
-    console.print(_plan_table(plan))
+    console.print(render_terminal(_tabulate_plan(plan)))
     for path in [*files, "prefect.yaml"]:
-        console.print(f"wrote [cyan]{path}[/]")
+        console.print(Text.assemble("wrote ", render_text(path, "cyan")))
     for error in all_use_cases().broken.values():
         console.print("[yellow]another use case is invalid; its deployments were not changed:[/]")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(render_text(str(error)))
     samples = root / "tests" / "use_cases" / plan.name
-    console.print(f"[yellow]{samples} contains rows of your sample: read them before a commit[/]")
+    note = f"{samples} contains rows of your sample: read them before a commit"
+    console.print(render_text(note, "yellow"))
     console.print(f"next: [bold]mainspring check {plan.name}[/], then docs/your-own.md")
 
 
-def _plan_table(plan: ScaffoldPlan) -> Table:
-    """Return the plan of each table as a table for the terminal."""
+def _tabulate_plan(plan: ScaffoldPlan) -> Table:
+    """Return the plan of each table, a table a row."""
     columns = ("table", "keys", "event time", "known time", "joined by", "inputs", "left out")
-    shown = Table(*columns)
+    rows = []
     for table in plan.tables.values():
         known = f"from {table.known_from:%Y-%m-%d}" if table.known_from else table.known
         cells = (
             table.name, ", ".join(table.keys), "" if table.known_from else table.event, known,
             ", ".join(table.join), str(len(table.inputs)), ", ".join(table.left_out),
         )  # fmt: skip
-        shown.add_row(*map(escape, cells))
-    return shown
+        rows.append(cells)
+    return build_table(columns, rows)
 
 
 def _parse_pairs(flag: str, values: list[str] | None) -> dict[str, str]:
@@ -151,13 +166,3 @@ def _use_proposal(flag: str, question: str, proposal: str) -> str:
     if not proposal:
         raise BadConfig(f"{flag} is missing ({question}), and the sample suggests no value for it")
     return proposal
-
-
-def _make_prompt(console: Console) -> AskQuestion:
-    """Return the function that asks a person in the terminal."""
-
-    def ask(_flag: str, question: str, proposal: str) -> str:
-        return str(typer.prompt(question, default=proposal, show_default=bool(proposal)))
-
-    console.print("[dim]press Enter to take the value in brackets[/]")
-    return ask

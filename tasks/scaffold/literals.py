@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import yaml
 
@@ -32,10 +33,13 @@ def format_python(value: str | int | float | timedelta) -> SourceText:
     return SourceText(f'"{double_quoted}"')
 
 
-def format_yaml(value: str | datetime | Iterable[str]) -> SourceText:
-    """Return a value as YAML: a text, the day of a datetime, or a list of texts in brackets."""
+def format_yaml(value: str | datetime | Mapping[str, Any] | Iterable[str]) -> SourceText:
+    """Return a value as YAML: a text, the day of a datetime, a mapping, or a list of texts."""
     if isinstance(value, datetime):
         return SourceText(value.date().isoformat())
+    if isinstance(value, Mapping):
+        pairs = (f"{format_yaml(key)}: {format_yaml(part)}" for key, part in value.items())
+        return SourceText(f"{{{', '.join(pairs)}}}")
     if not isinstance(value, str):
         return SourceText(f"[{', '.join(format_yaml(text) for text in value)}]")
     # yes, null and the like are no texts unless they are quoted

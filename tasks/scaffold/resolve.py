@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import count
 
 import polars as pl
 
 from configs.clock import check_moment
 from configs.errors import BadConfig
-from configs.schema.base import ColumnType
 from configs.schema.data import OWN_TIME
+from tasks.scaffold.column_types import looks_like_time
 from tasks.scaffold.plan import (
     AskQuestion,
     GivenAnswers,
-    InputColumn,
-    LabelPlan,
     ScaffoldPlan,
     TablePlan,
-    to_name,
 )
+from tasks.scaffold.resolve_columns import resolve_columns
+from tasks.scaffold.resolve_inputs import resolve_inputs
 from tasks.scaffold.resolve_label import resolve_label
-from tasks.scaffold.sample import FEW_VALUES, Sample, read_sample
+from tasks.scaffold.sample import Sample, read_sample
 
 _RESERVED = {
     "annotations", "between", "datetime", "days_since", "first", "known_in", "labels", "lands",
@@ -35,23 +33,20 @@ _RESERVED = {
 }  # fmt: skip
 """Names that the feature and expectations modules use beside their tables' functions."""
 
-_TIME_COLUMNS = {"event_timestamp", "created_timestamp", "prediction_time", "label_known_time"}
-"""Columns of feature rows, spine and labels that no feature may be called."""
-
 
 def make_plan(given: GivenAnswers, ask: AskQuestion) -> ScaffoldPlan:
     """Read the samples, and resolve every answer that no flag gives."""
     if not given.tables:
         raise BadConfig("--table: none is given. Give one, like --table orders=samples/orders.csv")
+    _check_names(given.tables)
     samples = {name: read_sample(name, path) for name, path in given.tables.items()}
-    _check_names(samples)
     timed = {name: _resolve_times(given, sample, ask) for name, sample in samples.items()}
     subject = timed[_resolve_subject(given, timed, ask)]
     tables = {name: _resolve_known_from(given, table, timed) for name, table in timed.items()}
     label = resolve_label(given, tables, subject, ask)
     for name, table in tables.items():
         if name == subject.name or name != label.table:
-            tables[name] = _resolve_inputs(given, table, subject, label, tables)
+            tables[name] = resolve_inputs(given, table, subject, label, tables)
     _require_inputs(tables)
     return ScaffoldPlan(given.name, tables, tables[subject.name], label, given.schedule)
 
@@ -66,8 +61,8 @@ def _require_inputs(tables: Mapping[str, TablePlan]) -> None:
     )
 
 
-def _check_names(samples: Mapping[str, Sample]) -> None:
-    for name in samples:
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
         reserved = name in _RESERVED or keyword.iskeyword(name)
         if reserved or not re.fullmatch(r"[a-z][a-z0-9_]{0,29}", name):
             raise BadConfig(
@@ -79,7 +74,7 @@ def _check_names(samples: Mapping[str, Sample]) -> None:
 def _resolve_times(given: GivenAnswers, sample: Sample, ask: AskQuestion) -> TablePlan:
     """Return the table with its keys and times; a table without any time is static."""
     name = sample.name
-    keys = _resolve_columns(given.keys, sample, "--keys", ", ".join(sample.propose_keys()), ask)
+    keys = resolve_columns(given.keys, sample, "--keys", ", ".join(sample.propose_keys()), ask)
     _require_keys(sample, keys)
     times = sample.columns_of("time")
     static = TablePlan(sample, keys, OWN_TIME, OWN_TIME, None)
@@ -90,38 +85,12 @@ def _resolve_times(given: GivenAnswers, sample: Sample, ask: AskQuestion) -> Tab
     )
     if answer == "none":
         return static
-    (event,) = _resolve_columns({name: answer}, sample, "--event-time", "", ask)
-    (known,) = _resolve_columns(given.known_time, sample, "--known-time", event, ask)
+    (event,) = resolve_columns({name: answer}, sample, "--event-time", "", ask)
+    (known,) = resolve_columns(given.known_time, sample, "--known-time", event, ask)
     for flag, column in (("--event-time", event), ("--known-time", known)):
         _require_time(sample, flag, column)
     _require_order(sample, event, known)
     return TablePlan(sample, keys, event, known, None)
-
-
-def _resolve_columns(
-    given: Mapping[str, str], sample: Sample, flag: str, proposal: str, ask: AskQuestion
-) -> tuple[str, ...]:
-    """Return the columns that an answer names; they must be columns of the table.
-
-    Args:
-        given: the flag's values by table.
-        sample: the table's sample.
-        flag: the flag that is named in messages.
-        proposal: the answer that the sample suggests, or "".
-        ask: asks if the flag is not given.
-    """
-    name = sample.name
-    question = f"{flag[2:].replace('-', ' ').capitalize()} of {name}"
-    answer = given.get(name) or ask(f"{flag} {name}=…", question, proposal)
-    columns = tuple(part.strip() for part in answer.split(",") if part.strip())
-    for column in columns:
-        if column not in sample.columns:
-            existing = ", ".join(sample.columns)
-            raise BadConfig(f"{flag} {name}={answer}: no column {column!r}. Columns: {existing}")
-    if not columns or (flag != "--keys" and flag != "--join" and len(columns) > 1):
-        existing = ", ".join(sample.columns)
-        raise BadConfig(f"{flag} {name}={answer}: give one column. Columns: {existing}")
-    return columns
 
 
 def _require_keys(sample: Sample, keys: tuple[str, ...]) -> None:
@@ -174,8 +143,21 @@ def _resolve_subject(given: GivenAnswers, tables: Mapping[str, TablePlan], ask: 
         raise BadConfig(
             f"--predict {name}: the table has no time, so its rows have no prediction time. Add a "
             "column with the time at which each row was known"
+            f"{_describe_unread_times(tables[name].sample)}"
         )
     return name
+
+
+def _describe_unread_times(sample: Sample) -> str:
+    """Return the text columns that look like times, with a value; empty without any."""
+    found = [name for name in sample.columns_of("text") if looks_like_time(sample.rows[name])]
+    if not found:
+        return ""
+    values = (f"{name} {sample.rows[name].drop_nulls()[0]!r}" for name in found)
+    return (
+        f". These columns look like times of an unknown or ambiguous form: {', '.join(values)}. "
+        "Write them like 2013-01-31T18:05:00Z, in UTC"
+    )
 
 
 def _resolve_known_from(
@@ -202,90 +184,3 @@ def _resolve_known_from(
         since = min(first for first in firsts if isinstance(first, datetime))
     midnight = since.replace(hour=0, minute=0, second=0, microsecond=0)
     return TablePlan(table.sample, table.keys, OWN_TIME, OWN_TIME, midnight)
-
-
-def _resolve_inputs(
-    given: GivenAnswers,
-    table: TablePlan,
-    subject: TablePlan,
-    label: LabelPlan,
-    tables: Mapping[str, TablePlan],
-) -> TablePlan:
-    """Return the table with its join columns, its features and the columns that are left out."""
-    join = _resolve_join(given, table, subject)
-    excluded = {table.event, table.known, *(key for each in tables.values() for key in each.keys)}
-    excluded |= set(join)
-    excluded |= {label.column} if label.table == table.name else set()
-    inputs: list[InputColumn] = []
-    left_out = {}
-    for column, kind in table.sample.columns.items():
-        values = table.sample.rows[column].drop_nulls()
-        if column in excluded:
-            continue
-        if values.n_unique() < 2:
-            left_out[column] = "never changes"
-        elif kind == "text" and values.n_unique() > FEW_VALUES:
-            left_out[column] = f"text with {values.n_unique()} values"
-        else:
-            name = _name_feature(table, column, kind, tables)
-            name = _avoid_names(name, {*_TIME_COLUMNS, *join, *(each.name for each in inputs)})
-            inputs.append(InputColumn(name, column, kind))
-    return TablePlan(
-        table.sample, table.keys, table.event, table.known, table.known_from,
-        join, tuple(inputs), left_out,
-    )  # fmt: skip
-
-
-def _resolve_join(given: GivenAnswers, table: TablePlan, subject: TablePlan) -> tuple[str, ...]:
-    """Return the columns of the predicted rows that look up a table's rows.
-
-    Without a flag these are the table's keys that the predicted table has too, or else the keys of
-    the predicted table that this table has.
-    """
-    usable = subject.sample.columns_of("text", "integer")
-    if table.name == subject.name:
-        # by all keys: several rows may be known at the same moment
-        usable, common = list(table.keys), list(table.keys)
-    else:
-        common = _common_columns(table, subject, usable)
-    if not common and table.name not in given.join:
-        both = ", ".join(name for name in table.sample.columns if name in usable) or "none"
-        raise BadConfig(
-            f"--join {table.name}=…: none of the table's keys is a column of {subject.name}. Give "
-            f"the column that looks up its rows (columns of both: {both})"
-        )
-
-    def propose(_flag: str, _question: str, proposal: str) -> str:
-        return proposal
-
-    columns = _resolve_columns(given.join, table.sample, "--join", ", ".join(common), propose)
-    invalid = [name for name in columns if name not in usable or to_name(name) != name]
-    if invalid:
-        raise BadConfig(
-            f"--join {table.name}={', '.join(columns)}: {', '.join(invalid)} must be a text or a "
-            f"whole number in {subject.name} too, and named in small letters, digits and _"
-        )
-    return columns
-
-
-def _common_columns(table: TablePlan, subject: TablePlan, usable: list[str]) -> list[str]:
-    keys = [name for name in table.keys if name in usable]
-    joinable = table.sample.columns_of("text", "integer")
-    return keys or [name for name in subject.keys if name in usable and name in joinable]
-
-
-def _name_feature(
-    table: TablePlan, column: str, kind: ColumnType, tables: Mapping[str, TablePlan]
-) -> str:
-    """Return the column's name, after the table's name where another table has the column too."""
-    name = f"days_since_{to_name(column)}" if kind == "time" else to_name(column)
-    elsewhere = (
-        to_name(c) for t in tables.values() if t.name != table.name for c in t.sample.columns
-    )
-    return f"{table.name}_{name}" if to_name(column) in set(elsewhere) else name
-
-
-def _avoid_names(name: str, taken: set[str]) -> str:
-    """Return a name, with a number behind it if it is taken: "a b" and "a-b" are both a_b."""
-    numbered = (f"{name}_{number}" for number in count(2))
-    return name if name not in taken else next(each for each in numbered if each not in taken)

@@ -52,8 +52,12 @@ def _resolve_column(
     answer = given.label or ask("--label", "Which column is predicted, as table.column?", "")
     table, _, column = answer.rpartition(".")
     table = table or subject.name
-    if table not in tables or column not in tables[table].sample.columns:
+    if answer and answer.rpartition(".")[0] not in tables:
+        table, column = subject.name, answer  # a name in a file may have dots
+    found = tables[table].sample.find_column(column) if table in tables else None
+    if found is None:
         raise BadConfig(f"--label {answer}: column not found. Write table.column, like orders.paid")
+    column = found
     missing = [key for key in subject.keys if key not in tables[table].sample.columns]
     if missing:
         raise BadConfig(

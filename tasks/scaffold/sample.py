@@ -1,41 +1,73 @@
-"""Sample files of a table: their rows, columns and column types."""
+"""Sample files of a table: their rows as landing reads them, and the declaration of each column."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import Any
 
 import polars as pl
 
-from configs.errors import BadConfig
+from configs.errors import BadConfig, RefusedBatch
 from configs.schema.base import ColumnType
-from configs.schema.landed import Column
-from tasks.ingestion.parsing.column_values import cast_column
+from configs.schema.landed import COMPRESSED_SUFFIXES, FILE_SUFFIXES, Column, CsvFormat
+from tasks.ingestion.column_values import cast_column, mark_nulls
+from tasks.ingestion.csv_reader import read_csv
+from tasks.ingestion.file_schema import decompress, is_parquet
+from tasks.ingestion.parquet_reader import read_parquet
+from tasks.scaffold.column_names import map_names
+from tasks.scaffold.column_types import guess_column
+from tasks.scaffold.sample_format import detect_layout, detect_values, read_header
 from tasks.storage import files
 
 FEW_VALUES = 50
 """A text column with at most this many different values is a category."""
-_FAMILIES: dict[ColumnType, tuple[type[pl.DataType], ...]] = {
-    "text": (pl.String, pl.Categorical, pl.Enum),
-    "boolean": (pl.Boolean,),
-    "number": (pl.Float32, pl.Float64, pl.Decimal),
-    "time": (pl.Datetime, pl.Date),
-}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The typed rows of a table's sample files, with the type of each column in the YAML."""
+    """The rows of a table's sample files, and how the YAML declares them.
+
+    `raw` are the values as they were read, `rows` those of the lake, both by the names of the lake.
+    `left_out` has the reason for each column of the files that no table can have.
+    """
 
     name: str
     suffix: str
+    paths: tuple[str, ...]
     largest_file_rows: int
+    raw: pl.DataFrame
     rows: pl.DataFrame
-    columns: dict[str, ColumnType]
+    declared: dict[str, Column]
+    csv: CsvFormat
+    left_out: dict[str, str]
+
+    @property
+    def columns(self) -> dict[str, ColumnType]:
+        """The type of each column by its name in the lake."""
+        return {name: column.type for name, column in self.declared.items()}
 
     def columns_of(self, *kinds: ColumnType) -> list[str]:
         """Return the columns of some types."""
         return [name for name, kind in self.columns.items() if kind in kinds]
+
+    def find_column(self, name: str) -> str | None:
+        """Return the lake's name of a column, named as in the lake or as in the files."""
+        if name in self.declared:
+            return name
+        return next((own for own, column in self.declared.items() if column.source == name), None)
+
+    def declare(self, name: str) -> Any:  # noqa: ANN401
+        """Return the declaration of a column as the YAML has it: a type, or a mapping."""
+        column = self.declared[name]
+        content = column.model_dump(by_alias=True, exclude_defaults=True)
+        return column.type if content.keys() == {"type"} else content
+
+    @property
+    def csv_options(self) -> dict[str, Any]:
+        """The options of its CSV files as the YAML has them; empty for usual files."""
+        return self.csv.model_dump(exclude_defaults=True)
 
     def propose_keys(self) -> list[str]:
         """Return the first columns that identify each row, or none if no columns do."""
@@ -49,7 +81,7 @@ class Sample:
 
 
 def read_sample(name: str, pattern: str) -> Sample:
-    """Read the sample files of a table.
+    """Read the sample files of a table, with the readers of landing.
 
     Args:
         name: the table.
@@ -59,49 +91,77 @@ def read_sample(name: str, pattern: str) -> Sample:
     paths = files.match_files(pattern)
     if not paths:
         raise BadConfig(f"{flag}: no such file. Give the path of a sample file")
-    suffixes = {PurePosixPath(path).suffix for path in paths}
-    if len(suffixes) > 1 or not suffixes <= {".csv", ".parquet"}:
-        raise BadConfig(f"{flag}: all files must be .csv, or all .parquet")
-    frames = [_read(path, name) for path in paths]
-    raw = pl.concat(frames, how="diagonal_relaxed")
-    if raw.is_empty():
-        raise BadConfig(f"{flag}: the files have no rows. Give files that have some")
-    columns = {column: guess_column_type(raw[column]) for column in raw.columns}
-    rows = raw.select(
-        cast_column(raw[column], Column(type=kind)) for column, kind in columns.items()
-    )
-    largest = max(frame.height for frame in frames)
-    return Sample(name, suffixes.pop()[1:], largest, rows, columns)
-
-
-def guess_column_type(column: pl.Series) -> ColumnType:
-    """Return the narrowest type that fits all values; numbers with leading zeros are text."""
-    if column.dtype == pl.String:
-        return _guess_from_text(column.drop_nulls())
-    if column.dtype.is_integer():
-        return "integer"
-    families = (kind for kind, types in _FAMILIES.items() if column.dtype in types)
-    return next(families, "text")
-
-
-def _guess_from_text(values: pl.Series) -> ColumnType:
-    if values.is_empty() or values.str.contains(r"^0\d").any():
-        return "text"
-    for kind in ("integer", "number", "boolean", "time"):
-        if not cast_column(values, Column(type=kind)).is_null().any():
-            return kind
-    return "text"
-
-
-def _read(path: str, table: str) -> pl.DataFrame:
-    content = files.read_file(path)
+    suffixes = {_find_suffix(path) for path in paths}
+    if len(suffixes) > 1 or "" in suffixes:
+        raise BadConfig(
+            f"{flag}: all files must end alike: in .parquet, .csv or .tsv, or these and .gz or .zst"
+        )
     try:
-        if path.endswith(".csv"):
-            return pl.read_csv(content, infer_schema=False)
-        return pl.read_parquet(content)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise BadConfig(f"--table {table}={path}: the file is not readable: {reason}") from error
+        frames, layout, problems = _read_files(paths)
+    except RefusedBatch as error:
+        raise BadConfig(f"--table {name}: {error}") from error
+    raw = pl.concat(frames, how="diagonal_relaxed")
+    if raw.is_empty() or not raw.columns:
+        raise BadConfig(f"{flag}: the files have no rows. Give files that have some")
+    texts = [column for column in raw if column.dtype == pl.String]
+    csv_format = detect_values(texts, layout)
+    return _declare_columns(name, suffixes.pop(), tuple(paths), frames, raw, csv_format, problems)
+
+
+def _declare_columns(
+    name: str,
+    suffix: str,
+    paths: tuple[str, ...],
+    frames: Sequence[pl.DataFrame],
+    raw: pl.DataFrame,
+    csv_format: CsvFormat,
+    problems: dict[str, str],
+) -> Sample:
+    """Return the sample with each column declared, or left out if no type holds its values."""
+    names, declared, left_out = map_names(raw.columns), {}, dict(problems)
+    for original, own in names.items():
+        found = guess_column(own, raw[original], csv_format)
+        if found is None:
+            left_out[original] = f"has values of type {raw[original].dtype}, which no table holds"
+            continue
+        source = {} if own == original else {"source": original}
+        declared[own] = found.model_copy(update=source)
+    kept = {own: raw[column.source or own].alias(own) for own, column in declared.items()}
+    rows = [
+        cast_column(mark_nulls(kept[own], column, csv_format), column, csv_format).alias(own)
+        for own, column in declared.items()
+    ]
+    return Sample(
+        name, suffix, paths, max(frame.height for frame in frames), pl.DataFrame([*kept.values()]),
+        pl.DataFrame(rows), declared, csv_format, left_out,
+    )  # fmt: skip
+
+
+def _read_files(paths: Sequence[str]) -> tuple[list[pl.DataFrame], CsvFormat, dict[str, str]]:
+    """Return the columns of each file, the layout of the first, and why columns are left out."""
+    contents = [decompress(files.read_file(path), path) for path in paths]
+    layout = CsvFormat() if is_parquet(paths[0]) else detect_layout(contents[0])
+    frames, problems = [], dict[str, str]()
+    for path, content in zip(paths, contents, strict=True):
+        if is_parquet(path):
+            frames.append(read_parquet(content, path))
+            continue
+        separator = layout.separator or ("\t" if ".tsv" in path.lower() else ",")
+        header = read_header(content, layout, separator)
+        counts = Counter(header)
+        problems |= {each: "occurs several times" for each, count in counts.items() if count > 1}
+        problems |= {each: "has no name" for each in counts if not each}
+        wanted = [each for each in counts if each not in problems]
+        frames.append(read_csv(content, path, layout, wanted))
+    return frames, layout, problems
+
+
+def _find_suffix(path: str) -> str:
+    """Return a file's ending without its first dot, as it is written; "" if it is another one."""
+    packed = next((end for end in COMPRESSED_SUFFIXES if path.lower().endswith(end)), "")
+    plain = path[: len(path) - len(packed)]
+    kind = next((end for end in FILE_SUFFIXES if plain.lower().endswith(end)), "")
+    return path[len(plain) - len(kind) + 1 :] if kind else ""
 
 
 def _drop_needless(rows: pl.DataFrame, keys: list[str]) -> list[str]:

@@ -1,22 +1,28 @@
-"""Rows of the samples that the generated test reads."""
+"""Rows of the samples that the generated test reads, written as the samples are."""
 
 from __future__ import annotations
 
-from io import BytesIO
+import csv
+import gzip
+from io import BytesIO, StringIO
 
 import polars as pl
+import pyarrow as pa
 
-from tasks.scaffold.plan import ScaffoldPlan, TablePlan
+from tasks.scaffold.plan import ScaffoldPlan
+from tasks.scaffold.sample import Sample
 
 _MAX_ROWS = 200
 """Rows of each table's sample that the test gets."""
+_ROW = "_row"
 
 
 def encode_sample_rows(plan: ScaffoldPlan) -> dict[str, bytes]:
     """Return a file for each table, by file name."""
+    selected = _select_rows(plan)
     return {
-        f"{name}.{plan.tables[name].sample.suffix}": _encode(rows, plan.tables[name])
-        for name, rows in _select_rows(plan).items()
+        f"{name}.{table.sample.suffix}": _encode(table.sample, selected[name][_ROW])
+        for name, table in plan.tables.items()
     }
 
 
@@ -29,10 +35,11 @@ def count_labelled_rows(plan: ScaffoldPlan) -> int:
 
 def _select_rows(plan: ScaffoldPlan) -> dict[str, pl.DataFrame]:
     """Select the first rows of the predicted table, and of each other table the rows they need."""
-    predicted = plan.subject.sample.rows.head(_MAX_ROWS)
+    predicted = plan.subject.sample.rows.with_row_index(_ROW).head(_MAX_ROWS)
     selected = {}
     for name, table in plan.tables.items():
-        rows, columns = table.sample.rows, list(table.join or plan.subject.keys)
+        rows = table.sample.rows.with_row_index(_ROW)
+        columns = list(table.join or plan.subject.keys)
         needed = rows.join(predicted, on=columns, how="semi", maintain_order="left")
         if name == plan.subject.name:
             selected[name] = predicted
@@ -41,10 +48,31 @@ def _select_rows(plan: ScaffoldPlan) -> dict[str, pl.DataFrame]:
     return selected
 
 
-def _encode(rows: pl.DataFrame, table: TablePlan) -> bytes:
+def _encode(sample: Sample, places: pl.Series) -> bytes:
+    """Return the rows at some places as a file of the sample's kind, under its own names."""
+    sources = {name: column.source or name for name, column in sample.declared.items()}
+    rows, suffix = sample.raw[places].rename(sources), sample.suffix.lower()
+    content = _encode_csv(sample, rows) if "parquet" not in suffix else _encode_parquet(rows)
+    if suffix.endswith(".zst"):
+        return bytes(pa.compress(content, "zstd", asbytes=True))
+    return gzip.compress(content, mtime=0) if suffix.endswith(".gz") else content
+
+
+def _encode_parquet(rows: pl.DataFrame) -> bytes:
     buffer = BytesIO()
-    if table.sample.suffix == "csv":
-        rows.write_csv(buffer, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
-    else:
-        rows.write_parquet(buffer)
+    rows.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def _encode_csv(sample: Sample, rows: pl.DataFrame) -> bytes:
+    buffer, layout = StringIO(newline=""), sample.csv
+    writer = csv.writer(
+        buffer,
+        delimiter=layout.separator or ("\t" if ".tsv" in sample.suffix.lower() else ","),
+        escapechar=layout.escape,
+        doublequote=layout.escape is None,
+        lineterminator="\n",
+    )
+    writer.writerow(rows.columns)
+    writer.writerows(rows.iter_rows())
+    return buffer.getvalue().encode(layout.encoding)

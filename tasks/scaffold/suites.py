@@ -8,17 +8,24 @@ from math import ceil, floor, log10
 
 import polars as pl
 
+from configs.schema.base import ColumnType
 from tasks.scaffold.plan import ScaffoldPlan, TablePlan
 
 _TIMES_THE_SAMPLE = 10
+_FEWEST_MOST_ROWS = 1_000_000
+_TREND = 0.7  # rank correlation with time
+_CALENDAR_WORDS: dict[str, tuple[int, int]] = {
+    "month": (1, 12), "weekday": (0, 7), "dow": (0, 7), "day": (0, 366), "hour": (0, 24),
+    "minute": (0, 60), "second": (0, 60), "quarter": (1, 4), "week": (0, 53),
+}  # fmt: skip
+"""Values of a calendar, in any usual way to count: a sample that ends in May has no month 12."""
 
 
 @dataclass(frozen=True)
 class ColumnRules:
-    """The rules of one column: whether it must have a value, and its bounds."""
+    """The rules of one column: its bounds, if it has any."""
 
     name: str
-    required: bool
     bounds: tuple[float, float] | None
 
 
@@ -36,8 +43,6 @@ class SuiteRules:
     def rules(self) -> Iterator[str]:
         """The functions of expectations.rules that the suite calls."""
         yield "lands" if self.known else "some_rows"
-        if any(column.required for column in self.columns):
-            yield "not_null"
         if any(column.bounds for column in self.columns):
             yield "between"
 
@@ -49,38 +54,52 @@ def profile_suites(plan: ScaffoldPlan) -> list[SuiteRules]:
 
 def _profile_suite(table: TablePlan) -> SuiteRules:
     sample = table.sample
+    most = max(sample.largest_file_rows * _TIMES_THE_SAMPLE, _FEWEST_MOST_ROWS)
     return SuiteRules(
         table=table.name,
         known="" if table.known_from else table.known,
         sample_rows=sample.rows.height,
-        max_rows=int(_round_outward(sample.largest_file_rows * _TIMES_THE_SAMPLE, ceil)),
+        max_rows=int(_round_outward(most, ceil)),
         columns=tuple(_profile_column(table, column) for column in sample.columns),
     )
 
 
 def _profile_column(table: TablePlan, column: str) -> ColumnRules:
     values, kind = table.sample.rows[column], table.sample.columns[column]
-    is_input = any(each.column == column and each.kind != "time" for each in table.inputs)
     bounds = None
     if kind in ("integer", "number") and column not in table.keys:
-        bounds = _choose_bounds(values.drop_nulls(), whole=kind == "integer")
-    return ColumnRules(column, is_input and not values.null_count(), bounds)
+        known = values.drop_nulls()
+        if not _follows_time(table, column):
+            bounds = _choose_bounds(column, known.filter(known.cast(pl.Float64).is_finite()), kind)
+    return ColumnRules(column, bounds)
 
 
-def _choose_bounds(values: pl.Series, *, whole: bool) -> tuple[float, float] | None:
-    """Return the sample's range, widened by its width; below 0 only if the sample is."""
-    finite = values.filter(values.cast(pl.Float64).is_finite())
-    if finite.is_empty():
+def _follows_time(table: TablePlan, column: str) -> bool:
+    """Return whether values grow or fall with time, like a year or a running number."""
+    if table.known_from:
+        return False
+    known = table.sample.rows.select(table.known, column).drop_nulls()
+    ranks = known.select(pl.corr(table.known, column, method="spearman")).item()
+    return ranks is not None and abs(ranks) > _TREND and column not in _CALENDAR_WORDS
+
+
+def _choose_bounds(column: str, values: pl.Series, kind: ColumnType) -> tuple[float, float] | None:
+    """Return bounds that later months meet too: those of a calendar or a flag, or a wide range.
+
+    A narrow range would keep back good rows. A wide one still finds a wrong unit.
+    """
+    if values.is_empty():
         return None
-    low, high = float(finite.min()), float(finite.max())  # type: ignore[arg-type]
-    width = (high - low) or abs(high) or 1.0
-    least = 0.0 if low >= 0 else _round_outward(low - width, floor)
-    most = _round_outward(high + width, ceil)
-    return _shorten(least, whole=whole), _shorten(most, whole=whole)
-
-
-def _shorten(bound: float, *, whole: bool) -> float:
-    return int(bound) if whole or bound == int(bound) else float(f"{bound:g}")
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    if kind == "integer" and {low, high} <= {0.0, 1.0}:
+        return 0, 1
+    words = column.lower().split("_")
+    for word, (least, most) in _CALENDAR_WORDS.items():
+        if word in words and least <= low and high <= most:
+            return least, most
+    size = max(abs(low), abs(high), 1.0) * _TIMES_THE_SAMPLE
+    most = _round_outward(size, ceil)
+    return (0 if kind == "integer" and 0 <= low <= 1 else -int(most)), int(most)
 
 
 def _round_outward(number: float, way: Callable[[float], int]) -> float:

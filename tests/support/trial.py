@@ -20,7 +20,7 @@ class Trial:
         self.use_case = load_use_case(name)
         self._start, self._end = start, end
         for table, declared in self.use_case.tables.items():
-            suffix = declared.files.rpartition(".")[2]
+            suffix = declared.files.partition(".")[2]
             sample = Path(__file__).parents[1] / "use_cases" / name / f"{table}.{suffix}"
             target = Path(settings().landing) / name / declared.files.replace("*", "sample")
             target.parent.mkdir(parents=True)

@@ -54,7 +54,7 @@ def parse_file(content: bytes, path: str, table: Table) -> pl.DataFrame:
     In CSV an empty field is null and the first line names the columns. A time without a zone is
     UTC, a date is its midnight. NaN becomes null. Raises RefusedBatch for an invalid file.
     """
-    content = _decompress(content, path)
+    content = decompress(content, path)
     sources = {name: column.source or name for name, column in table.columns.items()}
     wanted = list(dict.fromkeys(sources.values()))
     if is_parquet(path):
@@ -74,7 +74,8 @@ def is_parquet(path: str) -> bool:
     return path.lower().endswith(".parquet")
 
 
-def _decompress(content: bytes, path: str) -> bytes:
+def decompress(content: bytes, path: str) -> bytes:
+    """Return the content of a file that ends in .gz or .zst; other content unchanged."""
     codec = next((name for end, name in _CODECS.items() if path.lower().endswith(end)), None)
     if codec is None:
         return content
