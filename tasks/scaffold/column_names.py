@@ -13,13 +13,12 @@ _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 OWN_NAMES = frozenset(
     {
         "event_timestamp", "created_timestamp", "prediction_time", "label_known_time", "known",
-        "run_id", "model_version", "score", "value", "values", "decision", "arm", "threshold",
-        "as_of", "scored", "scored_at", "position", "index", "row", "row_nr", "literal", "len",
-        "count", "label", "labels", "key", "keys", "raw", "start", "end", "rows", "spine", "self",
-        "pl", "element", "predicted", "latest", "entity_df", "event_timestamp_right",
+        "run_id", "model_version", "score", "value", "decision", "arm", "threshold", "as_of",
+        "scored", "scored_at", "position", "index", "row", "row_nr", "literal", "len", "count",
+        "label", "explained",
     }
 )  # fmt: skip
-"""Columns of our own tables and frames, and names in the generated modules."""
+"""Columns of our own tables and frames."""
 
 
 def map_names(originals: Iterable[str]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ def test_what_is_not_said_comes_from_the_samples(order_samples):
     assert [(i.name, i.kind) for i in orders.inputs] == [
         ("amount", "number"), ("gift", "boolean"), ("note", "text"), ("when", "text"),
     ]  # fmt: skip
-    assert [i.name for i in customers.inputs] == ["region", "score"]
+    assert [i.name for i in customers.inputs] == ["region", "data_score"]
     assert customers.left_out == {"since": "never changes"}
     assert (plan.label.kind, plan.label.positive) == ("binary", "no")
     assert plan.spine_columns == ["order", "customer"]
