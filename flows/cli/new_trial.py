@@ -65,7 +65,7 @@ def find_problems(name: str, as_of: datetime) -> Iterator[str]:
     from tasks.ingestion.landing import discover_files, record_files
 
     case = load_use_case(name)
-    intake = validate_files(case, discover_files(case), as_of)
+    intake = validate_files(case, discover_files(case, as_of=as_of), as_of)
     for verdict in intake.verdicts:
         if verdict.status not in ("accepted", "duplicate"):
             yield f"file of {verdict.file.table} is {verdict.status}: {verdict.reason}"

@@ -9,7 +9,7 @@ import polars as pl
 
 from configs.schema.base import ColumnType
 from configs.schema.landed import Column, CsvFormat
-from tasks.ingestion.column_values import cast_column, mark_nulls
+from tasks.ingestion.parsing.column_values import cast_column, mark_nulls
 
 _KINDS: tuple[ColumnType, ...] = ("integer", "number", "boolean", "time")
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d",

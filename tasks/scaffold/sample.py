@@ -12,10 +12,10 @@ import polars as pl
 from configs.errors import BadConfig, RefusedBatch
 from configs.schema.base import ColumnType
 from configs.schema.landed import COMPRESSED_SUFFIXES, FILE_SUFFIXES, Column, CsvFormat
-from tasks.ingestion.column_values import cast_column, mark_nulls
-from tasks.ingestion.csv_reader import read_csv
-from tasks.ingestion.file_schema import decompress, is_parquet
-from tasks.ingestion.parquet_reader import read_parquet
+from tasks.ingestion.parsing.column_values import cast_column, mark_nulls
+from tasks.ingestion.parsing.csv_reader import read_csv
+from tasks.ingestion.parsing.file_schema import decompress, is_parquet
+from tasks.ingestion.parsing.parquet_reader import read_parquet
 from tasks.scaffold.column_names import map_names
 from tasks.scaffold.column_types import guess_column
 from tasks.scaffold.sample_format import detect_layout, detect_values, read_header

@@ -64,7 +64,7 @@ def test_a_name_tells_an_id_or_a_time(name, values, kind):
 )
 def test_how_a_csv_is_written_is_recognised(text, options):
     layout = detect_layout(text.encode())
-    from tasks.ingestion.csv_reader import read_csv
+    from tasks.ingestion.parsing.csv_reader import read_csv
 
     found = detect_values(read_csv(text.encode(), "a.csv", layout), layout)
     assert found.model_dump(exclude_defaults=True) == options

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
-from tasks.ingestion.file_schema import parse_file
+from tasks.ingestion.parsing.file_schema import parse_file
 from tasks.scaffold.column_names import OWN_NAMES, map_names
 from tasks.scaffold.plan import GivenAnswers, ScaffoldPlan
 from tasks.scaffold.render import render_files
