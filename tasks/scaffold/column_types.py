@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
@@ -20,6 +21,23 @@ _EPOCHS = {"epoch_s": 10**9, "epoch_ms": 10**12, "epoch_us": 10**15}  # all from
 _LATEST_EPOCH = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp()) / 10**9
 _TIME_NAME = re.compile(r"(^|_)(time|times|timestamp|ts|date|datetime|at|on|when|epoch|ms)(_|$)")
 _ID_NAME = re.compile(r"(^|_)(id|key|no|nr|num|number|code|uuid|zip|postcode|phone)(_|$)")
+
+
+def guess_columns(
+    columns: Mapping[str, pl.Series], csv_format: CsvFormat
+) -> dict[str, Column | None]:
+    """Return the declaration of each column, by its name in the lake, as `guess_column` does.
+
+    In a table without a time, numbers may be times since 1970 whatever their name is.
+    """
+    found = {name: guess_column(name, column, csv_format) for name, column in columns.items()}
+    if any(declared and declared.type == "time" for declared in found.values()):
+        return found
+    for name, declared in found.items():
+        numbers = declared and declared.type == "integer" and not _ID_NAME.search(name)
+        if numbers and (epoch := _find_epoch(cast_column(columns[name], Column(type="integer")))):
+            found[name] = epoch
+    return found
 
 
 def guess_column(name: str, column: pl.Series, csv_format: CsvFormat) -> Column | None:
@@ -52,7 +70,7 @@ def _list_declarations(name: str, column: pl.Series) -> list[Column]:
         return _list_of_texts(name, column.drop_nulls().str.strip_chars())
     if column.dtype.is_integer() or (column.dtype.is_decimal() and _is_whole(column)):
         kinds: tuple[ColumnType, ...] = ("integer", "text", "number")
-        epoch = _find_epoch(name, column)
+        epoch = _find_epoch(column) if _TIME_NAME.search(name) else None
         return [*([epoch] if epoch else []), *(Column(type=kind) for kind in kinds)]
     if column.dtype.is_float() and _ID_NAME.search(name) and _is_whole(column):
         return [Column(type="integer"), Column(type="number")]
@@ -65,7 +83,7 @@ def _list_of_texts(name: str, values: pl.Series) -> list[Column]:
     fractions = values.str.contains(r"^[+-]?\d+[.,]\d+$").any() and not _ID_NAME.search(name)
     kinds = [kind for kind in _KINDS if not (kind == "integer" and fractions)]
     whole = values.cast(pl.Int64(), strict=False)
-    epoch = None if whole.has_nulls() else _find_epoch(name, whole)
+    epoch = _find_epoch(whole) if _TIME_NAME.search(name) and not whole.has_nulls() else None
     times = [epoch] if epoch else _list_times(values)
     return [*times, *(Column(type=kind) for kind in kinds), Column(type="text")]
 
@@ -94,10 +112,10 @@ def _measure_span(times: pl.Series) -> float:
     return (last - first).total_seconds()
 
 
-def _find_epoch(name: str, numbers: pl.Series) -> Column | None:
-    """Return a time since 1970, if the numbers and the name say so."""
+def _find_epoch(numbers: pl.Series) -> Column | None:
+    """Return a time since 1970, if all numbers are one from 2001 to 2099."""
     known = numbers.drop_nulls().cast(pl.Float64())
-    if known.is_empty() or not _TIME_NAME.search(name):
+    if known.is_empty():
         return None
     for form, least in _EPOCHS.items():
         if known.is_between(least, least * _LATEST_EPOCH).all():

@@ -17,7 +17,7 @@ from tasks.ingestion.parsing.csv_reader import read_csv
 from tasks.ingestion.parsing.file_schema import decompress, is_parquet
 from tasks.ingestion.parsing.parquet_reader import read_parquet
 from tasks.scaffold.column_names import map_names
-from tasks.scaffold.column_types import guess_column
+from tasks.scaffold.column_types import guess_columns
 from tasks.scaffold.sample_format import detect_layout, detect_values, read_header
 from tasks.storage import files
 
@@ -119,8 +119,9 @@ def _declare_columns(
 ) -> Sample:
     """Return the sample with each column declared, or left out if no type holds its values."""
     names, declared, left_out = map_names(raw.columns), {}, dict(problems)
+    guessed = guess_columns({own: raw[original] for original, own in names.items()}, csv_format)
     for original, own in names.items():
-        found = guess_column(own, raw[original], csv_format)
+        found = guessed[own]
         if found is None:
             left_out[original] = f"has values of type {raw[original].dtype}, which no table holds"
             continue
