@@ -2,6 +2,7 @@
 clean, and its own test passes at once.
 """
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -17,10 +18,11 @@ import yaml
 from configs.settings import ROOT
 from feature_repo.flights import source
 from tests.support.punctuality import punctuality
+from tests.support.sample_shapes import SHAPES, make_parcels
 
 PARTS = ("configs", "tasks", "flows", "feature_repo", "expectations", "infra", "tests")
 END = datetime(2013, 1, 4, tzinfo=UTC)
-NEW = shlex.split("""new delays --predict schedules --label arrivals.late
+NEW = shlex.split("""new delays --no-trial --predict schedules --label arrivals.late
     --table schedules=samples/schedules.parquet --table arrivals=samples/arr*.parquet
     --table weather=samples/weather.csv --table planes=samples/planes.csv
     --keys schedules=carrier,flight,origin,flight_date
@@ -30,7 +32,7 @@ NEW = shlex.split("""new delays --predict schedules --label arrivals.late
     --keys weather=origin,observed --event-time weather=observed --known-time weather=reported
     --known-from planes=2012-12-30""")
 
-CLASSES = shlex.split("""new punctuality --predict schedules --label how.arrived
+CLASSES = shlex.split("""new punctuality --no-trial --predict schedules --label how.arrived
     --table schedules=samples/schedules.parquet --table how=samples/how.csv
     --keys schedules=carrier,flight,origin,flight_date --keys how=carrier,flight,origin,flight_date
     --event-time schedules=departure_time --known-time schedules=published
@@ -104,3 +106,37 @@ def test_a_label_of_some_texts_is_one_of_several_classes(project):
     test = "tests/use_cases/test_punctuality.py"
     code, said = run_in_project(project, "pytest", "-p", "no:cacheprovider", test)
     assert code == 0, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if not shape.error])
+def test_a_sample_of_any_shape_is_tried_up_to_a_model(project, name):
+    folder = project / "samples" / name.replace(" ", "-")
+    folder.mkdir()
+    SHAPES[name].write(make_parcels(), folder)
+    files = SHAPES[name].flags.get("tables", "[Pp]arcels.*")
+    label = str(SHAPES[name].flags.get("label", "parcels.damaged"))
+    own = "shape_" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    table = f"parcels={folder}/{files}"
+    code, said = run_in_project(
+        project, "flows.cli.app", "new", own, "--table", table, "--label", label, "--after", "3d"
+    )
+    assert code == 0, said
+    assert "the sample trains a model" in said
+
+
+@pytest.mark.slow
+def test_what_fails_in_the_trial_is_taken_back(project):
+    folder = project / "samples"
+    rows = make_parcels().with_columns(parcel=pl.lit("P1"), sent=pl.col("sent").first())
+    rows.write_csv(folder / "same.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    before = {path for path in project.rglob("*") if "state" not in path.parts}
+    words = ("--keys", "same=parcel", "--label", "same.damaged", "--after", "3d")
+    code, said = run_in_project(
+        project, "flows.cli.app", "new", "same", "--table", f"same={folder}/same.csv", *words
+    )
+    assert code == 1
+    assert "does not pass its own sample" in said
+    assert "parcel 'P1'" in said
+    left = {path for path in project.rglob("*") if "state" not in path.parts} - before
+    assert not [path for path in left if "__pycache__" not in str(path)]
