@@ -97,9 +97,8 @@ def _choose_bounds(column: str, values: pl.Series, kind: ColumnType) -> tuple[fl
     for word, (least, most) in _CALENDAR_WORDS.items():
         if word in words and least <= low and high <= most:
             return least, most
-    size = max(abs(low), abs(high), 1.0) * _TIMES_THE_SAMPLE
-    most = _round_outward(size, ceil)
-    return (0 if kind == "integer" and 0 <= low <= 1 else -int(most)), int(most)
+    limit = int(_round_outward(max(abs(low), abs(high), 1.0) * _TIMES_THE_SAMPLE, ceil))
+    return (0 if kind == "integer" and 0 <= low <= 1 else -limit), limit
 
 
 def _round_outward(number: float, way: Callable[[float], int]) -> float:
