@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -56,10 +57,10 @@ class Questions:
 
     def _print_answers(self) -> None:
         """Print the answers as flags, with which the command needs no questions again."""
-        flags = [
-            flag.replace("…", answer) if "…" in flag else f"{flag} {answer}"
-            for flag, answer in self._answers.items()
-            if answer and flag != "--table name=files"
-        ]
+        flags = []
+        for flag, answer in self._answers.items():
+            name, _, place = flag.partition(" ")
+            if answer and place != "name=files":
+                flags.append(f"{name} {shlex.quote(place.replace('…', answer) or answer)}")
         if flags:
             self._console.print(render_text(f"\nyour answers: {' '.join(flags)}"))

@@ -38,12 +38,18 @@ def try_use_case(
                 file = f"{number:04}-{Path(path).name}"
                 files.write_file(f"{state}/landing/{name}/{table}/{file}", files.read_file(path))
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAINSPRING_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.cli.new_trial", name, as_of.isoformat()],
-            cwd=root, capture_output=True, text=True, timeout=_SECONDS, check=False,
-            env={**kept, "MAINSPRING_STATE": state, "PYTHONPATH": str(root),
-                 "MAINSPRING_USE_CASES": str(root / "configs")},
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "flows.cli.new_trial", name, as_of.isoformat()],
+                cwd=root, capture_output=True, text=True, timeout=_SECONDS, check=False,
+                env={**kept, "MAINSPRING_STATE": state, "PYTHONPATH": str(root),
+                     "MAINSPRING_USE_CASES": str(root / "configs")},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise BadConfig(
+                f"the trial of {name} took longer than {_SECONDS} s. Give fewer sample files, or "
+                "--no-trial"
+            ) from error
     lines = [line for line in done.stdout.splitlines() if line.startswith(_RESULT)]
     if not lines:
         raise BadConfig(f"the trial of {name} ended without a result: {done.stderr[-2000:]}")
