@@ -59,7 +59,8 @@ def test_a_use_case_with_hostile_names_is_valid_source(tmp_path, home, kind):
     files = render_files(plan)
     with write_use_case(tmp_path, "payment", files):
         use_case = load_use_case("payment", tmp_path / "configs")
-        assert list(use_case.tables["rows"].columns)[3:] == [
+        columns = list(use_case.tables["rows"].columns.values())[3:]
+        assert [column.source for column in columns] == [
             f"{name}~{n}" for n, name in enumerate(HOSTILE)
         ]
         assert len(use_case.features.inputs) == len(HOSTILE)
