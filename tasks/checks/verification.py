@@ -33,8 +33,8 @@ from tasks.storage.database import check_database
 from tasks.storage.lake import Lake, open_lake
 
 _REMEDIES = {  # by the first part of a table's name
-    "raw": "restore the file from a backup, or move the tables raw/{name}, quarantine/{name} and "
-    "files away and run ingest, which reads the landed files again",
+    "raw": "restore the file from a backup, or move raw/{name}, quarantine/{name}, files and "
+    "features away and run ingest, which reads the landed files again",
     "quarantine": "restore the file from a backup, or move the table away",
     "features": "run ingest, which builds the table from raw rows",
     "files": "restore the file from a backup, or move the table away and run ingest: rows that the "

@@ -182,7 +182,7 @@ def test_raw_rows_come_again_from_landed_files_as_the_remedy_says(
     lake = Path(open_lake("parcels").root)
     damage_file(next((lake / "raw/parcels").glob("*.parquet")), "cut", random.Random(1))
     assert "raw/parcels" in verify_case(parcels)[0].file
-    for table in ("raw/parcels", "files"):
+    for table in ("raw/parcels", "files", "features"):
         (lake / table).rename(parcels.folder / table.replace("/", "-"))
     parcels.ingest(NIGHT)
     assert parcels.raw().sort("parcel").rows() == sound.results[3]
