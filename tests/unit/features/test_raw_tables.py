@@ -42,7 +42,7 @@ def anything(as_of: datetime) -> list[object]:
 def land_planes(name: str, *lines: str) -> None:
     path = Path(settings().landing) / "flights" / "planes" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(["tailnum,seats", *lines]))
+    path.write_text("\n".join(["tailnum,seats", *lines, ""]))
 
 
 def test_static_rows_are_known_from_the_day_given(planes):
