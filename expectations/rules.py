@@ -14,6 +14,8 @@ from great_expectations.expectations import (
     ExpectTableRowCountToBeBetween,
 )
 
+from configs.schema.data import KNOWN_GRACE
+
 
 def some_rows(most: int) -> Expectation:
     """Require between 1 and `most` rows in a file."""
@@ -21,8 +23,12 @@ def some_rows(most: int) -> Expectation:
 
 
 def lands(known: str, most: int, as_of: datetime) -> list[Expectation]:
-    """Require of a file between 1 and `most` rows, and no row from the future."""
-    return [some_rows(most), ExpectColumnMaxToBeBetween(column=known, max_value=as_of)]
+    """Require of a file between 1 and `most` rows, and no row from the future.
+
+    Rows that are known up to five minutes after the ingest are allowed: no run uses them earlier.
+    """
+    latest = as_of + KNOWN_GRACE
+    return [some_rows(most), ExpectColumnMaxToBeBetween(column=known, max_value=latest)]
 
 
 def not_null(column: str) -> Expectation:

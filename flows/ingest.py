@@ -1,6 +1,6 @@
 """Ingest flow: validate landed files, commit their rows to the lake, and refresh the features.
 
-landed files ► suites ──► quarantine ─► raw ──► files ──► features
+landed files ► suites ──► quarantine ─► raw ──► files ──► lost rows: episodes ──► features
                     └──► refused: event, log, table; the other files are committed
 """
 
@@ -17,14 +17,19 @@ from configs.schema.loading import load_use_case
 from tasks.features.prefect_tasks import refresh_features
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
+    check_keys,
     commit_rows,
     discover_files,
+    list_refused_files,
     publish_ingest_summary,
     record_files,
     report_refused_files,
     validate_files,
 )
 from tasks.ingestion.summary import summarise_ingest
+from tasks.ledger.descriptions import read_reason
+from tasks.ledger.log import open_ledger
+from tasks.monitoring.prefect_tasks import check_lost_rows, send_due_notifications
 from tasks.orchestration.run_logs import RunName
 
 
@@ -32,16 +37,21 @@ from tasks.orchestration.run_logs import RunName
 def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = False) -> State[str]:
     """Ingest the landed files, and refresh the features up to `as_of`.
 
-    With `retry_refused`, refused files are validated again. The flow is idempotent.
+    With `retry_refused`, all refused files are validated again. The flow is idempotent. Its state
+    is named RowsLost while more rows than usual are quarantined or refused.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
     intake = validate_files(case, discover_files(case, retry_refused, at), at)
     versions = commit_rows(case, intake)
+    notes = check_keys(case, intake)
     report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)
     publish_ingest_summary(case, intake)
+    lost = [read_reason(episode) for episode in check_lost_rows(open_ledger(), case, at)]
+    send_due_notifications(case)
+    waiting = list_refused_files(case)
     require_declared_types(case)  # after the files of the other tables
     if len(versions) == len(case.tables):  # a view may read any of them
         refresh_features(case, at)
-    message = summarise_ingest(intake.verdicts)
-    return Completed(message=message, data=message)
+    message = "; ".join([*lost, summarise_ingest(intake.verdicts, waiting), *notes])
+    return Completed(message=message, data=message, name="RowsLost" if lost else "Completed")

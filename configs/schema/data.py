@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,6 +18,9 @@ from configs.schema.landed import (
 
 OWN_TIME = "_known"
 """The column that ingestion adds to a table without times: when the row became known."""
+
+KNOWN_GRACE = timedelta(minutes=5)
+"""A row may be known so much later than the ingest: clocks of two machines differ."""
 
 
 class Table(SchemaModel):
@@ -41,6 +44,12 @@ class Table(SchemaModel):
     )
     settle: Duration = Field(
         timedelta(0), description="a file is taken once it is unchanged for this time"
+    )
+    epoch: Annotated[datetime, AfterValidator(check_moment)] = Field(
+        datetime(1970, 1, 1, tzinfo=UTC), description="no event or known time is earlier"
+    )
+    horizon: Duration = Field(
+        timedelta(days=730), description="no event or known time is later, counted from the ingest"
     )
     suite: Name = Field(description="function of the expectations module")
 

@@ -51,6 +51,14 @@ class ContractRule(Rule):
     max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
 
 
+class LostRows(SchemaModel):
+    """When rows in quarantine or of refused files open an episode, within a day and table."""
+
+    share: Share = Field(0.01, description="of the rows that landed")
+    count: int = Field(5, ge=1, description="fewer rows open no episode, unless a file is lost")
+    severity: Severity = "page"
+
+
 class Monitor(SchemaModel):
     """Rules of the monitor and their window."""
 
@@ -58,6 +66,7 @@ class Monitor(SchemaModel):
     drift: DriftRule = DriftRule()
     performance: tuple[PerformanceRule, ...] = ()
     contract: ContractRule = ContractRule()
+    lost_rows: LostRows = LostRows()
     report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
 
     @model_validator(mode="after")

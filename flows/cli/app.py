@@ -23,6 +23,7 @@ from flows.cli.migrate import migrate
 from flows.cli.new import new
 from flows.cli.recovery import recover, retire
 from flows.cli.replay import replay
+from flows.cli.rows import erase, quarantine, release, repair
 from flows.cli.servers import deploy, deployments, down, up
 from flows.cli.verify import verify
 from tasks.reporting.formats import format_moment
@@ -287,6 +288,10 @@ def demo(
 command(replay)
 command(migrate)
 command(verify)
+command(quarantine)
+command(release)
+command(repair)
+command(erase)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,17 @@ def publish_features(use_case: UseCase, as_of: datetime) -> None:
 
 
 @feast_errors()
+def clear_online_store(use_case: UseCase) -> None:
+    """Remove all published rows of a use case; the next publication fills the store again."""
+    store = open_feast_store(use_case)
+    if store.list_feature_views():
+        services = store.list_feature_services()
+        objects = [*services, *store.list_feature_views()]
+        store.apply([], objects_to_delete=objects, partial=False)
+        register_features(use_case)
+
+
+@feast_errors()
 def measure_staleness(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     """Return the age of each view online at `as_of`, which Feast does not check.
 

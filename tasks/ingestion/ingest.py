@@ -16,17 +16,19 @@ from itertools import groupby
 import polars as pl
 
 from configs.errors import RefusedBatch
-from configs.schema.data import OWN_TIME
 from configs.schema.use_case import UseCase
 from tasks.ingestion.lake_types import find_type_changes
 from tasks.ingestion.landing import (
-    FileStatus,
     FileVerdict,
     LandedFile,
     find_held_files,
+    read_file_records,
     read_landed_file,
 )
-from tasks.ingestion.quarantine import split_quarantined_rows, write_quarantine
+from tasks.ingestion.quarantine import SplitRows, split_rows, write_quarantine
+from tasks.ingestion.refusals import Refusal, digest_rules
+from tasks.ingestion.rows.snapshots import add_own_times
+from tasks.ingestion.rows.time_bounds import find_early_rows, latest_time, select_possible_rows
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
 from tasks.storage.lake import open_lake
 
@@ -64,15 +66,22 @@ def validate_files(
         landed = list(group)
         originals = [file for file in landed if file.copy_of is None]
         copies = [file for file in landed if file.copy_of is not None]
-        refused, rows = _read_files(use_case, validator, originals)
-        changing = [f for f in originals if f.fingerprint not in {**refused, **rows}]
+        refused, rows = _read_files(use_case, validator, originals, as_of)
+        changed = {f.fingerprint for f in originals if f.batch not in {**refused, **rows}}
+        changing = [file for file in landed if file.fingerprint in changed]
         result.verdicts.extend(FileVerdict(f, "waiting", reason=_CHANGING) for f in changing)
-        originals = [file for file in originals if file not in changing]
-        rows = _add_own_time(use_case, table, rows, as_of)
-        good, bad = split_quarantined_rows(use_case, table, validator, rows)
-        result.accepted[table], result.quarantined[table] = good, bad
-        verdicts = [_judge_file(file, refused, good, bad) for file in originals]
-        result.verdicts.extend(verdicts + [_judge_copy(copy, verdicts) for copy in copies])
+        originals = [file for file in originals if file.fingerprint not in changed]
+        copies = [file for file in copies if file.fingerprint not in changed]
+        rows = add_own_times(use_case, table, rows, as_of)
+        latest = {
+            file.batch: latest_time(use_case.tables[table], as_of, file.modified)
+            for file in originals
+        }
+        split = split_rows(use_case, table, validator, rows, latest)
+        result.accepted[table], result.quarantined[table] = split.accepted, split.quarantined
+        rules = digest_rules(use_case, table)
+        verdicts = [_judge_file(file, refused, split, rules) for file in originals]
+        result.verdicts.extend(verdicts + _judge_copies(use_case, copies, verdicts))
     return replace(result, docs=validator.write_docs())
 
 
@@ -86,61 +95,90 @@ def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
 
 
 def _read_files(
-    use_case: UseCase, validator: FileValidator, files: Sequence[LandedFile]
-) -> tuple[dict[str, str], dict[str, pl.DataFrame]]:
-    """Return the reasons of refused files, and the rows of the others, by fingerprint."""
+    use_case: UseCase,
+    validator: FileValidator,
+    files: Sequence[LandedFile],
+    as_of: datetime,
+) -> tuple[dict[str, Refusal], dict[str, pl.DataFrame]]:
+    """Return the refusals and the rows of the other files, by batch."""
     refused, rows = {}, {}
     for file in files:
         try:
             content = read_landed_file(use_case, file)
         except RefusedBatch as error:
-            refused[file.fingerprint] = str(error)
+            refused[file.batch] = Refusal(str(error))
             continue
         if content is None:
             continue  # it waits until it does not change any more
-        reason = validator.find_refusal(file.table, content, file.path)
-        if reason:
-            refused[file.fingerprint] = f"{file.path}: {reason}; correct the file and land it again"
+        refusal = _find_refusal(use_case, validator, file, content, as_of)
+        if refusal:
+            refused[file.batch] = refusal
         else:
-            rows[file.fingerprint] = content.with_columns(
-                pl.lit(file.fingerprint).alias(FILE_COLUMN)
-            )
+            rows[file.batch] = content.with_columns(pl.lit(file.batch).alias(FILE_COLUMN))
     return refused, rows
 
 
-def _add_own_time(
-    use_case: UseCase, table: str, files: Mapping[str, pl.DataFrame], as_of: datetime
-) -> dict[str, pl.DataFrame]:
-    """Add the known time to rows of a table that has no time columns.
-
-    If a killed run committed a file already, the file is not appended again.
-    """
-    first = use_case.tables[table].known_from
-    if first is None:
-        return dict(files)
-    known_time = as_of if open_lake(use_case.name).exists(f"raw/{table}") else first
-    stamp = pl.lit(known_time, pl.Datetime("us", "UTC")).alias(OWN_TIME)
-    return {fingerprint: rows.with_columns(stamp) for fingerprint, rows in files.items()}
+def _find_refusal(
+    use_case: UseCase,
+    validator: FileValidator,
+    file: LandedFile,
+    rows: pl.DataFrame,
+    as_of: datetime,
+) -> Refusal | None:
+    """Return why a file is refused, judged by its rows with possible times; None if it is not."""
+    table = use_case.tables[file.table]
+    possible = select_possible_rows(table, rows, latest_time(table, as_of, file.modified))
+    if possible.is_empty() and rows.height:
+        return None  # all rows go to quarantine by themselves
+    refusal = find_early_rows(table, possible, file.path, as_of) or validator.find_refusal(
+        file.table, possible, file.path
+    )
+    return None if refusal is None else replace(refusal, rows=rows.height)
 
 
 def _judge_file(
-    file: LandedFile,
-    refused: Mapping[str, str],
-    good: Mapping[str, pl.DataFrame],
-    bad: Mapping[str, pl.DataFrame],
+    file: LandedFile, refused: Mapping[str, Refusal], split: SplitRows, rules: str
 ) -> FileVerdict:
-    if file.fingerprint in refused:
-        return FileVerdict(file, "refused", reason=refused[file.fingerprint])
-    accepted, quarantined = (
-        part[file.fingerprint].height if file.fingerprint in part else 0 for part in (good, bad)
-    )
-    reasons = bad[file.fingerprint][REASONS_COLUMN].explode().to_list() if quarantined else []
-    reason = "; ".join(sorted(set(reasons)))
-    return FileVerdict(file, "accepted", accepted + quarantined, accepted, quarantined, reason)
+    refusal = refused.get(file.batch)
+    if refusal is not None:
+        return FileVerdict(
+            file,
+            "refused",
+            refusal.rows,
+            reason=refusal.reason,
+            cause=refusal.cause,
+            retry_from=refusal.retry_from,
+            judged_by=rules,
+        )
+    accepted, bad = split.accepted.get(file.batch), split.quarantined.get(file.batch)
+    good, repeated = 0 if accepted is None else accepted.height, split.repeated.get(file.batch, 0)
+    if bad is None:
+        return FileVerdict(file, "accepted", good + repeated, good, repeated=repeated)
+    reason = "; ".join(bad[REASONS_COLUMN].explode().unique().sort())
+    rows = good + bad.height + repeated
+    return FileVerdict(file, "accepted", rows, good, bad.height, reason, repeated)
 
 
-def _judge_copy(copy: LandedFile, verdicts: Sequence[FileVerdict]) -> FileVerdict:
-    """Return the verdict on a copy: refused if its original is refused now, else duplicate."""
-    refused = {v.file.fingerprint for v in verdicts if v.status == "refused"}
-    status: FileStatus = "refused" if copy.fingerprint in refused else "duplicate"
-    return FileVerdict(copy, status, reason=f"the same content as {copy.copy_of}")
+def _judge_copies(
+    use_case: UseCase, copies: Sequence[LandedFile], verdicts: Sequence[FileVerdict]
+) -> list[FileVerdict]:
+    """Return the verdicts on copies: refused if the original is refused now, else duplicate."""
+    if not copies:
+        return []
+    rows = {verdict.file.fingerprint: verdict.rows for verdict in verdicts}
+    refused = {v.file.fingerprint: v for v in verdicts if v.status == "refused"}
+    records = read_file_records(use_case).filter(status="accepted")
+    earlier = records.filter(pl.col("table") == copies[0].table).select("fingerprint", "rows")
+    rows = dict(earlier.iter_rows()) | rows
+    return [
+        replace(refused[copy.fingerprint], file=copy)
+        if copy.fingerprint in refused
+        else FileVerdict(
+            copy,
+            "duplicate",
+            count := rows.get(copy.fingerprint, 0),
+            repeated=count,
+            reason=f"the same content as {copy.copy_of}",
+        )
+        for copy in copies
+    ]

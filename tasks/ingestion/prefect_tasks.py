@@ -14,7 +14,10 @@ from configs.schema.use_case import UseCase
 from tasks.ingestion import ingest, landing
 from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileVerdict, LandedFile
+from tasks.ingestion.rows.erased_keys import count_erased_rows
+from tasks.ingestion.rows.similar_keys import find_similar_keys
 from tasks.ingestion.summary import count_files_by_table, summarise_ingest
+from tasks.ledger.log import open_ledger
 from tasks.orchestration.events import REFUSED_EVENT, event_resource
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import render_markdown
@@ -46,6 +49,20 @@ def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
     return versions
 
 
+@task(task_run_name="check keys", **RETRY_TRANSIENT)
+def check_keys(use_case: UseCase, validated: ValidatedFiles) -> list[str]:
+    """Return sentences on accepted keys: those that look alike, and those that were erased."""
+    similar = find_similar_keys(use_case, validated.accepted)
+    erased = count_erased_rows(open_ledger().entries(use_case.name), validated.accepted)
+    notes = [each.describe() for each in similar]
+    notes += [
+        f"{count} rows of {table} have a key that was erased" for table, count in erased.items()
+    ]
+    for note in notes:
+        get_run_logger().warning("%s", note)
+    return notes
+
+
 @task(task_run_name="record files", **RETRY_TRANSIENT)
 def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime) -> None:
     """Run `landing.record_files` as a Prefect task."""
@@ -56,11 +73,11 @@ def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: date
 def report_refused_files(
     use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime
 ) -> None:
-    """Emit an event and log an error for every refused file; publish a table of them.
+    """Emit an event and log an error for every newly refused file; publish a table of them.
 
     Runs before the refusals are recorded: after a kill in between they are reported again.
     """
-    refused = [verdict for verdict in verdicts if verdict.status == "refused"]
+    refused = landing.select_new_refusals(use_case, verdicts)
     for verdict in refused:
         file = verdict.file
         get_run_logger().error("file refused: %s", verdict.reason)
@@ -82,6 +99,15 @@ def report_refused_files(
             key=f"{use_case.slug}-refused",
             description=f"Files refused at {as_of}; they stay in the landing folder",
         )
+
+
+@task(task_run_name="list refused files", **RETRY_TRANSIENT)
+def list_refused_files(use_case: UseCase) -> list[str]:
+    """Run `landing.list_refused_files` as a Prefect task; return the paths, and log the reasons."""
+    refused = landing.list_refused_files(use_case)
+    for path, reason in refused.select("path", "reason").iter_rows():
+        get_run_logger().warning("%s waits in the landing folder: %s", path, reason)
+    return refused["path"].to_list()
 
 
 @task(task_run_name="publish ingest summary", cache_policy=NO_CACHE)

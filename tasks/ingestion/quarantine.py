@@ -1,34 +1,82 @@
-"""Quarantine: rows of accepted files that break a rule or repeat an earlier row."""
+"""Quarantine: rows of accepted files that break a rule or contradict another row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
 from configs.schema.use_case import UseCase
+from tasks.ingestion.rows.duplicates import (
+    POSITION,
+    TAKEN_BEFORE,
+    RowColumns,
+    find_conflicts,
+    find_copies,
+    find_taken,
+    give_reason,
+    list_row_columns,
+    select_content,
+    sort_committed_first,
+)
+from tasks.ingestion.rows.time_bounds import find_impossible_rows
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
-from tasks.storage.lake import open_lake
+from tasks.storage.lake import Lake, open_lake
 
-TAKEN_BEFORE = "taken_before"
-"""Quarantine reason of a row whose key and known time an earlier file has."""
+REPAIRED = "repaired"
+"""Quarantine reason of a row that `mainspring repair` took out of raw."""
+RowsByFile = dict[str, pl.DataFrame]
 
 
-def split_quarantined_rows(
-    use_case: UseCase, table: str, validator: FileValidator, files: Mapping[str, pl.DataFrame]
-) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Return the accepted and the quarantined rows by fingerprint, without files that have none."""
+@dataclass(frozen=True)
+class SplitRows:
+    """Accepted and quarantined rows by file, without files that have none; copies by file."""
+
+    accepted: RowsByFile = field(default_factory=dict)
+    quarantined: RowsByFile = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
+
+
+def split_rows(
+    use_case: UseCase,
+    table: str,
+    validator: FileValidator,
+    files: Mapping[str, pl.DataFrame],
+    latest: Mapping[str, datetime],
+) -> SplitRows:
+    """Split the rows of files into accepted, quarantined and repeated ones.
+
+    Args:
+        use_case: the use case.
+        table: name of the landed table.
+        validator: the rules.
+        files: rows by file, in the order in which they landed.
+        latest: latest possible time of a row by file.
+    """
     if not files:
-        return {}, {}
-    rows = pl.concat(files.values()).with_row_index("position")
-    by_rule = validator.find_row_errors(table, rows.drop("position"))
-    repeated = pl.DataFrame(_find_repeated_rows(use_case, table, rows), schema=["position"])
-    repeated = repeated.with_columns(pl.lit([TAKEN_BEFORE]).alias(REASONS_COLUMN))
-    reasons = pl.concat([by_rule, repeated]).explode(REASONS_COLUMN)
-    invalid = reasons.group_by("position").agg(pl.col(REASONS_COLUMN).sort())
-    bad = rows.join(invalid, on="position", maintain_order="left").drop("position")
-    good = rows.join(invalid, on="position", how="anti", maintain_order="left").drop("position")
-    return _split_by_file(good), _split_by_file(bad)
+        return SplitRows()
+    declared, lake = use_case.tables[table], open_lake(use_case.name)
+    columns = list_row_columns(declared)
+    rows = sort_committed_first(lake, table, pl.concat(files.values()))
+    distinct = rows.unique(columns.content, keep="first", maintain_order=True)
+    distinct = distinct.with_row_index(POSITION)
+    broken = validator.find_row_errors(table, distinct.drop(POSITION))
+    invalid = pl.concat([broken, find_impossible_rows(declared, distinct, latest)])
+    repeated, conflicting = _compare_rows(lake, table, distinct, invalid, columns)
+    reasons = pl.concat([invalid, conflicting]).explode(REASONS_COLUMN)
+    bad = reasons.group_by(POSITION).agg(pl.col(REASONS_COLUMN).sort())
+    rest = distinct.join(repeated, on=POSITION, how="anti", maintain_order="left")
+    split = SplitRows(
+        _split_by_file(rest.join(bad, on=POSITION, how="anti", maintain_order="left")),
+        _split_by_file(rest.join(bad, on=POSITION, maintain_order="left")),
+    )
+    kept = rest.group_by(FILE_COLUMN).len()
+    copies = rows.group_by(FILE_COLUMN).len().join(kept, on=FILE_COLUMN, how="left", suffix="_kept")
+    counts = copies.select(FILE_COLUMN, pl.col("len") - pl.col("len_kept").fill_null(0))
+    split.repeated.update(dict(counts.iter_rows()))
+    return split
 
 
 def write_quarantine(use_case: UseCase, rows: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:
@@ -38,31 +86,39 @@ def write_quarantine(use_case: UseCase, rows: Mapping[str, Mapping[str, pl.DataF
         lake.append_once(f"quarantine/{table}", batches)
 
 
-def _find_repeated_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> pl.Series:
-    """Return the positions of rows whose key and known time an earlier file has.
+def _compare_rows(
+    lake: Lake, table: str, rows: pl.DataFrame, invalid: pl.DataFrame, columns: RowColumns
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows that the lake has already, and the valid rows that contradict another.
 
-    Earlier are files of former runs, and files before it in this run. Files whose rows a killed
-    run committed come first.
+    An invalid row takes no identity: a later valid row of the same key and known time is accepted.
     """
-    declared, lake = use_case.tables[table], open_lake(use_case.name)
-    known = pl.col(declared.known_time)
-    identity = list(dict.fromkeys((*declared.key, declared.known_time)))
-    complete = rows.drop_nulls(identity)
-    earlier = complete.clear()
-    if lake.exists(f"raw/{table}") and not complete.is_empty():
-        first, last = complete.select(known.min().alias("first"), known.max().alias("last")).row(0)
-        raw = lake.scan(f"raw/{table}").filter(known.is_between(first, last))
-        earlier = raw.select(*identity, FILE_COLUMN).collect()
-    own = earlier[FILE_COLUMN].is_in(rows[FILE_COLUMN].unique().implode())
-    complete = complete.sort(
-        ~pl.col(FILE_COLUMN).is_in(earlier[FILE_COLUMN].unique().implode()), maintain_order=True
-    )
-    is_later = pl.col(FILE_COLUMN) != pl.col(FILE_COLUMN).first().over(identity)
-    within_run = complete.filter(is_later)
-    by_others = complete.join(earlier.filter(~own), on=identity, how="semi")
-    return pl.concat([within_run["position"], by_others["position"]]).unique()
+    valid = rows.join(invalid, on=POSITION, how="anti", maintain_order="left")
+    broken = rows.join(invalid, on=POSITION, how="semi")
+    taken, contradicting = find_taken(lake, f"raw/{table}", valid, columns)
+    known = [
+        taken,
+        _find_repaired(lake, table, valid, columns),
+        find_copies(lake, f"quarantine/{table}", broken, columns),
+        find_copies(lake, f"raw/{table}", broken, columns),
+    ]
+    repeated = pl.concat(known).select(POSITION).unique()
+    before = give_reason(contradicting, columns.name_reason(TAKEN_BEFORE))
+    new = valid.join(pl.concat([repeated, before.select(POSITION)]), on=POSITION, how="anti")
+    within_run = find_conflicts(new.sort(POSITION), columns)
+    return repeated, pl.concat([before, within_run])
 
 
-def _split_by_file(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    parts = rows.partition_by(FILE_COLUMN, as_dict=True, maintain_order=True)
+def _find_repaired(lake: Lake, table: str, rows: pl.DataFrame, columns: RowColumns) -> pl.DataFrame:
+    """Return the rows that a person has taken out of raw: they land again in vain."""
+    name = f"quarantine/{table}"
+    if rows.is_empty() or not lake.exists(name):
+        return rows.clear()
+    repaired = lake.scan(name).filter(pl.col(REASONS_COLUMN).list.contains(REPAIRED))
+    held = select_content(repaired, rows, columns)
+    return rows.join(held, on=columns.content, how="semi", nulls_equal=True)
+
+
+def _split_by_file(rows: pl.DataFrame) -> RowsByFile:
+    parts = rows.drop(POSITION).partition_by(FILE_COLUMN, as_dict=True, maintain_order=True)
     return {str(fingerprint): part for (fingerprint,), part in parts.items()}

@@ -9,10 +9,15 @@ import polars as pl
 
 from tasks.ingestion.landing import FileStatus, FileVerdict
 
+_PATHS_SHOWN = 3
+
 
 def count_files_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
-    """Count files (all, refused, duplicates) and rows (all, accepted, quarantined) by table."""
-    counts = ("rows", "accepted", "quarantined")
+    """Count files and rows by table.
+
+    Rows are the sum of accepted, quarantined, repeated and refused ones.
+    """
+    counts = ("rows", "accepted", "quarantined", "repeated")
     columns = {name: [getattr(v, name) for v in verdicts] for name in ("status", *counts)}
     status = pl.col("status")
     return (
@@ -23,20 +28,29 @@ def count_files_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
             (status == "refused").sum().alias("refused"),
             (status == "duplicate").sum().alias("duplicates"),
             pl.col(counts).sum(),
+            pl.col("rows").filter(status == "refused").sum().alias("refused_rows"),
         )
     )
 
 
-def summarise_ingest(verdicts: Sequence[FileVerdict]) -> str:
-    """Return the message of the flow run's state."""
+def summarise_ingest(verdicts: Sequence[FileVerdict], refused: Sequence[str] = ()) -> str:
+    """Return the message of the flow run's state.
+
+    Args:
+        verdicts: of the files of this run.
+        refused: paths of all landed files that are refused, of earlier runs too.
+    """
     statuses: tuple[FileStatus, ...] = get_args(FileStatus)
     count = {status: sum(v.status == status for v in verdicts) for status in statuses}
-    accepted, quarantined = (
-        sum(getattr(v, part) for v in verdicts) for part in ("accepted", "quarantined")
+    accepted, quarantined, repeated = (
+        sum(getattr(v, part) for v in verdicts) for part in ("accepted", "quarantined", "repeated")
     )
+    copies = f", {repeated} copies" if repeated else ""
+    still = f"; refused and not taken yet: {_list_some(refused)}" if refused else ""
     return (
-        f"{count['accepted']} files ingested ({accepted} rows, {quarantined} more in quarantine), "
-        f"{count['refused']} refused, {count['duplicate']} duplicates{_describe_held(verdicts)}"
+        f"{count['accepted']} files ingested ({accepted} rows, {quarantined} more in quarantine"
+        f"{copies}), {count['refused']} refused, {count['duplicate']} duplicates"
+        f"{_describe_held(verdicts)}{still}"
     )
 
 
@@ -45,7 +59,11 @@ def _describe_held(verdicts: Sequence[FileVerdict]) -> str:
     words = {"waiting": "waiting", "ignored": "not taken"}
     held = {status: [v.file.path for v in verdicts if v.status == status] for status in words}
     return "".join(
-        f", {len(paths)} {words[status]} ({', '.join(paths[:3])}{'…' if paths[3:] else ''})"
+        f", {len(paths)} {words[status]} ({_list_some(paths)})"
         for status, paths in held.items()
         if paths
     )
+
+
+def _list_some(paths: Sequence[str]) -> str:
+    return f"{', '.join(paths[:_PATHS_SHOWN])}{'…' if paths[_PATHS_SHOWN:] else ''}"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features.raw_tables import FILE_COLUMN as FILE_COLUMN
 from tasks.ingestion.data_docs import name_docs_run, write_data_docs
+from tasks.ingestion.refusals import Refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,17 +46,12 @@ def load_suite(use_case: UseCase, name: str, as_of: datetime) -> Suite:
 
     Raises BadConfig if the function is missing, or names a column that the table lacks.
     """
-    from great_expectations.expectations import (
-        ExpectColumnValuesToNotBeNull,
-        ExpectCompoundColumnsToBeUnique,
-    )
+    from great_expectations.expectations import ExpectColumnValuesToNotBeNull
 
     table = use_case.tables[name]
     rules = _load_rules(use_case, name, as_of)
     required = dict.fromkeys((*table.key, table.event_time, table.known_time))
-    identity = [*dict.fromkeys((*table.key, table.known_time)), FILE_COLUMN]
     by_row = [ExpectColumnValuesToNotBeNull(column=column) for column in required]
-    by_row += [ExpectCompoundColumnsToBeUnique(column_list=identity)]
     by_row += [rule for rule in rules if _is_by_row(rule)]
     return Suite([rule for rule in rules if not _is_by_row(rule)], by_row)
 
@@ -85,7 +81,7 @@ class FileValidator:
         self._suites = {name: load_suite(use_case, name, as_of) for name in use_case.tables}
         self._definitions: dict[str, Any] = {}
 
-    def find_refusal(self, table: str, rows: pl.DataFrame, path: str) -> str | None:
+    def find_refusal(self, table: str, rows: pl.DataFrame, path: str) -> Refusal | None:
         """Return why a file is refused as a whole; None if it is not.
 
         Args:
@@ -103,9 +99,12 @@ class FileValidator:
         if not failed:
             return None
         self._validate(table, f"{table}_file", rules, frame, name_docs_run(path))
-        return "; ".join(
-            _describe_failure(result) for result in (failed[:1] if rows.is_empty() else failed)
-        )
+        failed = failed[:1] if rows.is_empty() else failed
+        told = "; ".join(map(_describe_failure, failed))
+        reason = f"{path}: {told}; correct the file and land it again, or correct the suite"
+        if self._depend_on_time(table, failed):
+            return Refusal(reason, "time", rows.height, self._as_of)
+        return Refusal(reason, "suite", rows.height)
 
     def find_row_errors(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the positions of invalid rows, and the names of the rules that they break.
@@ -132,6 +131,12 @@ class FileValidator:
         """Write the Data Docs of the run; return the address of the first page."""
         folder = f"{settings().reports}/{self._use_case.name}/data_docs/{self._run}"
         return write_data_docs(self._context, folder)
+
+    def _depend_on_time(self, table: str, failed: Sequence[Any]) -> bool:
+        """Return whether a suite asks less of a file at another time, like the day before."""
+        rules = _load_rules(self._use_case, table, self._as_of - timedelta(days=1))
+        others = {_identify_rule(rule.configuration) for rule in rules}
+        return any(_identify_rule(one.expectation_config) not in others for one in failed)
 
     def _definition(self, table: str) -> Any:  # noqa: ANN401
         """Return the batch definition of a table, which takes any frame of its rows."""
@@ -218,6 +223,12 @@ def _select_failed(result: ExpectationSuiteValidationResult) -> list[Any]:
         if one.exception_info and one.exception_info.get("raised_exception", True):
             raise BadConfig(f"{_name_rule(one)} cannot be evaluated: {one.exception_info}")
     return failed
+
+
+def _identify_rule(config: Any) -> str:  # noqa: ANN401
+    """Return a rule's kind and values as text."""
+    kwargs = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
+    return f"{config.type} {sorted(kwargs.items(), key=str)}"
 
 
 def _name_rule(result: Any) -> str:  # noqa: ANN401

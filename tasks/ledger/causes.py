@@ -6,6 +6,7 @@ from typing import Final
 
 FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
 BAKE_KIND: Final = "bake"  # an episode of a bake window
+LOST_KIND: Final = "lost"  # an episode of quarantined and refused rows, by ingest
 
 
 def join_cause(kind: str, subject: str) -> str:

@@ -22,6 +22,7 @@ from tasks.ledger.evidence import (
     RolledBack,
     RolloutGrown,
     RolloutStarted,
+    RowsChanged,
     read_evidence,
 )
 from tasks.ledger.keys import is_manual_promotion
@@ -29,6 +30,8 @@ from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
 
 _ABOUT_ENTRIES = ("notified", "step_asked", "episode_opened", "episode_closed")
+_ROW_CHANGES = ("rows_released", "rows_repaired", "rows_erased")
+_BY_PERSON = ("approved", "rejected", "recovered", "retired", "schema_migrated", *_ROW_CHANGES)
 
 
 def entries_about(entries: Sequence[Entry], version: int) -> list[Entry]:
@@ -102,6 +105,8 @@ def read_reason(entry: Entry) -> str:
     evidence = _evidence(entry)
     if isinstance(evidence, EpisodeOpened | AlertRaised):
         return evidence.message
+    if isinstance(evidence, RowsChanged):
+        return f"{evidence.rows} rows of {evidence.table or 'all tables'}: {evidence.reason}"
     return evidence.reason if isinstance(evidence, Reason) else ""
 
 
@@ -147,8 +152,7 @@ def _is_by_person(entry: Entry) -> bool:
     """Whether a person, who is named then, decided: an approval, a manual promotion or rollback."""
     evidence = _evidence(entry)
     by_hand = isinstance(evidence, RolledBack) and evidence.by_hand
-    by_person = ("approved", "rejected", "recovered", "retired", "schema_migrated")
-    return by_hand or is_manual_promotion(entry) or entry.what in by_person
+    return by_hand or is_manual_promotion(entry) or entry.what in _BY_PERSON
 
 
 def _describe_candidate(evidence: CandidateRegistered) -> str:

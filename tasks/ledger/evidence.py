@@ -230,6 +230,17 @@ class Recovered(Reason):
     files: FileDigests | None = None
 
 
+class RowsChanged(Reason):
+    """Rows that a person released from quarantine, repaired out of raw, or erased."""
+
+    table: str = ""
+    rows: int = 0
+    rule: str | None = Field(None, description="rule of a release, or condition of a repair")
+    file: str | None = None
+    digest: str = Field("", description="sha256 of the rows; of an erased key")
+    erased: dict[str, int] = Field({}, description="erased rows by table of the lake")
+
+
 class Notified(Evidence):
     """A notification that was sent, about an entry by its key."""
 
@@ -266,6 +277,9 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "schema_migrated": SchemaMigrated,
     "recovered": Recovered,
     "retired": Reason,
+    "rows_released": RowsChanged,
+    "rows_repaired": RowsChanged,
+    "rows_erased": RowsChanged,
     "notified": Notified,
 }
 

@@ -68,6 +68,9 @@ EntryKind = Literal[
     "schema_migrated",  # key schema:<table>:<version>  columns get other types
     "recovered",  #       key recovered:<seq of the lost champion>  `version` follows; None without
     "retired",  #         key retired:<time>            a person ended the use case
+    "rows_released",  #   key rows_released:<table>:<digest>  quarantined rows went to raw
+    "rows_repaired",  #   key rows_repaired:<table>:<digest>  raw rows went to quarantine
+    "rows_erased",  #     key rows_erased::<digest>     tombstone: all rows of a key were erased
     "notified",  #        key notified:<block>:<entry>  a notification was sent
 ]
 

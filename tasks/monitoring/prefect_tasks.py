@@ -12,8 +12,9 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
-from tasks.ledger.causes import FRESHNESS_KIND
-from tasks.ledger.descriptions import describe_evidence
+from tasks.ingestion.landing import read_file_records
+from tasks.ledger.causes import FRESHNESS_KIND, LOST_KIND
+from tasks.ledger.descriptions import describe_evidence, read_reason
 from tasks.ledger.evidence import EpisodeOpened, Notified, read_evidence
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.ledger.projections import list_unclaimed_alerts
@@ -22,6 +23,7 @@ from tasks.models.registry import Model
 from tasks.monitoring import measurements, notifications, window
 from tasks.monitoring.freshness import find_freshness_changes, find_latest_arrivals
 from tasks.monitoring.history_chart import draw_monitoring_chart
+from tasks.monitoring.lost_rows import find_lost_row_changes
 from tasks.monitoring.measurements import MONITORING_TABLE, build_measurement_rows, count_severities
 from tasks.monitoring.report import (
     build_report_address,
@@ -34,6 +36,7 @@ from tasks.monitoring.report import (
 from tasks.monitoring.requests import send_requests
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.monitoring.window import MonitoredWindow
+from tasks.orchestration.events import announce_lost_rows
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import escape_markdown, inline_image
 from tasks.storage import files
@@ -152,8 +155,24 @@ def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[En
     for entry in find_freshness_changes(use_case, ledger, arrivals, as_of):
         if book.record(entry)[1]:
             get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
+    return _list_open(book, use_case, FRESHNESS_KIND, as_of)
+
+
+@task(task_run_name="check lost rows", **RETRY_TRANSIENT)
+def check_lost_rows(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
+    """Record episodes of lost rows that open or close; return the open ones. Idempotent."""
+    ledger, records = read_ledger_state(book, use_case.name), read_file_records(use_case)
+    for entry in find_lost_row_changes(use_case, ledger, records, as_of):
+        if book.record(entry)[1]:
+            get_run_logger().error("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
+        if entry.what == "episode_opened":
+            announce_lost_rows(entry, read_reason(entry))
+    return _list_open(book, use_case, LOST_KIND, as_of)
+
+
+def _list_open(book: Ledger, use_case: UseCase, kind: str, as_of: datetime) -> list[Entry]:
     opened = read_ledger_state(book, use_case.name).at(as_of).open_episodes
-    return [e for e in opened if read_evidence(e, EpisodeOpened).kind == FRESHNESS_KIND]
+    return [entry for entry in opened if read_evidence(entry, EpisodeOpened).kind == kind]
 
 
 @task(task_run_name="load window", cache_policy=NO_CACHE)

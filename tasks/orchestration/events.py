@@ -21,6 +21,7 @@ ROLLBACK_EVENT = "mainspring.rollback"
 PROMOTED_EVENT = "mainspring.promoted"
 ROLLED_BACK_EVENT = "mainspring.rolled-back"
 REFUSED_EVENT = "mainspring.refused"
+LOST_EVENT = "mainspring.rows-lost"
 
 
 class EventEntry(Protocol):
@@ -63,6 +64,11 @@ def announce_champion(entry: EventEntry) -> None:
     event = {"promoted": PROMOTED_EVENT, "rolled_back": ROLLED_BACK_EVENT}.get(entry.what)
     if event is not None:
         _emit(event, entry, str(entry.version), {"version": entry.version})
+
+
+def announce_lost_rows(entry: EventEntry, message: str) -> None:
+    """Emit the event of an episode of lost rows that opened."""
+    _emit(LOST_EVENT, entry, entry.key, {"episode": entry.key, "message": message})
 
 
 def _emit(event: str, entry: EventEntry, subject: str, payload: Mapping[str, object]) -> None:

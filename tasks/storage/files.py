@@ -103,6 +103,14 @@ def remove_folder(address: str) -> None:
             system.delete_dir(path)
 
 
+def remove_file(address: str) -> None:
+    """Remove a file, if it exists."""
+    with storage_errors(address):
+        system, path = _open_file_system(address)
+        if system.get_file_info(path).type == fs.FileType.File:
+            system.delete_file(path)
+
+
 def list_files(address: str) -> list[StoredFile]:
     """List the files at any depth below an address; none if it does not exist."""
     with storage_errors(address):

@@ -92,6 +92,6 @@ def test_ingest_after_kill_keeps_committed_rows_of_other_files(
     rows = pl.read_parquet(path)
     rows.head(100).write_parquet(path.with_name("2013-01-01-late.parquet"))
     late, first = ingest_landed(flights).verdicts
-    assert (late.accepted, late.quarantined) == (0, 100)
+    assert (late.accepted, late.quarantined, late.repeated) == (0, 0, 100)
     assert (first.accepted, first.quarantined) == (rows.height, 0)
     assert rows_of(flights, "raw/departures").height == rows.height

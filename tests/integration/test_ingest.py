@@ -31,7 +31,7 @@ def assert_nothing_lost(flights: UseCase) -> None:
         raw, bad = rows_of(flights, f"raw/{table}"), rows_of(flights, f"quarantine/{table}")
         assert raw.height == files["accepted"].sum()
         assert bad.height == files["quarantined"].sum()
-        assert raw.height + bad.height == files["rows"].sum()
+        assert raw.height + bad.height + files["repeated"].sum() == files["rows"].sum()
 
 
 def test_days_land_once(flights: UseCase) -> None:
@@ -140,21 +140,21 @@ def test_tomorrows_timestamps_are_refused_until_tomorrow(flights: UseCase) -> No
     assert_nothing_lost(flights)
 
 
-def test_rows_that_were_taken_before_go_to_quarantine(flights: UseCase) -> None:
+def test_rows_that_landed_before_count_as_copies(flights: UseCase) -> None:
     (path,) = land_files("departures")
     rows = ingest_landed(flights).verdicts[0].rows
     later = timedelta(minutes=5)
     correction = pl.read_parquet(path).head(1).with_columns(pl.col("reported") + later)
     rewrite(path, lambda d: pl.concat([d, correction]))
     verdict = only(ingest_landed(flights).verdicts)
-    assert (verdict.accepted, verdict.quarantined) == (1, rows)
-    assert verdict.reason == "taken_before"
+    assert (verdict.accepted, verdict.quarantined, verdict.repeated) == (1, 0, rows)
     assert_nothing_lost(flights)
 
 
 def test_a_row_twice_in_a_file_is_told_from_a_correction(flights: UseCase) -> None:
     (path,) = land_files("departures")
-    rows = rewrite(path, lambda d: pl.concat([d, d.head(1)]))
+    other = pl.col("delay") + 1
+    rows = rewrite(path, lambda d: pl.concat([d, d.head(2), d.head(1).with_columns(other)]))
     verdict = only(ingest_landed(flights).verdicts)
-    assert (verdict.accepted, verdict.quarantined) == (rows - 2, 2)
-    assert "be_unique" in verdict.reason
+    assert (verdict.accepted, verdict.quarantined, verdict.repeated) == (rows - 4, 2, 2)
+    assert verdict.reason == "rows_differ(carrier, flight, origin, flight_date, reported)"

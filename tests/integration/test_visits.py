@@ -125,7 +125,7 @@ def left_of(name: str) -> tuple[list[Entry], dict[str, int]]:
 @pytest.mark.parametrize(
     ("breaks", "flows", "ends", "said"),
     [
-        (break_data, (ingest,), "Completed", " 1 refused"),
+        (break_data, (ingest,), "RowsLost", " 1 refused"),
         (break_module, (train, score), "Failed", "'feature_repo.guests'"),
         (break_yaml, (ingest, train, score, monitor, watch, reconcile), "Failed", "split.holdout:"),
     ],

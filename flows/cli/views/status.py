@@ -8,7 +8,10 @@ from rich.text import Text
 
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import METRIC_NAMES
+from tasks.ingestion.landing import list_refused_files
+from tasks.ledger.causes import LOST_KIND
 from tasks.ledger.descriptions import describe_evidence, describe_no_champion, read_bake_end
+from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.history_chart import read_window_metrics
@@ -20,15 +23,19 @@ from tasks.rollout.state import find_rollout
 from tasks.storage.lake import open_lake
 
 WINDOWS_SHOWN = 6
+FILES_SHOWN = 5
 
 
 def render_status(use_case: UseCase) -> RenderableType:
-    """Return a use case's champion, open episodes and last monitored windows."""
+    """Return a use case's lost rows, champion, open episodes and last monitored windows."""
     ledger = read_ledger_state(open_ledger(), use_case.name)
-    head = render_text(f"{use_case.name}: {use_case.title}", "bold")
-    lines = [head, *map(render_text, _describe_champion(ledger, use_case.name))]
-    episodes = ledger.open_episodes
-    lines += [_render_episode(episode) for episode in episodes] or [Text("no open episode")]
+    lost = [e for e in ledger.open_episodes if read_evidence(e, EpisodeOpened).kind == LOST_KIND]
+    lines = [render_text(f"{use_case.name}: {use_case.title}", "bold")]
+    lines += [_render_episode(episode) for episode in lost]
+    lines += _render_refused_files(use_case)
+    lines += map(render_text, _describe_champion(ledger, use_case.name))
+    others = [_render_episode(episode) for episode in ledger.open_episodes if episode not in lost]
+    lines += others or ([] if lost else [Text("no open episode")])
     lines += _render_other_labels(use_case)
     windows = read_window_metrics(use_case).tail(WINDOWS_SHOWN)
     if windows.is_empty():
@@ -58,6 +65,18 @@ def _render_other_labels(use_case: UseCase) -> list[Text]:
         return []
     counts = ", ".join(f"{value!r} in {rows} rows" for value, rows in other.items())
     return [render_text(f"values of {use_case.label.column} that are no label: {counts}")]
+
+
+def _render_refused_files(use_case: UseCase) -> list[Text]:
+    refused = list_refused_files(use_case)
+    lines = [
+        Text.assemble(
+            Text(f"refused since {since:%Y-%m-%d %H:%M}", "yellow"), ": ", render_text(reason)
+        )
+        for since, reason in refused.select("as_of", "reason").head(FILES_SHOWN).iter_rows()
+    ]
+    more = refused.height - FILES_SHOWN
+    return [*lines, Text(f"{more} more files are refused")] if more > 0 else lines
 
 
 def _render_episode(episode: Entry) -> Text:

@@ -1,5 +1,5 @@
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,10 +9,13 @@ from tasks.ingestion.landing import (
     FileVerdict,
     LandedFile,
     discover_files,
+    list_refused_files,
     read_file_records,
     read_landed_file,
     record_files,
+    select_new_refusals,
 )
+from tasks.ingestion.refusals import digest_rules
 from tests.support.landing import land_files
 
 NOW = datetime(2013, 1, 5, tzinfo=UTC)
@@ -69,11 +72,37 @@ def test_a_touched_file_is_a_copy_of_itself(flights: UseCase) -> None:
 def test_discover_files_retries_refused_ones_when_asked(flights: UseCase) -> None:
     land_files("weather")
     (file,) = discover_files(flights)
-    record_files(flights, [FileVerdict(file, "refused", reason="too early")], NOW)
+    record_files(
+        flights, [FileVerdict(file, "refused", judged_by=digest_rules(flights, "weather"))], NOW
+    )
     assert discover_files(flights) == []
     assert discover_files(flights, retry_refused=True) == [file]
     record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
     assert discover_files(flights, retry_refused=True) == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "rules", "days", "again"),
+    [("content", "same", 9, False), ("suite", "other", 0, True), ("suite", "same", 9, False),
+     ("time", "same", 0, False), ("time", "same", 2, True), ("content", "", 0, True)],
+)  # fmt: skip
+def test_a_refusal_is_looked_at_again_if_time_or_other_rules_may_heal_it(
+    flights: UseCase, cause: str, rules: str, days: int, again: bool
+) -> None:
+    land_files("weather")
+    (file,) = discover_files(flights)
+    judged = digest_rules(flights, "weather") if rules == "same" else rules
+    tomorrow = NOW + timedelta(days=1) if cause == "time" else None
+    told = {"cause": cause, "judged_by": judged, "retry_from": tomorrow}
+    verdict = FileVerdict(file, "refused", 72, reason="wrong", **told)  # type: ignore[arg-type]
+    assert select_new_refusals(flights, [verdict]) == [verdict]
+    record_files(flights, [verdict], NOW)
+    assert select_new_refusals(flights, [verdict]) == []
+    assert list_refused_files(flights)["path"].to_list() == [file.path]
+    assert discover_files(flights, as_of=NOW + timedelta(days=days)) == [file] * again
+    record_files(flights, [FileVerdict(file, "accepted", 72, 72)], NOW)
+    assert list_refused_files(flights).is_empty()
+    assert discover_files(flights, as_of=NOW + timedelta(days=days)) == []
 
 
 def test_recording_twice_says_it_once(flights: UseCase) -> None:

@@ -1,0 +1,1 @@
+"""Rules on landed rows: copies, snapshots, bounds of times, and keys."""

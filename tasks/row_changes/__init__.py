@@ -1,0 +1,1 @@
+"""Changes of single rows by a person: release from quarantine, repair, erasure."""
