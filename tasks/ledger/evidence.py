@@ -235,10 +235,8 @@ class RowsChanged(Reason):
 
     table: str = ""
     rows: int = 0
-    rule: str | None = Field(None, description="rule of a release, or condition of a repair")
-    file: str | None = None
+    rule: str | None = Field(None, description="of a release, a repair; columns of an erased key")
     digest: str = Field("", description="sha256 of the rows; of an erased key")
-    erased: dict[str, int] = Field({}, description="erased rows by table of the lake")
 
 
 class Notified(Evidence):

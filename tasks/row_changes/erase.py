@@ -96,7 +96,6 @@ def erase_key(
         rows=sum(plan.rows.values()),
         rule=ERASED_COLUMNS_SEPARATOR.join(sorted(plan.key)),
         digest=plan.digest,
-        erased=plan.rows,
         reason=reason,
     )
     book.record(make_rows_changed(use_case.name, "rows_erased", as_of, actor, tombstone))

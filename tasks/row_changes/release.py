@@ -174,7 +174,7 @@ def _release_table(
         columns = [*list_row_columns(use_case.tables[table]).content, FILE_COLUMN]
         digest = digest_rows(good.select(columns))
         moved = RowsChanged(
-            table=table, rows=good.height, rule=choice.rule, file=choice.file, digest=digest,
+            table=table, rows=good.height, rule=choice.rule or choice.file, digest=digest,
             reason=reason,
         )  # fmt: skip
         book.record(make_rows_changed(use_case.name, "rows_released", as_of, actor, moved))
