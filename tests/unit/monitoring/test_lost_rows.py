@@ -19,7 +19,7 @@ NOW = datetime(2024, 3, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def record(name: str, days: int, status: str = "accepted", **counts: Any) -> None:
+def record_verdict(name: str, days: int, status: str = "accepted", **counts: Any) -> None:
     """Record the verdict on a file, some days before now."""
     file = LandedFile("parcels", name, f"parcels/{name}.csv", 1, 0.0)
     rows = counts.pop("rows", sum(v for k, v in counts.items() if k != "cause"))
@@ -49,8 +49,8 @@ def changes(*entries: Entry, at: datetime = NOW) -> list[Entry]:
     ],
 )
 def test_an_episode_opens_beyond_the_limit(home: Any, lost: dict[str, Any], opens: bool) -> None:
-    record("before", 9, accepted=1000)
-    record("now", 0, **lost)
+    record_verdict("before", 9, accepted=1000)
+    record_verdict("now", 0, **lost)
     opened = changes()
     assert [entry.what for entry in opened] == ["episode_opened"] * opens
     if opens:
@@ -64,26 +64,26 @@ def test_twice_the_usual_share_is_allowed_up_to_a_tenth(
     home: Any, usual: int, now: int, opens: bool
 ) -> None:
     for days in range(1, 30):
-        record(f"before{days}", days, accepted=100 - usual, quarantined=usual)
-    record("now", 0, accepted=100 - now, quarantined=now)
+        record_verdict(f"before{days}", days, accepted=100 - usual, quarantined=usual)
+    record_verdict("now", 0, accepted=100 - now, quarantined=now)
     assert bool(changes()) == opens
 
 
 def test_an_episode_closes_with_good_files_and_with_releases(home: Any) -> None:
-    record("bad", 0, accepted=900, quarantined=100)
+    record_verdict("bad", 0, accepted=900, quarantined=100)
     (opened,) = changes()
     assert changes(opened, at=NOW + timedelta(hours=1)) == []
-    record("bad", 0, "released", rows=0, accepted=100)
+    record_verdict("bad", 0, "released", rows=0, accepted=100)
     (closed,) = changes(opened, at=NOW + timedelta(hours=1))
     assert (closed.what, closed.evidence["cause"]) == ("episode_closed", "lost:parcels")
-    record("good", -2, accepted=1000)
+    record_verdict("good", -2, accepted=1000)
     assert changes(opened, at=NOW + 2 * DAY)[0].what == "episode_closed"
 
 
 def test_a_refused_file_that_is_taken_later_is_not_lost(home: Any) -> None:
-    record("file", 0, "refused", rows=50, cause="suite")
+    record_verdict("file", 0, "refused", rows=50, cause="suite")
     (opened,) = changes()
-    record("file", 0, accepted=50)
+    record_verdict("file", 0, accepted=50)
     assert changes(opened)[0].what == "episode_closed"
 
 

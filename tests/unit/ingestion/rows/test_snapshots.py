@@ -29,7 +29,7 @@ def land_snapshot(name: str, docks: int, day: float) -> None:
     land_lines(f"depots/{name}.csv", f"north,{docks}", header="depot,docks", modified=day * DAY)
 
 
-def newest(use_case: UseCase) -> int:
+def newest_docks(use_case: UseCase) -> int:
     rows = rows_of(use_case, "raw/depots").sort("_known")
     return int(rows["docks"][-1])
 
@@ -43,7 +43,7 @@ def test_several_snapshots_of_one_run_apply_by_landing_time(use_case: UseCase, n
     for day, (name, docks) in enumerate(zip(names, (3, 4, 9), strict=True)):
         land_snapshot(name, docks, 10 + day)
     ingest_landed(use_case, NOON)
-    assert newest(use_case) == 9
+    assert newest_docks(use_case) == 9
     assert known_times(use_case)[0] == KNOWN_FROM
     assert all(first < second for first, second in pairwise(known_times(use_case)))
     assert_every_row_is_told(use_case)
@@ -55,9 +55,9 @@ def test_a_register_may_change_back(use_case: UseCase, together: bool) -> None:
         land_snapshot(str(day), docks, 10 + day)
         if not together:
             ingest_landed(use_case, NOON + timedelta(days=day))
-            assert newest(use_case) == docks
+            assert newest_docks(use_case) == docks
     ingest_landed(use_case, NOON + timedelta(days=9))
-    assert newest(use_case) == 4
+    assert newest_docks(use_case) == 4
     assert rows_of(use_case, "raw/depots").height == 4, "the fourth says nothing new"
     assert_every_row_is_told(use_case)
 
@@ -83,4 +83,4 @@ def test_a_snapshot_wins_over_the_one_before_at_any_time_of_ingest(
         ingest_landed(use_case, NOON)
     land_snapshot("2", 9, 12)
     ingest_landed(use_case, as_of)
-    assert newest(use_case) == 9
+    assert newest_docks(use_case) == 9
