@@ -35,7 +35,6 @@ COVERED_BY = {
     "ledger.json_values": "tests/unit/ledger/test_evidence.py",
     "ingestion.rows.erased_keys": "tests/unit/row_changes/test_erase.py",
     "ingestion.refusals": "tests/unit/ingestion/test_landing.py",
-    "ledger.causes": "tests/unit/ledger/test_evidence.py",
     "ledger.migrations.versions.baseline": "tests/unit/ledger/test_migrate.py",
     "ledger.migrations.versions.row_digests": "tests/unit/ledger/test_migrate.py",
     "ledger.retrain_cooldown": "tests/unit/monitoring/test_retrain_alerts.py",
