@@ -109,7 +109,7 @@ class FileValidator:
     def find_row_errors(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the positions of invalid rows, and the names of the rules that they break.
 
-        Columns: `position` (UInt32, ascending) and `_reasons` (List[String]).
+        Columns: `__position` (UInt32, ascending) and `_reasons` (List[String]).
 
         Args:
             table: name of a table.
@@ -119,13 +119,18 @@ class FileValidator:
         result = self._validate(table, table, rules, _project(rows, rules), self._run)
         pairs = [
             pl.DataFrame(
-                {"position": one.result["unexpected_index_list"], REASONS_COLUMN: _name_rule(one)},
-                schema={"position": pl.UInt32, REASONS_COLUMN: pl.String},
+                {
+                    "__position": one.result["unexpected_index_list"],
+                    REASONS_COLUMN: _name_rule(one),
+                },
+                schema={"__position": pl.UInt32, REASONS_COLUMN: pl.String},
             )
             for one in _select_failed(result)
         ]
-        empty = pl.DataFrame(schema={"position": pl.UInt32, REASONS_COLUMN: pl.String})
-        return pl.concat([empty, *pairs]).group_by("position").agg(REASONS_COLUMN).sort("position")
+        empty = pl.DataFrame(schema={"__position": pl.UInt32, REASONS_COLUMN: pl.String})
+        return (
+            pl.concat([empty, *pairs]).group_by("__position").agg(REASONS_COLUMN).sort("__position")
+        )
 
     def write_docs(self) -> str:
         """Write the Data Docs of the run; return the address of the first page."""

@@ -152,7 +152,7 @@ def test_a_column_may_be_named_as_ours_and_otherwise_than_in_the_file(
     parcels: SmallCase,
 ) -> None:
     names = {
-        "spot": {"type": "integer", "from": "position"},
+        "position": "integer",
         "row_id": {"type": "text", "from": "_file"},
     }
     columns = {"tables": {"parcels": {"columns": names}}}
@@ -160,7 +160,7 @@ def test_a_column_may_be_named_as_ours_and_otherwise_than_in_the_file(
     text = HEADER.strip() + ",position,_file\n" + ROW.format("A", 0) + ",7,x\n"
     parcels.land("day", text)
     assert told(parcels)["day.csv"][0] == "accepted"
-    assert parcels.raw().select("spot", "row_id").rows() == [(7, "x")]
+    assert parcels.raw().select("position", "row_id").rows() == [(7, "x")]
 
 
 def test_a_file_without_rows_is_told_of(parcels: SmallCase) -> None:

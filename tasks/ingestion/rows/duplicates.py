@@ -20,7 +20,7 @@ TAKEN_BEFORE = "taken_before"
 """Quarantine reason of a row that differs from an earlier row of its key and known time."""
 ROWS_DIFFER = "rows_differ"
 """Quarantine reason of rows of one file that differ, with the same key and known time."""
-POSITION = "position"
+POSITION = "__position"
 
 
 @dataclass(frozen=True)

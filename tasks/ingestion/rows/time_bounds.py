@@ -52,11 +52,11 @@ def find_impossible_rows(
     limit = pl.col(FILE_COLUMN).replace_strict(latest, return_dtype=pl.Datetime("us", "UTC"))
     found = [
         rows.filter(_is_outside(table, name, limit)).select(
-            "position", pl.lit([f"{OUT_OF_BOUNDS}({name})"]).alias(REASONS_COLUMN)
+            "__position", pl.lit([f"{OUT_OF_BOUNDS}({name})"]).alias(REASONS_COLUMN)
         )
         for name in _list_times(table)
     ]
-    empty = rows.clear().select("position", pl.lit([""]).alias(REASONS_COLUMN))
+    empty = rows.clear().select("__position", pl.lit([""]).alias(REASONS_COLUMN))
     return pl.concat([empty, *found])
 
 

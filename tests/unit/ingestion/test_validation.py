@@ -52,7 +52,7 @@ def test_the_only_wrong_row_of_a_quarter_is_a_wind_of_1048_mph(
     rows = rows.with_columns(pl.lit("print").alias(FILE_COLUMN))
     found = examination(flights).find_row_errors("weather", rows)
     assert found["_reasons"].to_list() == [["values_to_be_between(wind_speed)"]]
-    assert rows[found["position"].item()]["wind_speed"].item() == pytest.approx(1048.36, abs=0.01)
+    assert rows[found["__position"].item()]["wind_speed"].item() == pytest.approx(1048.36, abs=0.01)
 
 
 def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
@@ -65,7 +65,7 @@ def test_a_row_is_told_every_rule_it_breaks(flights: UseCase) -> None:
         pl.when(third).then("published").otherwise("departure_time").alias("departure_time"),
     )
     found = examination(flights).find_row_errors("schedules", rows)
-    assert found["position"].to_list() == [3]
+    assert found["__position"].to_list() == [3]
     assert sorted(found["_reasons"].item()) == [
         "pair_values_a_to_be_greater_than_b(departure_time, published)",
         "values_to_be_between(weekday)",
