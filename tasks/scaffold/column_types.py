@@ -20,6 +20,8 @@ _HOURS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", "T%H:%M:%S", " %I:%M %p", "
 _EPOCHS = {"epoch_s": 10**9, "epoch_ms": 10**12, "epoch_us": 10**15}  # all from 2001 to 2099
 _LATEST_EPOCH = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp()) / 10**9
 _TIME_NAME = re.compile(r"(^|_)(time|times|timestamp|ts|date|datetime|at|on|when|epoch|ms)(_|$)")
+_NUMBERED_DAY = r"\d{4}[/.-]\d{1,2}[/.-]\d{1,2}|\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}"
+_NAMED_DAY = r"\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
 _ID_NAME = re.compile(r"(^|_)(id|key|no|nr|num|number|code|uuid|zip|postcode|phone)(_|$)")
 
 
@@ -60,7 +62,7 @@ def looks_like_time(column: pl.Series) -> bool:
     if column.dtype != pl.String:
         return False
     values = column.drop_nulls().head(20)
-    pattern = r"\d{1,4}[/.: -]\d{1,2}[/.: -]\d{1,4}|^\d{1,2}:\d\d"
+    pattern = rf"{_NUMBERED_DAY}|{_NAMED_DAY}|^\d{{1,2}}:\d\d"
     return not values.is_empty() and bool(values.str.contains(pattern).all())
 
 
@@ -78,7 +80,7 @@ def _list_declarations(name: str, column: pl.Series) -> list[Column]:
 
 
 def _list_of_texts(name: str, values: pl.Series) -> list[Column]:
-    if values.is_empty() or values.str.contains(r"^[+-]?0\d[\d.,]*$").any():
+    if values.is_empty() or values.str.contains(r"^[+-]?0\d+([.,]\d+)?$").any():
         return [Column(type="text")]  # leading zeros would be lost
     fractions = values.str.contains(r"^[+-]?\d+[.,]\d+$").any() and not _ID_NAME.search(name)
     kinds = [kind for kind in _KINDS if not (kind == "integer" and fractions)]

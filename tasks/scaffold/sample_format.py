@@ -19,6 +19,7 @@ MISSING_TEXTS = (
 )  # fmt: skip
 _WHOLE = r"^[+-]?\d+$"
 _COMMA_DECIMAL, _POINT_DECIMAL = r"^[+-]?\d+,\d+$", r"^[+-]?\d+\.\d+$"
+_NUMBER = r"^[+-]?[\d.,]+$"
 _COMMA_GROUPS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 _POINT_GROUPS = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
 
@@ -54,11 +55,12 @@ def detect_values(columns: Iterable[pl.Series], layout: CsvFormat) -> CsvFormat:
     if nulls:
         found["nulls"] = tuple(text for text in MISSING_TEXTS if text in nulls)
     numbers = [column.filter(~column.is_in(list(nulls))) for column in texts]
+    forms = ((_COMMA_DECIMAL, _POINT_GROUPS), (_POINT_DECIMAL, _COMMA_GROUPS))
     commas, points = (
-        any(_all_match(column, f"{decimal}|{_WHOLE}", decimal) for column in numbers)
-        for decimal in (_COMMA_DECIMAL, _POINT_DECIMAL)
+        any(_all_match(column, f"{_WHOLE}|{decimal}|{groups}", decimal) for column in numbers)
+        for decimal, groups in forms
     )
-    if commas and not points:
+    if commas and not points and (layout.separator == ";" or not _are_groups(numbers)):
         found["decimal"] = ","
     groups, sign = (_POINT_GROUPS, ".") if found.get("decimal") else (_COMMA_GROUPS, ",")
     plain = rf"{_WHOLE}|{_COMMA_DECIMAL if sign == '.' else _POINT_DECIMAL}"
@@ -117,6 +119,12 @@ def _find_missing(column: pl.Series) -> Sequence[str]:
     if not found or others.is_empty() or not others.str.contains(pattern).all():
         return []
     return found
+
+
+def _are_groups(numbers: Iterable[pl.Series]) -> bool:
+    """Return whether each comma in a number may stand between thousands, like in 1,234."""
+    with_comma = (column for column in numbers if _all_match(column, _NUMBER, ","))
+    return all(_all_match(column, f"{_COMMA_GROUPS}|{_WHOLE}", ",") for column in with_comma)
 
 
 def _all_match(column: pl.Series, allowed: str, required: str) -> bool:
