@@ -14,6 +14,7 @@ from tasks.scaffold.plan import ScaffoldPlan, TablePlan
 _TIMES_THE_SAMPLE = 10
 _FEWEST_MOST_ROWS = 1_000_000
 _TREND = 0.7  # rank correlation with time
+_TREND_ROWS = 30  # fewer rows show no trend
 _CALENDAR_WORDS: dict[str, tuple[int, int]] = {
     "month": (1, 12), "weekday": (0, 7), "dow": (0, 7), "day": (0, 366), "hour": (0, 24),
     "minute": (0, 60), "second": (0, 60), "quarter": (1, 4), "week": (0, 53),
@@ -80,7 +81,8 @@ def _follows_time(table: TablePlan, column: str) -> bool:
         return False
     known = table.sample.rows.select(table.known, column).drop_nulls()
     ranks = known.select(pl.corr(table.known, column, method="spearman")).item()
-    return ranks is not None and abs(ranks) > _TREND and column not in _CALENDAR_WORDS
+    enough = known.height >= _TREND_ROWS and ranks is not None
+    return enough and abs(ranks) > _TREND and column not in _CALENDAR_WORDS
 
 
 def _choose_bounds(column: str, values: pl.Series, kind: ColumnType) -> tuple[float, float] | None:
