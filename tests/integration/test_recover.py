@@ -29,7 +29,7 @@ from tasks.training.candidate import record_candidate
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import END, quick_use_case
 from tests.support.hostile_models import nan_outputs, quadratic
-from tests.support.model_files import files_of
+from tests.support.model_files import version_files_of
 from tests.support.state import state as lies_in
 
 DAY = timedelta(days=1)
@@ -127,34 +127,34 @@ def rename_model(story: Story) -> None:
 
 
 def remove_files(story: Story) -> None:
-    shutil.rmtree(files_of(story.name, 2))
+    shutil.rmtree(version_files_of(story.name, 2))
 
 
 def swap_onnx(story: Story) -> None:
-    files = files_of(story.name, 2)
+    files = version_files_of(story.name, 2)
     (files / "model.onnx").write_bytes(story.artifacts[0].onnx)
 
 
 def swap_all_files(story: Story) -> None:
-    files, other = files_of(story.name, 2), pack_artifact(story.own(0))
+    files, other = version_files_of(story.name, 2), pack_artifact(story.own(0))
     (files / "model.onnx").write_bytes(other.onnx)
     (files / "extra_files" / "card.json").write_bytes(other.card)
     (files / "extra_files" / "golden.parquet").write_bytes(other.golden)
 
 
 def change_threshold(story: Story) -> None:
-    path = files_of(story.name, 2) / "extra_files" / "card.json"
+    path = version_files_of(story.name, 2) / "extra_files" / "card.json"
     card = story.own(1).card.model_copy(update={"threshold": 0.999})
     path.write_text(card.model_dump_json(indent=1))
 
 
 def change_golden_rows(story: Story) -> None:
-    path = files_of(story.name, 2) / "extra_files" / "golden.parquet"
+    path = version_files_of(story.name, 2) / "extra_files" / "golden.parquet"
     pl.read_parquet(path).head(3).write_parquet(path)
 
 
 def break_golden_rows(story: Story) -> None:
-    path = files_of(story.name, 2) / "extra_files" / "golden.parquet"
+    path = version_files_of(story.name, 2) / "extra_files" / "golden.parquet"
     path.write_bytes(path.read_bytes()[:100])
 
 
@@ -201,10 +201,10 @@ def test_a_lost_candidate_is_refused_and_the_champion_stays(story):
 
 
 def test_a_restored_version_can_be_promoted_again(story):
-    content = (files_of(story.name, 2) / "model.onnx").read_bytes()
+    content = (version_files_of(story.name, 2) / "model.onnx").read_bytes()
     swap_onnx(story)
     story.recover()
-    (files_of(story.name, 2) / "model.onnx").write_bytes(content)
+    (version_files_of(story.name, 2) / "model.onnx").write_bytes(content)
     forget_models()
     assert story.promote_by_hand(2).key == "hand:2"
     assert story.promote_by_hand(1).key == "hand:1"
@@ -218,10 +218,10 @@ def test_an_older_ledger_proves_the_onnx_file_alone(story):
     evidence = {"digest": old.artifacts[1].card.digest}
     key = "candidate:train:old"
     open_ledger().record(Entry(old.name, "candidate_registered", key, END, "t", version, evidence))
-    path = files_of(old.name, version) / "extra_files" / "card.json"
+    path = version_files_of(old.name, version) / "extra_files" / "card.json"
     path.write_text(path.read_text().replace('"threshold": ', '"threshold":  '))
     old.open(version)
-    (files_of(old.name, version) / "model.onnx").write_bytes(old.artifacts[0].onnx)
+    (version_files_of(old.name, version) / "model.onnx").write_bytes(old.artifacts[0].onnx)
     with pytest.raises(BadModel, match=r"sha256 of model\.onnx.*the ledger has"):
         old.open(version)
 

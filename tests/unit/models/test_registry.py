@@ -27,7 +27,7 @@ from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.onnx_export import export_candidate
 from tasks.training.pipeline import FittedModel, build_artifact, register_candidate
 from tests.support.flights import END, january, quick_use_case
-from tests.support.model_files import files_of
+from tests.support.model_files import version_files_of
 from tests.support.postgres import Postgres
 from tests.support.state import state as lies_in
 
@@ -108,7 +108,7 @@ def test_what_mlflow_shows(trained):
     assert run.data.params["C"] == "0.1"
     inputs = {d.dataset.name: d.dataset.digest for d in run.inputs.dataset_inputs}
     assert inputs == {"raw/schedules": "v3", "features/tail": "v7"}
-    signature = (files_of(USE_CASE.name, int(found.version)) / "MLmodel").read_text()
+    signature = (version_files_of(USE_CASE.name, int(found.version)) / "MLmodel").read_text()
     assert "inputs" in signature
     assert "float32" in signature
 
@@ -122,7 +122,9 @@ def test_an_origin_is_registered_once(trained):
 
 def test_nothing_stored_is_a_pickle(trained):
     version = trained.register("train:2013-01-21")
-    stored = [path for path in files_of(USE_CASE.name, version).rglob("*") if path.is_file()]
+    stored = [
+        path for path in version_files_of(USE_CASE.name, version).rglob("*") if path.is_file()
+    ]
     assert {p.name for p in stored} >= {"model.onnx", "card.json", "card.md", "golden.parquet"}
     assert not [p for p in stored if p.suffix in (".pkl", ".pickle", ".joblib", ".npy")]
     assert not [p for p in stored if p.read_bytes()[:2] in (b"\x80\x04", b"\x80\x05")]
@@ -130,7 +132,7 @@ def test_nothing_stored_is_a_pickle(trained):
 
 def test_a_changed_file_is_refused(trained):
     version = trained.register("train:tampered")
-    path = files_of(USE_CASE.name, version) / "model.onnx"
+    path = version_files_of(USE_CASE.name, version) / "model.onnx"
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(BadModel, match=rf"version {version}: sha256 of model\.onnx"):
         open_model(USE_CASE.name, version)
@@ -138,9 +140,9 @@ def test_a_changed_file_is_refused(trained):
 
 def test_a_file_and_card_swapped_together_still_break_the_tag(trained):
     version = trained.register("train:swapped")
-    card = files_of(USE_CASE.name, version) / "extra_files" / "card.json"
+    card = version_files_of(USE_CASE.name, version) / "extra_files" / "card.json"
     other = trained.artifact.onnx + b"\n"
-    (files_of(USE_CASE.name, version) / "model.onnx").write_bytes(other)
+    (version_files_of(USE_CASE.name, version) / "model.onnx").write_bytes(other)
     card.write_text(card.read_text().replace(trained.card.digest, sha256(other).hexdigest()))
     with pytest.raises(BadModel, match="MLflow's tag has"):
         open_model(USE_CASE.name, version)
@@ -148,7 +150,7 @@ def test_a_file_and_card_swapped_together_still_break_the_tag(trained):
 
 def test_a_model_that_answers_differently_is_refused(trained):
     version = trained.register("train:golden")
-    path = files_of(USE_CASE.name, version) / "extra_files" / "golden.parquet"
+    path = version_files_of(USE_CASE.name, version) / "extra_files" / "golden.parquet"
     golden = pl.read_parquet(path)
     golden.with_columns(pl.col("answer") + 1e-3).write_parquet(path)
     with pytest.raises(BadModel, match=r"sha256 of golden\.parquet"):
@@ -161,7 +163,7 @@ def test_a_model_that_answers_differently_is_refused(trained):
 
 def test_missing_files_and_versions_are_named(trained):
     version = trained.register("train:missing")
-    (files_of(USE_CASE.name, version) / "model.onnx").unlink()
+    (version_files_of(USE_CASE.name, version) / "model.onnx").unlink()
     with pytest.raises(BadModel, match=r"model\.onnx not found"):
         open_model(USE_CASE.name, version)
     with pytest.raises(BadModel, match="version 999 not found"):
