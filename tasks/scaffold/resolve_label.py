@@ -50,10 +50,9 @@ def _resolve_column(
 ) -> tuple[str, str]:
     """Return the table and the column that hold the label."""
     answer = given.label or ask("--label", "Which column is predicted, as table.column?", "")
-    table, _, column = answer.rpartition(".")
-    table = table or subject.name
-    if answer and answer.rpartition(".")[0] not in tables:
-        table, column = subject.name, answer  # a name in a file may have dots
+    table, _, column = answer.partition(".")  # the column's name in a file may have dots too
+    if table not in tables:
+        table, column = subject.name, answer
     found = tables[table].sample.find_column(column) if table in tables else None
     if found is None:
         raise BadConfig(f"--label {answer}: column not found. Write table.column, like orders.paid")
