@@ -10,7 +10,7 @@ STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check-infra format bench up down lock clean
+.PHONY: help demo test test-slow lint check-infra format bench sweep up down lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test-slow: $(READY)  ## run the slow tests: the full demo and the fault sweeps
 bench: $(READY)  ## compare every stage with alternatives, 7 minutes; SIZES=337000,34000000
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.benchmarks \
 		$(if $(SIZES),--sizes $(SIZES)) $(if $(STAGES),--stages "$(STAGES)")
+
+sweep: $(READY)  ## kill, damage and mislead at random, 2 hours; every count must be 0; SWEEPS="files texts" TRIES=50
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.sweeps $(SWEEPS) $(if $(TRIES),--tries $(TRIES)) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY)  ## check style, types, import layers and unused dependencies
 	$(BIN)/ruff check .

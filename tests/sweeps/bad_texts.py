@@ -1,0 +1,111 @@
+"""Bad YAML, moments, names and models: a typed error at once, or no effect."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml as yaml_format
+
+from configs.clock import utc_or_now
+from configs.errors import MainspringError
+from tasks.scoring.batch import scoring_window
+from tests.support.small_case import APRIL, MARCH, SmallCase, parcel_rows, small_case
+from tests.sweeps.kills import Tell
+from tests.sweeps.tally import Tally
+
+_LONGEST = 5.0  # seconds for one input
+_VALUES: Sequence[Any] = (
+    None, "", " ", "[/]", "\x1b[31m", "{x}", "99999999999999w", "-1d", "nan", "inf", -1, 0, 1e400,
+    10**30, [], {}, [[]], {"a": {"b": {}}}, "a" * 100_000, "../../etc", "class", "é", "0d", "1.5d",
+    True, "2024-01-01", "* * * * *", "99 99 * * *", "*/0 * * * *", datetime(1, 1, 1),  # noqa: DTZ001,
+)  # fmt: skip
+_TEXTS = (
+    "a: &a [x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: &d [*c,*c,*c,*c]\n" * 3, "[" * 20_000,
+    "{" * 20_000, "a: !!python/object/apply:os.system ['true']", "\x00", "a:\n\tb: 1", "- 1\n- 2",
+    "name: x\nname: y\n", "%YAML 9.9\n---\n", "a: *missing", "&a [*a]", "? [1, 2]\n: x",
+)  # fmt: skip
+_MOMENTS = (
+    "0001-01-01", "9999-12-31T23:59:59Z", "1969-12-31", "2262-04-12", "2024-02-30", "tomorrow",
+    "", " ", "2024-01-01T00:00:00+99:00", "1e10", "-1", "NaT", "2024-W01-1", "２０２４-01-01",
+    "2024-01-01T00:00:00\x00", "99999-01-01", "[/]", "0", "253402300800", "null",
+)  # fmt: skip
+
+
+def sweep_texts(folder: Path, inputs: int, seed: int, tell: Tell) -> Tally:
+    """Try YAML files, moments and durations, a third each."""
+    chance, tally = random.Random(seed), Tally("bad YAML, moments and texts")
+    with small_case(folder) as case:
+        case.land("before", parcel_rows(MARCH, days=40))
+        case.ingest(APRIL)
+        path = folder / "configs" / f"{case.name}.yaml"
+        good = path.read_text()
+        tries: list[Callable[[], str]] = [
+            lambda: _try_yaml(case, path, good, chance, tally),
+            lambda: _try_moment(case, chance, tally),
+            lambda: _try_duration(case, chance, tally),
+        ]
+        for number in range(inputs):
+            what = tries[number % len(tries)]()
+            tally.tried += 1
+            tell(f"{tally.tried} of {inputs}: {what[:40]!r}")
+    return tally
+
+
+def _attempt(work: Callable[[], object], what: str, tally: Tally) -> None:
+    """Do what must end soon: well, or with a typed error."""
+    began = time.monotonic()
+    try:
+        work()
+    except MainspringError:
+        pass
+    except BaseException as error:  # noqa: BLE001 - any other error is what is counted
+        tally.add("untyped", f"{what[:200]!r}: {type(error).__name__}: {str(error)[:200]}")
+    if time.monotonic() - began > _LONGEST:
+        tally.add("hung", what[:200])
+
+
+def _try_yaml(case: SmallCase, path: Path, good: str, chance: random.Random, tally: Tally) -> str:
+    text = chance.choice(_TEXTS) if chance.random() < 0.2 else _spoil(good, chance)
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    _attempt(lambda: case.use_case, text[-300:], tally)
+    path.write_text(good)
+    return text
+
+
+def _spoil(good: str, chance: random.Random) -> str:
+    """Put an odd value or key somewhere into a YAML file."""
+    content = yaml_format.safe_load(good)
+    place = content
+    while True:
+        names = list(place) if isinstance(place, dict) else list(range(len(place)))
+        name = chance.choice(names)
+        inner = place[name]
+        if isinstance(inner, dict | list) and inner and chance.random() < 0.8:
+            place = inner
+            continue
+        break
+    if isinstance(place, dict) and chance.random() < 0.3:
+        place[str(chance.choice(_VALUES))[:50]] = place.pop(name)
+    else:
+        place[name] = chance.choice(_VALUES)
+    return str(yaml_format.dump(content))
+
+
+def _try_moment(case: SmallCase, chance: random.Random, tally: Tally) -> str:
+    text = chance.choice(_MOMENTS) if chance.random() < 0.7 else str(chance.choice(_VALUES))
+    _attempt(lambda: utc_or_now(text), text, tally)  # type: ignore[arg-type]
+    return text
+
+
+def _try_duration(case: SmallCase, chance: random.Random, tally: Tally) -> str:
+    text = str(chance.choice(_VALUES))
+    if chance.random() < 0.5:
+        sign, unit = chance.choice(["", "-", "1e", "0.", "٣"]), chance.choice("smhdwy")
+        text = f"{sign}{chance.randrange(10**12)}{unit}"
+    _attempt(lambda: scoring_window(case.use_case, APRIL, text), text, tally)
+    return text

@@ -1,0 +1,169 @@
+"""Kills of runs, worker, server, or all at once, on the stack that `mainspring up` starts."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from configs.settings import settings
+from tests.support.state import forget
+from tests.sweeps.kills import Tell
+from tests.sweeps.story import (
+    NAME,
+    Step,
+    begin_story,
+    land_day,
+    list_differences,
+    list_steps,
+    read_outcome,
+)
+from tests.sweeps.tally import Tally
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+_ENDED = 150.0  # seconds in which a run that no process is at must be ended
+_PATIENCE = 240.0  # seconds for a run that nothing disturbs
+_LONGEST = 15.0  # seconds after which a run is disturbed at the latest
+
+
+def sweep_server_kills(folder: Path, kills: int, seed: int, tell: Tell) -> Tally:
+    """Run the story on deployments, once whole and once disturbed; both come to the same."""
+    from infra import deployments, environment, stack
+
+    chance, tally = random.Random(seed), Tally("kills of runs, worker and server")
+    steps = [step for step in list_steps(max(3, kills // 8)) if step.flow != "promote"]
+    before = dict(os.environ)
+    with begin_story(folder) as case:
+        state = settings().state
+        deployments.write_deployments()
+        try:
+            _up()
+            start = Path(shutil.copytree(state, folder / "start", ignore=_servers_files))
+            wanted = {}
+            for step in steps:
+                land_day(case, step)
+                _finish(step, tally)
+                wanted[step] = read_outcome(state)
+            stack.down()
+            _restore(start, state)
+            _up()
+            for number, step in enumerate(steps):
+                land_day(case, step)
+                share = kills * (number + 1) // len(steps) - kills * number // len(steps)
+                for _ in range(share):
+                    _disturb(step, chance, tally)
+                    tell(f"{step}: {tally.tried} of {kills} kills")
+                _finish(step, tally)
+                for kind, table in list_differences(wanted[step], read_outcome(state)):
+                    tally.add(kind, f"{table} after {step}")
+        finally:
+            environment.leave_environment()
+            stack.down()
+            os.environ.clear()
+            os.environ.update(before)
+            forget()
+    return tally
+
+
+def _up() -> None:
+    from infra import stack
+
+    stack.up(mlflow=False, free_ports=True, schedules=False)
+
+
+def _servers_files(folder: str, names: list[str]) -> list[str]:
+    """Leave out what the servers keep, which goes on."""
+    return [name for name in names if name in ("prefect", "logs", "processes.json")]
+
+
+def _restore(start: Path, state: Path) -> None:
+    for path in start.iterdir():
+        target = state / path.name
+        if path.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(path, target)
+        else:
+            shutil.copy(path, target)
+
+
+def _disturb(step: Step, chance: random.Random, tally: Tally) -> None:
+    """Start a run, kill something at a random instant, start it again; the run must end."""
+    tally.tried += 1
+    run = _start(step)
+    time.sleep(chance.uniform(0, _LONGEST))
+    what = chance.choice(list(_DISTURBANCES))
+    _DISTURBANCES[what]()
+    _up()
+    if not _wait(run, _ENDED):
+        tally.add("stuck", f"{step}: the run has not ended {_ENDED:.0f} s after {what}")
+
+
+def _start(step: Step) -> FlowRun:
+    from prefect.deployments import run_deployment
+
+    return run_deployment(f"{step.flow}/{NAME}", parameters=step.parameters, timeout=0)  # type: ignore[return-value]
+
+
+def _wait(run: FlowRun, seconds: float) -> bool:
+    """Return whether a run ends within some seconds."""
+    from prefect.client.orchestration import get_client
+
+    deadline = time.monotonic() + seconds
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            state = client.read_flow_run(run.id).state
+            if state is not None and state.is_final():
+                return True
+            time.sleep(1)
+    return False
+
+
+def _finish(step: Step, tally: Tally) -> None:
+    """Run a step to its end; it must complete."""
+    from prefect.client.orchestration import get_client
+
+    run = _start(step)
+    if not _wait(run, _PATIENCE):
+        tally.add("hung", str(step))
+        return
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run.id).state
+    if state is None or not state.is_completed():
+        tally.add("stuck", f"{step}: {state}")
+
+
+def _kill(*names: str, children: bool = True, itself: bool = True) -> None:
+    """Kill processes of the stack by their names, with what they started."""
+    from infra.processes import read_processes
+
+    for process in read_processes(settings().state / "processes.json"):
+        if process.name in names and psutil.pid_exists(process.pid):
+            leader = psutil.Process(process.pid)
+            family = leader.children(recursive=True) if children else []
+            for one in [*([leader] if itself else []), *family]:
+                if one.is_running():
+                    one.kill()
+
+
+def _down() -> None:
+    from infra import stack
+
+    stack.down()
+
+
+_DISTURBANCES: dict[str, Callable[[], None]] = {
+    "a kill of the run": lambda: _kill("worker", "warm", itself=False),
+    "a kill of the worker alone": lambda: _kill("worker", children=False),
+    "a kill of worker and run": lambda: _kill("worker", "warm"),
+    "a kill of the server": lambda: _kill("Prefect"),
+    "the end of the machine": lambda: _kill("Prefect", "worker", "warm", "MLflow"),
+    "`mainspring down`": _down,
+}
