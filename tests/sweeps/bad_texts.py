@@ -96,7 +96,7 @@ def _try_moment(chance: random.Random, tally: Tally) -> str:
     zone = timezone(timedelta(minutes=chance.randint(-1439, 1439)))
     year = chance.choice([1, 2, 1899, 1969, 2024, 2199, 2262, 9998, 9999])
     day = datetime(year, chance.randint(1, 12), chance.randint(1, 28), tzinfo=zone)
-    moment = chance.choice([day, day.replace(tzinfo=None), datetime.max, datetime.min])
+    moment = chance.choice([day, day.replace(tzinfo=None), datetime.max, datetime.min])  # noqa: DTZ901
     _attempt(lambda: utc_or_now(moment), str(moment), tally)
     return str(moment)
 
