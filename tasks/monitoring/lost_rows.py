@@ -115,7 +115,7 @@ def _count_by_file(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _describe_loss(use_case: UseCase, table: dict[str, object]) -> EpisodeOpened:
-    files = f", {table['files_lost']} files wholly" if table["files_lost"] else ""
+    files = f", {table['files_lost']} of its files wholly" if table["files_lost"] else ""
     message = (
         f"{table['lost']} of {table['rows']} rows of {table['table']} were quarantined or refused "
         f"within a day{files}: {str(table['reason'])[:200]}; see `mainspring quarantine "

@@ -40,6 +40,7 @@ def test_ingest_flow_commits_reports_refusals_and_refreshes(home: Path, api: Non
     broken.write_text("origin,observed\nJFK,2013-01-02T06:00:00Z\n")
     state = ingest("flights", as_of=AS_OF, return_state=True)
     assert state.is_completed()
+    assert state.name == "RowsLost"
     assert state.message is not None
     assert "9 files ingested" in state.message
     assert "1 refused" in state.message
@@ -55,7 +56,10 @@ def test_ingest_flow_commits_reports_refusals_and_refreshes(home: Path, api: Non
     built = open_lake("flights").versions(features)
     assert built.keys() == set(features)
     before = ingest_versions(flights)
-    assert ingest("flights", as_of=AS_OF).startswith("0 files ingested")
+    again = ingest("flights", as_of=AS_OF)
+    assert "1 of its files wholly: weather/2013-01-02.csv: column temperature" in again
+    assert "; 0 files ingested" in again
+    assert again.endswith("refused and not taken yet: weather/2013-01-02.csv")
     assert ingest_versions(flights) == before
     assert open_lake("flights").versions(features) == built
 
