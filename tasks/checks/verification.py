@@ -24,12 +24,12 @@ from infra.storage.digests import DIGESTS_FOLDER, LOG_FOLDER, remove_checkpoint,
 from infra.storage.errors import find_way_out
 from infra.storage.s3 import is_s3
 from tasks.features.refresh import rebuild_view
-from tasks.ingestion.landing import read_file_records
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import list_usable_versions
 from tasks.models.registry import open_model
 from tasks.storage import files
 from tasks.storage.database import check_database
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import Lake, open_lake
 
 _REMEDIES = {  # by the first part of a table's name

@@ -16,8 +16,6 @@ CREATED = "created_timestamp"
 EVENT = "event_timestamp"
 FILE_COLUMN = "_file"
 """Column of every raw table: the fingerprint of the file that a row landed in."""
-FILES_TABLE = "files"
-"""The table with the verdict on each landed file, and when it was ingested."""
 
 
 def scan_raw_tables(
@@ -43,15 +41,6 @@ def read_table_versions(use_case: UseCase) -> dict[str, int]:
     return open_lake(use_case.name).versions(
         [*raw, *(f"features/{view}" for view in use_case.features.views)]
     )
-
-
-def read_landing_times(use_case: UseCase) -> pl.DataFrame:
-    """Return the fingerprint of each accepted file, and the `as_of` of its ingest."""
-    lake = open_lake(use_case.name)
-    if not lake.exists(FILES_TABLE):
-        return pl.DataFrame(schema={"fingerprint": pl.String, "as_of": pl.Datetime("us", "UTC")})
-    accepted = lake.scan(FILES_TABLE).filter(status="accepted")
-    return accepted.select("fingerprint", "as_of").collect()
 
 
 def import_feature_module(use_case: UseCase) -> ModuleType:

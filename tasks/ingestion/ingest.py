@@ -18,18 +18,13 @@ import polars as pl
 from configs.errors import RefusedBatch
 from configs.schema.use_case import UseCase
 from tasks.ingestion.lake_types import find_type_changes
-from tasks.ingestion.landing import (
-    FileVerdict,
-    LandedFile,
-    find_held_files,
-    read_file_records,
-    read_landed_file,
-)
+from tasks.ingestion.landing import FileVerdict, LandedFile, find_held_files, read_landed_file
 from tasks.ingestion.quarantine import SplitRows, split_rows, write_quarantine
 from tasks.ingestion.refusals import Refusal, digest_rules
 from tasks.ingestion.rows.snapshots import add_own_times
 from tasks.ingestion.rows.time_bounds import find_early_rows, latest_time, select_possible_rows
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 
 _CHANGING = "it changed while it was read; the next run reads it again"

@@ -21,23 +21,16 @@ from configs.errors import RefusedBatch
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.s3 import is_s3
-from tasks.features.raw_tables import FILES_TABLE as FILES_TABLE
 from tasks.ingestion.landing_rules import JudgedEntry, explain_wait, judge_entries
 from tasks.ingestion.parsing.parse_in_child import parse_in_child
 from tasks.ingestion.refusals import select_settled
 from tasks.storage import files
+from tasks.storage.file_records import FILE_RECORD_SCHEMA, FILES_TABLE, read_file_records
 from tasks.storage.folder_walk import FolderEntry
 from tasks.storage.lake import open_lake
 
 FileStatus = Literal["accepted", "refused", "duplicate", "waiting", "ignored", "released"]
 _LANDING = ("table", "path", "size", "modified")
-_RECORD_SCHEMA = {
-    "table": pl.String(), "path": pl.String(), "fingerprint": pl.String(), "size": pl.Int64(),
-    "modified": pl.Float64(), "status": pl.String(), "rows": pl.Int64(), "accepted": pl.Int64(),
-    "quarantined": pl.Int64(), "reason": pl.String(), "as_of": pl.Datetime("us", "UTC"),
-    "changed": pl.Int64(), "repeated": pl.Int64(), "cause": pl.String(),
-    "retry_from": pl.Datetime("us", "UTC"), "judged_by": pl.String(),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,15 +149,6 @@ def read_landed_file(use_case: UseCase, file: LandedFile) -> pl.DataFrame | None
     return parsed.rows
 
 
-def read_file_records(use_case: UseCase) -> pl.DataFrame:
-    """Read the records of all files: one row a file and status, with the run's `as_of`."""
-    lake, none = open_lake(use_case.name), pl.DataFrame(schema=_RECORD_SCHEMA)
-    if not lake.exists(FILES_TABLE):
-        return none
-    # older records lack columns
-    return pl.concat([none, lake.scan(FILES_TABLE).collect()], how="diagonal")
-
-
 def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: datetime) -> int | None:
     """Record the verdicts in one commit, each once; return the version of `files`."""
     rows = {}
@@ -174,7 +158,9 @@ def record_files(use_case: UseCase, verdicts: Sequence[FileVerdict], as_of: date
         name = f"{file['path']}@{file['modified']}:{file['fingerprint']}:{verdict.status}"
         if verdict.judged_by:  # other rules may refuse it for another reason
             name += f":{verdict.cause}:{verdict.judged_by}"
-        rows[name] = pl.DataFrame({k: [values[k]] for k in _RECORD_SCHEMA}, schema=_RECORD_SCHEMA)
+        rows[name] = pl.DataFrame(
+            {k: [values[k]] for k in FILE_RECORD_SCHEMA}, schema=FILE_RECORD_SCHEMA
+        )
     return open_lake(use_case.name).append_once(FILES_TABLE, rows)
 
 
@@ -187,7 +173,7 @@ def list_refused_files(use_case: UseCase) -> pl.DataFrame:
     entries = judge_entries(use_case) if last.height else []
     landed = pl.DataFrame(
         [(each.table, each.entry.path, each.entry.size, each.entry.modified) for each in entries],
-        {name: _RECORD_SCHEMA[name] for name in _LANDING},
+        {name: FILE_RECORD_SCHEMA[name] for name in _LANDING},
         orient="row",
     )
     return last.join(landed, on=_LANDING, how="semi").sort("table", "path")

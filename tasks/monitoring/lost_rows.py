@@ -2,7 +2,7 @@
 
 Per table, the files of the last day are compared with the 30 days before:
 
-    lost     quarantined rows that nobody released, and the rows of refused files
+    lost     quarantined rows that were not released, and the rows of refused files
     opens    a whole file is lost; or at least `count` rows are, and their share is above the limit
     limit    `share`, or twice the share of the 30 days before, of which at most 10% counts
     closes   the share of the last day is at most the limit, and no whole file is lost

@@ -12,9 +12,10 @@ from datetime import datetime
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.features.raw_tables import FILE_COLUMN, read_landing_times, scan_raw_tables
+from tasks.features.raw_tables import FILE_COLUMN, scan_raw_tables
 from tasks.features.retrieval import build_spine
 from tasks.rollout.prediction_log import drop_predicted_rows
+from tasks.storage.file_records import read_landing_times
 
 
 def find_missing_predictions(

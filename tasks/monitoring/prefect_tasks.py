@@ -12,7 +12,6 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
-from tasks.ingestion.landing import read_file_records
 from tasks.ledger.causes import FRESHNESS_KIND, LOST_KIND
 from tasks.ledger.descriptions import describe_evidence, read_reason
 from tasks.ledger.evidence import EpisodeOpened, Notified, read_evidence
@@ -40,6 +39,7 @@ from tasks.orchestration.events import announce_lost_rows
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import escape_markdown, inline_image
 from tasks.storage import files
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import Lake
 
 

@@ -18,7 +18,6 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features.online_store import clear_online_store
 from tasks.features.refresh import refresh_features
-from tasks.ingestion.landing import read_file_records
 from tasks.ingestion.rows.erased_keys import ERASED_COLUMNS_SEPARATOR, digest_key
 from tasks.ingestion.validation import FILE_COLUMN
 from tasks.ledger.evidence import RowsChanged
@@ -27,6 +26,7 @@ from tasks.ledger.row_entries import make_rows_changed
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
 from tasks.row_changes.repair import keep_rows
 from tasks.storage import files
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 from tasks.storage.purge import purge_older_versions
 

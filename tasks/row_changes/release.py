@@ -16,7 +16,7 @@ import polars as pl
 
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
-from tasks.ingestion.landing import FileVerdict, LandedFile, read_file_records, record_files
+from tasks.ingestion.landing import FileVerdict, LandedFile, record_files
 from tasks.ingestion.parsing.file_schema import lake_schema
 from tasks.ingestion.quarantine import REPAIRED
 from tasks.ingestion.rows.duplicates import (
@@ -34,6 +34,7 @@ from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidato
 from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 
 _ORIGIN = "_origin"
@@ -212,7 +213,7 @@ def _judge_again(
 def _record_releases(
     use_case: UseCase, table: str, rows: pl.DataFrame, as_of: datetime, digest: str
 ) -> None:
-    """Record how many rows of each file were released; they are lost no more."""
+    """Record how many rows of each file were released; they then count as accepted."""
     records = read_file_records(use_case).filter(table=table, status="accepted")
     files = records.unique("fingerprint", keep="first")
     counts = rows.group_by("fingerprint").len().join(files, on="fingerprint")

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from configs.schema.use_case import UseCase
-from tasks.ingestion.landing import FileVerdict, read_file_records
+from tasks.ingestion.landing import FileVerdict
+from tasks.storage.file_records import read_file_records
 from tests.support.landing import AS_OF, ingest_landed, ingest_versions, land_files, rows_of
 
 

@@ -9,7 +9,7 @@ from configs.schema.data import Table
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.ingestion.landing import read_file_records
+from tasks.storage.file_records import read_file_records
 from tests.support.landing import rows_of
 
 HEADER = "parcel,weight,sent"

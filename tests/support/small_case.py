@@ -42,13 +42,14 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features import feast_store, refresh, retrieval
-from tasks.ingestion.landing import FileVerdict, read_file_records
+from tasks.ingestion.landing import FileVerdict
 from tasks.ingestion.validation import FileValidator
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import mlflow_client
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.replay.simulate import simulate_monitor, simulate_score
 from tasks.rollout.prediction_log import PREDICTIONS
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 from tasks.training.candidate import record_candidate
 from tasks.training.pipeline import register_candidate, train_model

@@ -62,7 +62,7 @@ def _prepare(case: SmallCase) -> None:
 
 def _use(case: SmallCase, tally: Tally, what: str) -> dict | None:  # type: ignore[type-arg]
     """Use the state in a child; return what it then holds, None after an error by name."""
-    child = start_child(case.folder, use_state, case, case.folder / "outcome")
+    child = start_child(case.folder, use_for_a_day, case, case.folder / "outcome")
     child.join(_PATIENCE)
     if child.exitcode is None and child.pid is not None:
         kill_group(child.pid)
@@ -76,7 +76,7 @@ def _use(case: SmallCase, tally: Tally, what: str) -> dict | None:  # type: igno
     return None
 
 
-def use_state(case: SmallCase, target: Path) -> None:
+def use_for_a_day(case: SmallCase, target: Path) -> None:
     """Ingest, refresh, publish, score again, train and read; write what the tables then hold."""
     from tasks.features.online_store import publish_features
     from tasks.ledger.log import open_ledger

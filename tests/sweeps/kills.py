@@ -41,7 +41,7 @@ def sweep_kills(folder: Path, kills: int, seed: int, api: str, tell: Tell) -> Ta
         durations, wanted = {}, {}
         for step in steps:
             land_day(case, step)
-            durations[step] = _finish(case, step, api, tally)
+            durations[step] = _finish_flow(case, step, api, tally)
             wanted[step] = read_outcome(state)
         shutil.rmtree(state)
         shutil.copytree(start, state)
@@ -49,16 +49,16 @@ def sweep_kills(folder: Path, kills: int, seed: int, api: str, tell: Tell) -> Ta
             land_day(case, step)
             share = kills * (number + 1) // len(steps) - kills * number // len(steps)
             for _ in range(share):
-                _kill(case, step, api, chance.uniform(0, durations[step]))
+                _kill_flow(case, step, api, chance.uniform(0, durations[step]))
                 tally.tried += 1
                 tell(f"{step}: {tally.tried} of {kills} kills")
-            _finish(case, step, api, tally)
+            _finish_flow(case, step, api, tally)
             for kind, table in list_differences(wanted[step], read_outcome(state)):
                 tally.add(kind, f"{table} after {step}")
     return tally
 
 
-def _kill(case: SmallCase, step: Step, api: str, after: float) -> None:
+def _kill_flow(case: SmallCase, step: Step, api: str, after: float) -> None:
     """Start a step and kill it with all its processes after some seconds."""
     child = start_child(case.folder, run_flow, step, api)
     child.join(after)
@@ -67,7 +67,7 @@ def _kill(case: SmallCase, step: Step, api: str, after: float) -> None:
         child.join()
 
 
-def _finish(case: SmallCase, step: Step, api: str, tally: Tally) -> float:
+def _finish_flow(case: SmallCase, step: Step, api: str, tally: Tally) -> float:
     """Run a step to its end; return its seconds."""
     began = time.monotonic()
     child = start_child(case.folder, run_flow, step, api)

@@ -50,7 +50,7 @@ def sweep_server_kills(folder: Path, kills: int, seed: int, tell: Tell) -> Tally
             wanted = {}
             for step in steps:
                 land_day(case, step)
-                _finish(step, tally)
+                _finish_run(step, tally)
                 wanted[step] = read_outcome(state)
             stack.down()
             _restore(start, state)
@@ -61,7 +61,7 @@ def sweep_server_kills(folder: Path, kills: int, seed: int, tell: Tell) -> Tally
                 for _ in range(share):
                     _disturb(step, chance, tally)
                     tell(f"{step}: {tally.tried} of {kills} kills")
-                _finish(step, tally)
+                _finish_run(step, tally)
                 for kind, table in list_differences(wanted[step], read_outcome(state)):
                     tally.add(kind, f"{table} after {step}")
         finally:
@@ -102,7 +102,7 @@ def _disturb(step: Step, chance: random.Random, tally: Tally) -> None:
     what = chance.choice(list(_DISTURBANCES))
     _DISTURBANCES[what]()
     _up()
-    if not _wait(run, _ENDED):
+    if not _wait_for_end(run, _ENDED):
         tally.add("stuck", f"{step}: the run has not ended {_ENDED:.0f} s after {what}")
 
 
@@ -112,7 +112,7 @@ def _start(step: Step) -> FlowRun:
     return run_deployment(f"{step.flow}/{NAME}", parameters=step.parameters, timeout=0)  # type: ignore[return-value]
 
 
-def _wait(run: FlowRun, seconds: float) -> bool:
+def _wait_for_end(run: FlowRun, seconds: float) -> bool:
     """Return whether a run ends within some seconds."""
     from prefect.client.orchestration import get_client
 
@@ -126,12 +126,12 @@ def _wait(run: FlowRun, seconds: float) -> bool:
     return False
 
 
-def _finish(step: Step, tally: Tally) -> None:
+def _finish_run(step: Step, tally: Tally) -> None:
     """Run a step to its end; it must complete."""
     from prefect.client.orchestration import get_client
 
     run = _start(step)
-    if not _wait(run, _PATIENCE):
+    if not _wait_for_end(run, _PATIENCE):
         tally.add("hung", str(step))
         return
     with get_client(sync_client=True) as client:
@@ -140,7 +140,7 @@ def _finish(step: Step, tally: Tally) -> None:
         tally.add("stuck", f"{step}: {state}")
 
 
-def _kill(*names: str, children: bool = True, itself: bool = True) -> None:
+def _kill_servers(*names: str, children: bool = True, itself: bool = True) -> None:
     """Kill processes of the stack by their names, with what they started."""
     from infra.processes import read_processes
 
@@ -160,10 +160,10 @@ def _down() -> None:
 
 
 _DISTURBANCES: dict[str, Callable[[], None]] = {
-    "a kill of the run": lambda: _kill("worker", "warm", itself=False),
-    "a kill of the worker alone": lambda: _kill("worker", children=False),
-    "a kill of worker and run": lambda: _kill("worker", "warm"),
-    "a kill of the server": lambda: _kill("Prefect"),
-    "the end of the machine": lambda: _kill("Prefect", "worker", "warm", "MLflow"),
+    "a kill of the run": lambda: _kill_servers("worker", "warm", itself=False),
+    "a kill of the worker alone": lambda: _kill_servers("worker", children=False),
+    "a kill of worker and run": lambda: _kill_servers("worker", "warm"),
+    "a kill of the server": lambda: _kill_servers("Prefect"),
+    "the end of the machine": lambda: _kill_servers("Prefect", "worker", "warm", "MLflow"),
     "`mainspring down`": _down,
 }

@@ -21,6 +21,7 @@ OWN = {
     "plan",
     "schedules",
     "type",
+    "weekday",
     "year",
 }
 """Words that a use case shares with Mainspring's own tables, fields and figures."""

@@ -10,12 +10,12 @@ from tasks.ingestion.landing import (
     LandedFile,
     discover_files,
     list_refused_files,
-    read_file_records,
     read_landed_file,
     record_files,
     select_new_refusals,
 )
 from tasks.ingestion.refusals import digest_rules
+from tasks.storage.file_records import read_file_records
 from tests.support.landing import land_files
 
 NOW = datetime(2013, 1, 5, tzinfo=UTC)

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from configs.schema.loading import load_use_case
-from tasks.ingestion.landing import FileVerdict, LandedFile, read_file_records, record_files
+from tasks.ingestion.landing import FileVerdict, LandedFile, record_files
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.state import fold_ledger
 from tasks.monitoring.lost_rows import find_lost_row_changes
+from tasks.storage.file_records import read_file_records
 
 FLIGHTS = load_use_case("flights")
 NOW = datetime(2024, 3, 31, tzinfo=UTC)
