@@ -62,7 +62,8 @@ def parse(folder: Path, name: str, content: bytes) -> pl.DataFrame:
     ("name", "content"),
     [
         ("a.csv", CSV), ("A.CSV", CSV), ("a.tsv", CSV.replace(b",", b"\t")),
-        ("a.csv.gz", gzip.compress(CSV, mtime=0)), ("a.CSV.ZST", pa.compress(CSV, "zstd", asbytes=True)),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0)),
+        ("a.CSV.ZST", pa.compress(CSV, "zstd", asbytes=True)),
         ("a.parquet", whole_parquet()), ("A.PARQUET", whole_parquet()),
     ],
 )  # fmt: skip
