@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from tasks.checks.prefect_tasks import verify_state
+from tasks.lifecycle.prefect_tasks import verify_state
 from tasks.orchestration.run_logs import RunName
 
 

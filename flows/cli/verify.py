@@ -21,7 +21,7 @@ def verify(
     Damaged feature tables are built again from raw rows. The exit code is 1 if anything is damaged
     that cannot be made again from what is there.
     """
-    from tasks.checks.verification import verify_state
+    from tasks.lifecycle.verification import verify_state
 
     console = Console()
     cases = [load_use_case(use_case)] if use_case else all_use_cases().sound

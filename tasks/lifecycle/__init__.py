@@ -1,1 +1,1 @@
-"""End and recovery of use cases: lost champions, retirement."""
+"""Verification, recovery and retirement of use cases."""

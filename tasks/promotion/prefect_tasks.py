@@ -14,6 +14,7 @@ from configs.schema.use_case import UseCase
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.model_cards.prefect_tasks import publish_model_cards
 from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
@@ -28,7 +29,6 @@ from tasks.promotion.gate import Decision
 from tasks.promotion.resend_requests import answering_flow, find_overdue
 from tasks.reporting.ledger_tables import tabulate_gates
 from tasks.reporting.markdown import escape_markdown, render_markdown
-from tasks.reporting.prefect_tasks import publish_model_cards
 
 if TYPE_CHECKING:
     from tasks.promotion.stage_review import StageReview

@@ -11,10 +11,10 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.features import raw_tables, retrieval
+from tasks.model_cards.text import render_card, render_card_summary
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.registry import register_version
-from tasks.reporting.model_card_text import render_card, render_card_summary
 from tasks.training import build_card, fit, onnx_export
 from tasks.training.fit import FittedCandidate, TrainingSplit, choose_candidate
 from tasks.training.golden_rows import choose_golden_rows

@@ -14,6 +14,7 @@ from configs.schema.use_case import UseCase
 from tasks.features import raw_tables
 from tasks.features.prefect_tasks import build_training_set
 from tasks.ledger.log import Entry, open_ledger
+from tasks.model_cards.prefect_tasks import publish_model_card
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
@@ -21,7 +22,6 @@ from tasks.models.registry import build_version_url
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.reporting.prefect_tasks import publish_model_card
 from tasks.training import build_card, candidate, fit, onnx_export, pipeline, retrain_claim
 from tasks.training.fit import FittedCandidate, TrainingSplit
 from tasks.training.onnx_export import ExportedModel

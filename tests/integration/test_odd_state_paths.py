@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import BadConfig
 from configs.settings import settings
-from tasks.checks.verification import verify_state
+from tasks.lifecycle.verification import verify_state
 from tests.support.small_case import APRIL, DAY, MARCH, parcel_rows, small_case
 from tests.support.state import forget
 

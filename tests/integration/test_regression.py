@@ -17,13 +17,13 @@ from flows.cli.views import explanation
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
 from tasks.ledger.state import read_ledger_state
+from tasks.model_cards.page import write_card_page
+from tasks.model_cards.text import render_card
 from tasks.monitoring import history_chart, window
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.promotion import bake
 from tasks.promotion.ab_test import read_arm_costs
 from tasks.promotion.gate import decide_promotion
-from tasks.reporting.model_card import write_card_page
-from tasks.reporting.model_card_text import render_card
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring.explain import explain_prediction

@@ -15,7 +15,7 @@ import pytest
 
 from configs.errors import Damaged, MainspringError
 from configs.settings import settings
-from tasks.checks.verification import StateDamage, verify_state
+from tasks.lifecycle.verification import StateDamage, verify_state
 from tasks.models.registry import open_model, predict
 from tasks.storage.lake import open_lake
 from tests.support.damage import damage_file

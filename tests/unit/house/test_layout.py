@@ -12,7 +12,7 @@ MAX_MODULES = 16  # of a package, `__init__` included
 MAX_LINES = 300
 COVERED_BY = {
     "checks.use_case": "tests/use_cases/test_visits.py",
-    "checks.verification": "tests/integration/test_verification.py",
+    "lifecycle.verification": "tests/integration/test_verification.py",
     "evaluation.problem_types": "tests/unit/evaluation/problem_types/test_regression.py",
     "evaluation.problem_types.base": "tests/unit/promotion/test_gate_checks.py",
     "evaluation.problem_types.binary": "tests/unit/promotion/test_gate_checks.py",
@@ -72,9 +72,9 @@ COVERED_BY = {
     "reporting.html": "tests/unit/reporting/test_table.py",
     "reporting.ledger_tables": "tests/unit/flows/cli/views/test_status.py",
     "reporting.markdown": "tests/unit/reporting/test_table.py",
-    "reporting.model_card_limits": "tests/unit/reporting/test_model_card_text.py",
-    "reporting.model_card_charts": "tests/unit/reporting/test_model_card.py",
-    "reporting.problem_type_text": "tests/unit/reporting/test_model_card_text.py",
+    "model_cards.limits": "tests/unit/model_cards/test_text.py",
+    "model_cards.charts": "tests/unit/model_cards/test_page.py",
+    "reporting.problem_type_text": "tests/unit/model_cards/test_text.py",
     "reporting.terminal": "tests/unit/reporting/test_table.py",
     "row_changes.repair": "tests/unit/row_changes/test_release.py",
     "scaffold.plan": "tests/unit/scaffold/test_resolve.py",

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from configs.errors import BadModel
+from tasks.model_cards.text import render_card, render_card_summary
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
@@ -22,7 +23,6 @@ from tasks.models.registry import (
     read_champion_alias,
     set_champion_alias,
 )
-from tasks.reporting.model_card_text import render_card, render_card_summary
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.onnx_export import export_candidate
 from tasks.training.pipeline import FittedModel, build_artifact, register_candidate

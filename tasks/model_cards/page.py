@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from configs.settings import settings
 from tasks.ledger.descriptions import describe_standing, entries_about
 from tasks.ledger.log import Entry
+from tasks.model_cards.charts import draw_card_charts
+from tasks.model_cards.text import VersionHistory, render_card
 from tasks.models.card import ModelCard
 from tasks.reporting.html import render_html
 from tasks.reporting.ledger_tables import tabulate_gates, tabulate_version
 from tasks.reporting.markdown import escape_markdown, inline_image, render_markdown
-from tasks.reporting.model_card_charts import draw_card_charts
-from tasks.reporting.model_card_text import VersionHistory, render_card
 from tasks.storage import files
 
 

@@ -3,8 +3,8 @@
 import json
 from datetime import timedelta
 
+from tasks.model_cards.text import list_limits, render_card
 from tasks.models.card import ModelCard
-from tasks.reporting.model_card_text import list_limits, render_card
 
 NEW_FIELDS = (
     "kind", "fitted_until", "intervals", "importance", "thin", "environment", "configuration",

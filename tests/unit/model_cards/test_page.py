@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.model_cards.page import write_card_page
 from tasks.models.card import ModelCard
-from tasks.reporting.model_card import write_card_page
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import quick_use_case
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.evaluation.problem_types import recorded_problem_type
+from tasks.model_cards.limits import list_left_out
 from tasks.models.card import ModelCard
 from tasks.models.reference_profile import CategoricalBins, ColumnProfile
 from tasks.reporting.formats import (
@@ -18,7 +19,6 @@ from tasks.reporting.formats import (
     format_share,
 )
 from tasks.reporting.markdown import escape_markdown, format_code, render_markdown
-from tasks.reporting.model_card_limits import list_left_out
 from tasks.reporting.problem_type_text import problem_type_text
 from tasks.reporting.table import build_record_table, build_table
 

@@ -9,9 +9,9 @@ from configs.settings import settings
 from infra.storage.errors import storage_errors
 from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
+from tasks.model_cards.page import CardPage, write_card_page
 from tasks.models.mlflow_client import connect_mlflow
 from tasks.models.registry import open_model
-from tasks.reporting.model_card import CardPage, write_card_page
 from tasks.storage import files
 
 

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from configs.errors import Damaged
 from configs.schema.use_case import UseCase
-from tasks.checks import verification
+from tasks.lifecycle import verification
 
 
 @task(task_run_name="verify state", cache_policy=NO_CACHE)

@@ -1,0 +1,1 @@
+"""Model cards: text, charts and pages of a version."""
