@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -156,7 +158,7 @@ def test_without_the_token_nothing_but_health_and_sign_in_answers(servers: dict[
         assert httpx.get(f"{address}/sign-in").status_code == 200
         assert httpx.get(address).status_code == 401
         path, body, *_ = writes(name)
-        for given in ({}, {"authorization": "Bearer "}, {"authorization": "Basic bWFpbnNwcmluZzo="},
+        for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic bWFpbnNwcmluZzo="},
                       {"authorization": "Bearer é".encode()}):  # fmt: skip
             answer = httpx.post(f"{address}{path}", content=body, headers=given)
             assert answer.status_code == 401
@@ -186,7 +188,14 @@ def test_no_server_listens_beyond_loopback(servers: dict[str, str]) -> None:
     ]
     assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
     ports = {int(address.rpartition(":")[2]) for address in servers.values()}
-    assert {one.laddr.port for one in listening} == ports
+    others = {one.laddr.port for one in listening} - ports
+    assert len(listening) == len(ports) + len(others)
+    for port in others:  # of Prefect's worker, for its runs: it wants a token of each
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as worker:
+            worker.sendall(b"POST / HTTP/1.1\r\nHost: evil.example\r\n\r\n" * 100)
+            worker.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
+                assert worker.recv(1000) == b""
 
 
 def test_no_foreign_page_frames_a_server(servers: dict[str, str]) -> None:
