@@ -45,6 +45,7 @@ BLIND = {
     " document.body.append(frame, form); form.submit(); setTimeout(done, 2000)})",
 }
 
+WRONG_TOKENS = ("Bearer wrong", "Basic bWFpbnNwcmluZzo=", "Bearer é".encode())
 OTHER_HOSTS = (
     "evil.example", "evil.example:4200", "127.0.0.1.evil.example", "127.0.0.1@evil.example",
     "evil.example@127.0.0.1", "localhost.evil.example:5000", "0", "",
@@ -158,8 +159,7 @@ def test_without_the_token_nothing_but_health_and_sign_in_answers(servers: dict[
         assert httpx.get(f"{address}/sign-in").status_code == 200
         assert httpx.get(address).status_code == 401
         path, body, *_ = writes(name)
-        for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic bWFpbnNwcmluZzo="},
-                      {"authorization": "Bearer é".encode()}):  # fmt: skip
+        for given in ({}, *({"authorization": wrong} for wrong in WRONG_TOKENS)):
             answer = httpx.post(f"{address}{path}", content=body, headers=given)
             assert answer.status_code == 401
         assert httpx.post(f"{address}/sign-in", content="wrong").status_code == 401
