@@ -1,8 +1,9 @@
 """Feast's offline store on polars: historical features by ASOF join from Delta tables.
 
-Feast's own local stores lose rows or are quadratic per key. This store always joins on both times
-(event and created, see point_in_time.py), even if Feast does not request it. It returns exactly
-the rows of the entity frame, in their order. feature_store.yaml names it by module path.
+Feast's own local stores lose rows or are quadratic per key. This store joins on both times (event
+and created, see point_in_time.py), even if Feast does not request it, unless its configuration says
+otherwise. It returns exactly the rows of the entity frame, in their order. feature_store.yaml names
+it by module path.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 from feast import FeatureView, OnDemandFeatureView, RepoConfig
-from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalMetadata
 from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 from feast.repo_config import FeastConfigBaseModel
+from feast.utils import compute_non_entity_date_range
 from pydantic import Field
 
 from configs.settings import settings
-from feature_repo.delta import DeltaSource
+from feature_repo import delta_writes
+from feature_repo.delta import EVENT, DeltaSource
 from feature_repo.point_in_time import FeatureTable, join, latest
+from feature_repo.retrieval_job import AsofRetrievalJob
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
@@ -39,44 +44,8 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     """Days of entity rows that are joined at a time; memory grows with it."""
     window_rows: int = 500_000
     """Entity rows that are joined at a time; memory grows with it."""
-
-
-class AsofRetrievalJob(RetrievalJob):  # type: ignore[misc]
-    """Lazy result of a retrieval; `to_arrow` and `to_df` read the tables."""
-
-    def __init__(
-        self,
-        collect: Callable[[], pl.DataFrame],
-        *,
-        full_feature_names: bool = False,
-        on_demand: Sequence[OnDemandFeatureView] = (),
-        metadata: RetrievalMetadata | None = None,
-    ) -> None:
-        self._collect = collect
-        self._full_feature_names = full_feature_names
-        self._on_demand = list(on_demand)
-        self._metadata = metadata
-
-    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
-        return self._collect().to_arrow()
-
-    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:  # noqa: ARG002
-        return self._collect().to_pandas()
-
-    @property
-    def full_feature_names(self) -> bool:
-        """Return whether feature names include their view's name."""
-        return self._full_feature_names
-
-    @property
-    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Return the views that Feast computes on the result."""
-        return self._on_demand
-
-    @property
-    def metadata(self) -> RetrievalMetadata | None:
-        """Return the requested features and keys."""
-        return self._metadata
+    always_by_created: bool = True
+    """Whether a row counts only once it was created, also if Feast does not request it."""
 
 
 class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
@@ -93,29 +62,44 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         registry: Any,  # noqa: ANN401
         project: str,
         full_feature_names: bool = False,
-        **_always_by_created: Any,  # noqa: ANN401
+        filter_by_created_timestamp: bool = False,
+        **dates: Any,  # noqa: ANN401
     ) -> AsofRetrievalJob:
         """Return the entity rows with the values of all features known at their time (UTC).
 
-        Tables are read when the job is collected. Raises TypeError if the entity frame is not a
-        pandas frame.
+        Without an entity frame, return a row for each key and event of the views from `start_date`
+        to `end_date`. Tables are read when the job is collected. Raises TypeError if the entity
+        frame is not a pandas frame, or a view's source is not a DeltaSource.
         """
-        if not isinstance(entity_df, pd.DataFrame):
+        if entity_df is not None and not isinstance(entity_df, pd.DataFrame):
             raise TypeError(f"entity_df must be a pandas frame, not {type(entity_df).__name__}")
-        time = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
-        entities = pl.from_pandas(entity_df)
-        entities = entities.with_columns(_as_utc(entities, time))
+        for view in feature_views:
+            _require_delta(view.batch_source)
+        by_created = filter_by_created_timestamp or config.offline_store.always_by_created
+        entities, time = (None, EVENT) if entity_df is None else _read_entities(entity_df)
         window = timedelta(days=config.offline_store.window_days)
 
         def collect() -> pl.DataFrame:
-            tables = [_table(config, v, feature_refs, full_feature_names) for v in feature_views]
-            return join(entities, time, tables, window, config.offline_store.window_rows)
+            tables = [
+                _table(config, v, feature_refs, full_feature_names, by_created)
+                for v in feature_views
+            ]
+            rows = entities
+            if rows is None:
+                rows = _list_events(tables, *span)
+            return join(rows, time, tables, window, config.offline_store.window_rows)
 
+        keys: list[str] = []
+        span = compute_non_entity_date_range(feature_views, **dates)
+        if entities is not None:
+            keys = [column for column in entities.columns if column != time]
+            span = (entities[time].min(), entities[time].max())
         return AsofRetrievalJob(
             collect,
+            config=config,
             full_feature_names=full_feature_names,
             on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
-            metadata=RetrievalMetadata(feature_refs, [c for c in entities.columns if c != time]),
+            metadata=RetrievalMetadata(feature_refs, keys, *span),
         )
 
     @staticmethod
@@ -133,11 +117,9 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
 
         `materialize` publishes these rows.
         """
-        names = [*join_key_columns, *feature_name_columns, timestamp_field]
-        names += [created_timestamp_column] if created_timestamp_column else []
-        table = _bare(config, data_source, join_key_columns)
-        rows = latest(table, _utc(start_date), _utc(end_date)).select(names)
-        return AsofRetrievalJob(rows.collect)
+        times = (timestamp_field, created_timestamp_column)
+        table = _bare(config, data_source, join_key_columns, feature_name_columns, times)
+        return _pull(table, lambda: latest(table, _utc(start_date), _utc(end_date)))
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -151,48 +133,150 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         end_date: datetime | None = None,
     ) -> AsofRetrievalJob:
         """Return all rows in [start_date, end_date] that were known by its end."""
-        names = [*join_key_columns, *feature_name_columns, timestamp_field]
-        names += [created_timestamp_column] if created_timestamp_column else []
+        times = (timestamp_field, created_timestamp_column)
+        table = _bare(config, data_source, join_key_columns, feature_name_columns, times)
         start = None if start_date is None else _utc(start_date)
-        end = datetime.max.replace(tzinfo=UTC) if end_date is None else _utc(end_date)
-        rows = _bare(config, data_source, join_key_columns).known(start, end).select(names)
-        return AsofRetrievalJob(rows.collect)
+        end = None if end_date is None else _utc(end_date)
+        return _pull(table, lambda: table.known(start, end))
+
+    @staticmethod
+    def offline_write_batch(
+        config: RepoConfig,
+        feature_view: FeatureView,
+        table: pa.Table,
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Append rows to the table of a feature view, in one commit of the lake."""
+        source = _require_delta(feature_view.batch_source)
+        original = {new: old for old, new in source.field_mapping.items()}  # Feast has mapped them
+        rows = pl.DataFrame(table).rename(original, strict=False)
+        delta_writes.append_rows(config, source.table_in_lake, rows)
+        if progress:
+            progress(rows.height)
+
+    @staticmethod
+    def write_logged_features(
+        config: RepoConfig,
+        data: Any,  # noqa: ANN401
+        source: Any,  # noqa: ANN401, ARG004
+        logging_config: Any,  # noqa: ANN401
+        registry: Any,  # noqa: ANN401, ARG004
+    ) -> None:
+        """Append logged features to the table of their destination, in one commit of the lake."""
+        destination = logging_config.destination
+        if not isinstance(destination, delta_writes.DeltaLoggingDestination):
+            raise TypeError(
+                f"the destination is {type(destination).__name__}; this store logs features in the "
+                "lake only: use feature_repo.delta_writes.DeltaLoggingDestination(table=…)"
+            )
+        rows = delta_writes.read_logs(data)
+        delta_writes.append_rows(config, destination.table_in_lake, rows)
 
 
 def _table(
-    config: RepoConfig, view: FeatureView, refs: Sequence[str], full_names: bool
+    config: RepoConfig, view: FeatureView, refs: Sequence[str], full_names: bool, by_created: bool
 ) -> FeatureTable:
     """Return a feature view's table with the requested features."""
     view_name = view.projection.name_to_use()
     features = [ref.split(":", 1)[1] for ref in refs if ref.split(":", 1)[0] == view_name]
     source = view.batch_source
+    keys = [key for key in view.join_keys if key != DUMMY_ENTITY_ID]
     return FeatureTable(
-        rows=source.scan(config).rename(source.field_mapping),
-        keys={key: view.projection.join_key_map.get(key, key) for key in view.join_keys},
+        rows=source.scan_mapped(config),
+        keys={key: view.projection.join_key_map.get(key, key) for key in keys},
         features={name: f"{view_name}__{name}" if full_names else name for name in features},
         event=source.timestamp_field,
-        created=source.created_timestamp_column,
+        created=source.created_timestamp_column or None,
         ttl=view.ttl or None,
+        by_created=by_created,
+        name=source.table_in_lake,
     )
 
 
-def _bare(config: RepoConfig, source: DeltaSource, keys: Sequence[str]) -> FeatureTable:
-    """Return a source's table without entity rows to join."""
-    return FeatureTable(
-        rows=source.scan(config),
+def _bare(
+    config: RepoConfig,
+    source: DeltaSource,
+    keys: Sequence[str],
+    features: Sequence[str],
+    times: tuple[str, str | None],
+) -> FeatureTable:
+    """Return a source's table without entity rows to join.
+
+    Args:
+        config: the store's configuration.
+        source: the table.
+        keys: columns of the keys, as the caller names them.
+        features: columns of the features.
+        times: columns of event and created time; the second may be None.
+    """
+    rows = _require_delta(source).scan(config)
+    names = {*keys, *features, *filter(None, times)}
+    if not names <= set(rows.collect_schema()):
+        rows = rows.rename(source.field_mapping, strict=False)
+    table = FeatureTable(
+        rows=rows,
         keys={key: key for key in keys},
-        features={},
-        event=source.timestamp_field,
-        created=source.created_timestamp_column,
+        features={name: name for name in features},
+        event=times[0],
+        created=times[1] or None,
+        by_created=config.offline_store.always_by_created,
+        name=source.table_in_lake,
     )
+    table.require_columns()
+    return table
 
 
-def _as_utc(entities: pl.DataFrame, time: str) -> pl.Series:
-    """Return the entity rows' time as microseconds in UTC; a naive time is read as UTC."""
+def _pull(table: FeatureTable, read: Callable[[], pl.LazyFrame]) -> AsofRetrievalJob:
+    """Return the rows that `read` returns, with keys, features and times.
+
+    A view without entities has one key, which Feast knows under a name of its own.
+    """
+    names = list(dict.fromkeys([*table.keys, *table.features, *table.times]))
+    dummy = [] if table.keys else [pl.lit(DUMMY_ENTITY_VAL).alias(DUMMY_ENTITY_ID)]
+    return AsofRetrievalJob(lambda: read().select(*names, *dummy).collect())
+
+
+def _list_events(tables: Sequence[FeatureTable], start: datetime, end: datetime) -> pl.DataFrame:
+    """Return each key and event of the tables from `start` to `end`, as entity rows."""
+    events = [
+        table.known(start, None)
+        .filter(pl.col(table.event) <= end)
+        .select(
+            *(pl.col(key).alias(name) for key, name in table.keys.items()),
+            pl.col(table.event).cast(pl.Datetime("us", "UTC")).alias(EVENT),
+        )
+        for table in tables
+    ]
+    rows = pl.concat(events, how="diagonal_relaxed").unique(maintain_order=True)
+    return rows.sort(EVENT, maintain_order=True).collect()
+
+
+def _require_delta(source: Any) -> DeltaSource:  # noqa: ANN401
+    if not isinstance(source, DeltaSource):
+        raise TypeError(
+            f"source {getattr(source, 'name', source)!r} is a {type(source).__name__}; this store "
+            "reads tables of the lake only: declare feature_repo.delta.DeltaSource(name, table)"
+        )
+    return source
+
+
+def _read_entities(entity_df: pd.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Return the entity rows with their time in UTC, and the column of the time.
+
+    A time without a zone is read as UTC; a text is parsed.
+    """
+    time = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
+    if not pd.api.types.is_datetime64_any_dtype(entity_df[time]) and (
+        entity_df[time].dtype == object or pd.api.types.is_string_dtype(entity_df[time])
+    ):
+        entity_df = entity_df.assign(**{time: pd.to_datetime(entity_df[time], utc=True)})
+    entities = pl.from_pandas(entity_df)
     column = entities[time]
-    if column.dtype == pl.Datetime and column.dtype.time_zone is None:  # type: ignore[attr-defined]
+    if not isinstance(column.dtype, pl.Datetime):
+        raise TypeError(f"entity_df: column {time} is {column.dtype}, not a time")
+    if column.dtype.time_zone is None:
         column = column.dt.replace_time_zone("UTC")
-    return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    return entities.with_columns(column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")), time
 
 
 def _utc(moment: datetime) -> datetime:

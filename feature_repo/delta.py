@@ -11,34 +11,40 @@ from feast import RepoConfig, ValueType
 from feast.data_source import DataSource
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 
+from feature_repo.feast_types import find_value_type
 from infra.storage.delta import open_delta_table, scan_delta_table
 
 EVENT = "event_timestamp"
 CREATED = "created_timestamp"
 
-_VALUE_TYPES = {
-    "String": ValueType.STRING,
-    "Int64": ValueType.INT64,
-    "Float64": ValueType.DOUBLE,
-    "Boolean": ValueType.BOOL,
-}
-
 
 class DeltaSource(DataSource):  # type: ignore[misc]
     """The Delta table `<lake>/<project>/<table>` in the lake of the offline store.
 
-    The registry holds no address, so a lake that moves needs no new `apply`. Every source has a
-    created timestamp, which says when a row was known.
+    The registry holds no address, so a lake that moves needs no new `apply`. The created timestamp
+    says when a row was known; without one, a row counts as known when it happened. Times without a
+    zone are UTC.
     """
 
-    def __init__(self, *, name: str, table: str, **others: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        name: str,
+        table: str,
+        timestamp_field: str = EVENT,
+        created_timestamp_column: str | None = CREATED,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(
-            name=name, timestamp_field=EVENT, created_timestamp_column=CREATED, **others
+            name=name,
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column or "",
+            **others,
         )
         self.table_in_lake = table
 
     def scan(self, config: RepoConfig) -> pl.LazyFrame:
-        """Return the table's rows, lazily, at its pinned or newest version.
+        """Return the table's rows, lazily, at its pinned or newest version; times are UTC.
 
         Raises FileNotFoundError if the table does not exist.
         """
@@ -48,7 +54,13 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         table = open_delta_table(address, version)
         if table is None:
             raise FileNotFoundError(f"{address}: Delta table not found; refresh the features first")
-        return scan_delta_table(address, table)
+        rows = scan_delta_table(address, table)
+        naive = (n for n, kind in rows.collect_schema().items() if kind == pl.Datetime("us", None))
+        return rows.with_columns(pl.col(name).dt.replace_time_zone("UTC") for name in naive)
+
+    def scan_mapped(self, config: RepoConfig) -> pl.LazyFrame:
+        """Return the rows with the names of the features, by `field_mapping`."""
+        return self.scan(config).rename(self.field_mapping, strict=False)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -65,6 +77,8 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         return DeltaSource(
             name=data_source.name,
             table=json.loads(data_source.custom_options.configuration)["table"],
+            timestamp_field=data_source.timestamp_field,
+            created_timestamp_column=data_source.created_timestamp_column,
             field_mapping=dict(data_source.field_mapping),
             description=data_source.description,
             tags=dict(data_source.tags),
@@ -92,13 +106,14 @@ class DeltaSource(DataSource):  # type: ignore[misc]
         """Accept every table, since it may be written later."""
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
-        """Return column names and polars types."""
-        return [(name, str(kind)) for name, kind in self.scan(config).collect_schema().items()]
+        """Return column names and names of Feast types; raise TypeError for an unknown type."""
+        schema = self.scan(config).collect_schema()
+        return [(name, find_value_type(name, kind).name) for name, kind in schema.items()]
 
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
-        """Return the mapping from polars types to Feast types; every time is a Unix timestamp."""
-        return lambda kind: _VALUE_TYPES.get(kind, ValueType.UNIX_TIMESTAMP)
+        """Return the mapping from the names of `get_table_column_names_and_types`."""
+        return lambda name: ValueType[name]
 
     def get_table_query_string(self) -> str:
         """Return the table's path below the lake."""

@@ -9,11 +9,11 @@ are integers, so the running totals are exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) -> pl.LazyFrame:
@@ -28,13 +28,47 @@ def versions(rows: pl.LazyFrame, keys: Sequence[str], event: str, known: str) ->
 
 
 def ticks(
-    every: timedelta, start: datetime, end: datetime, *, at: timedelta = timedelta(0)
+    spans: pl.LazyFrame,
+    every: timedelta,
+    start: datetime,
+    end: datetime,
+    *,
+    opens: pl.Expr,
+    closes: pl.Expr,
+    at: timedelta = timedelta(0),
 ) -> pl.LazyFrame:
-    """Return the moments in [start, end) that are `at` past a multiple of `every`, as `tick`."""
-    past = (start - EPOCH - at) % every
-    first = start + (every - past if past else past)
-    moments = pl.datetime_range(first, end, every, closed="left", time_unit="us", eager=True)
-    return pl.LazyFrame({"tick": moments.cast(pl.Datetime("us", "UTC"))})
+    """Return the moments in [start, end) at which a span is open, as `tick`, in order.
+
+    A span is open while opens <= tick < closes; it stays open if `closes` is null. So the number
+    of ticks follows the spans, not the time between `start` and `end`.
+
+    Args:
+        spans: rows with the columns of `opens` and `closes`.
+        every: time between two ticks; each is `at` past a multiple of it.
+        start: first possible tick.
+        end: end of the ticks.
+        opens: start of a span.
+        closes: end of a span, or null.
+        at: offset of the ticks.
+    """
+    step, offset = every // _MICROSECOND, at // _MICROSECOND
+
+    def number(time: pl.Expr) -> pl.Expr:
+        """Return the number of the first tick at a time or later."""
+        return -((offset - time.dt.epoch("us")) // step)
+
+    numbered = spans.select(
+        first=number(pl.max_horizontal(opens, pl.lit(start))),
+        last=number(pl.min_horizontal(closes, pl.lit(end))),
+    ).filter(pl.col("first") < pl.col("last"))
+    apart = pl.col("first") > pl.col("last").cum_max().shift(1)
+    merged = (
+        numbered.sort("first")
+        .group_by(apart.fill_null(value=True).cum_sum().alias("stretch"), maintain_order=True)
+        .agg(pl.col("first").min(), pl.col("last").max())
+    )
+    ticked = merged.select(tick=pl.int_ranges("first", "last")).explode("tick")
+    return ticked.select((pl.col("tick") * step + offset).cast(pl.Datetime("us", "UTC")))
 
 
 def totals(

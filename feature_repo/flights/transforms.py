@@ -37,8 +37,8 @@ def airport_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
     no row if no flight left for 24 hours.
     """
     start, end = start - _TICK_LAG, end - _TICK_LAG
-    moments = ticks(timedelta(minutes=15), start, end)
-    delays = _mean_delays(raw, ["origin"], moments, "airport", (1, 3, 24), start, end)
+    every = timedelta(minutes=15)
+    delays = _mean_delays(raw, ["origin"], every, "airport", (1, 3, 24), start, end)
     overdue = totals(
         _waiting(raw, start, end),
         delays,
@@ -57,9 +57,8 @@ def carrier_ops(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
     later. There is no row if no flight left for 24 hours.
     """
     start, end = start - _TICK_LAG, end - _TICK_LAG
-    moments = ticks(_HOUR, start, end)
     by = ["carrier", "origin"]
-    return _known(_mean_delays(raw, by, moments, "carrier", (3, 24), start, end), _TICK_LAG)
+    return _known(_mean_delays(raw, by, _HOUR, "carrier", (3, 24), start, end), _TICK_LAG)
 
 
 def route_daily(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
@@ -72,10 +71,12 @@ def route_daily(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
     by = ["carrier", "origin", "dest"]
     late = (pl.col("delay") > LATE_MINUTES).cast(pl.Int64).alias("late")
     arrivals = _recent(raw["arrivals"], "landed", start - 28 * _DAY, end).with_columns(late)
-    rows = _grid(arrivals, by, ticks(_DAY, start, end, at=5 * _HOUR))
-    for days in (7, 28):
-        window = pl.min_horizontal("until", pl.col("landed") + days * _DAY)
-        rows = totals(arrivals, rows, by, ["late", "one"], opens=pl.col("since"), closes=window)
+    since = pl.col("since")
+    windows = {d: pl.min_horizontal("until", pl.col("landed") + d * _DAY) for d in (7, 28)}
+    moments = ticks(arrivals, _DAY, start, end, opens=since, closes=windows[28], at=5 * _HOUR)
+    rows = _grid(arrivals, by, moments)
+    for days, closes in windows.items():
+        rows = totals(arrivals, rows, by, ["late", "one"], opens=since, closes=closes)
         rate = _ratio("late", "one").alias(f"route_late_rate_{days}d")
         rows = rows.with_columns(rate).drop("late", "one")
     return _known(rows.drop_nulls("route_late_rate_28d"), _ROUTE_LAG)
@@ -178,25 +179,28 @@ def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
 def _mean_delays(
     raw: Raw,
     by: Sequence[str],
-    moments: pl.LazyFrame,
+    every: timedelta,
     prefix: str,
     hours: Sequence[int],
     start: datetime,
     end: datetime,
 ) -> pl.LazyFrame:
-    """Return the mean delay in minutes of the departures of the last `hours`, at each moment."""
+    """Return the mean delay in minutes of the departures of the last `hours`, at each tick."""
     longest = max(hours)
     departures = _recent(raw["departures"], "departed", start - longest * _HOUR, end)
     seconds = (pl.col("delay") * 60).round().cast(pl.Int64).alias("seconds")
+    since = pl.col("since")
+    windows = {h: pl.min_horizontal("until", pl.col("departed") + h * _HOUR) for h in hours}
+    moments = ticks(departures, every, start, end, opens=since, closes=windows[longest])
     rows = _grid(departures, by, moments)
-    for window in hours:
+    for window, closes in windows.items():
         rows = totals(
             departures.with_columns(seconds),
             rows,
             by,
             ["seconds", "one"],
-            opens=pl.col("since"),
-            closes=pl.min_horizontal("until", pl.col("departed") + window * _HOUR),
+            opens=since,
+            closes=closes,
         )
         mean = (_ratio("seconds", "one") / 60).alias(f"{prefix}_delay_{window}h")
         rows = rows.with_columns(mean).drop("seconds", "one")

@@ -19,6 +19,7 @@ from configs.clock import utc_or_now
 from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
+from flows.cli.features import PASS_THROUGH, feast, rebuild
 from flows.cli.migrate import migrate
 from flows.cli.new import new
 from flows.cli.recovery import recover, retire
@@ -61,7 +62,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 AsOf = Annotated[datetime | None, typer.Option(help="When it takes effect, UTC (default: now).")]
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(
+    function: Callable[..., None], context: dict[str, bool] | None = None
+) -> Callable[..., None]:
     """Register a command that prints Mainspring's own errors as a sentence, with exit code 1."""
 
     @functools.wraps(function)
@@ -73,7 +76,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             console.print(Text.assemble(("Error:", "bold red"), " ", render_text(str(error))))
             raise typer.Exit(1) from error
 
-    return app.command()(guarded)
+    return app.command(context_settings=context)(guarded)
 
 
 def _require_text(options: Mapping[str, object]) -> None:
@@ -287,6 +290,8 @@ def demo(
 
 command(replay)
 command(migrate)
+command(rebuild)
+command(feast, PASS_THROUGH)
 command(verify)
 command(quarantine)
 command(release)

@@ -102,6 +102,13 @@ def list_data_files(table: DeltaTable) -> list[str]:
     return paths
 
 
+def read_file_statistics(address: str, version: int) -> pl.DataFrame:
+    """Return the data files of a version: path, num_records, min.* and max.* of the columns."""
+    table = open_delta_table(address, version)
+    assert table is not None
+    return pl.DataFrame(table.get_add_actions(flatten=True))
+
+
 def check_data_files(address: str, version: int, names: list[str]) -> None:
     """Raise Damaged if a data file in a folder is missing or differs from its digest."""
     folder = Path(address)

@@ -18,11 +18,12 @@ from tasks.checks.findings import Finding
 from tasks.checks.leakage import FeatureFunction, Leak, RawRows, find_leaks
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.feast_store import collect_feature_objects
-from tasks.features.raw_tables import CREATED, EVENT, scan_raw_tables
+from tasks.features.raw_tables import CREATED, EARLIEST, EVENT, LATEST, scan_raw_tables
 from tasks.storage.lake import open_lake
 
 FOREVER = datetime(2262, 1, 1, tzinfo=UTC)
 _SAMPLE = timedelta(days=2)
+_LONGEST_LEAD = timedelta(days=366)  # a row is predicted at most this long after it is known
 _UTC = pl.Datetime("us", "UTC")
 Frames = Mapping[str, pl.DataFrame]
 
@@ -79,14 +80,22 @@ def _find_newest_days(
 
 
 def _find_extent(use_case: UseCase, raw: RawRows) -> tuple[datetime, datetime]:
-    """Return the span from the first to just after the last time in any raw table."""
+    """Return the span from the first to just after the last time in any raw table.
+
+    It ends a year after the newest known time, so that an absurd event does not become the sample.
+    """
     times = [
-        raw[name].select(pl.col(column).min().alias("first"), pl.col(column).max().alias("last"))
+        raw[name].select(
+            pl.min_horizontal(pl.col(table.event_time).min(), known.min()).alias("first"),
+            pl.max_horizontal(pl.col(table.event_time).max(), known.max()).alias("last"),
+            known.max().alias("known"),
+        )
         for name, table in use_case.tables.items()
-        for column in (table.event_time, table.known_time)
+        for known in (pl.col(table.known_time),)
     ]
-    first, last = pl.concat(times).select(pl.min("first"), pl.max("last")).collect().row(0)
-    return first, last + timedelta(microseconds=1)
+    extent = pl.concat(times).select(pl.min("first"), pl.max("last", "known"))
+    first, last, known = extent.select(pl.all().clip(EARLIEST, LATEST)).collect().row(0)
+    return first, min(last, known + _LONGEST_LEAD) + timedelta(microseconds=1)
 
 
 def _check_columns(use_case: UseCase, frames: Frames) -> Iterator[Finding]:

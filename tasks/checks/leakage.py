@@ -16,6 +16,7 @@ import polars as pl
 
 from configs.schema.data import Table
 from configs.schema.use_case import UseCase
+from tasks.features.raw_tables import EARLIEST, LATEST
 
 _CREATED = "created_timestamp"
 _RECENT = timedelta(days=2)
@@ -77,7 +78,8 @@ def _find_spans(use_case: UseCase, raw: RawRows) -> Iterator[tuple[datetime, dat
 def _read_newest_times(rows: pl.LazyFrame, table: Table) -> pl.DataFrame:
     """Return the times `known` and `event` of a table's last days, in their order."""
     known = pl.col("known")
-    both = rows.select(known=pl.col(table.known_time), event=pl.col(table.event_time))
+    event = pl.col(table.event_time).clip(EARLIEST, LATEST)
+    both = rows.select(known=pl.col(table.known_time).clip(EARLIEST, LATEST), event=event)
     return both.filter(known >= known.max() - _RECENT).sort("known").collect()
 
 

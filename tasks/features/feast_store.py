@@ -43,10 +43,8 @@ class ServedFeatures:
     views: list[FeatureView]
 
 
-def open_feast_store(use_case: UseCase) -> FeatureStore:
-    """Open the Feast store of a use case, at the addresses of the settings."""
-    from feast import FeatureStore, RepoConfig
-
+def build_feast_configuration(use_case: UseCase) -> dict[str, Any]:
+    """Return Feast's configuration of a use case, at the addresses of the settings."""
     config = settings()
     places = {
         "USE_CASE": use_case.name,
@@ -57,12 +55,20 @@ def open_feast_store(use_case: UseCase) -> FeatureStore:
     # as quoted texts: in YAML a path may mean something else, like `#1` or `{x}`
     quoted = {f"MAINSPRING_{name}": json.dumps(value) for name, value in places.items()}
     filled = Template(FEAST_CONFIGURATION.read_text()).substitute(quoted)
-    configuration = yaml.safe_load(filled)
+    configuration: dict[str, Any] = yaml.safe_load(filled)
     if is_redis(config.feast_online):
         address = feast_redis(config.feast_online)
         configuration["online_store"] = {"type": "redis", "connection_string": address}
+    return configuration
+
+
+def open_feast_store(use_case: UseCase) -> FeatureStore:
+    """Open the Feast store of a use case, at the addresses of the settings."""
+    from feast import FeatureStore, RepoConfig
+
+    configuration = build_feast_configuration(use_case)
     store = FeatureStore(config=RepoConfig(**configuration, repo_path=FEAST_CONFIGURATION.parent))
-    with hold_database_lock(config.feast_registry), feast_errors():
+    with hold_database_lock(settings().feast_registry), feast_errors():
         assert store.registry is not None  # the first access creates its tables
     return store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import datetime
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.features.feast_store import feast_errors, open_feast_store, register_features
+from tasks.features.raw_tables import EARLIEST
 from tasks.storage.lake import open_lake
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def publish_features(use_case: UseCase, as_of: datetime) -> None:
         table = _find_lake_table(view)
         exists = table is None or lake.exists(table)
         if exists and (published is None or published <= as_of):
-            start = as_of - view.ttl if view.ttl else datetime(1970, 1, 1, tzinfo=UTC)
+            start = as_of - view.ttl if view.ttl else EARLIEST
             with redirect_stdout(StringIO()):  # Feast prints its progress
                 store.materialize(start, as_of, feature_views=[view.name])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 
@@ -16,6 +16,13 @@ CREATED = "created_timestamp"
 EVENT = "event_timestamp"
 FILE_COLUMN = "_file"
 """Column of every raw table: the fingerprint of the file that a row landed in."""
+EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)
+"""Start of the feature tables. A raw row known before it counts as known from it.
+
+A view subtracts spans from the start of its window, and Python has no year before 1.
+"""
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""End of the feature tables; a view adds spans to the end of its window."""
 
 
 def scan_raw_tables(

@@ -1,14 +1,16 @@
 """Incremental refresh of the feature tables.
 
 A feature table is a function of the raw rows known at a time: rows known in a window are built
-together and replace the window in one commit. The commit's note has the raw versions and the time
-that the table is built to. So a killed refresh is simply run again, and a late or corrected raw row
-rebuilds everything from its known time on.
+together and replace the window in one commit. The commit's note has the raw versions, the time
+that the table is built to and the digest of the view's definition. So a killed refresh is simply
+run again, a late or corrected raw row rebuilds everything from its known time on, and a changed
+view is rebuilt in history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
 
@@ -17,7 +19,19 @@ import polars as pl
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.features.raw_tables import CREATED, import_feature_module, scan_raw_tables
+from tasks.features.champion_columns import (
+    ChampionColumns,
+    find_champion_columns,
+    require_same_values,
+)
+from tasks.features.definitions import digest_view, is_outdated
+from tasks.features.raw_tables import (
+    CREATED,
+    EARLIEST,
+    LATEST,
+    import_feature_module,
+    scan_raw_tables,
+)
 from tasks.orchestration.parallel import map_parallel
 from tasks.storage.chunks import Chunk, TimeSpan, make_chunk, remove_spill, spill_folder
 from tasks.storage.lake import Lake, open_lake
@@ -27,31 +41,23 @@ def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
     """Refresh the feature tables up to `as_of`, late raw rows included; return their versions.
 
     A table that is built further than `as_of` is not cut. Commits nothing where nothing changed.
-    Raises NoRows if a raw table has no data yet.
+    Raises NoRows if a raw table has no data yet, and BadConfig if a view changed and the champion
+    would read other values.
     """
     lake = open_lake(use_case.name)
-    raw = {name: lake.version(f"raw/{name}") for name in use_case.tables}
-    missing = [name for name, version in raw.items() if version is None]
-    if missing:
-        raise NoRows(f"{lake.uri('raw')}: nothing was ingested into {', '.join(missing)}")
-    versions = {name: version for name, version in raw.items() if version is not None}
-    sources = _Sources(use_case, lake, versions)
+    sources = _open_sources(use_case, lake)
     for view in use_case.features.views:
         _refresh_view(use_case, lake, view, sources, as_of)
     return lake.versions([f"features/{view}" for view in use_case.features.views])
 
 
-def rebuild_view(use_case: UseCase, view: str, as_of: datetime) -> None:
-    """Build all rows of a feature table again from raw rows, in one commit.
-
-    The table ends where it ended before, or at `as_of`.
-    """
-    lake = open_lake(use_case.name)
-    versions = lake.versions([f"raw/{name}" for name in use_case.tables])
-    sources = _Sources(
-        use_case, lake, {name.removeprefix("raw/"): v for name, v in versions.items()}
-    )
-    _refresh_view(use_case, lake, view, sources, as_of, rebuild=True)
+def _open_sources(use_case: UseCase, lake: Lake) -> _Sources:
+    """Pin the raw tables; raise NoRows if one has no data yet."""
+    raw = {name: lake.version(f"raw/{name}") for name in use_case.tables}
+    missing = [name for name, version in raw.items() if version is None]
+    if missing:
+        raise NoRows(f"{lake.uri('raw')}: nothing was ingested into {', '.join(missing)}")
+    return _Sources(use_case, lake, {name: at for name, at in raw.items() if at is not None})
 
 
 class _Sources:
@@ -62,15 +68,17 @@ class _Sources:
         self.split_window = cache(self._split_window)
         self._raw = partial(scan_raw_tables, use_case, versions=versions)
         self._times = {name: table.known_time for name, table in use_case.tables.items()}
-        self._earliest_added = cache(lake.earliest_added)
+        self._earliest_changed = cache(lake.earliest_changed)
 
     def find_dirty_start(self, built_versions: Mapping[str, int]) -> datetime | None:
-        """Return the earliest known time of rows added since those versions; None if none was."""
-        added = [
-            self._earliest_added(f"raw/{name}", time, built_versions.get(name), self.versions[name])
+        """Return the earliest known time of rows added or removed since; None if none was."""
+        changed = [
+            self._earliest_changed(
+                f"raw/{name}", time, built_versions.get(name), self.versions[name]
+            )
             for name, time in self._times.items()
         ]
-        return min((time for time in added if time is not None), default=None)
+        return min((time for time in changed if time is not None), default=None)
 
     def _split_window(self, start: datetime, end: datetime) -> list[TimeSpan]:
         """Split [start, end) into whole days of about MAINSPRING_PARTITION_ROWS raw rows each."""
@@ -89,32 +97,117 @@ class _Sources:
         return list(zip(starts, [*starts[1:], end], strict=True))
 
 
+def rebuild_view(
+    use_case: UseCase, view: str, as_of: datetime, request: Mapping[str, str] | None = None
+) -> None:
+    """Build all rows of a feature table again from raw rows, in one commit.
+
+    The table ends where it ended before, or at `as_of`. The champion may read other values then.
+
+    Args:
+        use_case: the use case of the view.
+        view: name of the view and its table.
+        as_of: end of the knowledge, unless the table ends later.
+        request: who asked for it and why, for the note of the commit.
+    """
+    lake = open_lake(use_case.name)
+    sources = _open_sources(use_case, lake)
+    build = _plan_build(lake, f"features/{view}", sources, as_of, digest_view(use_case, view))
+    build = replace(build, start=EARLIEST, request=request or {})
+    _commit_build(use_case, lake, view, sources, build, None)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """The window of a feature table to build, and the digest of the view that builds it.
+
+    Rows known before `kept_until` change only if the definition did.
+    """
+
+    start: datetime
+    end: datetime
+    definition: str
+    is_redefined: bool
+    kept_until: datetime
+    request: Mapping[str, str] = field(default_factory=dict)
+
+
+def _plan_build(
+    lake: Lake, table: str, sources: _Sources, as_of: datetime, definition: str
+) -> _Build:
+    """Return what is missing or outdated in a feature table."""
+    note = lake.note(table)
+    built_to = datetime.fromisoformat(note["built_to"]) if note else None
+    dirty_from = sources.find_dirty_start(note.get("raw", {}))
+    end = min(max(as_of, built_to or as_of), LATEST)
+    kept_until = min((time for time in (built_to, dirty_from) if time is not None), default=end)
+    is_redefined = is_outdated(note, definition)
+    start = EARLIEST if is_redefined else max(kept_until, EARLIEST)
+    return _Build(start, end, definition, is_redefined, kept_until)
+
+
 def _refresh_view(
+    use_case: UseCase, lake: Lake, view: str, sources: _Sources, as_of: datetime
+) -> None:
+    """Build the missing and outdated rows of one feature table, in one commit."""
+    table = f"features/{view}"
+    build = _plan_build(lake, table, sources, as_of, digest_view(use_case, view))
+    if build.start < build.end:
+        read = find_champion_columns(use_case).get(view) if build.is_redefined else None
+        _commit_build(use_case, lake, view, sources, build, read)
+
+
+def _commit_build(
     use_case: UseCase,
     lake: Lake,
     view: str,
     sources: _Sources,
-    as_of: datetime,
-    *,
-    rebuild: bool = False,
+    build: _Build,
+    read: ChampionColumns | None,
 ) -> None:
-    """Build the missing and outdated rows of one feature table, in one commit."""
-    table = f"features/{view}"
-    note = lake.note(table)
-    built_to = datetime.fromisoformat(note["built_to"]) if note else None
-    dirty_from = sources.find_dirty_start({} if rebuild else note.get("raw", {}))
-    end = max(as_of, built_to or as_of)
-    start = min((time for time in (built_to, dirty_from) if time is not None), default=end)
-    if start < end:
-        new_note = {"raw": sources.versions, "built_to": end.isoformat()}
-        spans = sources.split_window(start, end)
-        folder = f"{spill_folder(lake.root, (start, end))}/{view}" if spans[1:] else None
-        common = {"view": view, "versions": sources.versions, "folder": folder}
-        chunks = map_parallel(_build_chunk, spans, use_case=use_case, **common)
-        filled = [chunk for chunk in chunks if chunk.height] or chunks[:1]
-        lake.replace_window(table, filled, CREATED, (start, end), note=new_note)
-        if folder:
-            remove_spill(folder)
+    """Build the rows of a window and commit them.
+
+    Args:
+        use_case: the use case of the view.
+        lake: its lake.
+        view: the view to build.
+        sources: the raw tables.
+        build: the window and the definition.
+        read: columns whose values must stay the same; None if any may change.
+    """
+    table, window = f"features/{view}", (build.start, build.end)
+    note = {
+        "raw": sources.versions,
+        "built_to": build.end.isoformat(),
+        "definition": build.definition,
+        **build.request,
+    }
+    spans = sources.split_window(*window)
+    folder = f"{spill_folder(lake.root, window)}/{view}" if spans[1:] else None
+    common = {"view": view, "versions": sources.versions, "folder": folder}
+    chunks = map_parallel(_build_chunk, spans, use_case=use_case, **common)
+    if read is not None:
+        _require_kept_values(use_case, lake, view, read, chunks, build.kept_until)
+    filled = [chunk for chunk in chunks if chunk.height] or chunks[:1]
+    lake.replace_window(table, filled, CREATED, window, note=note)
+    if folder:
+        remove_spill(folder)
+
+
+def _require_kept_values(
+    use_case: UseCase,
+    lake: Lake,
+    view: str,
+    read: ChampionColumns,
+    chunks: Sequence[Chunk],
+    until: datetime,
+) -> None:
+    """Raise BadConfig if rows known before `until` change in a column that the champion reads."""
+    for chunk in chunks:
+        start, end = chunk.span
+        known = (pl.col(CREATED) >= start) & (pl.col(CREATED) < min(end, until))
+        old = lake.scan(f"features/{view}").filter(known).collect()
+        require_same_values(use_case, view, read, old, chunk.read().filter(known))
 
 
 def _build_chunk(
@@ -122,5 +215,10 @@ def _build_chunk(
 ) -> Chunk:
     """Build the rows of a view known in a span, spilled to `folder` if there is one."""
     raw = scan_raw_tables(use_case, span[1], versions)
+    if span[0] == EARLIEST:  # rows known before it count as known from it
+        raw = {
+            name: rows.with_columns(pl.col(use_case.tables[name].known_time).clip(EARLIEST))
+            for name, rows in raw.items()
+        }
     rows = getattr(import_feature_module(use_case), view)(raw, *span).collect()
     return make_chunk(span, rows, folder)

@@ -13,6 +13,7 @@ from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import feast_store, join_cache
+from tasks.features.definitions import require_current_definitions
 from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
 
 if TYPE_CHECKING:
@@ -147,8 +148,9 @@ def build_training_set(
     """Return the labelled rows predicted in [start, end), in order of prediction time.
 
     Columns: the spine, its features, the label and the time it was known. Raises NoRows if no
-    label is known by `as_of`.
+    label is known by `as_of`, and BadConfig if a feature table is older than its view's definition.
     """
+    require_current_definitions(use_case)
     known = build_labels(use_case, start, end, as_of)
     if known.is_empty():
         raise NoRows(

@@ -23,6 +23,7 @@ from infra.storage.delta import (
     delta_errors,
     locate_data_files,
     open_delta_table,
+    read_file_statistics,
     read_history,
     record_table_digests,
     scan_delta_table,
@@ -182,21 +183,27 @@ class Lake:
     def _open(self, table: str) -> DeltaTable | None:
         return open_delta_table(self.uri(table), self.pinned.get(table))
 
-    def earliest_added(
+    def earliest_changed(
         self, table: str, time: str, since: int | None, version: int
     ) -> datetime | None:
-        """Return the smallest `time` in the files that `version` added after `since`.
+        """Return the smallest `time` in the files that `version` added or removed after `since`.
 
         It comes from the statistics of the Delta log, so it may be up to a millisecond early. None
-        if no rows were added. Every file is new if `since` is None.
+        if no rows changed. Every file is new if `since` is None.
         """
         if since == version:
             return None
-        files = _files(self.uri(table), version)
+        files = read_file_statistics(self.uri(table), version)
         if since is not None and since < version:  # a table that was made again begins with 0
-            files = files.join(_files(self.uri(table), since), on="path", how="anti")
+            before = read_file_statistics(self.uri(table), since)
+            both = pl.concat([files, before], how="diagonal_relaxed")
+            files = both.filter(~pl.col("path").is_duplicated())
         files = files.filter(pl.col("num_records") > 0)
-        return None if files.is_empty() else files.select(pl.col(f"min.{time}").min()).item()
+        if files.is_empty():
+            return None
+        # a time that Python cannot hold has no statistics: it may be the first of all
+        first: datetime = files.select(pl.col(f"min.{time}").fill_null(_ALWAYS[0]).min()).item()
+        return first
 
     def _holds_same(
         self,
@@ -226,7 +233,7 @@ class Lake:
 
     def _covers(self, table: str, time: str, window: TimeSpan) -> bool:
         """Return whether all rows of the table lie in a window, by the statistics of the log."""
-        files = _files(self.uri(table), self.version(table) or 0)
+        files = read_file_statistics(self.uri(table), self.version(table) or 0)
         if files.is_empty():
             return True
         first, last = pl.col(f"min.{time}"), pl.col(f"max.{time}")  # whole milliseconds, cut off
@@ -290,10 +297,3 @@ def open_lake(use_case: str) -> Lake:
         if name.startswith(prefix)
     }
     return Lake(f"{places.lake}/{use_case}", f"{places.pinned_lake}/{use_case}", pinned)
-
-
-def _files(uri: str, version: int) -> pl.DataFrame:
-    """Return the data files of a version: path, num_records, min.* and max.* of the columns."""
-    table = open_delta_table(uri, version)
-    assert table is not None
-    return pl.DataFrame(table.get_add_actions(flatten=True))

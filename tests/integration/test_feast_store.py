@@ -1,7 +1,5 @@
 """Feast on our offline store: training rows, the registry, the online store and its staleness."""
 
-import os
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +13,7 @@ from configs.errors import BadConfig, NoRows, Transient
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from tasks.features import feast_store, online_store, refresh, retrieval
+from tasks.features import feast_command, feast_store, online_store, refresh, retrieval
 from tasks.storage.lake import open_lake
 from tests.support.lake_rows import START, land_rows
 from tests.support.postgres import Postgres
@@ -208,24 +206,17 @@ def test_a_redis_that_is_away_is_told_of_and_may_come_back(
     assert not online_store.measure_staleness(flights, NOON)["stale"].any()
 
 
-def test_the_feast_command_reads_the_same_yaml(flights: UseCase) -> None:
-    places = settings()
-    environment = {
-        **os.environ,
-        "MAINSPRING_USE_CASE": flights.name,
-        "MAINSPRING_LAKE": places.lake,
-        "MAINSPRING_FEAST_REGISTRY": places.feast_registry,
-        "MAINSPRING_FEAST_ONLINE": places.feast_online,
-        "PYTHONPATH": str(ROOT),
-    }
-    place = ["-c", "feature_repo/flights", "-f", "feature_repo/feature_store.yaml"]
-    feast = str(Path(sys.executable).with_name("feast"))
-    done = subprocess.run(
-        [feast, *place, "feature-views", "list"],
-        cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+def test_feasts_own_command_line_runs_for_a_use_case(
+    flights: UseCase, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert feast_command.run_feast_command(flights, ["feature-views", "list"]) == 0
+    shown = capfd.readouterr().out
     for view in flights.features.views:
-        assert view in done.stdout
+        assert view in shown
+    assert feast_command.run_feast_command(flights, ["plan"]) == 0
+    assert feast_command.run_feast_command(flights, ["apply"]) == 0
+    assert feast_command.run_feast_command(flights, ["no-such-command"]) == 2
+    assert not feast_store.register_features(flights)  # what `apply` wrote is what we define
 
 
 @pytest.fixture

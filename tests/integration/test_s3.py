@@ -59,7 +59,7 @@ def test_a_lake_keeps_its_promises(lake):
     assert lake.scan("t").collect().sort("day")["value"].to_list() == [7] * 5 + [0] * 2
     assert lake.scan("t", version=1).collect().height == 9
     assert lake.note("t") == {"to": 9}
-    assert lake.earliest_added("t", "day", 0, 1) == NEW_YEAR + timedelta(days=3)
+    assert lake.earliest_changed("t", "day", 0, 1) == NEW_YEAR + timedelta(days=3)
     view = Lake("elsewhere", lake.root, {"t": 0})
     assert view.scan("t").collect().height == 3
 

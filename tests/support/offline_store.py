@@ -13,7 +13,7 @@ from feast import FeatureView, FileSource
 from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.repo_config import FeastConfigBaseModel
 
-from feature_repo.asof import AsofRetrievalJob
+from feature_repo.retrieval_job import AsofRetrievalJob
 
 EVENT, CREATED = "event_timestamp", "created_timestamp"
 

@@ -144,7 +144,7 @@ def test_a_pinned_table_is_read_as_it_was_and_never_written(lake, tmp_path):
     assert view.versions(["raw/x", "raw/y"]) == {"raw/x": 0}
     assert view.scan("raw/x").collect().height == 2
     assert view.note("raw/x") == {"built_to": 1}
-    assert view.earliest_added("raw/x", "day", None, 0) is not None
+    assert view.earliest_changed("raw/x", "day", None, 0) is not None
     with pytest.raises(BadConfig, match="raw/x is only read here"):
         view.append_once("raw/x", {"three": days(3, 4)})
     with pytest.raises(BadConfig, match="holds it at version 0"):
