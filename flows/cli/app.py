@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -62,9 +62,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 AsOf = Annotated[datetime | None, typer.Option(help="When it takes effect, UTC (default: now).")]
 
 
-def command(
-    function: Callable[..., None], context: dict[str, bool] | None = None
-) -> Callable[..., None]:
+def command(function: Callable[..., None], context: Any = None) -> Callable[..., None]:  # noqa: ANN401
     """Register a command that prints Mainspring's own errors as a sentence, with exit code 1."""
 
     @functools.wraps(function)
@@ -288,15 +286,9 @@ def demo(
         raise typer.Exit(1)
 
 
-command(replay)
-command(migrate)
-command(rebuild)
+for each in (replay, migrate, rebuild, verify, quarantine, release, repair, erase):
+    command(each)
 command(feast, PASS_THROUGH)
-command(verify)
-command(quarantine)
-command(release)
-command(repair)
-command(erase)
 
 
 if __name__ == "__main__":
