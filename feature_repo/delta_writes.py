@@ -50,7 +50,9 @@ class SavedDatasetDeltaStorage(SavedDatasetStorage):  # type: ignore[misc]
 
     def to_proto(self) -> SavedDatasetStorageProto:
         """Return the registry's form."""
-        return self._custom_storage_proto(self.to_data_source().to_proto().custom_options)
+        options = self.to_data_source().to_proto().custom_options
+        proto: SavedDatasetStorageProto = self._custom_storage_proto(options)
+        return proto
 
     def to_data_source(self) -> DeltaSource:
         """Return the table as a source; a saved row is known when it happened."""
