@@ -74,7 +74,7 @@ def renamed(**names: str) -> Write:
     return lambda rows, folder: csv_of()(rows.rename(names), folder)
 
 
-def files_of(rows: pl.DataFrame, folder: Path) -> None:
+def write_shape(rows: pl.DataFrame, folder: Path) -> None:
     for number in range(4):
         rows[number * 100 : number * 100 + 100].write_parquet(folder / f"parcels-{number}.parquet")
 
@@ -140,7 +140,7 @@ SHAPES: dict[str, Shape] = {
     "categories": Shape(parquet_of(pl.col("depot").cast(pl.Categorical))),
     "dates": Shape(parquet_of(AT.dt.date().alias("day"))),
     "floats for whole numbers": Shape(csv_of(pl.col("items").cast(pl.Float64))),
-    "several files": Shape(files_of, {"tables": "parcels-*.parquet"}),
+    "several files": Shape(write_shape, {"tables": "parcels-*.parquet"}),
     "wide": Shape(csv_of(*(pl.col("weight").shuffle(n).alias(f"w {n}") for n in range(150)))),
     "durations": Shape(parquet_of((AT - AT.min()).alias("since"))),
     "unnamed first column": Shape(text_of(with_numbers_first)),
