@@ -132,12 +132,16 @@ class AsofOfflineStore(OfflineStore):  # type: ignore[misc]
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> AsofRetrievalJob:
-        """Return all rows in [start_date, end_date] that were known by its end."""
+        """Return all rows in [start_date, end_date] that were known by its end.
+
+        Rows of a view without entities are in order of time: Feast publishes the last one.
+        """
         times = (timestamp_field, created_timestamp_column)
         table = _bare(config, data_source, join_key_columns, feature_name_columns, times)
         start = None if start_date is None else _utc(start_date)
         end = None if end_date is None else _utc(end_date)
-        return _pull(table, lambda: table.known(start, end))
+        order = [] if table.keys else table.times
+        return _pull(table, lambda: _sort(table.known(start, end), order))
 
     @staticmethod
     def offline_write_batch(
@@ -224,6 +228,10 @@ def _bare(
     )
     table.require_columns()
     return table
+
+
+def _sort(rows: pl.LazyFrame, order: Sequence[str]) -> pl.LazyFrame:
+    return rows.sort(order, maintain_order=True) if order else rows
 
 
 def _pull(table: FeatureTable, read: Callable[[], pl.LazyFrame]) -> AsofRetrievalJob:

@@ -79,8 +79,8 @@ class _Code:
     def reach(self, module: str, name: str) -> None:
         """Add a module's definition of a name, and all that it reaches."""
         place = f"{module}.{name}"
-        statements = _read_module(module) if self._is_own(module) else None
-        if statements is None or place in self.definitions or name not in statements:
+        statements = self._read_own(module)
+        if place in self.definitions or name not in statements:
             return
         described = self.definitions[place] = []
         for node in statements[name]:
@@ -99,8 +99,10 @@ class _Code:
                 continue
             if isinstance(node, ast.ImportFrom):
                 source = _resolve(module, node)
-                self.reach(source, alias.name)
-                self._reach_all(f"{source}.{alias.name}")
+                if alias.name in self._read_own(source):
+                    self.reach(source, alias.name)
+                else:  # a module of a package
+                    self._reach_all(f"{source}.{alias.name}")
                 yield f"{source}.{alias.name}"
             else:
                 self._reach_all(alias.name)
@@ -118,12 +120,13 @@ class _Code:
                 self.words.add(part.value)
 
     def _reach_all(self, module: str) -> None:
-        if self._is_own(module):
-            for name in _read_module(module) or ():
-                self.reach(module, name)
+        for name in self._read_own(module):
+            self.reach(module, name)
 
-    def _is_own(self, module: str) -> bool:
-        return module.partition(".")[0] in self.packages
+    def _read_own(self, module: str) -> dict[str, list[ast.stmt]]:
+        """Return the statements of a module of ours; empty for another library."""
+        is_own = module.partition(".")[0] in self.packages
+        return (_read_module(module) if is_own else None) or {}
 
 
 def _resolve(module: str, node: ast.ImportFrom) -> str:
