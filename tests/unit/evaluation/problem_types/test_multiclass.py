@@ -276,11 +276,11 @@ def test_an_answer_with_nan_is_none(use_case):
         pl.lit(NOON).alias("prediction_time"),
         to_prediction_column("probability", draw_classes(3)[1]),
         pl.lit("late").alias("decision"),
-        arm=pl.lit("champion"), used=True, model_version=1,
+        arm=pl.lit("champion"), __used=True, model_version=1,
     )  # fmt: skip
     broken = [[np.nan, 0.5, 0.5], None, [0.2, 0.3, 0.5]]
     other = given.with_columns(
-        pl.Series("probability", broken), used=pl.lit(value=False), model_version=2
+        pl.Series("probability", broken), __used=pl.lit(value=False), model_version=2
     )
     rows = pair_rows(use_case, pl.concat([given, other]), 1, 2)
     assert rows.height == 1
@@ -294,7 +294,8 @@ def test_a_replay_measures_classes(use_case):
     rows = pl.DataFrame(
         {"arrival": y, "prediction_time": [NOON + timedelta(days=i % 6) for i in range(600)]}
     ).with_columns(
-        to_prediction_column("value", p), KIND.to_decision_column(KIND.decide(p, THRESHOLD))
+        to_prediction_column(VALUE, p),
+        KIND.to_decision_column(KIND.decide(p, THRESHOLD)).alias(DECISION),
     )
     found = replayed.measure_policy(use_case, "it", rows, (NOON, NOON + timedelta(days=9)))
     numbers = {subject: value for _, _, _, subject, value, *_ in found}
