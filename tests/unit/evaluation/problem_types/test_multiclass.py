@@ -25,7 +25,12 @@ from tasks.evaluation.bootstrap import (
     draw_blocks,
 )
 from tasks.evaluation.metrics import calibration_table
-from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
+from tasks.evaluation.prediction_columns import (
+    DECISION,
+    VALUE,
+    to_prediction_array,
+    to_prediction_column,
+)
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.evaluation.problem_types.multiclass import Multiclass
 from tasks.models.onnx_session import open_onnx_session, run_onnx
