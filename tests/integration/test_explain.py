@@ -251,11 +251,13 @@ def test_reproduce_names_a_table_version_that_is_no_longer_there(use_case, train
     version = register(trained, "train:vacuumed", table_versions=tables)
     with pytest.raises(BadModel, match="version 99 of raw/weather is no longer there"):
         reproduce.reproduce_version(use_case, version, print)
-    held = next(Path(open_lake(use_case.name).uri("raw/weather")).glob("*.parquet"))
-    held.rename(held.with_suffix(".vacuumed"))
+    held = list(Path(open_lake(use_case.name).uri("raw/weather")).glob("*.parquet"))
+    for path in held:
+        path.rename(path.with_suffix(".vacuumed"))
     with pytest.raises(BadModel, match="of raw/weather is no longer there"):
         reproduce.reproduce_version(use_case, 1, print)
-    held.with_suffix(".vacuumed").rename(held)
+    for path in held:
+        path.with_suffix(".vacuumed").rename(path)
 
 
 @pytest.fixture
