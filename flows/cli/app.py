@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +20,7 @@ from configs.settings import settings
 from flows.cli.features import PASS_THROUGH, feast, rebuild
 from flows.cli.migrate import migrate
 from flows.cli.new import new
+from flows.cli.options import AnyName, AsJson, AsOf, By, Name, Reason, Version
 from flows.cli.recovery import recover, retire
 from flows.cli.replay import replay
 from flows.cli.rows import erase, quarantine, release, repair
@@ -39,27 +38,6 @@ app = typer.Typer(
 )
 
 console = Console()
-
-
-def read_user_name() -> str:
-    """Return the name of this process's user; its number if the system knows no name for it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # of Python to 3.12, and from 3.13
-        return f"uid {os.getuid()}"
-
-
-Name = Annotated[
-    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-]
-Version = Annotated[int, typer.Argument(help="Version of the model.")]
-Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
-By = Annotated[
-    str,
-    typer.Option(default_factory=read_user_name, help="Your name, recorded in the ledger."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-AsOf = Annotated[datetime | None, typer.Option(help="When it takes effect, UTC (default: now).")]
 
 
 def command(function: Callable[..., None], context: Any = None) -> Callable[..., None]:  # noqa: ANN401
@@ -110,7 +88,7 @@ command(new)
 
 @command
 def status(
-    use_case: Annotated[str | None, typer.Argument(help="Use case (default: all).")] = None,
+    use_case: AnyName = None,
 ) -> None:
     """Show the champion, the open episodes and the last monitored windows."""
     from flows.cli.views.status import render_status

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from configs.errors import NoRows
 from configs.schema.loading import load_use_case
+from flows.cli.options import Name, read_user_name
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
-Name = Annotated[
-    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-]
 
 
 def rebuild(
     use_case: Name,
     view: Annotated[str, typer.Argument(help="View whose feature table is rebuilt.")],
     reason: Annotated[str, typer.Option(help="Reason, recorded in the table's commit.")],
-    by: Annotated[str, typer.Option(default_factory=getpass.getuser, help="Your name.")],
+    by: Annotated[str, typer.Option(default_factory=read_user_name, help="Your name.")],
 ) -> None:
     """Rebuild a feature table in history, also if the champion then reads other values.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -10,18 +9,14 @@ from rich.console import Console
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.cli.options import By, Name
 from tasks.reporting.table import build_table
 from tasks.reporting.terminal import render_terminal
 
 
 def migrate(
-    use_case: Annotated[
-        str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-    ],
-    by: Annotated[
-        str,
-        typer.Option(default_factory=getpass.getuser, help="Your name, recorded in the ledger."),
-    ],
+    use_case: Name,
+    by: By,
     apply: Annotated[
         bool, typer.Option("--apply", help="Change the lake; without it only the plan is shown.")
     ] = False,

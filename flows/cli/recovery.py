@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Annotated
 
@@ -11,19 +10,11 @@ from rich.console import Console
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.cli.options import By, Name, Reason
 from tasks.reporting.formats import format_moment
 from tasks.reporting.terminal import render_text
 
 _console = Console()
-
-
-Name = Annotated[
-    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-]
-By = Annotated[
-    str,
-    typer.Option(default_factory=getpass.getuser, help="Your name, recorded in the ledger."),
-]
 
 
 def recover(
@@ -63,7 +54,7 @@ def recover(
 
 def retire(
     use_case: Name,
-    reason: Annotated[str, typer.Option(help="Reason, recorded in the ledger.")],
+    reason: Reason,
     by: By,
 ) -> None:
     """End a use case: no deployment runs it any longer, and its history stays readable.

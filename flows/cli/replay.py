@@ -18,6 +18,7 @@ from configs.clock import utc_or_now
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import load_policies
+from flows.cli.options import Name
 from tasks.reporting.table import transpose_table
 from tasks.reporting.terminal import render_terminal, render_text
 
@@ -29,9 +30,7 @@ Phases = dict[str, float]
 
 
 def replay(
-    use_case: Annotated[
-        str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-    ],
+    use_case: Name,
     more: Annotated[
         list[str] | None,
         typer.Argument(help="More policies; lets a shell expand --policy *.yaml."),

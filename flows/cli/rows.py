@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -10,20 +9,13 @@ from rich.console import Console
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.cli.options import By, Name, Reason
 from tasks.reporting.table import build_record_table
 from tasks.reporting.terminal import render_terminal, render_text
 
-Name = Annotated[
-    str, typer.Argument(help="Use case: the name of a file in configs/, without .yaml.")
-]
 Table = Annotated[str | None, typer.Option(help="Landed table (default: all).")]
 Rule = Annotated[str | None, typer.Option(help="Broken rule, as `quarantine` shows it.")]
 File = Annotated[str | None, typer.Option(help="Landed file, as `quarantine` shows it.")]
-Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
-By = Annotated[
-    str,
-    typer.Option(default_factory=getpass.getuser, help="Your name, recorded in the ledger."),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 EXAMPLES = 5
 

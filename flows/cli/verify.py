@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 from rich.console import Console
 
 from configs.clock import utc_or_now
 from configs.schema.loading import all_use_cases, load_use_case
+from flows.cli.options import AnyName
 from tasks.reporting.table import build_table
 from tasks.reporting.terminal import render_terminal
 
 
 def verify(
-    use_case: Annotated[str | None, typer.Argument(help="Use case (default: all).")] = None,
+    use_case: AnyName = None,
 ) -> None:
     """Read lake, landed files, models and databases; name what is damaged, and what replaces it.
 

@@ -1,7 +1,10 @@
 """The command says what it did, and what is wrong, without a traceback."""
 
+import os
+
 import pytest
 import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from configs.settings import ROOT, settings
@@ -43,6 +46,17 @@ def test_every_command_explains_itself(name):
     code, said = invoke(name, "--help")
     assert code == 0
     assert "Usage" in said
+
+
+def test_every_command_names_a_user_whom_the_system_does_not_know(monkeypatch):
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    commands = get_command(app).commands.values()
+    by = [option for each in commands for option in each.params if option.name == "by"]
+    assert len(by) >= 10
+    assert {option.default() for option in by} == {f"uid {os.getuid()}"}
 
 
 def test_an_unknown_use_case_is_named_with_those_there_are(home):
