@@ -8,21 +8,18 @@ from datetime import datetime
 
 import polars as pl
 
+from configs.schema.data import Table
 from configs.schema.use_case import UseCase
 from tasks.ingestion.rows.duplicates import (
-    POSITION,
-    TAKEN_BEFORE,
     RowColumns,
-    find_conflicts,
+    compare_rows,
     find_copies,
-    find_taken,
-    give_reason,
     list_row_columns,
     select_content,
     sort_committed_first,
 )
 from tasks.ingestion.rows.time_bounds import find_impossible_rows
-from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
+from tasks.ingestion.validation import FILE_COLUMN, POSITION, REASONS_COLUMN, FileValidator
 from tasks.storage.lake import Lake, open_lake
 
 REPAIRED = "repaired"
@@ -62,8 +59,7 @@ def split_rows(
     rows = sort_committed_first(lake, table, pl.concat(files.values()))
     distinct = rows.unique(columns.content, keep="first", maintain_order=True)
     distinct = distinct.with_row_index(POSITION)
-    broken = validator.find_row_errors(table, distinct.drop(POSITION))
-    invalid = pl.concat([broken, find_impossible_rows(declared, distinct, latest)])
+    invalid = find_invalid_rows(validator, declared, table, distinct, latest)
     repeated, conflicting = _compare_rows(lake, table, distinct, invalid, columns)
     reasons = pl.concat([invalid, conflicting]).explode(REASONS_COLUMN)
     bad = reasons.group_by(POSITION).agg(pl.col(REASONS_COLUMN).sort())
@@ -77,6 +73,26 @@ def split_rows(
     counts = copies.select(FILE_COLUMN, pl.col("len") - pl.col("len_kept").fill_null(0))
     split.repeated.update(dict(counts.iter_rows()))
     return split
+
+
+def find_invalid_rows(
+    validator: FileValidator,
+    declared: Table,
+    table: str,
+    rows: pl.DataFrame,
+    latest: Mapping[str, datetime],
+) -> pl.DataFrame:
+    """Return `position` and `_reasons` of the rows that break a rule or have an impossible time.
+
+    Args:
+        validator: the rules.
+        declared: the landed table.
+        table: its name.
+        rows: rows with their positions, which begin with 0.
+        latest: latest possible time of a row by file.
+    """
+    broken = validator.find_row_errors(table, rows.drop(POSITION))
+    return pl.concat([broken, find_impossible_rows(declared, rows, latest)])
 
 
 def write_quarantine(use_case: UseCase, rows: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:
@@ -95,18 +111,12 @@ def _compare_rows(
     """
     valid = rows.join(invalid, on=POSITION, how="anti", maintain_order="left")
     broken = rows.join(invalid, on=POSITION, how="semi")
-    taken, contradicting = find_taken(lake, f"raw/{table}", valid, columns)
-    known = [
-        taken,
+    copies = [
         _find_repaired(lake, table, valid, columns),
         find_copies(lake, f"quarantine/{table}", broken, columns),
         find_copies(lake, f"raw/{table}", broken, columns),
     ]
-    repeated = pl.concat(known).select(POSITION).unique()
-    before = give_reason(contradicting, columns.name_reason(TAKEN_BEFORE))
-    new = valid.join(pl.concat([repeated, before.select(POSITION)]), on=POSITION, how="anti")
-    within_run = find_conflicts(new.sort(POSITION), columns)
-    return repeated, pl.concat([before, within_run])
+    return compare_rows(lake, f"raw/{table}", valid, columns, copies)
 
 
 def _find_repaired(lake: Lake, table: str, rows: pl.DataFrame, columns: RowColumns) -> pl.DataFrame:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 REASONS_COLUMN = "_reasons"
+POSITION = "__position"
+"""Column of the place of a row among those that are judged together."""
 
 
 @dataclass(frozen=True)
@@ -120,17 +122,15 @@ class FileValidator:
         pairs = [
             pl.DataFrame(
                 {
-                    "__position": one.result["unexpected_index_list"],
+                    POSITION: one.result["unexpected_index_list"],
                     REASONS_COLUMN: _name_rule(one),
                 },
-                schema={"__position": pl.UInt32, REASONS_COLUMN: pl.String},
+                schema={POSITION: pl.UInt32, REASONS_COLUMN: pl.String},
             )
             for one in _select_failed(result)
         ]
-        empty = pl.DataFrame(schema={"__position": pl.UInt32, REASONS_COLUMN: pl.String})
-        return (
-            pl.concat([empty, *pairs]).group_by("__position").agg(REASONS_COLUMN).sort("__position")
-        )
+        empty = pl.DataFrame(schema={POSITION: pl.UInt32, REASONS_COLUMN: pl.String})
+        return pl.concat([empty, *pairs]).group_by(POSITION).agg(REASONS_COLUMN).sort(POSITION)
 
     def write_docs(self) -> str:
         """Write the Data Docs of the run; return the address of the first page."""

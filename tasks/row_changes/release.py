@@ -18,19 +18,15 @@ from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from tasks.ingestion.landing import FileVerdict, LandedFile, record_files
 from tasks.ingestion.parsing.file_schema import lake_schema
-from tasks.ingestion.quarantine import REPAIRED
+from tasks.ingestion.quarantine import REPAIRED, find_invalid_rows
 from tasks.ingestion.rows.duplicates import (
-    POSITION,
-    TAKEN_BEFORE,
     RowColumns,
-    find_conflicts,
+    compare_rows,
     find_copies,
-    find_taken,
-    give_reason,
     list_row_columns,
 )
-from tasks.ingestion.rows.time_bounds import find_impossible_rows, latest_time
-from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
+from tasks.ingestion.rows.time_bounds import latest_time
+from tasks.ingestion.validation import FILE_COLUMN, POSITION, REASONS_COLUMN, FileValidator
 from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
@@ -196,16 +192,14 @@ def _judge_again(
     )
     rows = rows.with_columns(pl.lit("release").alias(FILE_COLUMN)).with_row_index(POSITION)
     validator = FileValidator(use_case, as_of, "release")
-    broken = validator.find_row_errors(table, rows.drop(POSITION))
     latest = {"release": latest_time(declared, as_of, 0.0)}
-    invalid = pl.concat([broken, find_impossible_rows(declared, rows, latest)])
+    invalid = find_invalid_rows(validator, declared, table, rows, latest)
     valid = rows.join(invalid, on=POSITION, how="anti", maintain_order="left")
-    taken, contradicting = find_taken(lake, f"raw/{table}", valid, columns)
-    before = give_reason(contradicting, columns.name_reason(TAKEN_BEFORE))
-    new = valid.join(pl.concat([taken, contradicting]), on=POSITION, how="anti")
-    reasons = pl.concat([invalid, before, find_conflicts(new, columns)])
+    repeated, conflicting = compare_rows(lake, f"raw/{table}", valid, columns)
+    reasons = pl.concat([invalid, conflicting])
     counts = reasons.explode(REASONS_COLUMN).group_by(REASONS_COLUMN).len().sort(REASONS_COLUMN)
-    good = new.join(reasons, on=POSITION, how="anti", maintain_order="left")
+    left_out = pl.concat([repeated, conflicting.select(POSITION)])
+    good = valid.join(left_out, on=POSITION, how="anti", maintain_order="left")
     good = good.drop(FILE_COLUMN).rename({_ORIGIN: FILE_COLUMN})
     return good, dict(counts.iter_rows())
 

@@ -8,19 +8,19 @@ run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from configs.schema.data import OWN_TIME, Table
-from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN
+from tasks.ingestion.validation import FILE_COLUMN, POSITION, REASONS_COLUMN
 from tasks.storage.lake import Lake
 
 TAKEN_BEFORE = "taken_before"
 """Quarantine reason of a row that differs from an earlier row of its key and known time."""
 ROWS_DIFFER = "rows_differ"
 """Quarantine reason of rows of one file that differ, with the same key and known time."""
-POSITION = "__position"
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,30 @@ def find_taken(
         return same, same
     copies = find_copies(lake, name, same, columns)
     return copies, same.join(copies, on=POSITION, how="anti")
+
+
+def compare_rows(
+    lake: Lake,
+    name: str,
+    rows: pl.DataFrame,
+    columns: RowColumns,
+    copies: Sequence[pl.DataFrame] = (),
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the positions of repeated rows, and `position` and `_reasons` of contradicting ones.
+
+    Args:
+        lake: the lake of the use case.
+        name: a raw table, like `raw/weather`.
+        rows: valid rows without exact copies, the earlier files first.
+        columns: of the landed table.
+        copies: rows that are known to be repeated, beside those that the table has.
+    """
+    taken, contradicting = find_taken(lake, name, rows, columns)
+    repeated = pl.concat([taken, *copies]).select(POSITION).unique()
+    before = give_reason(contradicting, columns.name_reason(TAKEN_BEFORE))
+    known = pl.concat([repeated, before.select(POSITION)])
+    new = rows.join(known, on=POSITION, how="anti", maintain_order="left")
+    return repeated, pl.concat([before, find_conflicts(new, columns)])
 
 
 def find_conflicts(rows: pl.DataFrame, columns: RowColumns) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 
 from configs.schema.data import KNOWN_GRACE, OWN_TIME, Table
 from tasks.ingestion.refusals import Refusal
-from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN
+from tasks.ingestion.validation import FILE_COLUMN, POSITION, REASONS_COLUMN
 
 OUT_OF_BOUNDS = "time_out_of_bounds"
 """Quarantine reason of a row with an impossible time."""
@@ -52,11 +52,11 @@ def find_impossible_rows(
     limit = pl.col(FILE_COLUMN).replace_strict(latest, return_dtype=pl.Datetime("us", "UTC"))
     found = [
         rows.filter(_is_outside(table, name, limit)).select(
-            "__position", pl.lit([f"{OUT_OF_BOUNDS}({name})"]).alias(REASONS_COLUMN)
+            POSITION, pl.lit([f"{OUT_OF_BOUNDS}({name})"]).alias(REASONS_COLUMN)
         )
         for name in _list_times(table)
     ]
-    empty = rows.clear().select("__position", pl.lit([""]).alias(REASONS_COLUMN))
+    empty = rows.clear().select(POSITION, pl.lit([""]).alias(REASONS_COLUMN))
     return pl.concat([empty, *found])
 
 
