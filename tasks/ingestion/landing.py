@@ -100,7 +100,8 @@ def discover_files(
     records = read_file_records(use_case)
     snapshots = {name for name, table in use_case.tables.items() if table.known_from is not None}
     originals = _find_originals(records, snapshots)
-    entries = _list_new_entries(use_case, records, as_of, retry_refused)
+    entries = judge_entries(use_case)
+    entries = _select_unread(use_case, entries, records, as_of, retry_refused)
     new_files = []
     for judged in sorted(entries, key=lambda each: _landing_order(each, snapshots)):
         if explain_wait(use_case, judged, records, as_of):
@@ -118,8 +119,9 @@ def discover_files(
 def find_held_files(use_case: UseCase, as_of: datetime) -> list[FileVerdict]:
     """Return the verdicts on what is not read: ignored and waiting files, and refused entries."""
     records = read_file_records(use_case)
-    held = [judged for judged in judge_entries(use_case) if judged.status != "new"]
-    for judged in _list_new_entries(use_case, records, as_of):
+    entries = judge_entries(use_case)
+    held = [judged for judged in entries if judged.status != "new"]
+    for judged in _select_unread(use_case, entries, records, as_of):
         reason = explain_wait(use_case, judged, records, as_of)
         if reason:
             held.append(replace(judged, status="waiting", reason=reason))
@@ -192,8 +194,9 @@ def select_new_refusals(use_case: UseCase, verdicts: Sequence[FileVerdict]) -> l
     ]
 
 
-def _list_new_entries(
+def _select_unread(
     use_case: UseCase,
+    entries: Sequence[JudgedEntry],
     records: pl.DataFrame,
     as_of: datetime | None,
     retry_refused: bool = False,
@@ -202,9 +205,7 @@ def _list_new_entries(
     done = select_settled(use_case, records, as_of, retry_refused=retry_refused)
     known = set(done.select("table", "path", "size", "modified", "changed").iter_rows())
     return [
-        judged
-        for judged in judge_entries(use_case)
-        if judged.status == "new" and not known & _identities(judged)
+        judged for judged in entries if judged.status == "new" and not known & _identities(judged)
     ]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
@@ -177,13 +176,13 @@ def _verify_landed_files(use_case: UseCase) -> Iterator[StateDamage]:
     columns = records.select("path", "size", "modified", "fingerprint").unique()
     were_read = pl.col("fingerprint").str.contains("^[0-9a-f]{64}$")
     for path, size, modified, fingerprint in columns.filter(were_read).iter_rows():
-        if (path, size, modified) in present:
-            content = files.read_file(f"{landing}/{path}")
-            if sha256(content).hexdigest() != fingerprint:
-                yield StateDamage(
-                    f"{landing}/{path}", "its content is not what was ingested",
-                    "restore it from its source; the rows in the lake are those of before",
-                )  # fmt: skip
+        address = f"{landing}/{path}"
+        is_there = (path, size, modified) in present
+        if is_there and files.hash_file(address, size) != fingerprint:
+            yield StateDamage(
+                address, "its content is not what was ingested",
+                "restore it from its source; the rows in the lake are those of before",
+            )  # fmt: skip
 
 
 def _verify_versions(use_case: UseCase) -> Iterator[StateDamage]:

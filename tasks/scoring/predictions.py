@@ -52,11 +52,13 @@ def append_predictions(
         chunks: the rows.
         span: prediction times [start, end) that hold all rows, and in which existing ones count.
     """
-    lake, version = open_lake(use_case.name), open_lake(use_case.name).version(table)
+    lake = open_lake(use_case.name)
+    version = lake.version(table)
     if version is not None:
         keys, time = _list_keys(use_case, table), pl.col(use_case.spine.time)
-        held = lake.scan(table, version).filter(time >= span[0], time < span[1]).select(keys)
-        chunks = [_drop_held(chunk, held.collect(), keys) for chunk in chunks]
+        in_span = lake.scan(table, version).filter(time >= span[0], time < span[1])
+        held = in_span.select(keys).collect()
+        chunks = [_drop_held(chunk, held, keys) for chunk in chunks]
     rows = sum(chunk.height for chunk in chunks)
     if rows:
         lake.append_on(table, [chunk for chunk in chunks if chunk.height], version)
