@@ -34,24 +34,27 @@ def plan_migration(use_case: UseCase) -> list[TypeChange]:
     """Return the changes with their rows, and an example of what cannot change."""
     lake, planned = open_lake(use_case.name), []
     for change in [*find_type_changes(use_case), *find_key_changes(use_case)]:
-        rows, column = lake.scan(change.table), pl.col(change.column)
-        changed = rows.filter(column.is_not_null() & ~_reads_back(change)).select(column)
-        lost = changed.head(1).collect().to_series()
+        rows = lake.scan(change.table)
         count = rows.select(pl.len()).collect().item()
-        example = repr(lost[0]) if len(lost) else None
-        planned.append(replace(change, rows=count, example=example))
+        lost = _find_lost_value(rows.select(change.column).drop_nulls(), change)
+        planned.append(replace(change, rows=count, example=lost))
     return planned
 
 
-def _reads_back(change: TypeChange) -> pl.Expr:
-    """Return whether a value is the same after the change, by reading it back."""
+def _find_lost_value(values: pl.LazyFrame, change: TypeChange) -> str | None:
+    """Return a value that is not the same after the change, read back; None without one."""
     column = pl.col(change.column)
-    try:
-        pl.Series([], dtype=change.held).cast(change.declared).cast(change.held)
-    except pl.exceptions.PolarsError:  # there is no way between these types
-        return pl.lit(False)
     there = column.cast(change.declared, strict=False)
-    return there.cast(change.held, strict=False).eq_missing(column)
+    changes = there.cast(change.held, strict=False).ne_missing(column)
+    first = values.head(1).collect()
+    if first.is_empty():
+        return None
+    try:
+        first.filter(changes)
+    except pl.exceptions.PolarsError:  # there is no way between these types
+        return repr(first.item())
+    lost = values.filter(changes).head(1).collect()
+    return repr(lost.item()) if lost.height else None
 
 
 def apply_migration(
