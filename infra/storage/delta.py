@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from infra.storage.digests import (
     check_commits,
     check_digest,
     check_log,
+    drop_lost_digests,
     find_damaged_files,
     has_digest,
     record_digests,
@@ -106,6 +108,20 @@ def read_file_statistics(address: str, version: int) -> pl.DataFrame:
     """Return the data files of a version: path, num_records, min.* and max.* of the columns."""
     table = open_delta_table(address, version)
     assert table is not None
+    return _list_statistics(table)
+
+
+def lies_in_window(table: DeltaTable, time: str, window: tuple[datetime, datetime]) -> bool:
+    """Return whether all rows of an opened table have start <= `time` < end, by its statistics."""
+    files = _list_statistics(table)
+    if files.is_empty():
+        return True
+    first, last = pl.col(f"min.{time}"), pl.col(f"max.{time}")  # whole milliseconds, cut off
+    inside = (first >= window[0]) & (last + timedelta(milliseconds=1) <= window[1])
+    return bool(files.select(inside.fill_null(False).all()).item())
+
+
+def _list_statistics(table: DeltaTable) -> pl.DataFrame:
     return pl.DataFrame(table.get_add_actions(flatten=True))
 
 
@@ -160,6 +176,17 @@ def record_table_digests(address: str) -> None:
     if not is_s3(address):
         with delta_errors(address):
             record_digests(Path(address), list_data_files(DeltaTable(address)))
+
+
+def replace_table_digests(address: str) -> None:
+    """Record the digests that a table in a folder lacks, and remove those of removed files.
+
+    For older versions that were removed on purpose. A missing file is no damage afterwards, unless
+    the newest version needs it.
+    """
+    if not is_s3(address):
+        drop_lost_digests(Path(address))
+    record_table_digests(address)
 
 
 def read_history(address: str, table: DeltaTable) -> Iterator[dict[str, Any]]:

@@ -141,6 +141,14 @@ def remove_digest(folder: Path, name: str) -> None:
     (folder / DIGESTS_FOLDER / f"{Path(name).name}{_SUFFIX}").unlink(missing_ok=True)
 
 
+def drop_lost_digests(folder: Path) -> None:
+    """Remove the digests of files that do not exist."""
+    for digest in (folder / DIGESTS_FOLDER).glob(f"*{_SUFFIX}"):
+        match = _LINE.fullmatch(digest.read_bytes().decode(errors="replace"))
+        if match and not (folder / match[2]).exists():
+            digest.unlink()
+
+
 def _describe_lost_commit(folder: Path, number: int) -> str:
     return (
         f"{folder / LOG_FOLDER / f'{number:020}.json'} is missing: version {number} of the table "

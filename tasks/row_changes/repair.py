@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -15,9 +15,8 @@ from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
 from tasks.row_changes.release import QuarantineFilter, digest_rows, list_chosen_tables
+from tasks.storage.chunks import ALL_TIMES
 from tasks.storage.lake import open_lake
-
-ALL_TIMES = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,7 @@ from configs.errors import BadConfig, Conflict, NoRows, Terminal
 from configs.settings import settings
 from infra.storage.delta import (
     delta_errors,
+    lies_in_window,
     locate_data_files,
     open_delta_table,
     read_file_statistics,
@@ -30,7 +31,14 @@ from infra.storage.delta import (
 )
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import delta_options
-from tasks.storage.chunks import Chunk, TimeSpan, chunk_in_memory, is_same, require_inside
+from tasks.storage.chunks import (
+    ALL_TIMES,
+    Chunk,
+    TimeSpan,
+    chunk_in_memory,
+    is_same,
+    require_inside,
+)
 from tasks.storage.table_schema import (
     FittedChunks,
     choose_schema,
@@ -43,7 +51,6 @@ NEW_TABLE_PROPERTIES = {
     "delta.checkpointInterval": "10",  # opening a table reads fewer commits: three times as fast
     "delta.logRetentionDuration": "interval 3650 days",  # old versions stay readable
 }
-_ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -147,9 +154,13 @@ class Lake:
         seen = self._open(table)
         if seen is None and note is None and not any(part.height for part in parts):
             return None
-        covers = seen is not None and self._covers(table, time, window)
+        covers = seen is not None and lies_in_window(seen, time, window)
         fitted = fit_chunks(self.uri(table), parts, None if covers else read_schema(seen))
-        if note is None and self._holds_same(table, fitted, time, window, keys, ignoring):
+        if (
+            seen is not None
+            and note is None
+            and self._holds_same(table, fitted, time, window, keys, ignoring)
+        ):
             return self.version(table)
         inside = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
         where = None if covers else inside
@@ -165,7 +176,7 @@ class Lake:
         held = read_schema(seen)
         if seen is None or held is None or not types.items() - held.items():
             return self.version(table)
-        chunks = [Chunk(_ALWAYS, 0, address=file) for file in locate_data_files(uri, seen)]
+        chunks = [Chunk(ALL_TIMES, 0, address=file) for file in locate_data_files(uri, seen)]
         rows = FittedChunks(uri, chunks, pl.Schema({**held, **types}))
         self._commit(table, rows, {}, mode="overwrite", seen=seen)
         return self.version(table)
@@ -202,7 +213,7 @@ class Lake:
         if files.is_empty():
             return None
         # a time that Python cannot hold has no statistics: it may be the first of all
-        first: datetime = files.select(pl.col(f"min.{time}").fill_null(_ALWAYS[0]).min()).item()
+        first: datetime = files.select(pl.col(f"min.{time}").fill_null(ALL_TIMES[0]).min()).item()
         return first
 
     def _holds_same(
@@ -215,8 +226,6 @@ class Lake:
         ignoring: Sequence[str],
     ) -> bool:
         """Return whether the table's rows of the window equal the chunks, compared one by one."""
-        if not self.exists(table):
-            return False
         parts = fitted.chunks
 
         def existing(span: TimeSpan) -> pl.LazyFrame:
@@ -230,15 +239,6 @@ class Lake:
             is_same(existing(part.span).collect(), fitted.read(part), keys, ignoring)
             for part in parts
         )
-
-    def _covers(self, table: str, time: str, window: TimeSpan) -> bool:
-        """Return whether all rows of the table lie in a window, by the statistics of the log."""
-        files = read_file_statistics(self.uri(table), self.version(table) or 0)
-        if files.is_empty():
-            return True
-        first, last = pl.col(f"min.{time}"), pl.col(f"max.{time}")  # whole milliseconds, cut off
-        inside = (first >= window[0]) & (last + timedelta(milliseconds=1) <= window[1])
-        return bool(files.select(inside.fill_null(False).all()).item())
 
     def _commit(
         self,

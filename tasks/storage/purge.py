@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deltalake import DeltaTable
 
+from infra.storage.delta import replace_table_digests
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import delta_options
 from tasks.storage.lake import NEW_TABLE_PROPERTIES, Lake
@@ -25,6 +26,7 @@ def purge_older_versions(lake: Lake, table: str) -> None:
         newest.create_checkpoint()
         newest.cleanup_metadata()
         _set_retention(uri, NEW_TABLE_PROPERTIES[_RETENTION])
+    replace_table_digests(uri)
 
 
 def _open(uri: str) -> DeltaTable:

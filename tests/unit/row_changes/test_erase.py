@@ -10,6 +10,7 @@ import pytest
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from infra.storage.delta import find_damage
 from tasks.ingestion.rows.erased_keys import count_erased_rows
 from tasks.ledger.log import open_ledger
 from tasks.row_changes import erase
@@ -70,6 +71,15 @@ def test_an_erasure_leaves_no_trace_in_the_lake(use_case: UseCase) -> None:
     assert SECRET not in str(told)
     remove_landed_files(use_case, plan)
     assert not (Path(settings().landing) / "flights" / "parcels" / "a.csv").exists()
+
+
+def test_a_verification_after_an_erasure_finds_nothing_damaged(use_case: UseCase) -> None:
+    erase_all(use_case)
+    lake = open_lake("flights")
+    tables = ("raw/parcels", "quarantine/parcels", "predictions")
+    assert {table: find_damage(lake.uri(table)) for table in tables} == {
+        table: {} for table in tables
+    }
 
 
 def test_files_are_not_ingested_again_after_an_erasure(use_case: UseCase) -> None:
