@@ -7,18 +7,20 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from configs.schema.names import RESERVED
+
 _LONGEST = 40
 _SAFE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 OWN_NAMES = frozenset(
     {
-        "event_timestamp", "created_timestamp", "prediction_time", "label_known_time", "known",
-        "run_id", "model_version", "score", "value", "decision", "arm", "threshold", "as_of",
-        "scored", "scored_at", "position", "index", "row", "row_nr", "literal", "len", "count",
-        "label", "explained",
+        *(name for reserved in RESERVED.values() for name in reserved),
+        "prediction_time", "label_known_time", "known", "score", "threshold", "as_of", "scored",
+        "scored_at", "position", "index", "row", "row_nr", "literal", "len", "count", "label",
+        "explained",
     }
 )  # fmt: skip
-"""Columns of our own tables and frames."""
+"""Names that some field of the YAML may not have, and others that would confuse a reader."""
 
 
 def map_names(originals: Iterable[str]) -> Mapping[str, str]:
