@@ -1,7 +1,7 @@
 """Data quality rules of visits: one suite per table.
 
-The bounds come from the sample, widened by its own range. Replace them with real limits where you
-know what is impossible.
+The bounds are ten times the largest value of the sample, or those of a calendar or a flag. A row
+beyond them goes to quarantine. Replace them with real limits where you know what is impossible.
 """
 
 from __future__ import annotations
@@ -10,37 +10,25 @@ from datetime import datetime
 
 from great_expectations.expectations import Expectation
 
-from expectations.rules import between, lands, not_null
+from expectations.rules import between, lands
 
 
 def enrolments(as_of: datetime) -> list[Expectation]:
     """Return the rules of enrolments; its sample had 20190 rows."""
     return [
-        *lands("begins", 210_000, as_of),
-        not_null("site"),
-        not_null("plan"),
-        not_null("coinsurance"),
-        between("coinsurance", 0, 200),
-        between("deductible", 0, 2000),
-        between("incentive", 0, 2600),
-        not_null("income"),
-        between("income", 0, 59000),
-        not_null("age"),
-        between("age", 0, 130),
-        not_null("female"),
-        between("female", 0, 2),
-        between("education", 0, 50),
-        not_null("family_size"),
-        between("family_size", 0, 27),
-        not_null("child"),
-        between("child", 0, 2),
-        not_null("chronic"),
-        between("chronic", 0, 120),
-        not_null("limited"),
-        between("limited", 0, 2),
-        not_null("mental_health"),
-        between("mental_health", 0, 190),
-        between("health_index", 0, 200),
-        not_null("health"),
-        between("visits", 0, 160),
+        *lands("begins", 1_000_000, as_of),
+        between("coinsurance", 0, 1000),
+        between("deductible", -10000, 10000),
+        between("incentive", -13000, 13000),
+        between("income", -300000, 300000),
+        between("age", -650, 650),
+        between("female", 0, 1),
+        between("education", -250, 250),
+        between("family_size", 0, 140),
+        between("child", 0, 1),
+        between("chronic", -590, 590),
+        between("limited", -10, 10),
+        between("mental_health", -1000, 1000),
+        between("health_index", -1000, 1000),
+        between("visits", 0, 770),
     ]

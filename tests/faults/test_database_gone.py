@@ -45,7 +45,7 @@ def test_a_server_that_is_gone_may_come_back(url: str, postgres: Postgres) -> No
     book.record(FIRST)
     postgres.stop()
     try:
-        with pytest.raises(Transient, match=r"mainspring:\*\*\*@.*cannot be used now") as told:
+        with pytest.raises(Transient, match=r"://\*\*\*@.*cannot be used now") as told:
             book.record(SECOND, expected_seq=1)
         with pytest.raises(Transient):
             Ledger(url).entries()

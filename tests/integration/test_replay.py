@@ -28,6 +28,7 @@ from tasks.replay.run import Replay, prepare_replay, share_features
 from tests.support.replay import END, POLICY, START, production_until, real, use_state
 
 WEEK = START + timedelta(days=7)
+_MEASURED = ("footprint", "run", "card")
 TABLES = ("predictions", "shadows", "monitoring")
 
 
@@ -127,11 +128,11 @@ def without_clocks(found: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def plain_evidence(value: Any) -> Any:
-    """Evidence without what is measured by the clock or names a run."""
+    """Evidence without what is measured by the clock or names a run; a model card says both."""
     if isinstance(value, dict):
         if value.get("gate") in ("p99 latency of one row", "throughput", "peak memory"):
             return value["verdict"]
-        return {n: plain_evidence(v) for n, v in value.items() if n not in ("footprint", "run")}
+        return {n: plain_evidence(v) for n, v in value.items() if n not in _MEASURED}
     return [plain_evidence(each) for each in value] if isinstance(value, list) else value
 
 

@@ -91,6 +91,6 @@ def answer_or_die(cast: Route, diary: Path, **same: Any) -> partitions.ScoredPar
 
 
 @task
-def die(cast: Route, use_case: UseCase, as_of: datetime, folder: str | None) -> None:
+def die(cast: Route, use_case: UseCase, as_of: datetime, folder: str | None, due_in: Any) -> None:
     """As partitions.score_partition, but it takes its worker along, whoever tries it."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -29,11 +29,11 @@ def monitored(weeks: int) -> None:
     """Weekly rows as the monitor writes them, one of them without mature labels."""
     ends = [START + timedelta(weeks=w + 1) for w in range(weeks)]
     rows = [
-        (end, end - timedelta(weeks=1), end, 1 + (i > 1), "performance", subject, value, 0.95)
+        (end, end - timedelta(weeks=1), end, 1 + (i > 1), "performance", subject, value, 0.95, 700)
         for i, end in enumerate(ends)
         for subject, value in (("roc_auc", None if i == 1 else 0.7), ("cost", 0.5), ("brier", 0.1))
     ]
-    names = "as_of window_start window_end model_version kind subject value coverage"
+    names = "as_of window_start window_end model_version kind subject value coverage rows"
     frame = pl.DataFrame(rows, schema=names.split(), orient="row").with_columns(
         pl.col("as_of", "window_start", "window_end").cast(pl.Datetime("us", "UTC"))
     )
