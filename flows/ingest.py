@@ -14,7 +14,6 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from tasks.features.prefect_tasks import refresh_features
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
     check_keys,
@@ -23,6 +22,7 @@ from tasks.ingestion.prefect_tasks import (
     list_refused_files,
     publish_ingest_summary,
     record_files,
+    refresh_features,
     report_refused_files,
     validate_files,
 )

@@ -66,7 +66,7 @@ def find_problems(name: str, as_of: datetime) -> Iterator[str]:
     """Yield what is wrong with a use case on the files that landed; ingest and refresh them."""
     from configs.schema.loading import load_use_case
     from tasks.checks.use_case import check_use_case
-    from tasks.features.refresh import refresh_features
+    from tasks.ingestion.feature_refresh import refresh_features
     from tasks.ingestion.ingest import commit_rows, validate_files
     from tasks.ingestion.landing import discover_files, record_files
 

@@ -11,13 +11,10 @@ import polars as pl
 from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from tasks.checks.findings import Finding
-from tasks.features.champion_columns import (
-    ChampionColumns,
-    find_champion_columns,
-    require_same_values,
-)
+from tasks.features.champion_columns import ChampionColumns, require_same_values
 from tasks.features.definitions import digest_view, is_outdated
 from tasks.features.raw_tables import CREATED, import_feature_module, scan_raw_tables
+from tasks.ingestion.feature_refresh import find_champion_columns
 from tasks.storage.lake import open_lake
 
 _SAMPLE = timedelta(days=2)

@@ -9,16 +9,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from configs.schema.use_case import UseCase
-from tasks.features import online_store, refresh, retrieval
+from tasks.features import online_store, retrieval
 from tasks.orchestration.retries import RETRY_TRANSIENT
-
-
-@task(task_run_name="refresh features", **RETRY_TRANSIENT)
-def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
-    """Run `refresh.refresh_features` as a Prefect task; logs the table versions."""
-    versions = refresh.refresh_features(use_case, as_of)
-    get_run_logger().info("feature tables known by %s: %s", as_of, versions)
-    return versions
 
 
 @task(task_run_name="build training set", cache_policy=NO_CACHE)

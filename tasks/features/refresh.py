@@ -21,7 +21,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features.champion_columns import (
     ChampionColumns,
-    find_champion_columns,
+    FindChampionColumns,
     require_same_values,
 )
 from tasks.features.definitions import digest_view, is_outdated
@@ -37,17 +37,28 @@ from tasks.storage.chunks import Chunk, TimeSpan, make_chunk, remove_spill, spil
 from tasks.storage.lake import Lake, open_lake
 
 
-def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
-    """Refresh the feature tables up to `as_of`, late raw rows included; return their versions.
+def refresh_tables(
+    use_case: UseCase, as_of: datetime, find_champion_columns: FindChampionColumns
+) -> dict[str, int]:
+    """Build what is missing or outdated in the feature tables; return their versions.
 
-    A table that is built further than `as_of` is not cut. Commits nothing where nothing changed.
-    Raises NoRows if a raw table has no data yet, and BadConfig if a view changed and the champion
-    would read other values.
+    Args:
+        use_case: the use case of the tables.
+        as_of: end of the knowledge; a table that is built further is not cut.
+        find_champion_columns: called if a view changed; these columns must keep their values.
+
+    Raises:
+        NoRows: a raw table has no data yet.
+        BadConfig: a view changed, and the champion would read other values.
     """
     lake = open_lake(use_case.name)
     sources = _open_sources(use_case, lake)
     for view in use_case.features.views:
-        _refresh_view(use_case, lake, view, sources, as_of)
+        definition = digest_view(use_case, view)
+        build = _plan_build(lake, f"features/{view}", sources, as_of, definition)
+        if build.start < build.end:
+            read = find_champion_columns(use_case).get(view) if build.is_redefined else None
+            _commit_build(use_case, lake, view, sources, build, read)
     return lake.versions([f"features/{view}" for view in use_case.features.views])
 
 
@@ -144,17 +155,6 @@ def _plan_build(
     is_redefined = is_outdated(note, definition)
     start = EARLIEST if is_redefined else max(kept_until, EARLIEST)
     return _Build(start, end, definition, is_redefined, kept_until)
-
-
-def _refresh_view(
-    use_case: UseCase, lake: Lake, view: str, sources: _Sources, as_of: datetime
-) -> None:
-    """Build the missing and outdated rows of one feature table, in one commit."""
-    table = f"features/{view}"
-    build = _plan_build(lake, table, sources, as_of, digest_view(use_case, view))
-    if build.start < build.end:
-        read = find_champion_columns(use_case).get(view) if build.is_redefined else None
-        _commit_build(use_case, lake, view, sources, build, read)
 
 
 def _commit_build(

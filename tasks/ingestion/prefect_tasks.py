@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from configs.schema.use_case import UseCase
-from tasks.ingestion import ingest, landing
+from tasks.ingestion import feature_refresh, ingest, landing
 from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileVerdict, LandedFile
 from tasks.ingestion.rows.erased_keys import count_erased_rows
@@ -46,6 +46,14 @@ def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:
     """Run `ingest.commit_rows` as a Prefect task; logs the raw table versions."""
     versions = ingest.commit_rows(use_case, validated)
     get_run_logger().info("raw tables: %s", versions)
+    return versions
+
+
+@task(task_run_name="refresh features", **RETRY_TRANSIENT)
+def refresh_features(use_case: UseCase, as_of: datetime) -> dict[str, int]:
+    """Run `feature_refresh.refresh_features` as a Prefect task; logs the table versions."""
+    versions = feature_refresh.refresh_features(use_case, as_of)
+    get_run_logger().info("feature tables known by %s: %s", as_of, versions)
     return versions
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from configs.errors import NoRows, SchemaChanged
 from configs.schema.use_case import UseCase
-from tasks.features.refresh import refresh_features
+from tasks.ingestion.feature_refresh import refresh_features
 from tasks.ingestion.lake_types import (
     TypeChange,
     describe_type,

@@ -17,7 +17,7 @@ from configs.errors import BadConfig
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.features.online_store import clear_online_store
-from tasks.features.refresh import refresh_features
+from tasks.ingestion.feature_refresh import refresh_features
 from tasks.ingestion.rows.erased_keys import ERASED_COLUMNS_SEPARATOR, digest_key
 from tasks.ingestion.validation import FILE_COLUMN
 from tasks.ledger.evidence import RowsChanged

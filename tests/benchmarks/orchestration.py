@@ -111,15 +111,14 @@ def _without_heartbeats(at: datetime) -> None:
 
 
 def _bare(at: datetime) -> None:
-    from tasks.features import refresh
-    from tasks.ingestion import ingest, landing
+    from tasks.ingestion import feature_refresh, ingest, landing
     from tasks.replay import simulate
 
     use_case = load_use_case(NAME)
     taken = ingest.validate_files(use_case, landing.discover_files(use_case), at)
     ingest.commit_rows(use_case, taken)
     landing.record_files(use_case, taken.verdicts, at)
-    refresh.refresh_features(use_case, at)
+    feature_refresh.refresh_features(use_case, at)
     simulate.simulate_score(use_case, at)
     simulate.simulate_monitor(use_case, at)
 

@@ -115,7 +115,7 @@ def borrow_lake(without: str) -> str:
 
 
 def _make_year(rows: int, folder: Path) -> None:
-    from tasks.features import refresh
+    from tasks.ingestion import feature_refresh
     from tests.support import lake_rows
 
     flights, start = load_use_case(NAME), span(rows)[0] - timedelta(days=2)
@@ -124,7 +124,7 @@ def _make_year(rows: int, folder: Path) -> None:
             since = _BEGIN if table == "planes" else start
             known = lake_rows.read_known_rows(flights, table, since, END)
             lake_rows.append_rows(flights, table, "the real year", known)
-        refresh.refresh_features(flights, END)
+        feature_refresh.refresh_features(flights, END)
 
 
 def _repeat(one: Path, times: int, folder: Path) -> None:

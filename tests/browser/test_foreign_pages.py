@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,11 +14,12 @@ import psutil
 import pytest
 
 from configs.settings import settings
-from infra import environment, stack
+from infra import stack
 from infra.servers.credentials import read_token, token_file
 from infra.servers.guard import sign_in_link
 from tests.support.chromium import Page, browse
-from tests.support.state import forget
+from tests.support.stack import run_stack
+from tests.support.state import state
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -55,16 +55,11 @@ OTHER_HOSTS = (
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The addresses of the servers of a new state."""
-    before = dict(os.environ)
-    os.environ["MAINSPRING_STATE"] = str(tmp_path_factory.mktemp("state"))
-    os.environ["MAINSPRING_WARM_START"] = "false"
-    forget()
-    yield stack.up(free_ports=True, schedules=False, deployed=False).addresses
-    environment.leave_environment()
-    stack.down()
-    os.environ.clear()
-    os.environ.update(before)
-    forget()
+    with (
+        state(tmp_path_factory.mktemp("state"), {"MAINSPRING_WARM_START": "false"}),
+        run_stack(mlflow=True, deployed=False) as addresses,
+    ):
+        yield addresses
 
 
 @pytest.fixture(scope="module")

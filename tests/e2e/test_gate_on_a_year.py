@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from configs.schema.loading import load_use_case
-from tasks.features import refresh, retrieval
+from tasks.features import retrieval
+from tasks.ingestion import feature_refresh
 from tasks.models.registry import Model, open_model, register_version
 from tasks.promotion.gate import Decision, decide_promotion
 from tasks.training.fit import split_training_rows
@@ -31,7 +32,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pl.DataFrame]:
     """The flights of 2013 with their features and labels, from a lake of their own."""
     with state(tmp_path_factory.mktemp("state"), {"OMP_WAIT_POLICY": "PASSIVE"}):
         land_rows(FLIGHTS, NEW_YEAR - timedelta(days=30), END + timedelta(days=2))
-        refresh.refresh_features(FLIGHTS, END + timedelta(days=2))
+        feature_refresh.refresh_features(FLIGHTS, END + timedelta(days=2))
         yield retrieval.build_training_set(FLIGHTS, NEW_YEAR, END, END + timedelta(days=2))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,8 @@ from tasks.monitoring.measurements import Measurement, build_measurement_rows, s
 from tasks.storage.lake import open_lake
 from tests.support import lake_rows
 from tests.support.prefect_server import until
-from tests.support.state import forget
+from tests.support.stack import run_stack
+from tests.support.state import state
 
 pytestmark = pytest.mark.server
 NAME, BLOCK = "flights", "custom-webhook/ops"
@@ -77,28 +77,18 @@ def webhook() -> Iterator[Webhook]:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[UseCase]:
     """Server and worker with a watch deployment and a block, and a lake in which all has come."""
-    from infra import deployments, environment, stack
-
-    home, before = tmp_path_factory.mktemp("server"), dict(os.environ)
-    os.environ["MAINSPRING_STATE"] = str(home / "state")
-    os.environ["MAINSPRING_USE_CASES"] = str(_use_case(home / "configs"))
-    os.environ["MAINSPRING_WARM_START"] = "false"  # three runs are not worth it
-    os.environ["PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY"] = "PT1S"
-    forget()
-    deployments.write_deployments()
-    stack.up(mlflow=False, free_ports=True, schedules=False, deployed=False)
-    try:
+    home = tmp_path_factory.mktemp("server")
+    variables = {
+        "MAINSPRING_USE_CASES": str(_use_case(home / "configs")),
+        "MAINSPRING_WARM_START": "false",  # three runs are not worth it
+        "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
+    }
+    with state(home / "state", variables), run_stack(deployed=False):
         _deploy_watch()
         _make_block(webhook)
         case = load_use_case(NAME)
         _fill(case)
         yield case
-    finally:
-        environment.leave_environment()
-        stack.down()
-        os.environ.clear()
-        os.environ.update(before)
-        forget()
 
 
 def test_while_all_comes_nobody_is_told_anything(case: UseCase, webhook: Webhook) -> None:

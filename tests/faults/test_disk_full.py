@@ -24,7 +24,8 @@ from configs.errors import CannotWrite
 from configs.schema.loading import load_use_case
 from configs.schema.training import Split
 from configs.schema.use_case import UseCase
-from tasks.features import refresh, retrieval
+from tasks.features import retrieval
+from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.models.artifact import ModelArtifact
@@ -69,7 +70,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 def prepare_lake() -> None:
     case = logistic_use_case()
     lake_rows.land_rows(case, AS_OF - 30 * DAY, AS_OF + 5 * DAY)
-    refresh.refresh_features(case, AS_OF + 5 * DAY)
+    feature_refresh.refresh_features(case, AS_OF + 5 * DAY)
     train(0)
     version = find_version(case.name, "test:0")
     open_ledger().record(Entry(case.name, "promoted", "decision:1", AS_OF, "test", version))

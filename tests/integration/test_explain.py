@@ -20,7 +20,8 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from flows.cli.app import app
-from tasks.features import feast_store, raw_tables, refresh, retrieval
+from tasks.features import feast_store, raw_tables, retrieval
+from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models.artifact import ModelArtifact
 from tasks.models.registry import open_model, register_version
@@ -77,7 +78,7 @@ def trained(use_case: UseCase) -> ModelArtifact:
             rows = rows.join(late, on=use_case.tables[table].key, how="anti")
         lake_rows.append_rows(use_case, table, "first", rows)
     feast_store.register_features(use_case)
-    refresh.refresh_features(use_case, AS_OF)
+    feature_refresh.refresh_features(use_case, AS_OF)
     versions = raw_tables.read_table_versions(use_case)
     frame = retrieval.build_training_set(use_case, AS_OF - use_case.retrain.window, AS_OF, AS_OF)
     parts = split_training_rows(use_case, frame, AS_OF)
@@ -87,7 +88,7 @@ def trained(use_case: UseCase) -> ModelArtifact:
     score_and_write(use_case, Route(*FIRST, champion=1))
     lake_rows.append_rows(use_case, "arrivals", "late", late)
     lake_rows.land_rows(use_case, AS_OF, AS_OF + DAY)
-    refresh.refresh_features(use_case, AS_OF + DAY)
+    feature_refresh.refresh_features(use_case, AS_OF + DAY)
     score_and_write(
         use_case, Route(*LAST, champion=1, challenger=2, share=0.5, unit=("carrier", "flight"))
     )

@@ -13,7 +13,8 @@ from configs.errors import BadConfig, NoRows, Transient
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from tasks.features import feast_command, feast_store, online_store, refresh, retrieval
+from tasks.features import feast_command, feast_store, online_store, retrieval
+from tasks.ingestion import feature_refresh
 from tasks.storage.lake import open_lake
 from tests.support.lake_rows import START, land_rows
 from tests.support.postgres import Postgres
@@ -41,7 +42,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings.cache_clear()
         use_case = load_use_case("flights")
         land_rows(use_case, START - 30 * DAY, NOON)
-        refresh.refresh_features(use_case, NOON)
+        feature_refresh.refresh_features(use_case, NOON)
         settings.cache_clear()
     return place
 

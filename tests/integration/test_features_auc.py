@@ -12,7 +12,8 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
-from tasks.features import refresh, retrieval
+from tasks.features import retrieval
+from tasks.ingestion import feature_refresh
 from tests.support.lake_rows import land_rows
 
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
@@ -46,6 +47,6 @@ def test_mean_auc_is_as_measured(
     flights = load_use_case("flights")
     end = YEAR + timedelta(days=31 * last)
     land_rows(flights, YEAR - timedelta(days=30), end)
-    refresh.refresh_features(flights, end)
+    feature_refresh.refresh_features(flights, end)
     found = monthly_auc(flights, retrieval.build_training_set(flights, YEAR, end, end), last)
     assert least <= sum(found) / len(found) < most, found

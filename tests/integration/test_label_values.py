@@ -14,7 +14,8 @@ from rich.console import Console
 from flows.cli.views.status import render_status
 from tasks.features.retrieval import build_labels, read_known_labels
 from tasks.models.registry import open_model
-from tests.support.small_case import APRIL, DAY, MARCH, PARCELS, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, MARCH, PARCELS, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 from tests.support.small_case_files import SmallLabel, SmallTable
 
 COLOURS = ("blue", "green", "red")

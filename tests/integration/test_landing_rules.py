@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from configs.settings import settings
-from tests.support.small_case import APRIL, DAY, HOUR, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, HOUR, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 from tests.support.small_case_files import SmallTable
 
 HEADER = "parcel,depot,weight,items,fragile,sent,damaged\n"

@@ -12,7 +12,8 @@ from configs.schema.loading import load_use_case
 from flows.monitor import monitor
 from flows.score import score
 from flows.train import train
-from tasks.features import feast_store, refresh
+from tasks.features import feast_store
+from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_open_episodes
 from tasks.storage.lake import open_lake
@@ -42,7 +43,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         use_case = load_use_case("flights")
         lake_rows.land_rows(use_case, TRAINED - timedelta(days=40), AS_OF)
         feast_store.register_features(use_case)
-        refresh.refresh_features(use_case, AS_OF)
+        feature_refresh.refresh_features(use_case, AS_OF)
         version = train("flights", TRAINED)
         promoted = Entry("flights", "promoted", f"decision:{version}", TRAINED, "test", version)
         open_ledger().record(promoted)

@@ -13,16 +13,8 @@ from configs.schema.names import CONTRIBUTION_COLUMNS, FEATURE_TIMES, PREDICTION
 from tasks.models.registry import open_model
 from tasks.monitoring.report import sample_current_rows, sample_reference_rows
 from tasks.scoring.explain import explain_prediction
-from tests.support.small_case import (
-    APRIL,
-    DAY,
-    MARCH,
-    PARCELS,
-    SmallCase,
-    SmallLabel,
-    parcel_rows,
-    small_case,
-)
+from tests.support.parcel_rows import APRIL, DAY, MARCH, PARCELS, parcel_rows
+from tests.support.small_case import SmallCase, SmallLabel, small_case
 
 COLUMNS = tuple(PARCELS.columns)
 OURS = (

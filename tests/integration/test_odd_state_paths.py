@@ -9,7 +9,8 @@ import pytest
 from configs.errors import BadConfig
 from configs.settings import settings
 from tasks.lifecycle.verification import verify_state
-from tests.support.small_case import APRIL, DAY, MARCH, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import small_case
 from tests.support.state import forget
 
 FEW = ["My Projects ü {x}'", "50%done, what?", "#1*"]

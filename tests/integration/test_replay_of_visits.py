@@ -14,7 +14,7 @@ from configs.schema.retraining_policy import load_policies
 from configs.settings import settings
 from feature_repo.visits.source import write_csv
 from flows.cli.replay import run_replay
-from tasks.features import refresh
+from tasks.ingestion import feature_refresh
 from tasks.replay.run import prepare_replay
 from tests.support.landing import ingest_landed
 
@@ -27,7 +27,7 @@ def test_policies_are_compared_on_numbers_of_a_number(home: Path) -> None:
     visits = load_use_case("visits")
     write_csv(Path(settings().landing) / "visits" / "enrolments" / "all.csv")
     ingest_landed(visits, LANDED)
-    refresh.refresh_features(visits, LANDED)
+    feature_refresh.refresh_features(visits, LANDED)
     policies = load_policies(["never", "monthly"])
     replay = prepare_replay(visits, START, START + timedelta(days=56), policies)
     console = Console(record=True, width=160)

@@ -16,7 +16,8 @@ from tasks.rollout.state import plan_rollout
 from tasks.scoring.due_rows import is_scored_late
 from tasks.scoring.partitions import score_partition_rows
 from tasks.scoring.plan import plan_scoring, write_scored_rows
-from tests.support.small_case import APRIL, DAY, HOUR, MARCH, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, HOUR, MARCH, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 
 INGEST, SCORE = timedelta(hours=3), timedelta(hours=3, minutes=40)  # the schedule of `new`
 

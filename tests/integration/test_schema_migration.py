@@ -14,7 +14,8 @@ from tasks.ingestion.schema_migration import apply_migration, plan_migration
 from tasks.ledger.evidence import SchemaMigrated, read_evidence
 from tasks.ledger.log import open_ledger
 from tasks.storage.lake import open_lake
-from tests.support.small_case import APRIL, DAY, MARCH, PARCELS, SmallCase, parcel_rows
+from tests.support.parcel_rows import APRIL, DAY, MARCH, PARCELS, parcel_rows
+from tests.support.small_case import SmallCase
 from tests.support.small_case_files import SmallTable
 
 

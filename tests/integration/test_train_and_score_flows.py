@@ -13,7 +13,8 @@ from configs.schema.loading import load_use_case
 from configs.settings import settings
 from flows.score import score
 from flows.train import train
-from tasks.features import feast_store, refresh
+from tasks.features import feast_store
+from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
 from tasks.models.mlflow_client import connect_mlflow
@@ -39,7 +40,7 @@ def state(api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         use_case = load_use_case("flights")
         lake_rows.land_rows(use_case, AS_OF - timedelta(days=40), AS_OF + timedelta(days=3))
         feast_store.register_features(use_case)
-        refresh.refresh_features(use_case, AS_OF + timedelta(days=3))
+        feature_refresh.refresh_features(use_case, AS_OF + timedelta(days=3))
         yield folder
 
 

@@ -19,7 +19,8 @@ from tasks.lifecycle.verification import StateDamage, verify_state
 from tasks.models.registry import open_model, predict
 from tasks.storage.lake import open_lake
 from tests.support.damage import damage_file
-from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 from tests.support.state import forget
 
 NIGHT = APRIL + 2 * DAY

@@ -12,7 +12,8 @@ from tasks.checks.definitions import check_definitions
 from tasks.features import refresh
 from tasks.features.definitions import digest_view
 from tasks.storage.lake import open_lake
-from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import SmallCase
 from tests.support.small_case_files import transforms_source, views_source
 
 HEAVY = """.with_columns(heavy=pl.col("weight") * pl.col("items"))"""

@@ -15,7 +15,8 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.checks.feature_module import check_feature_module
-from tasks.features import online_store, refresh
+from tasks.features import online_store
+from tasks.ingestion import feature_refresh
 from tasks.storage.lake import open_lake
 from tests.support.lake_rows import START, append_rows, land_rows, read_known_rows
 
@@ -31,7 +32,7 @@ TIMES = st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None)).map(
 def flights(home: Path) -> UseCase:
     use_case = load_use_case("flights")
     land_rows(use_case, START - DAY, AS_OF)
-    refresh.refresh_features(use_case, AS_OF)
+    feature_refresh.refresh_features(use_case, AS_OF)
     return use_case
 
 
@@ -57,8 +58,8 @@ def append_absurd(use_case: UseCase, batch: str, times: Iterator[datetime]) -> N
 def test_refresh_stands_every_time(flights: UseCase, times: list[datetime]) -> None:
     append_absurd(flights, repr(times), iter(times))
     began = time.monotonic()
-    refresh.refresh_features(flights, AS_OF)
-    refresh.refresh_features(flights, AS_OF + DAY)
+    feature_refresh.refresh_features(flights, AS_OF)
+    feature_refresh.refresh_features(flights, AS_OF + DAY)
     assert time.monotonic() - began < 20
     assert [f.detail for f in check_feature_module(flights) if "Error" in f.detail] == []
     for view in flights.features.views:
@@ -75,7 +76,7 @@ def test_absurd_rows_of_every_kind_beside_others(flights: UseCase) -> None:
     beyond_python = pl.Series([-(10**17), 3 * 10**17]).cast(pl.Datetime("us", "UTC"))
     beyond = rows.with_columns(observed=beyond_python, reported=beyond_python)
     append_rows(flights, "weather", "beyond", beyond)
-    refresh.refresh_features(flights, AS_OF)
+    feature_refresh.refresh_features(flights, AS_OF)
     after = lake.scan(view).filter(pl.col("created_timestamp") >= START).collect()
     assert after.sort(before.columns).equals(before.sort(before.columns))
     planes = lake.scan("features/planes").select(pl.min("created_timestamp"))
@@ -84,9 +85,9 @@ def test_absurd_rows_of_every_kind_beside_others(flights: UseCase) -> None:
 
 
 def test_built_to_the_far_future_does_no_lasting_harm(flights: UseCase) -> None:
-    refresh.refresh_features(flights, LAST)
+    feature_refresh.refresh_features(flights, LAST)
     land_rows(flights, AS_OF, AS_OF + DAY)
-    refresh.refresh_features(flights, AS_OF + DAY)
+    feature_refresh.refresh_features(flights, AS_OF + DAY)
     newest = open_lake("flights").scan("features/weather").select(pl.max("event_timestamp"))
     assert newest.collect().item() > AS_OF
 
@@ -95,9 +96,9 @@ def test_rows_taken_out_of_raw_leave_the_features(flights: UseCase) -> None:
     from deltalake import DeltaTable
 
     append_absurd(flights, "absurd", iter([AS_OF - DAY] * 20))
-    refresh.refresh_features(flights, AS_OF)
+    feature_refresh.refresh_features(flights, AS_OF)
     table = DeltaTable(f"{settings().lake}/flights/raw/weather")
     DeltaTable.delete(table, f"reported = '{(AS_OF - DAY).isoformat()}'")
-    refresh.refresh_features(flights, AS_OF)
+    feature_refresh.refresh_features(flights, AS_OF)
     weather = open_lake("flights").scan("features/weather").collect()
     assert weather.filter(event_timestamp=AS_OF - DAY).select("origin").is_duplicated().sum() == 0

@@ -12,16 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.monitoring.missing_predictions import find_missing_predictions
-from tests.support.small_case import (
-    APRIL,
-    DAY,
-    HOUR,
-    MARCH,
-    PARCELS,
-    SmallCase,
-    parcel_rows,
-    small_case,
-)
+from tests.support.parcel_rows import APRIL, DAY, HOUR, MARCH, PARCELS, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 
 DAYS, TOGETHER = 4, 25  # of one timeline; so many histories share its runs
 PATIENCE = 2 * DAY

@@ -14,6 +14,7 @@ from feature_repo.flights.source import write_landing
 from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.landing import discover_files, record_files
+from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 
 DAY = date(2013, 1, 2)
@@ -62,3 +63,14 @@ def ingest_versions(use_case: UseCase) -> dict[str, int]:
     """The version of every table that an ingest may commit to."""
     names = [f"{kind}/{table}" for kind in ("raw", "quarantine") for table in use_case.tables]
     return open_lake(use_case.name).versions([*names, "files"])
+
+
+def assert_rows_of_files_add_up(use_case: UseCase) -> None:
+    """Rows of a file = accepted + quarantined + repeated ones, and the lake has as many."""
+    taken = read_file_records(use_case).filter(status="accepted")
+    counted = taken["accepted"] + taken["quarantined"] + taken["repeated"]
+    assert counted.to_list() == taken["rows"].to_list()
+    for table in use_case.tables:
+        counts = taken.filter(table=table).select("accepted", "quarantined").sum().row(0)
+        found = (rows_of(use_case, f"{kind}/{table}").height for kind in ("raw", "quarantine"))
+        assert counts == tuple(found), table

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from configs.schema.use_case import UseCase
-from tasks.features import refresh, retrieval
+from tasks.features import retrieval
+from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, EntryKind, open_ledger
 from tasks.models import registry
 from tasks.models.registry import Model, open_model
@@ -34,7 +35,7 @@ def trained_on(
 ) -> TrainingSplit:
     """The rows of `trained` before a moment, in parts; the lake holds what landed, until later."""
     lake_rows.land_rows(use_case, as_of - landed, until)
-    refresh.refresh_features(use_case, until)
+    feature_refresh.refresh_features(use_case, until)
     rows = retrieval.build_training_set(use_case, as_of - trained, as_of, as_of)
     return split_training_rows(use_case, rows, as_of)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from tasks.storage import files
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
 from tests.support.s3 import S3
-from tests.support.state import forget
+from tests.support.stack import run_stack
+from tests.support.state import state
 
 NAME = "flights"
 EARLIER, LATER = datetime(2013, 1, 22, tzinfo=UTC), datetime(2013, 1, 29, tzinfo=UTC)
@@ -37,27 +37,13 @@ def run_servers(
 
     `places` are settings, by the names of their variables: what is not among them is embedded.
     """
-    from infra import deployments, environment, stack
-
-    before = dict(os.environ)
     (home / "configs").mkdir()
-    os.environ.update(places or {})
-    os.environ["MAINSPRING_STATE"] = str(home / "state")
-    os.environ["MAINSPRING_USE_CASES"] = str(home / "configs")
-    settings.cache_clear()
-    write_small_yaml()
-    forget()
-    deployments.write_deployments()
-    stack.up(mlflow=mlflow, free_ports=True, schedules=False)
-    try:
-        ingest(date(2012, 12, 31), date(2013, 1, 29))
-        yield load_use_case(NAME)
-    finally:
-        environment.leave_environment()
-        stack.down()
-        os.environ.clear()
-        os.environ.update(before)
-        forget()
+    variables = {**(places or {}), "MAINSPRING_USE_CASES": str(home / "configs")}
+    with state(home / "state", variables):
+        write_small_yaml()
+        with run_stack(mlflow=mlflow):
+            ingest(date(2012, 12, 31), date(2013, 1, 29))
+            yield load_use_case(NAME)
 
 
 def on_servers(postgres: Postgres, redis: RedisServer, s3: S3) -> dict[str, str]:

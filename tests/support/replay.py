@@ -15,7 +15,7 @@ from configs.schema.loading import load_use_case
 from configs.schema.retraining_policy import RetrainingPolicy, apply_policy
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT
-from tasks.features import refresh
+from tasks.ingestion import feature_refresh
 from tests.support import lake_rows
 from tests.support.state import forget
 
@@ -59,7 +59,7 @@ def production_until(folder: Path, end: datetime) -> Iterator[Path]:
         use_state(patch, real(folder))
         case = load_use_case("flights")
         lake_rows.land_rows(case, START - timedelta(days=30), end)
-        refresh.refresh_features(case, end)
+        feature_refresh.refresh_features(case, end)
         yield folder
     forget()
 

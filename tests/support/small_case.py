@@ -29,7 +29,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +41,8 @@ import yaml as yaml_format
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.features import feast_store, refresh, retrieval
+from tasks.features import feast_store, retrieval
+from tasks.ingestion import feature_refresh
 from tasks.ingestion.landing import FileVerdict
 from tasks.ingestion.validation import FileValidator
 from tasks.ledger.log import Entry, open_ledger
@@ -54,52 +55,14 @@ from tasks.storage.lake import open_lake
 from tasks.training.candidate import record_candidate
 from tasks.training.pipeline import register_candidate, train_model
 from tests.support import small_case_files
-from tests.support.landing import ingest_landed, rows_of
+from tests.support.landing import assert_rows_of_files_add_up, ingest_landed, rows_of
+from tests.support.parcel_rows import APRIL, PARCELS
 from tests.support.small_case_files import SmallDeclaration, SmallLabel, SmallTable
 from tests.support.state import forget, state
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-MARCH, APRIL = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 10, tzinfo=UTC)
-PARCELS = SmallTable(
-    columns={
-        "parcel": "text", "depot": "text", "weight": "number", "items": "integer",
-        "fragile": "boolean", "sent": "time", "damaged": "integer",
-    },
-    keys=("parcel",),
-)  # fmt: skip
 Rows = pl.DataFrame | Sequence[Mapping[str, Any]] | str | bytes
 _packages = itertools.count(1)
 _folder = TemporaryDirectory()
-
-
-def parcel_rows(
-    start: datetime = MARCH, days: float = 1, per_day: int = 32, number: int | None = None
-) -> pl.DataFrame:
-    """Rows of parcels, evenly in time; heavy and fragile ones are damaged more often.
-
-    Args:
-        start: when the first one is sent.
-        days: length of the span.
-        per_day: parcels a day.
-        number: of the first parcel; None derives it from the time, so spans do not overlap.
-    """
-    index = pl.int_range(round(days * per_day), eager=True)
-    first = number if number is not None else round((start - MARCH) / DAY * per_day) + 10_000
-    name = (index + first).cast(pl.String).str.zfill(5)
-    weight = ((index + first) * 7919 % 100) / 10
-    fragile = (index + first) * 31 % 5 == 0
-    return pl.DataFrame(
-        {
-            "parcel": "P" + name,
-            "depot": pl.Series(["north", "south", "east", "west"])[(index + first) % 4],
-            "weight": weight,
-            "items": (index + first) * 17 % 8 + 1,
-            "fragile": fragile,
-            "sent": pl.Series([start]).dt.cast_time_unit("us").item()
-            + pl.Series([DAY / per_day] * len(index), dtype=pl.Duration("us")) * index,
-            "damaged": ((weight > 7) | fragile & ((index + first) % 3 > 0)).cast(pl.Int64),
-        }
-    )
 
 
 @dataclass
@@ -177,7 +140,7 @@ class SmallCase:
 
     def refresh(self, as_of: datetime) -> dict[str, int]:
         """Refresh the feature tables; return their versions."""
-        return refresh.refresh_features(self.use_case, as_of)
+        return feature_refresh.refresh_features(self.use_case, as_of)
 
     def train(self, as_of: datetime, origin: str = "") -> int:
         """Train, register and record a candidate; return its version."""
@@ -243,16 +206,13 @@ class SmallCase:
         """Rows landed = rows in raw + quarantined + rows of refused files, each told."""
         records, refused = self.file_records(), self.refused()
         assert all(refused.values()), "a refused file has no reason"
-        accepted = records.filter(status="accepted")
-        by_path = dict(accepted.select("path", "rows").iter_rows())
+        by_path = dict(records.filter(status="accepted").select("path", "rows").iter_rows())
         untold = set(self._landed) - set(records["path"])
         assert not untold, f"no record of {untold}"
         for path, rows in self._landed.items():
             told = by_path.get(path, rows)  # a duplicate or a refused file counts as a whole
             assert told == rows, f"{path}: {rows} rows landed, {told} are told"
-        for table in self.declaration.tables:
-            counts = accepted.filter(table=table).select("accepted", "quarantined").sum().row(0)
-            assert counts == (self.raw(table).height, self.quarantined(table).height), table
+        assert_rows_of_files_add_up(self.use_case)
 
     def due_rows(self, as_of: datetime) -> pl.DataFrame:
         """The rows predicted from the first promotion up to `as_of`, known by then."""

@@ -9,7 +9,8 @@ import polars as pl
 from configs.schema.loading import load_use_case
 from configs.settings import settings
 from tasks.checks.use_case import check_use_case
-from tasks.features import refresh, retrieval
+from tasks.features import retrieval
+from tasks.ingestion import feature_refresh
 from tests.support.landing import ingest_landed, rows_of
 
 
@@ -47,5 +48,5 @@ class Trial:
 
     def training_set(self) -> pl.DataFrame:
         """All labelled rows with their features, as a training run would see them."""
-        refresh.refresh_features(self.use_case, self._end)
+        feature_refresh.refresh_features(self.use_case, self._end)
         return retrieval.build_training_set(self.use_case, self._start, self._end, self._end)

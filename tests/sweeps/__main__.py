@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from tests.sweeps.kills import Tell
-from tests.sweeps.tally import Tally, tabulate
+from tests.sweeps.tally import Tally, Tell, tabulate
 
 SWEEPS = {"kills": 170, "servers": 30, "damage": 200, "files": 250, "texts": 250, "paths": 20}
 """The sweeps with how much each tries by default."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from configs.errors import MainspringError
-from tests.support.small_case import APRIL, DAY, PARCELS, SmallCase, parcel_rows, small_case
-from tests.sweeps.kills import Tell
-from tests.sweeps.tally import Tally
+from tests.support.parcel_rows import APRIL, DAY, PARCELS, parcel_rows
+from tests.support.small_case import SmallCase, small_case
+from tests.sweeps.tally import Tally, Tell
 
 _BATCH = 25
 _SOUP = b"\",;\n\r\t\x00\xff\xfe\xef\xbb\xbf\\'0eE+-.NaN[/]{}"

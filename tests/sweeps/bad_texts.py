@@ -14,9 +14,9 @@ import yaml as yaml_format
 from configs.clock import utc_or_now
 from configs.errors import MainspringError
 from tasks.scoring.batch import scoring_window
-from tests.support.small_case import APRIL, MARCH, SmallCase, parcel_rows, small_case
-from tests.sweeps.kills import Tell
-from tests.sweeps.tally import Tally
+from tests.support.parcel_rows import APRIL, MARCH, parcel_rows
+from tests.support.small_case import SmallCase, small_case
+from tests.sweeps.tally import Tally, Tell
 
 _LONGEST = 5.0  # seconds for one input
 _VALUES: Sequence[Any] = (

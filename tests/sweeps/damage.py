@@ -12,8 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from configs.settings import settings
-from tests.support.small_case import APRIL, DAY, SmallCase, parcel_rows
-from tests.sweeps.kills import Tell, kill_group
+from tests.support.parcel_rows import APRIL, DAY, parcel_rows
+from tests.support.small_case import SmallCase
+from tests.sweeps.kills import kill_group
 from tests.sweeps.story import (
     NAME,
     TYPED,
@@ -23,7 +24,7 @@ from tests.sweeps.story import (
     start_child,
     start_fork_server,
 )
-from tests.sweeps.tally import Tally
+from tests.sweeps.tally import Tally, Tell
 
 Tables = dict[str, pl.DataFrame]
 _PATIENCE = 120.0

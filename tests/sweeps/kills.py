@@ -7,54 +7,45 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from configs.settings import settings
 from tests.support.small_case import SmallCase
+from tests.sweeps.disturb import Disturbance, compare_disturbed
 from tests.sweeps.story import (
     Step,
     begin_story,
-    land_day,
-    list_differences,
     list_steps,
-    read_outcome,
     run_flow,
     start_child,
     start_fork_server,
 )
-from tests.sweeps.tally import Tally
+from tests.sweeps.tally import Tally, Tell
 
 _PATIENCE = 180.0  # seconds for a step that nothing disturbs
-Tell = Callable[[str], None]
 
 
 def sweep_kills(folder: Path, kills: int, seed: int, api: str, tell: Tell) -> Tally:
     """Run the story once whole and once killed; both must come to the same."""
     chance, tally = random.Random(seed), Tally("kills of flows")
     start_fork_server()
-    days = max(3, min(8, kills // 20))
-    steps = list_steps(days)
+    steps = list_steps(max(3, min(8, kills // 20)))
     with begin_story(folder) as case:
-        state = settings().state
-        start = Path(shutil.copytree(state, folder / "start"))
-        durations, wanted = {}, {}
-        for step in steps:
-            land_day(case, step)
-            durations[step] = _finish_flow(case, step, api, tally)
-            wanted[step] = read_outcome(state)
-        shutil.rmtree(state)
-        shutil.copytree(start, state)
-        for number, step in enumerate(steps):
-            land_day(case, step)
-            share = kills * (number + 1) // len(steps) - kills * number // len(steps)
-            for _ in range(share):
-                _kill_flow(case, step, api, chance.uniform(0, durations[step]))
-                tally.tried += 1
-                tell(f"{step}: {tally.tried} of {kills} kills")
-            _finish_flow(case, step, api, tally)
-            for kind, table in list_differences(wanted[step], read_outcome(state)):
-                tally.add(kind, f"{table} after {step}")
+        start = Path(shutil.copytree(settings().state, folder / "start"))
+        durations: dict[Step, float] = {}  # of the run that nothing disturbs
+
+        def finish(step: Step) -> None:
+            seconds = _finish_flow(case, step, api, tally)
+            durations.setdefault(step, seconds)
+
+        def disturb(step: Step) -> None:
+            _kill_flow(case, step, api, chance.uniform(0, durations[step]))
+
+        def restore() -> None:
+            shutil.rmtree(settings().state)
+            shutil.copytree(start, settings().state)
+
+        compare_disturbed(case, steps, Disturbance(finish, disturb, restore), kills, tally, tell)
     return tally
 
 

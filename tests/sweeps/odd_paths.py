@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from configs.settings import settings
-from tests.support.small_case import APRIL, DAY, MARCH, parcel_rows, small_case
-from tests.sweeps.kills import Tell, kill_group
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import small_case
+from tests.sweeps.kills import kill_group
 from tests.sweeps.story import list_differences, read_outcome, start_child, start_fork_server
-from tests.sweeps.tally import Tally
+from tests.sweeps.tally import Tally, Tell
 
 _ODD = " ü{}'\"%#?[]&=+;,*$~!()é@^`|<>\\:日"
 _KNOWN = (

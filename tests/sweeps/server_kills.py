@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from configs.settings import settings
-from tests.support.state import forget
-from tests.sweeps.kills import Tell
-from tests.sweeps.story import (
-    NAME,
-    Step,
-    begin_story,
-    land_day,
-    list_differences,
-    list_steps,
-    read_outcome,
-)
-from tests.sweeps.tally import Tally
+from tests.support.stack import run_stack
+from tests.sweeps.disturb import Disturbance, compare_disturbed
+from tests.sweeps.story import NAME, Step, begin_story, list_steps
+from tests.sweeps.tally import Tally, Tell
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -36,40 +28,23 @@ _LONGEST = 15.0  # seconds after which a run is disturbed at the latest
 
 def sweep_server_kills(folder: Path, kills: int, seed: int, tell: Tell) -> Tally:
     """Run the story on deployments, once whole and once disturbed; both come to the same."""
-    from infra import deployments, environment, stack
-
     chance, tally = random.Random(seed), Tally("kills of runs, worker and server")
     steps = [step for step in list_steps(max(3, kills // 8)) if step.flow != "promote"]
-    before = dict(os.environ)
-    with begin_story(folder) as case:
+    with begin_story(folder) as case, run_stack():
         state = settings().state
-        deployments.write_deployments()
-        try:
+        start = Path(shutil.copytree(state, folder / "start", ignore=_servers_files))
+
+        def restore() -> None:
+            _down()
+            _copy_over(start, state)
             _up()
-            start = Path(shutil.copytree(state, folder / "start", ignore=_servers_files))
-            wanted = {}
-            for step in steps:
-                land_day(case, step)
-                _finish_run(step, tally)
-                wanted[step] = read_outcome(state)
-            stack.down()
-            _restore(start, state)
-            _up()
-            for number, step in enumerate(steps):
-                land_day(case, step)
-                share = kills * (number + 1) // len(steps) - kills * number // len(steps)
-                for _ in range(share):
-                    _disturb(step, chance, tally)
-                    tell(f"{step}: {tally.tried} of {kills} kills")
-                _finish_run(step, tally)
-                for kind, table in list_differences(wanted[step], read_outcome(state)):
-                    tally.add(kind, f"{table} after {step}")
-        finally:
-            environment.leave_environment()
-            stack.down()
-            os.environ.clear()
-            os.environ.update(before)
-            forget()
+
+        disturbance = Disturbance(
+            partial(_finish_run, tally=tally),
+            partial(_disturb, chance=chance, tally=tally),
+            restore,
+        )
+        compare_disturbed(case, steps, disturbance, kills, tally, tell)
     return tally
 
 
@@ -84,7 +59,7 @@ def _servers_files(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name in ("prefect", "logs", "processes.json")]
 
 
-def _restore(start: Path, state: Path) -> None:
+def _copy_over(start: Path, state: Path) -> None:
     for path in start.iterdir():
         target = state / path.name
         if path.is_dir():
@@ -96,7 +71,6 @@ def _restore(start: Path, state: Path) -> None:
 
 def _disturb(step: Step, chance: random.Random, tally: Tally) -> None:
     """Start a run, kill something at a random instant, start it again; the run must end."""
-    tally.tried += 1
     run = _start(step)
     time.sleep(chance.uniform(0, _LONGEST))
     what = chance.choice(list(_DISTURBANCES))

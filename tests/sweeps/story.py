@@ -21,7 +21,8 @@ from configs.settings import ROOT
 from tasks.storage.lake import open_lake
 from tests.baseline.record import ledger_entries, without_clocks
 from tests.support.fork_server import fork
-from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 
 NAME = "parcels"
 TYPED, UNTYPED = 3, 4  # exit codes of a child that raised

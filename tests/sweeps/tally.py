@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rich.table import Table
+
+Tell = Callable[[str], None]
+"""Shows how far a sweep is."""
 
 FAULTS = ("lost", "doubled", "stuck", "silent", "hung", "untyped")
 """Rows or entries that are missing, that are there twice, a step that cannot be finished, another

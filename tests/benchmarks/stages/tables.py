@@ -24,7 +24,7 @@ def all_again(rows: int) -> Work:
 
 
 def _refresh(rows: int, *, from_nothing: bool) -> Work:
-    from tasks.features import refresh
+    from tasks.ingestion import feature_refresh
     from tasks.storage.lake import open_lake
 
     use_case = load_use_case(years.NAME)
@@ -38,7 +38,7 @@ def _refresh(rows: int, *, from_nothing: bool) -> Work:
             lake.append_once(f"raw/{name}", {"one more day": later})
 
     def work() -> Answer:
-        refresh.refresh_features(use_case, years.END + _DAY)
+        feature_refresh.refresh_features(use_case, years.END + _DAY)
         newest = lake.scan("features/airport_ops").filter(pl.col("created_timestamp") > years.END)
         return Answer(rows, newest.select(pl.len()).collect().item())
 

@@ -14,6 +14,7 @@ from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.features import raw_tables, refresh, retrieval
+from tasks.ingestion import feature_refresh
 from tasks.storage import chunks
 from tasks.storage.lake import open_lake
 from tests.support.lake_rows import START, append_rows, land_rows, read_known_rows
@@ -26,9 +27,9 @@ import os, signal
 from datetime import datetime
 from configs.schema.loading import load_use_case
 from feature_repo.flights import transforms
-from tasks.features import refresh
+from tasks.ingestion import feature_refresh
 transforms.route_daily = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-refresh.refresh_features(load_use_case("flights"), datetime.fromisoformat("{as_of}"))
+feature_refresh.refresh_features(load_use_case("flights"), datetime.fromisoformat("{as_of}"))
 """
 
 
@@ -73,17 +74,17 @@ def assert_same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) ->
 
 
 def test_refreshing_twice_commits_nothing(flights: UseCase) -> None:
-    versions = refresh.refresh_features(flights, START + 3 * DAY)
+    versions = feature_refresh.refresh_features(flights, START + 3 * DAY)
     assert set(versions) == {f"features/{view}" for view in flights.features.views}
-    assert refresh.refresh_features(flights, START + 3 * DAY) == versions
-    assert refresh.refresh_features(flights, START + 2 * DAY) == versions
+    assert feature_refresh.refresh_features(flights, START + 3 * DAY) == versions
+    assert feature_refresh.refresh_features(flights, START + 2 * DAY) == versions
 
 
 def test_day_by_day_is_at_once(flights: UseCase) -> None:
     for day in (1, 2, 3):
-        refresh.refresh_features(flights, START + day * DAY)
+        feature_refresh.refresh_features(flights, START + day * DAY)
     land_rows(flights, START + 3 * DAY, START + 5 * DAY)
-    refresh.refresh_features(flights, START + 5 * DAY)
+    feature_refresh.refresh_features(flights, START + 5 * DAY)
     assert_same(contents(flights), rebuilt(flights, 5))
 
 
@@ -95,7 +96,7 @@ def test_built_span_by_span_is_at_once_in_one_commit(flights: UseCase, monkeypat
     monkeypatch.setattr(
         refresh, "_build_chunk", lambda span, **_: built.append(span) or build(span, **_)
     )
-    versions = refresh.refresh_features(flights, START + 3 * DAY)
+    versions = feature_refresh.refresh_features(flights, START + 3 * DAY)
     assert len(built) > 2 * len(flights.features.views)
     assert set(versions.values()) == {0}
     assert_same(contents(flights), rebuilt(flights, 3))
@@ -112,21 +113,21 @@ def test_refresh_features_killed_and_rerun_is_complete(
     lake = open_lake(flights.name)
     assert lake.exists("features/carrier_ops")
     assert not lake.exists("features/route_daily")
-    versions = refresh.refresh_features(flights, as_of)
+    versions = feature_refresh.refresh_features(flights, as_of)
     assert versions["features/carrier_ops"] == 0
     assert_same(contents(flights), rebuilt(flights, 3))
 
 
 def test_a_late_correction_rebuilds_from_when_it_was_known(flights: UseCase) -> None:
     as_of = START + 3 * DAY
-    refresh.refresh_features(flights, as_of)
+    feature_refresh.refresh_features(flights, as_of)
     was = contents(flights)
     corrected_at = START + 2 * DAY
     corrected = read_known_rows(flights, "departures", START + DAY, corrected_at).with_columns(
         pl.col("delay") + 100, reported=pl.lit(corrected_at)
     )
     append_rows(flights, "departures", "correction", corrected)
-    refresh.refresh_features(flights, as_of)
+    feature_refresh.refresh_features(flights, as_of)
     now = contents(flights)
     assert_same(now, rebuilt(flights, 3))
     before = pl.col("created_timestamp") < corrected_at
@@ -135,7 +136,7 @@ def test_a_late_correction_rebuilds_from_when_it_was_known(flights: UseCase) -> 
 
 
 def test_rows_known_later_do_not_reach_an_earlier_as_of(flights: UseCase) -> None:
-    refresh.refresh_features(flights, START + DAY)
+    feature_refresh.refresh_features(flights, START + DAY)
     for view, rows in contents(flights).items():
         assert (rows["created_timestamp"] < START + DAY).all(), view
     for name, rows in raw_tables.scan_raw_tables(flights, START + DAY).items():
@@ -153,12 +154,12 @@ def test_labels_are_those_known(flights: UseCase) -> None:
 
 def test_without_raw_rows_the_message_names_the_tables(home: Path) -> None:
     with pytest.raises(NoRows, match="nothing was ingested into schedules"):
-        refresh.refresh_features(load_use_case("flights"), START)
+        feature_refresh.refresh_features(load_use_case("flights"), START)
 
 
 def test_versions_of_every_table(flights: UseCase) -> None:
     raw = {f"raw/{name}" for name in flights.tables}
     assert set(raw_tables.read_table_versions(flights)) == raw
-    refresh.refresh_features(flights, START + DAY)
+    feature_refresh.refresh_features(flights, START + DAY)
     both = raw | {f"features/{view}" for view in flights.features.views}
     assert set(raw_tables.read_table_versions(flights)) == both

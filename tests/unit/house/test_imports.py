@@ -11,7 +11,7 @@ import pytest
 from configs.settings import ROOT
 from tests.support.source_code import find_cycle, longest_chain, module_imports, source_modules
 
-MAX_PACKAGE_CHAIN = 10  # features compare a changed view with the columns of the champion
+MAX_PACKAGE_CHAIN = 9
 HEAVY = {
     "boto3", "dask", "distributed", "evidently", "feast", "great_expectations", "matplotlib",
     "mlflow", "onnx", "onnxruntime", "pandas", "prefect_dask", "scipy", "skl2onnx", "sklearn",

@@ -26,6 +26,7 @@ COVERED_BY = {
     "features.online_store": "tests/integration/test_feast_store.py",
     "features.retrieval": "tests/integration/test_feast_store.py",
     "ingestion.data_docs": "tests/unit/ingestion/test_validation.py",
+    "ingestion.feature_refresh": "tests/integration/test_view_definitions.py",
     "ingestion.ingest": "tests/integration/test_ingest.py",
     "ingestion.lake_types": "tests/integration/test_schema_migration.py",
     "ingestion.landing_rules": "tests/integration/test_landing_rules.py",

@@ -22,7 +22,7 @@ from tasks.row_changes.erase import (
 )
 from tasks.storage.lake import open_lake
 from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import NOON, land_lines, line, parcels_use_case
+from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
 SECRET = "Zoë-4711"
 KEY = {"parcel": SECRET}

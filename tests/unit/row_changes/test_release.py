@@ -14,7 +14,7 @@ from tasks.row_changes.repair import choose_raw_rows, repair_rows
 from tasks.storage.lake import Lake
 from tests.support import parcels as suites
 from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import NOON, land_lines, line, parcels_use_case
+from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
 RULE = "values_to_be_between(weight)"
 ALL = QuarantineFilter()

@@ -11,7 +11,7 @@ from configs.schema.names import (
     own_name,
 )
 from configs.schema.use_case import UseCase
-from tests.support.small_case import PARCELS
+from tests.support.parcel_rows import PARCELS
 from tests.support.small_case_files import SmallDeclaration, SmallLabel, use_case_yaml
 
 ODD = ["__mine", "*", "^a.*$"]

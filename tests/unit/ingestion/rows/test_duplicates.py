@@ -11,14 +11,8 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from configs.schema.use_case import UseCase
-from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import (
-    NOON,
-    assert_every_row_is_told,
-    land_lines,
-    line,
-    parcels_use_case,
-)
+from tests.support.landing import assert_rows_of_files_add_up, ingest_landed, rows_of
+from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 from tests.support.state import state
 
 AT_10, AT_11 = "2024-03-01T10:00:00Z", "2024-03-01T11:00:00Z"
@@ -61,7 +55,7 @@ def test_copies_count_once_and_rows_that_differ_are_quarantined(
         if runs == "apart":
             ingest_landed(use_case, NOON + timedelta(hours=file))
     ingest_landed(use_case, NOON + timedelta(days=1))
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
     raw, bad = rows_of(use_case, "raw/parcels"), rows_of(use_case, "quarantine/parcels")
     for number, (*_, accepted, quarantined, reasons) in enumerate(CASES):
         own = pl.col("parcel").str.starts_with(f"{number}-")
@@ -77,7 +71,7 @@ def test_a_file_that_grows_brings_its_new_rows_alone(use_case: UseCase) -> None:
     land_lines("parcels/all.csv", *rows)
     (verdict,) = ingest_landed(use_case, NOON).verdicts
     assert (verdict.accepted, verdict.quarantined, verdict.repeated) == (100, 0, 400)
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
 
 
 ROWS = st.builds(
@@ -98,6 +92,6 @@ def test_every_landed_row_is_told_once(files: list[list[str]], together: bool) -
             if not together:
                 ingest_landed(use_case, NOON + timedelta(hours=number))
         ingest_landed(use_case, NOON + timedelta(days=1))
-        assert_every_row_is_told(use_case)
+        assert_rows_of_files_add_up(use_case)
         raw = rows_of(use_case, "raw/parcels")
         assert raw.is_empty() or raw.select("parcel", "sent").is_unique().all()

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.ingestion.rows.similar_keys import find_similar_keys
 from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import NOON, land_lines, line, parcels_use_case
+from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
 ZOE = normalize("NFC", "Zoë")
 

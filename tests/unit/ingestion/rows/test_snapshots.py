@@ -8,14 +8,8 @@ import polars as pl
 import pytest
 
 from configs.schema.use_case import UseCase
-from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import (
-    KNOWN_FROM,
-    NOON,
-    assert_every_row_is_told,
-    land_lines,
-    parcels_use_case,
-)
+from tests.support.landing import assert_rows_of_files_add_up, ingest_landed, rows_of
+from tests.support.parcel_files import KNOWN_FROM, NOON, land_lines, parcels_use_case
 
 DAY = 86_400.0
 
@@ -46,7 +40,7 @@ def test_several_snapshots_of_one_run_apply_by_landing_time(use_case: UseCase, n
     assert newest_docks(use_case) == 9
     assert known_times(use_case)[0] == KNOWN_FROM
     assert all(first < second for first, second in pairwise(known_times(use_case)))
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -59,7 +53,7 @@ def test_a_register_may_change_back(use_case: UseCase, together: bool) -> None:
     ingest_landed(use_case, NOON + timedelta(days=9))
     assert newest_docks(use_case) == 4
     assert rows_of(use_case, "raw/depots").height == 4, "the fourth says nothing new"
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
 
 
 def test_the_last_snapshot_of_a_later_run_is_known_at_its_time(use_case: UseCase) -> None:

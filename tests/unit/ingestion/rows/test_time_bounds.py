@@ -6,14 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.support.landing import ingest_landed, rows_of
-from tests.support.parcels import (
-    NOON,
-    assert_every_row_is_told,
-    land_lines,
-    line,
-    parcels_use_case,
-)
+from tests.support.landing import assert_rows_of_files_add_up, ingest_landed, rows_of
+from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
 IMPOSSIBLE = ["0001-01-01", "1969-12-31T23:59:59Z", "1000-01-01", "2262-04-11", "9999-12-31"]
 POSSIBLE = ["1970-01-01", "2024-03-01T11:59:59Z", "2024-03-01T12:04:00Z"]
@@ -33,7 +27,7 @@ def test_rows_with_impossible_times_are_quarantined_by_name(home: Path) -> None:
     assert first.reason == second.reason == "time_out_of_bounds(sent)"
     assert second.quarantined == len(IMPOSSIBLE)
     assert rows_of(use_case, "raw/parcels")["sent"].max() == NOON + timedelta(minutes=4)
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
 
 
 def test_a_table_has_an_epoch_and_a_horizon_of_its_own(home: Path) -> None:
@@ -54,7 +48,7 @@ def test_a_file_from_the_future_is_taken_by_itself_when_its_time_has_come(
     assert "parcels/a.csv" in early.reason
     assert str(as_of) in early.reason
     assert ingest_landed(use_case, as_of + timedelta(minutes=4)).verdicts == []
-    assert_every_row_is_told(use_case)
+    assert_rows_of_files_add_up(use_case)
     (taken,) = ingest_landed(use_case, NOON + timedelta(minutes=6)).verdicts
     assert (taken.status, taken.accepted) == ("accepted", 2)
     assert rows_of(use_case, "raw/parcels").select(pl.len()).item() == 2

@@ -1,4 +1,4 @@
-"""A use case of two small tables for ingestion: parcels with a time, and a register of depots."""
+"""Landed files of a use case of two small tables: parcels with a time, and a register of depots."""
 
 import os
 from datetime import UTC, datetime
@@ -9,8 +9,6 @@ from configs.schema.data import Table
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.storage.file_records import read_file_records
-from tests.support.landing import rows_of
 
 HEADER = "parcel,weight,sent"
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -60,17 +58,3 @@ def land_lines(name: str, *lines: str, header: str = HEADER, modified: float | N
 
 def line(parcel: str, weight: float | str = 1.0, sent: str = "2024-03-01T10:00:00Z") -> str:
     return f"{parcel},{weight},{sent}"
-
-
-def assert_every_row_is_told(use_case: UseCase) -> None:
-    """Rows landed = rows in raw + quarantined + refused + counted copies, by table."""
-    records = read_file_records(use_case)
-    for (table,), files in records.partition_by("table", as_dict=True).items():
-        refused = files.filter(status="refused")["rows"].sum()
-        taken = files.filter(status="accepted")
-        raw, bad = (rows_of(use_case, f"{kind}/{table}") for kind in ("raw", "quarantine"))
-        assert raw.height == files["accepted"].sum()
-        assert bad.height == files["quarantined"].sum()
-        copies = files["repeated"].sum()
-        assert files["rows"].sum() == raw.height + bad.height + refused + copies
-        assert taken["rows"].sum() >= raw.height + bad.height
