@@ -132,8 +132,8 @@ def _warn_if_known_later(
 ) -> None:
     """Warn of each table that gave no value because all its rows were known after all times."""
     for table in tables:
-        given = sum(joined[name].count() for name in table.features.values())
-        if times.is_empty() or given or not (table.by_created and table.created):
+        values = sum(joined[name].count() for name in table.features.values())
+        if times.is_empty() or values or not (table.by_created and table.created):
             continue
         last = times.max()
         assert isinstance(last, datetime)

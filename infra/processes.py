@@ -42,9 +42,9 @@ class Process:
         """Return the living process; None if it ended, also if another one has its pid."""
         try:
             candidate = psutil.Process(self.pid)
-            same = abs(candidate.create_time() - self.born) < _CLOCK_DRIFT
-            same = same and tuple(candidate.cmdline()[1:]) == self.command[1:]
-            return candidate if same and _is_alive(candidate) else None
+            is_same = abs(candidate.create_time() - self.born) < _CLOCK_DRIFT
+            is_same = is_same and tuple(candidate.cmdline()[1:]) == self.command[1:]
+            return candidate if is_same and _is_alive(candidate) else None
         except psutil.Error:
             return None
 

@@ -94,14 +94,16 @@ def new(
     questions = Questions(console) if sys.stdin.isatty() else None
     ask = questions or _use_proposal
     tables = _parse_pairs("--table", table) or _ask_tables(ask)
-    given = GivenAnswers(
+    answers = GivenAnswers(
         name=name, tables=tables, keys=_parse_pairs("--keys", keys),
         event_time=_parse_pairs("--event-time", event_time),
         known_time=_parse_pairs("--known-time", known_time),
         known_from=_parse_pairs("--known-from", known_from), join=_parse_pairs("--join", join),
         predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
     )  # fmt: skip
-    plan = questions.repeat(lambda: make_plan(given, ask)) if questions else make_plan(given, ask)
+    plan = (
+        questions.repeat(lambda: make_plan(answers, ask)) if questions else make_plan(answers, ask)
+    )
     files = render_files(plan)
     with write_use_case(root, name, files):
         if trial:
@@ -153,7 +155,7 @@ def _parse_pairs(flag: str, values: list[str] | None) -> dict[str, str]:
 def _ask_tables(ask: AskQuestion) -> dict[str, str]:
     """Ask for tables and their files, until no name is given."""
     tables: dict[str, str] = {}
-    question = "Name of a table (empty: no more tables)"
+    question = "Name of a table (empty: no further table)"
     while name := ask("--table name=files", question, "" if tables else "rows"):
         tables[name] = ask(f"--table {name}=…", f"Sample files of {name}", f"{name}.csv")
         if ask is _use_proposal:

@@ -108,12 +108,13 @@ def _describe_quarantine(table: str, rows: Sequence[Mapping[str, object]]) -> It
         assert isinstance(reasons, list)
         for reason in reasons:
             broken.setdefault(reason, []).append(row)
-    for reason, found in broken.items():
+    for reason, examples in broken.items():
         match = re.search(r"\((.*)\)", reason)
-        columns = [name for name in (match[1].split(", ") if match else ()) if name in found[0]]
-        values = ", ".join(f"{name} {found[0][name]!r:.60}" for name in columns)
+        columns = [name for name in (match[1].split(", ") if match else ()) if name in examples[0]]
+        values = ", ".join(f"{name} {examples[0][name]!r:.60}" for name in columns)
         yield (
-            f"table {table}: {len(found)} rows break {reason}, like {values or 'its first row'}; "
+            f"table {table}: {len(examples)} rows break {reason}, like "
+            f"{values or 'its first row'}; "
             f"correct the sample, or give other --keys or --event-time for {table}"
         )
 

@@ -33,7 +33,7 @@ SLOW_START = timedelta(minutes=10)
 LOOK_EVERY = timedelta(seconds=10)
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 _RUN_COMMANDS = ("infra.warm_start.client", "prefect.engine")
-_PAGE = 200  # Prefect returns no more at once
+_PAGE = 200  # the most that Prefect returns at once
 
 
 @dataclass
@@ -117,12 +117,12 @@ def _find_active(client: SyncPrefectClient) -> list[FlowRun]:
 
     active = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     states = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=active)))
-    found: list[FlowRun] = []
+    runs: list[FlowRun] = []
     while True:
-        page = client.read_flow_runs(flow_run_filter=states, limit=_PAGE, offset=len(found))
-        found += page
+        page = client.read_flow_runs(flow_run_filter=states, limit=_PAGE, offset=len(runs))
+        runs += page
         if len(page) < _PAGE:
-            return found
+            return runs
 
 
 def _has_heartbeat(client: SyncPrefectClient, run: FlowRun, since: datetime) -> bool:

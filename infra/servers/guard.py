@@ -204,8 +204,8 @@ def _with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-def _equal(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+def _equal(presented: str, expected: str) -> bool:
+    return hmac.compare_digest(presented.encode(errors="replace"), expected.encode())
 
 
 def _sign(token: str, purpose: str) -> str:

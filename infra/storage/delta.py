@@ -149,13 +149,13 @@ def find_damage(address: str) -> dict[str, str]:
         table = open_delta_table(address)
         names = list_data_files(table) if table else []
     except Damaged as unreadable:
-        found = {} if is_s3(address) else find_damaged_files(Path(address), [])
-        return found or {"_delta_log": str(unreadable)}
-    found = {} if is_s3(address) else find_damaged_files(Path(address), names)
+        damaged = {} if is_s3(address) else find_damaged_files(Path(address), [])
+        return damaged or {"_delta_log": str(unreadable)}
+    damaged = {} if is_s3(address) else find_damaged_files(Path(address), names)
     for name in names:
-        if name not in found and (is_s3(address) or not has_digest(Path(address), name)):
-            found |= _decode(address, name)
-    return found
+        if name not in damaged and (is_s3(address) or not has_digest(Path(address), name)):
+            damaged |= _decode(address, name)
+    return damaged
 
 
 def _decode(address: str, name: str) -> dict[str, str]:

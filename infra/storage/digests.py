@@ -166,12 +166,12 @@ def _recorded_commits(folder: Path) -> Iterator[int]:
 
 def _list_versions(folder: Path, pattern: re.Pattern[str]) -> dict[int, list[str]]:
     """Return the names of a kind of log file, by version."""
-    found: dict[int, list[str]] = {}
+    versions: dict[int, list[str]] = {}
     for name in sorted(_list_names(folder / LOG_FOLDER)):
         match = pattern.fullmatch(name)
         if match:
-            found.setdefault(int(match[1]), []).append(name)
-    return found
+            versions.setdefault(int(match[1]), []).append(name)
+    return versions
 
 
 def _list_log(folder: Path) -> list[str]:

@@ -66,14 +66,14 @@ def _require_inputs(
         version: the champion.
         served: features of its service; None if the service is not defined.
     """
-    who = f"{use_case.name}: champion version {version} reads"
+    reader = f"{use_case.name}: champion version {version} reads"
     way_out = (
         "Restore the old definition, and give the new one a view and a feature service of its own, "
         "until another version is champion (docs/your-own.md, Change a view)"
     )
     if served is None:
         raise BadConfig(
-            f"{who} feature service {card.feature_service!r}, which the module `views` does not "
+            f"{reader} feature service {card.feature_service!r}, which the module `views` does not "
             f"define. {way_out}"
         )
     missing = [name for name in card.inputs.inputs if name not in served]
@@ -83,6 +83,6 @@ def _require_inputs(
         missing = [name for name in missing if name not in rows.collect_schema()]
     if missing:
         raise BadConfig(
-            f"{who} {', '.join(missing)}, which neither feature service {card.feature_service!r} "
-            f"nor {use_case.spine.function}() has. {way_out}"
+            f"{reader} {', '.join(missing)}, which neither feature service "
+            f"{card.feature_service!r} nor {use_case.spine.function}() has. {way_out}"
         )

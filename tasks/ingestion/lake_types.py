@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import polars as pl
 
 from configs.errors import SchemaChanged
 from configs.schema.data import OWN_TIME
 from configs.schema.use_case import UseCase
-from tasks.features.raw_tables import import_feature_module
+from tasks.features.raw_tables import EARLIEST, import_feature_module
 from tasks.ingestion.parsing.file_schema import lake_schema
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
 from tasks.storage.lake import open_lake
@@ -24,7 +23,6 @@ _NAMES = {
     pl.Boolean(): "boolean",
     pl.Datetime("us", "UTC"): "time",
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def _spine_keys(use_case: UseCase) -> Iterator[tuple[str, pl.DataType]]:
         for name, table in use_case.tables.items()
     }
     spine = getattr(import_feature_module(use_case), use_case.spine.function)
-    schema = spine(empty, _EPOCH, _EPOCH).collect_schema()
+    schema = spine(empty, EARLIEST, EARLIEST).collect_schema()
     for key in use_case.spine.key:
         if key in schema:
             yield key, schema[key]

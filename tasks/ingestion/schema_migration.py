@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
 from configs.errors import NoRows, SchemaChanged
 from configs.schema.use_case import UseCase
+from tasks.features.raw_tables import EARLIEST
 from tasks.ingestion.feature_refresh import refresh_features
 from tasks.ingestion.lake_types import (
     TypeChange,
@@ -26,8 +27,6 @@ from tasks.ledger.entries import make_schema_migrated
 from tasks.ledger.evidence import SchemaMigrated
 from tasks.ledger.log import Ledger
 from tasks.storage.lake import open_lake
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def plan_migration(use_case: UseCase) -> list[TypeChange]:
@@ -44,8 +43,8 @@ def plan_migration(use_case: UseCase) -> list[TypeChange]:
 def _find_lost_value(values: pl.LazyFrame, change: TypeChange) -> str | None:
     """Return a value that is not the same after the change, read back; None without one."""
     column = pl.col(change.column)
-    there = column.cast(change.declared, strict=False)
-    changes = there.cast(change.held, strict=False).ne_missing(column)
+    converted = column.cast(change.declared, strict=False)
+    changes = converted.cast(change.held, strict=False).ne_missing(column)
     first = values.head(1).collect()
     if first.is_empty():
         return None
@@ -95,6 +94,6 @@ def _change_table(
 def rebuild_features(use_case: UseCase) -> None:
     """Build the features of changed raw rows, up to the time that they are built to already."""
     try:
-        refresh_features(use_case, _EPOCH)
+        refresh_features(use_case, EARLIEST)
     except NoRows:
         return

@@ -102,8 +102,8 @@ class FileValidator:
             return None
         self._validate(table, f"{table}_file", rules, frame, name_docs_run(path))
         failed = failed[:1] if rows.is_empty() else failed
-        told = "; ".join(map(_describe_failure, failed))
-        reason = f"{path}: {told}; correct the file and land it again, or correct the suite"
+        failures = "; ".join(map(_describe_failure, failed))
+        reason = f"{path}: {failures}; correct the file and land it again, or correct the suite"
         if self._depend_on_time(table, failed):
             return Refusal(reason, "time", rows.height, self._as_of)
         return Refusal(reason, "suite", rows.height)

@@ -37,7 +37,9 @@ _BY_PERSON = ("approved", "rejected", "recovered", "retired", "schema_migrated",
 def entries_about(entries: Sequence[Entry], version: int) -> list[Entry]:
     """Return the entries of a version: its own, the alert behind it, and its replacement."""
     own = [e for e in entries if e.version == version]
-    origins = {said.origin for e in own if isinstance(said := _evidence(e), CandidateRegistered)}
+    origins = {
+        evidence.origin for e in own if isinstance(evidence := _evidence(e), CandidateRegistered)
+    }
     return [e for e in entries if version in versions_concerned(e) or e.key in origins]
 
 

@@ -223,8 +223,8 @@ def make_rollback_asked(
         bake: what the bake window shows now, with its reason; the episode's message without it
     """
     shown = Reason(reason=read_evidence(episode, EpisodeOpened).message)
-    asked = RollbackAsked(promotion=promotion.key, episode=episode.key)
-    evidence = merge_evidence(RollbackAsked, asked, shown, *([] if bake is None else [bake]))
+    request = RollbackAsked(promotion=promotion.key, episode=episode.key)
+    evidence = merge_evidence(RollbackAsked, request, shown, *([] if bake is None else [bake]))
     key = f"undo:{promotion.seq}"
     return Entry(
         promotion.model, "rollback_asked", key, at, actor, promotion.version, evidence.to_json()

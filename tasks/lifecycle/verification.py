@@ -77,9 +77,9 @@ def _verify_lake(use_case: UseCase, as_of: datetime) -> Iterator[StateDamage]:
         kind, _, name = table.partition("/")
         remedy = _REMEDIES.get(kind, "restore the file from a backup").format(name=name)
         damaged = find_damage(lake.uri(table))
-        found = [StateDamage(f"{lake.uri(table)}/{f}", p, remedy) for f, p in damaged.items()]
-        if found:
-            yield from _repair(use_case, lake, table, found, as_of)
+        damages = [StateDamage(f"{lake.uri(table)}/{f}", p, remedy) for f, p in damaged.items()]
+        if damages:
+            yield from _repair(use_case, lake, table, damages, as_of)
         else:
             record_table_digests(lake.uri(table))  # of files that an older version wrote
 
@@ -91,23 +91,23 @@ def _list_tables(lake: Lake) -> list[str]:
 
 
 def _repair(
-    use_case: UseCase, lake: Lake, table: str, found: list[StateDamage], as_of: datetime
+    use_case: UseCase, lake: Lake, table: str, damages: list[StateDamage], as_of: datetime
 ) -> list[StateDamage]:
     """Repair the checkpoints of a table, and all of a feature table; return what was done."""
     uri, kind = lake.uri(table), table.partition("/")[0]
     if is_s3(uri):
-        return found
+        return damages
     folder = Path(uri)
-    names = [str(Path(each.file).relative_to(folder)) for each in found]
+    names = [str(Path(each.file).relative_to(folder)) for each in damages]
     view = table.removeprefix("features/")
     if kind == "features" and view in use_case.features.views:
         try:
             _rebuild(use_case, view, folder, names, as_of)
         except MainspringError as error:  # of the raw rows
-            return [replace(each, remedy=f"{each.remedy}; now: {error}") for each in found]
+            return [replace(each, remedy=f"{each.remedy}; now: {error}") for each in damages]
         remedy = "the table was built again from raw rows"
-        return [replace(each, remedy=remedy, repaired=True) for each in found]
-    return [_repair_beside(folder, name, each) for name, each in zip(names, found, strict=True)]
+        return [replace(each, remedy=remedy, repaired=True) for each in damages]
+    return [_repair_beside(folder, name, each) for name, each in zip(names, damages, strict=True)]
 
 
 def _repair_beside(folder: Path, name: str, damage: StateDamage) -> StateDamage:

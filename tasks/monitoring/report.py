@@ -98,8 +98,8 @@ def _escape_data(page: str) -> str:
 
     The data are two JSON texts, each a line of its own.
     """
-    escaped, found = _DATA_LINE.subn(lambda line: line[0].replace("<", r"\u003c"), page, count=2)
-    if found != 2:
+    escaped, count = _DATA_LINE.subn(lambda line: line[0].replace("<", r"\u003c"), page, count=2)
+    if count != 2:
         raise ValueError("Evidently's page has no data lines as expected; its version is too new")
     return escaped
 

@@ -134,13 +134,13 @@ class _PromotionStep:
 
     def _continue_rollout(self, running: RunningRollout, review: ReviewStage) -> Entry:
         """Return the step that the review of the running stage asks for."""
-        found = review(self.use_case, self.candidate.ledger, self.candidate.at)
-        if found is None:
+        decision = review(self.use_case, self.candidate.ledger, self.candidate.at)
+        if decision is None:
             raise Terminal(f"version {running.version} is in a rollout without a stage to review")
-        evidence = found.with_reason()
-        if found.verdict == "fail":
-            return self._refuse(found.reason, evidence, running.stage)
-        if found.verdict == "wait":
+        evidence = decision.with_reason()
+        if decision.verdict == "fail":
+            return self._refuse(decision.reason, evidence, running.stage)
+        if decision.verdict == "wait":
             stage = Deferred(stage=running.stage)
             return make_deferred(*self._about, merge_evidence(Deferred, evidence, stage))
         stage_after = next_rollout_stage(running)

@@ -63,10 +63,10 @@ def roll_back_as_asked(
         actor: the run that rolls back
     """
     requests = [
-        asked
+        request
         for e in book.entries(model)
         if e.what == "rollback_asked"
-        and (asked := read_evidence(e, RollbackAsked)).promotion == promotion
+        and (request := read_evidence(e, RollbackAsked)).promotion == promotion
     ]
     if requests:
         grounds = merge_evidence(RolledBack, requests[-1], RolledBack(by_hand=False))

@@ -107,7 +107,12 @@ class ReplayPlan(SchemaModel):
 
 
 def plan_replay(
-    folder: Path, use_case: UseCase, start: datetime, asked: datetime, *, again: bool = False
+    folder: Path,
+    use_case: UseCase,
+    start: datetime,
+    requested_end: datetime,
+    *,
+    again: bool = False,
 ) -> ReplayPlan:
     """Return the plan of a replay's folder, or a new one for the lake as it is now.
 
@@ -120,13 +125,13 @@ def plan_replay(
         folder: The folder of the replay.
         use_case: What is replayed.
         start: The start of the period.
-        asked: The requested end; the replay ends earlier if the feature tables do.
+        requested_end: The requested end; the replay ends earlier if the feature tables do.
         again: Whether to ignore an earlier replay in the folder.
     """
     place = files.to_absolute(settings().lake)
     known = None if again else ReplayPlan.read(folder)
     if known is not None:
-        wanted = (use_case, start, asked, place)
+        wanted = (use_case, start, requested_end, place)
         if (known.use_case, known.start, known.asked, known.pinned_lake) != wanted:
             raise BadConfig(
                 f"{folder} already has a replay with another {use_case.name}.yaml or lake. Erase "
@@ -135,14 +140,14 @@ def plan_replay(
         return known
     pinned = read_table_versions(use_case)
     known_until = _find_feature_end(use_case, pinned)
-    end = min(asked, known_until)
+    end = min(requested_end, known_until)
     if start >= end:
         raise NoRows(
             f"{use_case.name}: nothing to replay from {start:%Y-%m-%d} to {end:%Y-%m-%d}, where "
             "the feature tables end. Ingest more, or choose another --from and --to"
         )
     return ReplayPlan(
-        use_case=use_case, start=start, end=end, asked=asked, known_until=known_until,
+        use_case=use_case, start=start, end=end, asked=requested_end, known_until=known_until,
         pinned_lake=place, pinned=pinned,
     )  # fmt: skip
 

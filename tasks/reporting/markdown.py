@@ -60,5 +60,5 @@ def _render_cell(cell: Cell) -> str:
 
 
 def _escape_match(match: re.Match[str]) -> str:
-    found = match[0]
-    return f"{found[:-1]}\\{found[-1]}" if len(found) > 1 else f"\\{found}"
+    text = match[0]
+    return f"{text[:-1]}\\{text[-1]}" if len(text) > 1 else f"\\{text}"

@@ -29,14 +29,14 @@ def map_names(originals: Iterable[str]) -> Mapping[str, str]:
     A name of small letters, digits and _ stays, unless it is one of ours or of Python: `run_id`
     becomes data_run_id, in every table alike, so that tables can still be joined.
     """
-    given = list(originals)
-    kept = [name for name in given if _choose_name(name) == name]
+    names_in_file = list(originals)
+    kept = [name for name in names_in_file if _choose_name(name) == name]
     names, taken = {name: name for name in kept}, set(kept)
-    for original in given:
+    for original in names_in_file:
         if original not in names:
             names[original] = _avoid(_choose_name(original), taken)
             taken.add(names[original])
-    return {original: names[original] for original in given}
+    return {original: names[original] for original in names_in_file}
 
 
 def to_lake_name(original: str) -> str:

@@ -32,14 +32,14 @@ def guess_columns(
 
     In a table without a time, numbers may be times since 1970 whatever their name is.
     """
-    found = {name: guess_column(name, column, csv_format) for name, column in columns.items()}
-    if any(declared and declared.type == "time" for declared in found.values()):
-        return found
-    for name, declared in found.items():
+    guessed = {name: guess_column(name, column, csv_format) for name, column in columns.items()}
+    if any(declared and declared.type == "time" for declared in guessed.values()):
+        return guessed
+    for name, declared in guessed.items():
         numbers = declared and declared.type == "integer" and not _ID_NAME.search(name)
         if numbers and (epoch := _find_epoch(cast_column(columns[name], Column(type="integer")))):
-            found[name] = epoch
-    return found
+            guessed[name] = epoch
+    return guessed
 
 
 def guess_column(name: str, column: pl.Series, csv_format: CsvFormat) -> Column | None:

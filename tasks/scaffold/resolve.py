@@ -34,21 +34,21 @@ _RESERVED = {
 """Names that the feature and expectations modules use beside their tables' functions."""
 
 
-def make_plan(given: GivenAnswers, ask: AskQuestion) -> ScaffoldPlan:
+def make_plan(answers: GivenAnswers, ask: AskQuestion) -> ScaffoldPlan:
     """Read the samples, and resolve every answer that no flag gives."""
-    if not given.tables:
+    if not answers.tables:
         raise BadConfig("--table: none is given. Give one, like --table orders=samples/orders.csv")
-    _check_names(given.tables)
-    samples = {name: read_sample(name, path) for name, path in given.tables.items()}
-    timed = {name: _resolve_times(given, sample, ask) for name, sample in samples.items()}
-    subject = timed[_resolve_subject(given, timed, ask)]
-    tables = {name: _resolve_known_from(given, table, timed) for name, table in timed.items()}
-    label = resolve_label(given, tables, subject, ask)
+    _check_names(answers.tables)
+    samples = {name: read_sample(name, path) for name, path in answers.tables.items()}
+    timed = {name: _resolve_times(answers, sample, ask) for name, sample in samples.items()}
+    subject = timed[_resolve_subject(answers, timed, ask)]
+    tables = {name: _resolve_known_from(answers, table, timed) for name, table in timed.items()}
+    label = resolve_label(answers, tables, subject, ask)
     for name, table in tables.items():
         if name == subject.name or name != label.table:
-            tables[name] = resolve_inputs(given, table, subject, label, tables)
+            tables[name] = resolve_inputs(answers, table, subject, label, tables)
     _require_inputs(tables)
-    return ScaffoldPlan(given.name, tables, tables[subject.name], label, given.schedule)
+    return ScaffoldPlan(answers.name, tables, tables[subject.name], label, answers.schedule)
 
 
 def _require_inputs(tables: Mapping[str, TablePlan]) -> None:
@@ -71,22 +71,22 @@ def _check_names(names: Iterable[str]) -> None:
             )
 
 
-def _resolve_times(given: GivenAnswers, sample: Sample, ask: AskQuestion) -> TablePlan:
+def _resolve_times(answers: GivenAnswers, sample: Sample, ask: AskQuestion) -> TablePlan:
     """Return the table with its keys and times; a table without any time is static."""
     name = sample.name
-    keys = resolve_columns(given.keys, sample, "--keys", ", ".join(sample.propose_keys()), ask)
+    keys = resolve_columns(answers.keys, sample, "--keys", ", ".join(sample.propose_keys()), ask)
     _require_keys(sample, keys)
     times = sample.columns_of("time")
     static = TablePlan(sample, keys, OWN_TIME, OWN_TIME, None)
-    if name in given.known_from or (not times and name not in given.event_time):
+    if name in answers.known_from or (not times and name not in answers.event_time):
         return static
-    answer = given.event_time.get(name) or ask(
+    answer = answers.event_time.get(name) or ask(
         f"--event-time {name}=…", f"Event time of {name} (none: it has no times)", times[0]
     )
     if answer == "none":
         return static
     (event,) = resolve_columns({name: answer}, sample, "--event-time", "", ask)
-    (known,) = resolve_columns(given.known_time, sample, "--known-time", event, ask)
+    (known,) = resolve_columns(answers.known_time, sample, "--known-time", event, ask)
     for flag, column in (("--event-time", event), ("--known-time", known)):
         _require_time(sample, flag, column)
     _require_order(sample, event, known)
@@ -131,10 +131,12 @@ def _require_order(sample: Sample, event: str, known: str) -> None:
         )
 
 
-def _resolve_subject(given: GivenAnswers, tables: Mapping[str, TablePlan], ask: AskQuestion) -> str:
+def _resolve_subject(
+    answers: GivenAnswers, tables: Mapping[str, TablePlan], ask: AskQuestion
+) -> str:
     """Return the name of the table whose rows are predicted."""
     first = next(iter(tables))
-    name = given.predict or (
+    name = answers.predict or (
         ask("--predict", "Which table's rows are predicted?", first) if len(tables) > 1 else first
     )
     if name not in tables:
@@ -150,10 +152,10 @@ def _resolve_subject(given: GivenAnswers, tables: Mapping[str, TablePlan], ask: 
 
 def _describe_unread_times(sample: Sample) -> str:
     """Return the text columns that look like times, with a value; empty without any."""
-    found = [name for name in sample.columns_of("text") if looks_like_time(sample.rows[name])]
-    if not found:
+    unread = [name for name in sample.columns_of("text") if looks_like_time(sample.rows[name])]
+    if not unread:
         return ""
-    values = (f"{name} {sample.rows[name].drop_nulls()[0]!r}" for name in found)
+    values = (f"{name} {sample.rows[name].drop_nulls()[0]!r}" for name in unread)
     return (
         f". These columns look like times of an unknown or ambiguous form: {', '.join(values)}. "
         "Write them like 2013-01-31T18:05:00Z, in UTC"
@@ -161,13 +163,13 @@ def _describe_unread_times(sample: Sample) -> str:
 
 
 def _resolve_known_from(
-    given: GivenAnswers, table: TablePlan, tables: Mapping[str, TablePlan]
+    answers: GivenAnswers, table: TablePlan, tables: Mapping[str, TablePlan]
 ) -> TablePlan:
     """Return a static table with the day it is known from: as given, or the first of all days."""
     if table.event != OWN_TIME:
         return table
-    if table.name in given.known_from:
-        day = given.known_from[table.name]
+    if table.name in answers.known_from:
+        day = answers.known_from[table.name]
         try:
             since = check_moment(datetime.fromisoformat(day))
         except ValueError as wrong:

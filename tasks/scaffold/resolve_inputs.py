@@ -16,14 +16,14 @@ _TIME_COLUMNS = {"event_timestamp", "created_timestamp", "prediction_time", "lab
 
 
 def resolve_inputs(
-    given: GivenAnswers,
+    answers: GivenAnswers,
     table: TablePlan,
     subject: TablePlan,
     label: LabelPlan,
     tables: Mapping[str, TablePlan],
 ) -> TablePlan:
     """Return the table with its join columns, its features and the columns that are left out."""
-    join = _resolve_join(given, table, subject)
+    join = _resolve_join(answers, table, subject)
     excluded = {table.event, table.known, *(key for each in tables.values() for key in each.keys)}
     excluded |= set(join)
     excluded |= {label.column} if label.table == table.name else set()
@@ -47,7 +47,7 @@ def resolve_inputs(
     )  # fmt: skip
 
 
-def _resolve_join(given: GivenAnswers, table: TablePlan, subject: TablePlan) -> tuple[str, ...]:
+def _resolve_join(answers: GivenAnswers, table: TablePlan, subject: TablePlan) -> tuple[str, ...]:
     """Return the columns of the predicted rows that look up a table's rows.
 
     Without a flag these are the table's keys that the predicted table has too, or else the keys of
@@ -59,7 +59,7 @@ def _resolve_join(given: GivenAnswers, table: TablePlan, subject: TablePlan) -> 
         usable, common = list(table.keys), list(table.keys)
     else:
         common = _common_columns(table, subject, usable)
-    if not common and table.name not in given.join:
+    if not common and table.name not in answers.join:
         both = ", ".join(name for name in table.sample.columns if name in usable) or "none"
         raise BadConfig(
             f"--join {table.name}=…: none of the table's keys is a column of {subject.name}. Give "
@@ -69,7 +69,7 @@ def _resolve_join(given: GivenAnswers, table: TablePlan, subject: TablePlan) -> 
     def propose(_flag: str, _question: str, proposal: str) -> str:
         return proposal
 
-    columns = resolve_columns(given.join, table.sample, "--join", ", ".join(common), propose)
+    columns = resolve_columns(answers.join, table.sample, "--join", ", ".join(common), propose)
     invalid = [name for name in columns if name not in usable]
     if invalid:
         raise BadConfig(

@@ -17,25 +17,25 @@ _FEW_CLASSES = 20
 
 
 def resolve_label(
-    given: GivenAnswers, tables: Mapping[str, TablePlan], subject: TablePlan, ask: AskQuestion
+    answers: GivenAnswers, tables: Mapping[str, TablePlan], subject: TablePlan, ask: AskQuestion
 ) -> LabelPlan:
     """Return the label of the rows of `subject`; BadConfig names a missing or invalid flag."""
-    table, column = _resolve_column(given, tables, subject, ask)
+    table, column = _resolve_column(answers, tables, subject, ask)
     sample = tables[table].sample
     values, typed = sample.rows[column].drop_nulls(), sample.columns[column]
     if values.is_empty():
         raise BadConfig(f"--label {table}.{column}: the column has no value in the sample")
-    kind = _resolve_kind(given, values, typed, ask)
+    kind = _resolve_kind(answers, values, typed, ask)
     positive, classes, negatives = "", tuple[str, ...](), tuple[str, ...]()
     if kind == "regression":
         _require_numbers(values, typed)
     elif kind == "multiclass":
         classes = _list_classes(values, typed)
     elif not _is_flag(values, typed):
-        positive = _resolve_positive(given, values, ask)
+        positive = _resolve_positive(answers, values, ask)
         negatives = _list_negatives(values, typed, positive)
-    after = given.after or "0m"
-    if not given.after and table == subject.name:
+    after = answers.after or "0m"
+    if not answers.after and table == subject.name:
         question = "How long after the prediction is the label known, like 30d?"
         after = ask("--after", question, "0m")
     try:
@@ -46,17 +46,17 @@ def resolve_label(
 
 
 def _resolve_column(
-    given: GivenAnswers, tables: Mapping[str, TablePlan], subject: TablePlan, ask: AskQuestion
+    answers: GivenAnswers, tables: Mapping[str, TablePlan], subject: TablePlan, ask: AskQuestion
 ) -> tuple[str, str]:
     """Return the table and the column that hold the label."""
-    answer = given.label or ask("--label", "Which column is predicted, as table.column?", "")
+    answer = answers.label or ask("--label", "Which column is predicted, as table.column?", "")
     table, _, column = answer.partition(".")  # the column's name in a file may have dots too
     if table not in tables:
         table, column = subject.name, answer
-    found = tables[table].sample.find_column(column) if table in tables else None
-    if found is None:
+    name = tables[table].sample.find_column(column) if table in tables else None
+    if name is None:
         raise BadConfig(f"--label {answer}: column not found. Write table.column, like orders.paid")
-    column = found
+    column = name
     missing = [key for key in subject.keys if key not in tables[table].sample.columns]
     if missing:
         raise BadConfig(
@@ -69,11 +69,11 @@ def _resolve_column(
 
 
 def _resolve_kind(
-    given: GivenAnswers, values: pl.Series, typed: ColumnType, ask: AskQuestion
+    answers: GivenAnswers, values: pl.Series, typed: ColumnType, ask: AskQuestion
 ) -> LabelKind:
     """Return the problem type: as given, or by the values; ask where a text has few values."""
-    if given.kind or given.positive or _is_flag(values, typed):
-        return given.kind or "binary"
+    if answers.kind or answers.positive or _is_flag(values, typed):
+        return answers.kind or "binary"
     number = values.n_unique()
     if typed == "number" or (typed == "integer" and number > 2):
         return "regression"
@@ -122,13 +122,13 @@ def _list_negatives(values: pl.Series, typed: ColumnType, positive: str) -> tupl
     return tuple(others) if typed in ("text", "integer") and len(others) < FEW_VALUES else ()
 
 
-def _resolve_positive(given: GivenAnswers, values: pl.Series, ask: AskQuestion) -> str:
+def _resolve_positive(answers: GivenAnswers, values: pl.Series, ask: AskQuestion) -> str:
     """Return the value that is the event; of two values the rarer one is proposed."""
     counts = values.cast(pl.String).alias("value").value_counts().sort("count", "value")
     existing = counts["value"].to_list()
     proposal = existing[0] if len(existing) == 2 else ""
     question = f"Which value of {values.name} is the event?"
-    positive = given.positive or ask("--positive", question, proposal)
+    positive = answers.positive or ask("--positive", question, proposal)
     if positive not in existing:
         examples = ", ".join(sorted(existing)[:9])
         raise BadConfig(f"--positive {positive}: no value of {values.name}. Values: {examples}")

@@ -121,12 +121,12 @@ def _declare_columns(
     names, declared, left_out = map_names(raw.columns), {}, dict(problems)
     guessed = guess_columns({own: raw[original] for original, own in names.items()}, csv_format)
     for original, own in names.items():
-        found = guessed[own]
-        if found is None:
+        guess = guessed[own]
+        if guess is None:
             left_out[original] = f"has values of type {raw[original].dtype}, which no table holds"
             continue
         source = {} if own == original else {"source": original}
-        declared[own] = found.model_copy(update=source)
+        declared[own] = guess.model_copy(update=source)
     kept = {own: raw[column.source or own].alias(own) for own, column in declared.items()}
     rows = [
         cast_column(mark_nulls(kept[own], column, csv_format), column, csv_format).alias(own)

@@ -26,16 +26,16 @@ _POINT_GROUPS = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
 
 def detect_layout(content: bytes) -> CsvFormat:
     """Return the encoding, the separator and the escape of a CSV file, each if it is not usual."""
-    found: dict[str, str] = {}
+    layout: dict[str, str] = {}
     encoding = _detect_encoding(content)
     if encoding != "utf-8":
-        found["encoding"] = encoding
+        layout["encoding"] = encoding
     start = content[:_LOOKED_AT].decode(_decodable(content, encoding), errors="replace")
     if (separator := _detect_separator(start)) != ",":
-        found["separator"] = separator
+        layout["separator"] = separator
     if '\\"' in start:
-        found["escape"] = "\\"
-    return CsvFormat.model_validate(found)
+        layout["escape"] = "\\"
+    return CsvFormat.model_validate(layout)
 
 
 def read_header(content: bytes, layout: CsvFormat, separator: str) -> list[str]:
@@ -49,11 +49,11 @@ def detect_values(columns: Iterable[pl.Series], layout: CsvFormat) -> CsvFormat:
 
     A text means missing if the other values of its column are numbers, times or true and false.
     """
-    found = layout.model_dump(exclude_defaults=True)
+    detected = layout.model_dump(exclude_defaults=True)
     texts = [column.drop_nulls().str.strip_chars() for column in columns]
     nulls = {text for column in texts for text in _find_missing(column)}
     if nulls:
-        found["nulls"] = tuple(text for text in MISSING_TEXTS if text in nulls)
+        detected["nulls"] = tuple(text for text in MISSING_TEXTS if text in nulls)
     numbers = [column.filter(~column.is_in(list(nulls))) for column in texts]
     forms = ((_COMMA_DECIMAL, _POINT_GROUPS), (_POINT_DECIMAL, _COMMA_GROUPS))
     commas, points = (
@@ -61,12 +61,12 @@ def detect_values(columns: Iterable[pl.Series], layout: CsvFormat) -> CsvFormat:
         for decimal, groups in forms
     )
     if commas and not points and (layout.separator == ";" or not _are_groups(numbers)):
-        found["decimal"] = ","
-    groups, sign = (_POINT_GROUPS, ".") if found.get("decimal") else (_COMMA_GROUPS, ",")
+        detected["decimal"] = ","
+    groups, sign = (_POINT_GROUPS, ".") if detected.get("decimal") else (_COMMA_GROUPS, ",")
     plain = rf"{_WHOLE}|{_COMMA_DECIMAL if sign == '.' else _POINT_DECIMAL}"
     if any(_all_match(column, f"{groups}|{plain}", groups) for column in numbers):
-        found["thousands"] = sign
-    return CsvFormat.model_validate(found)
+        detected["thousands"] = sign
+    return CsvFormat.model_validate(detected)
 
 
 def _detect_encoding(content: bytes) -> str:
@@ -113,12 +113,12 @@ def _parse_lines(text: str, separator: str) -> Iterator[list[str]]:
 
 def _find_missing(column: pl.Series) -> Sequence[str]:
     """Return the texts that mean missing in a column whose other values are no texts."""
-    found = [text for text in MISSING_TEXTS if (column == text).any()]
-    others = column.filter(~column.is_in(found)) if found else column
+    missing = [text for text in MISSING_TEXTS if (column == text).any()]
+    others = column.filter(~column.is_in(missing)) if missing else column
     pattern = rf"{_WHOLE}|^[+-]?[\d.,' ]*\d(e[+-]?\d+)?$|^(?i:true|false)$|^\d[\d/.:T +-]*Z?$"
-    if not found or others.is_empty() or not others.str.contains(pattern).all():
+    if not missing or others.is_empty() or not others.str.contains(pattern).all():
         return []
-    return found
+    return missing
 
 
 def _are_groups(numbers: Iterable[pl.Series]) -> bool:

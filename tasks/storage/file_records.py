@@ -20,17 +20,18 @@ FILE_RECORD_SCHEMA = {
 
 def read_file_records(use_case: UseCase) -> pl.DataFrame:
     """Read the records of all files: one row a file and status, with the run's `as_of`."""
-    lake, none = open_lake(use_case.name), pl.DataFrame(schema=FILE_RECORD_SCHEMA)
-    if not lake.exists(FILES_TABLE):
-        return none
-    # older records lack columns
-    return pl.concat([none, lake.scan(FILES_TABLE).collect()], how="diagonal")
+    return _scan_file_records(use_case).collect()
 
 
 def read_landing_times(use_case: UseCase) -> pl.DataFrame:
     """Return the fingerprint of each accepted file, and the `as_of` of its ingest."""
-    lake = open_lake(use_case.name)
-    if not lake.exists(FILES_TABLE):
-        return pl.DataFrame(schema={"fingerprint": pl.String, "as_of": pl.Datetime("us", "UTC")})
-    accepted = lake.scan(FILES_TABLE).filter(status="accepted")
+    accepted = _scan_file_records(use_case).filter(status="accepted")
     return accepted.select("fingerprint", "as_of").collect()
+
+
+def _scan_file_records(use_case: UseCase) -> pl.LazyFrame:
+    lake, none = open_lake(use_case.name), pl.LazyFrame(schema=FILE_RECORD_SCHEMA)
+    if not lake.exists(FILES_TABLE):
+        return none
+    # older records lack columns
+    return pl.concat([none, lake.scan(FILES_TABLE)], how="diagonal")

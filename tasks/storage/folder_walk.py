@@ -77,18 +77,18 @@ def _describe(root: Path, path: Path) -> FolderEntry:
     try:
         if path.is_symlink() and not path.resolve().is_relative_to(root):
             return FolderEntry(name, problem="a link that leads out of the folder; not followed")
-        found = path.stat()
+        status = path.stat()
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
         reason = getattr(error, "strerror", None) or "a link to itself"
         return FolderEntry(name, problem=f"not readable: {reason}")
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         return FolderEntry(name, problem="a link to a folder; not followed")
-    problem = _KINDS.get(stat.S_IFMT(found.st_mode), "")
+    problem = _KINDS.get(stat.S_IFMT(status.st_mode), "")
     if not problem and not os.access(path, os.R_OK):
         problem = "not readable: access is denied"
     if name != str(path.relative_to(root)):
         problem = "its name is not UTF-8; rename it"
-    return FolderEntry(name, found.st_size, found.st_mtime, found.st_ctime_ns, problem)
+    return FolderEntry(name, status.st_size, status.st_mtime, status.st_ctime_ns, problem)
 
 
 def _show(root: Path, path: Path) -> str:

@@ -48,25 +48,28 @@ def read_csv(
     return rows.rename(dict(zip(rows.columns, names, strict=True)))
 
 
-def require_columns(path: str, found: Sequence[str], wanted: Sequence[str], hint: str = "") -> None:
+def require_columns(
+    path: str, present: Sequence[str], wanted: Sequence[str], hint: str = ""
+) -> None:
     """Raise RefusedBatch unless each wanted column occurs once.
 
     Args:
         path: of the file, for messages.
-        found: the columns of the file.
+        present: the columns of the file.
         wanted: the columns to read.
         hint: a likely solution.
     """
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in present]
     if missing:
         raise RefusedBatch(
             f"{path}: column {', '.join(missing)} is missing (columns found: "
-            f"{', '.join(found) or 'none'}); {hint or 'land the file with it, or change the YAML'}"
+            f"{', '.join(present) or 'none'}); "
+            f"{hint or 'land the file with it, or change the YAML'}"
         )
     for name in wanted:
-        if found.count(name) > 1:
+        if present.count(name) > 1:
             raise RefusedBatch(
-                f"{path}: column {name} occurs {found.count(name)} times; land the file with one"
+                f"{path}: column {name} occurs {present.count(name)} times; land the file with one"
             )
 
 
@@ -229,16 +232,16 @@ def _escape_lone_escapes(text: bytes, separator: str, escape: str, quote: str | 
     r"""Double each escape that stands before a usual character, such as in C:\temp or \N."""
     sign, special = re.escape(escape.encode()), f"{separator}{quote or ''}{escape}\r\n".encode()
     pair = b"(%s[%s])|%s" % (sign, re.escape(special), sign)
-    return re.sub(pair, lambda found: found[1] or escape.encode() * 2, text)
+    return re.sub(pair, lambda match: match[1] or escape.encode() * 2, text)
 
 
 def _describe_ragged(row: arrow_csv.InvalidRow, expected: int) -> str:
-    found = row.actual_columns
-    if found < expected:
+    count = row.actual_columns
+    if count < expected:
         fix = "the file may be cut short, or a line break stands in a text without quotes"
     else:
         fix = "a separator stands in a text without quotes, or csv: {decimal, separator} differ"
     return (
-        f"row {row.number} (the header is row 1) has {found} fields, the header has {expected}: "
+        f"row {row.number} (the header is row 1) has {count} fields, the header has {expected}: "
         f"{row.text[:80]!r}; {fix}"
     )

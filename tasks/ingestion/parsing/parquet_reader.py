@@ -24,12 +24,12 @@ def read_parquet(content: bytes, path: str, wanted: Sequence[str] | None = None)
         file = parquet.ParquetFile(
             BytesIO(content), coerce_int96_timestamp_unit="us", page_checksum_verification=True
         )
-        found = list(file.schema_arrow.names)
-        names = list(dict.fromkeys(found)) if wanted is None else list(wanted)
-        require_columns(path, found, names)
-        places = [found.index(name) for name in names]
+        present = list(file.schema_arrow.names)
+        names = list(dict.fromkeys(present)) if wanted is None else list(wanted)
+        require_columns(path, present, names)
+        places = [present.index(name) for name in names]
         table = file.read(columns=names, use_threads=False)
-        fields = [table.column(table.column_names.index(found[place])) for place in places]
+        fields = [table.column(table.column_names.index(present[place])) for place in places]
         plain = pa.table(dict(zip(names, map(_simplify, fields), strict=True)))
         table.validate(full=True)
         frame = pl.from_arrow(plain)

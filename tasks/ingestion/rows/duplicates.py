@@ -98,11 +98,11 @@ def find_taken(
         return rows.clear(), rows.clear()
     identity = list(columns.identity)
     earlier = _scan_near(lake, name, rows, columns).select(identity).collect()
-    same = rows.join(earlier, on=identity, how="semi")
-    if same.is_empty():
-        return same, same
-    copies = find_copies(lake, name, same, columns)
-    return copies, same.join(copies, on=POSITION, how="anti")
+    repeated = rows.join(earlier, on=identity, how="semi")
+    if repeated.is_empty():
+        return repeated, repeated
+    copies = find_copies(lake, name, repeated, columns)
+    return copies, repeated.join(copies, on=POSITION, how="anti")
 
 
 def compare_rows(

@@ -39,7 +39,7 @@ def find_similar_keys(
         use_case: tables and their keys.
         accepted: accepted rows by table and file, as they are committed.
     """
-    found = []
+    similar = []
     for column in _list_text_keys(use_case):
         new = [
             rows[column]
@@ -48,8 +48,8 @@ def find_similar_keys(
             for rows in files.values()
         ]
         if new:
-            found += _compare_keys(use_case, column, pl.concat(new).unique().drop_nulls())
-    return found
+            similar += _compare_keys(use_case, column, pl.concat(new).unique().drop_nulls())
+    return similar
 
 
 def _compare_keys(use_case: UseCase, column: str, new: pl.Series) -> list[SimilarKeys]:
@@ -57,11 +57,13 @@ def _compare_keys(use_case: UseCase, column: str, new: pl.Series) -> list[Simila
     lake = open_lake(use_case.name)
     tables = [f"raw/{name}" for name, table in use_case.tables.items() if column in table.key]
     held = [lake.scan(name).select(column) for name in tables if lake.exists(name)]
-    look = pl.col(column).str.normalize("NFC").str.strip_chars().str.to_lowercase()
-    known = pl.concat([new.to_frame().lazy(), *held]).unique().with_columns(look=look)
-    wanted = new.to_frame().lazy().select(look.alias("look")).unique()
-    groups = known.join(wanted, on="look", how="semi").group_by("look").agg(pl.col(column).sort())
-    alike = groups.filter(pl.col(column).list.len() > 1).sort("look").collect()
+    folded = pl.col(column).str.normalize("NFC").str.strip_chars().str.to_lowercase()
+    known = pl.concat([new.to_frame().lazy(), *held]).unique().with_columns(folded=folded)
+    wanted = new.to_frame().lazy().select(folded.alias("folded")).unique()
+    groups = (
+        known.join(wanted, on="folded", how="semi").group_by("folded").agg(pl.col(column).sort())
+    )
+    alike = groups.filter(pl.col(column).list.len() > 1).sort("folded").collect()
     if alike.is_empty():
         return []
     keys = int(alike[column].list.len().sum())

@@ -50,14 +50,14 @@ def find_impossible_rows(
         latest: latest possible time by file.
     """
     limit = pl.col(FILE_COLUMN).replace_strict(latest, return_dtype=pl.Datetime("us", "UTC"))
-    found = [
+    impossible = [
         rows.filter(_is_outside(table, name, limit)).select(
             POSITION, pl.lit([f"{OUT_OF_BOUNDS}({name})"]).alias(REASONS_COLUMN)
         )
         for name in _list_times(table)
     ]
     empty = rows.clear().select(POSITION, pl.lit([""]).alias(REASONS_COLUMN))
-    return pl.concat([empty, *found])
+    return pl.concat([empty, *impossible])
 
 
 def find_early_rows(table: Table, rows: pl.DataFrame, path: str, as_of: datetime) -> Refusal | None:

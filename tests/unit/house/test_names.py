@@ -6,8 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from configs.settings import ROOT
-from tests.support.source_code import parse_module, public_names
+from tests.support.source_code import parse_module, public_names, source_modules
 
+VAGUE = {
+    "found", "said", "told", "given", "asked", "there", "its", "mine", "same", "wish", "harm",
+    "crown", "carry", "look", "aside", "of",
+}  # fmt: skip
+"""A name says what it holds: result, message, rows, expected, existing, …"""
+RECORDED = {"asked", "of"}  # fields of the ledger, of a replay's plan and of the YAML
 PROGRAMS = ("baseline", "benchmarks")  # run by `python -m`, not helpers of tests
 
 
@@ -59,6 +65,28 @@ def is_fixture(node: ast.FunctionDef | ast.ClassDef) -> bool:
 
 def test_public_names_of_tasks_mean_one_thing() -> None:
     assert repeated(task_definitions()) == {}
+
+
+def vague_names(path: Path) -> Iterator[str]:
+    """Yield the vague names of variables and parameters; fields of classes are recorded names."""
+    tree = parse_module(path)
+    fields = {
+        id(node.target)
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for node in owner.body
+        if isinstance(node, ast.AnnAssign)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name | ast.arg):
+            continue
+        name = node.id if isinstance(node, ast.Name) else node.arg
+        if name in VAGUE and not (id(node) in fields and name in RECORDED):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+
+
+def test_variables_and_parameters_say_what_they_hold() -> None:
+    assert [name for path in source_modules().values() for name in vague_names(path)] == []
 
 
 def test_helpers_of_tests_are_defined_once() -> None:
