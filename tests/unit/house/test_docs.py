@@ -4,15 +4,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
+import typer
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from typer.core import TyperGroup
 
 from configs.settings import ROOT, Settings
+from flows.cli.app import app
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = ("flows", "tasks", "configs", "infra", "feature_repo", "expectations")
+PAGES = [*DOCS, ROOT / "CHANGELOG.md"]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 LONGEST_SENTENCE, LONGEST_AVERAGE, GLOSSARY_SIZE = 30, 18, 25
@@ -24,7 +29,9 @@ ARCHAIC = re.compile(
 NO_SETTINGS = {"MAINSPRING_HOME"}  # read by workers, not by configs/settings.py
 
 FOLDERS = "tasks|flows|configs|infra|docs|tests|feature_repo|expectations"
-PATH = re.compile(rf"(?:{FOLDERS})/[\w./*-]*")
+PATH = re.compile(rf"(?<![\w/.<-])(?:{FOLDERS})/[\w./*-]*(?![\w<])")
+MADE_BY_USERS = {"infra/.env"}
+COMMAND = re.compile(r"(?:^|^\.venv/bin/|&& |\| )mainspring ([a-z][\w-]*)([^|&;>#]*)")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”')\]]*\s+(?=[\"“'(\[`]*[A-Z0-9`])")
 
 
@@ -99,7 +106,7 @@ def test_sentences_of_a_page_are_short_on_average(page: Path):
     assert fmean(counts) <= LONGEST_AVERAGE
 
 
-@pytest.mark.parametrize("page", [*DOCS, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_has_archaic_idiom(page: Path):
     assert [match.group() for match in ARCHAIC.finditer(page.read_text())] == []
 
@@ -119,7 +126,7 @@ def test_the_glossary_is_short():
     assert 10 <= len(entries) <= GLOSSARY_SIZE
 
 
-@pytest.mark.parametrize("page", [*DOCS, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_paths_of_a_page_exist(page: Path):
     text = page.read_text()
     links = {
@@ -129,19 +136,41 @@ def test_links_and_paths_of_a_page_exist(page: Path):
         if child.type in ("link_open", "image")
     }
     relative = {link for link in links if link and "://" not in link}
-    named = {span for span in code(text) if PATH.fullmatch(span)}
-    missing = [link for link in relative if not (page.parent / link).exists()]
-    assert missing + [path for path in named if not any(ROOT.glob(path.rstrip("/")))] == []
+    assert [link for link in relative if not (page.parent / link).exists()] == []
+    named = {path.rstrip("./") for line in code_lines(text) for path in PATH.findall(line)}
+    assert [path for path in named - MADE_BY_USERS if not any(ROOT.glob(path))] == []
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
-def test_commands_targets_and_settings_of_a_page_exist(page: Path):
-    from flows.cli.app import app
-
-    known = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_make_targets_and_settings_of_a_page_exist(page: Path):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     fields = {f"MAINSPRING_{name.upper()}" for name in Settings.model_fields} | NO_SETTINGS
-    text = "\n".join(code(page.read_text()))
-    assert set(re.findall(r"^(?:\.venv/bin/)?mainspring ([a-z]+)", text, re.MULTILINE)) <= known
-    assert set(re.findall(r"^make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
-    assert set(re.findall(r"MAINSPRING_[A-Z_]*[A-Z]", text)) <= fields
+    lines = code_lines(page.read_text())
+    assert {name for line in lines for name in re.findall(r"^make ([a-z-]+)", line)} <= targets
+    assert set(re.findall(r"MAINSPRING_[A-Z_]*[A-Z]", "\n".join(lines))) <= fields
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_flags_of_a_page_exist(page: Path):
+    known = {name: command_flags(name) for name in mainspring_commands()}
+    for line in code_lines(page.read_text()):
+        for name, rest in COMMAND.findall(line):
+            assert name in known, line
+            flags = re.findall(r"(?<=[\s\[])--?[a-z][a-z-]*", rest)
+            assert name == "feast" or set(flags) <= known[name], line  # feast passes them on
+
+
+def code_lines(text: str) -> list[str]:
+    """Return the lines of all code of a page, continued lines joined."""
+    return [line for part in code(text) for line in part.replace("\\\n", " ").splitlines()]
+
+
+def mainspring_commands() -> dict[str, Any]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group.commands
+
+
+def command_flags(name: str) -> set[str]:
+    flags = (flag for p in mainspring_commands()[name].params for flag in p.opts + p.secondary_opts)
+    return {"--help", *flags}
