@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 CHECKS := .venv-checks
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-annotate --no-header --quiet
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check-infra format bench sweep up down lock clean
+.PHONY: help demo test test-system test-slow lint check-infra format bench sweep up down lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,8 +28,11 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## run the whole loop on a year of real flights: 5 minutes, 2.5 GB with .venv
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring demo
 
-test: $(READY)  ## run all tests except the slow ones; TESTS=path runs some
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+test: $(READY)  ## run the ordinary tests, 10 minutes; TESTS=path runs some
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow$(if $(TESTS),, and not system)" $(PARALLEL) $(TESTS)
+
+test-system: $(READY)  ## run the tests of whole processes: servers, kills, the demo; 20 minutes
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "system and not slow" $(PARALLEL) $(TESTS)
 
 test-slow: $(READY)  ## run the slow tests: the full demo and the fault sweeps
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 os.environ["COLUMNS"] = "200"  # of every console: what is printed does not break where tests read
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+SYSTEM_FOLDERS = ("e2e", "faults", "sweeps", "browser", "benchmarks")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of folders that hold system tests alone."""
+    for item in items:
+        if item.path.parent.name in SYSTEM_FOLDERS:
+            item.add_marker(pytest.mark.system)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from prefect.states import Cancelling, Pending, Running, State
 from infra.servers.abandoned_runs import SILENCE, Watcher, end_local_runs
 from infra.work_pools import apply_work_pool
 
+pytestmark = pytest.mark.system
+
 STATES = {"Pending": Pending, "Running": Running, "Cancelling": Cancelling}
 LONG_AGO = timedelta(hours=1)
 

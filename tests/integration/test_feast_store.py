@@ -207,6 +207,7 @@ def test_a_redis_that_is_away_is_told_of_and_may_come_back(
     assert not online_store.measure_staleness(flights, NOON)["stale"].any()
 
 
+@pytest.mark.system
 def test_feasts_own_command_line_runs_for_a_use_case(
     flights: UseCase, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,7 @@ def monthly_auc(use_case: UseCase, rows: pl.DataFrame, last: int) -> list[float]
     ]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("last", "least", "most"),
     [(6, 0.735, 0.755), pytest.param(12, 0.719, 0.74, marks=pytest.mark.slow)],

@@ -20,6 +20,8 @@ from feature_repo.flights import source
 from tests.support.punctuality import punctuality
 from tests.support.sample_shapes import SHAPES, make_parcels
 
+pytestmark = pytest.mark.system
+
 PARTS = ("configs", "tasks", "flows", "feature_repo", "expectations", "infra", "tests")
 END = datetime(2013, 1, 4, tzinfo=UTC)
 NEW = shlex.split("""new delays --no-trial --predict schedules --label arrivals.late

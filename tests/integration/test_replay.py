@@ -27,6 +27,8 @@ from tasks.replay.policy_worker import run_policy
 from tasks.replay.run import Replay, prepare_replay, share_features
 from tests.support.replay import END, POLICY, START, production_until, real, use_state
 
+pytestmark = pytest.mark.system
+
 WEEK = START + timedelta(days=7)
 _MEASURED = ("footprint", "run", "card")
 TABLES = ("predictions", "shadows", "monitoring")

@@ -40,6 +40,7 @@ def run_as_user(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "words",
     [("status",), ("history", "visits"), ("check", "visits"), ("deployments",)],
