@@ -12,6 +12,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """Bounds of every moment in a YAML file: libraries overflow at years like 1 and 9999."""
 LONGEST = timedelta(days=36_500)
+YEAR = timedelta(days=365)
+_PERIODS = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 CLOCK_GRACE = timedelta(minutes=5)
 """How far an `as_of` may be ahead of this machine's clock: clocks of machines differ."""
 
@@ -74,3 +76,24 @@ def write_duration(span: timedelta) -> str:
         if minutes and minutes % size == 0:
             return f"{minutes // size}{unit}"
     return f"{minutes}m"
+
+
+def parse_rate(text: object) -> float:
+    """Return `0.5 per year`, `1 per quarter` or `2 per month` as events a year; a number as it is.
+
+    YAML reads `0.5 per year` as text, and a number alone means events a year.
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) +(?:per|a|/) +([a-z]+)", str(text).strip())
+    if match is None or match[2] not in _PERIODS:
+        raise ValueError(
+            f"rate {str(text)!r:.40} is invalid; write a number and a period, like 0.5 per year "
+            f"(periods: {', '.join(_PERIODS)})"
+        )
+    return float(match[1]) * _PERIODS[match[2]]
+
+
+def write_rate(rate: float) -> str:
+    """Return the text of events a year that `parse_rate` reads."""
+    return f"{round(rate, 6):.6f}".rstrip("0").rstrip(".") + " per year"

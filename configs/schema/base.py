@@ -14,10 +14,21 @@ from pydantic import (
     StringConstraints,
 )
 
-from configs.clock import EARLIEST, LATEST, parse_duration, write_duration
+from configs.clock import (
+    EARLIEST,
+    LATEST,
+    parse_duration,
+    parse_rate,
+    write_duration,
+    write_rate,
+)
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]
 Span = Annotated[Duration, Field(gt=timedelta(0))]
+Rate = Annotated[
+    float, BeforeValidator(parse_rate), PlainSerializer(write_rate), Field(gt=0, le=366)
+]
+"""Events a year."""
 Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,40}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]

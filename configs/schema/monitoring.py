@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from configs.schema.base import Duration, Metric, SchemaModel, Severity, Share, Span
+from configs.clock import YEAR, write_duration
+from configs.schema.base import Duration, Metric, Rate, SchemaModel, Severity, Share, Span
 
 
 class Rule(SchemaModel):
@@ -27,11 +28,23 @@ class Rule(SchemaModel):
 
 
 class DriftRule(Rule):
-    """PSI against the reference: threshold = max(floor, factor x worst reference week)."""
+    """PSI against the reference; its limits come from the reference's own windows."""
 
-    floor: float = Field(0.1, gt=0)
-    factor: float = Field(2.0, ge=1)
+    floor: float = Field(0.1, gt=0, description="least limit")
+    factor: float = Field(1.0, ge=1, description="of each limit above the floor")
+    false_alarms: Rate = Field(
+        1.0, description="of all inputs together, while the data do not change"
+    )
     informs: tuple[str, ...] = Field((), description="inputs whose drift has severity inform")
+
+    def tail_of(self, window: timedelta, columns: int) -> float:
+        """Return the probability of a false alarm of one column in one window.
+
+        Args:
+            window: length of a window; one window follows the other.
+            columns: number of columns that share the rate.
+        """
+        return self.false_alarms * (window / YEAR) / max(columns, 1)
 
 
 class PerformanceRule(Rule):
@@ -39,9 +52,27 @@ class PerformanceRule(Rule):
 
     metric: Metric | Literal["calibration_gap"]
     window: Span
-    worse_by: float = Field(
-        gt=0, description="than in the champion's holdout, in the unit of the gate's margins"
+    worse_by: float | None = Field(
+        None, gt=0, description="than in the champion's holdout, in the unit of the gate's margins"
     )
+    false_alarms: Rate | None = Field(
+        None, description="while nothing changes; the limit is calibrated on the judged days"
+    )
+
+    @property
+    def subject(self) -> str:
+        """Return the subject of its measurements, for example roc_auc_5w."""
+        return f"{self.metric}_{write_duration(self.window)}"
+
+    @model_validator(mode="after")
+    def _limit_has_one_source(self) -> Self:
+        if (self.worse_by is None) == (self.false_alarms is None):
+            given = "neither is" if self.worse_by is None else "both are"
+            raise ValueError(
+                f"worse_by, false_alarms: {given} given; set one of them, like "
+                "false_alarms: 0.5 per year"
+            )
+        return self
 
 
 class ContractRule(Rule):
@@ -49,6 +80,10 @@ class ContractRule(Rule):
 
     min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
     max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
+
+    def limit_nulls(self, reference: float) -> float:
+        """Return the limit of a null rate: below 1, so a column without values exceeds it."""
+        return min(reference + self.max_null_rise, (1 + reference) / 2)
 
 
 class LostRows(SchemaModel):
@@ -68,6 +103,11 @@ class Monitor(SchemaModel):
     contract: ContractRule = ContractRule()
     lost_rows: LostRows = LostRows()
     report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
+
+    @property
+    def step(self) -> timedelta:
+        """Return the time between two windows: a week, or less if windows are shorter."""
+        return min(self.window, timedelta(days=7))
 
     @model_validator(mode="after")
     def _each_number_has_one_rule(self) -> Self:

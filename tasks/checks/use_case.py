@@ -1,7 +1,7 @@
 """Checks of a whole use case, without side effects.
 
 The order is that of a run: YAML, suites, candidates, feature module, Feast's objects, landed files,
-then spine, label and views on the rows in the lake, and changes of views.
+then spine, label and views on the rows in the lake, changes of views, and alarms.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from tasks.checks.alarms import check_alarms
 from tasks.checks.definitions import check_definitions
 from tasks.checks.feature_module import FOREVER, check_feature_module
 from tasks.checks.findings import Finding
@@ -40,6 +41,7 @@ def check_use_case(name: str) -> Iterator[Finding]:
         ("landed files", _check_landed_files),
         ("rows", check_feature_module),
         ("definitions", check_definitions),
+        ("alarms", check_alarms),
     ):
         yield from _catch_errors(subject, check, use_case)
 

@@ -1,8 +1,9 @@
-"""What training left out, in sentences of the model card."""
+"""What training left out and which limits start no alarm, in sentences of the model card."""
 
 from __future__ import annotations
 
 from tasks.models.card import ModelCard
+from tasks.models.reference_profile import CALENDAR, ReferenceProfile
 from tasks.reporting.markdown import format_code
 
 
@@ -18,4 +19,28 @@ def list_left_out(card: ModelCard) -> list[str]:
     if card.other_labels:
         counts = ", ".join(f"{format_code(n)} ({rows})" for n, rows in card.other_labels.items())
         limits.append(f"Values that are no label, whose rows were left out: {counts}.")
+    return [*limits, *list_blind_limits(card.reference)]
+
+
+def list_blind_limits(reference: ReferenceProfile) -> list[str]:
+    """Return the drift and null limits that start no alarm, and why."""
+    columns = reference.columns.items()
+    calendar = [format_code(name) for name, each in columns if each.informs == CALENDAR]
+    limits = []
+    if calendar:
+        limits.append(
+            "Drift of these inputs only informs, as they follow the calendar: "
+            f"{', '.join(calendar)}."
+        )
+    limits += [
+        f"Drift of {format_code(name)} only informs: {each.informs}."
+        for name, each in columns
+        if each.informs not in ("", CALENDAR)
+    ]
+    empty = [format_code(name) for name, each in columns if each.null_rate == 1]
+    if empty:
+        limits.append(
+            "Null rates of these inputs start no alarm, as all values of a window were null: "
+            f"{', '.join(empty)}."
+        )
     return limits

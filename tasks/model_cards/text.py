@@ -94,7 +94,8 @@ Measured on the holdout with the ONNX file that runs in production.
 
 ## Reference profile
 The monitor compares each window of {card.reference.window.days} days with this profile of \
-{format_count(card.reference.rows)} rows. A column drifts when its PSI exceeds its threshold. \
+{format_count(card.reference.rows)} rows. A column drifts when its PSI exceeds its threshold.\
+{_describe_seasons(card)} \
 {_list_prediction_columns(card)} is the model's own prediction.
 {images.get("drift", "")}
 {_render_reference(card)}
@@ -250,6 +251,12 @@ def _render_reference(card: ModelCard) -> str:
         for name, column in card.reference.columns.items()
     ]
     return render_markdown(build_table(("column", "usual", "missing", "threshold"), rows))
+
+
+def _describe_seasons(card: ModelCard) -> str:
+    if not any(column.seasons for column in card.reference.columns.values()):
+        return ""
+    return " It is the smaller PSI of two: against recent windows, and against the same season."
 
 
 def _describe_usual(column: ColumnProfile) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema import base
 from configs.schema.training import Candidate
+from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.problem_types import Threshold
 from tasks.models.footprint import Footprint
 from tasks.models.matrix import InputSchema
@@ -65,6 +66,9 @@ class ModelCard(BaseModel):
     seed: int
     environment: dict[str, str] = Field({}, description="Python and package versions")
     configuration: dict[str, Any] = Field({}, description="the use case's YAML at training")
+    limits: dict[str, RuleLimit] = Field(
+        {}, description="of performance rules with false_alarms, by the rule's subject"
+    )
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")

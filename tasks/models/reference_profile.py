@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import NoRows
 from configs.schema import monitoring
-from tasks.models.psi_thresholds import bin_shares, calibrate_threshold
+from tasks.models.calendar_columns import find_calendar_columns
+from tasks.models.psi_thresholds import bin_shares
+from tasks.models.reference_windows import ReferenceWindows, find_season, settle_column
 
 QUANTILE_BINS = 10
 COMMON_SHARE = 0.01  # from which a category gets its own bin
 _MAX_OTHER = 1000  # rare categories that are kept; rarer ones count as unknown
 WEEK = timedelta(days=7)
+CALENDAR = "it follows the calendar"
 Shares = tuple[float, ...]
 BinCounts = Mapping[str, NDArray[np.int64]]
 """Rows in each bin of each column."""
@@ -77,6 +80,20 @@ class ColumnProfile(_Part):
     shares: Shares
     threshold: float = Field(description="PSI above which a window has drifted")
     null_rate: float = Field(description="in the worst full window; in all rows if there is none")
+    seasons: tuple[Shares, ...] = Field(
+        (), description="shares of the same season in earlier years, by SEASON of the year"
+    )
+    informs: str = Field("", description="reason why drift of the column only informs; or empty")
+
+    def shares_at(self, moment: datetime | None) -> list[Shares]:
+        """Return the shares that a window is compared with: recent ones, and of its season.
+
+        Args:
+            moment: the middle of the window; None for the recent shares alone.
+        """
+        if moment is None or not self.seasons:
+            return [self.shares]
+        return [self.shares, self.seasons[find_season(moment)]]
 
 
 class ReferenceProfile(_Part):
@@ -109,9 +126,9 @@ def build_reference_profile(
         numeric: numeric columns.
         categorical: categorical columns.
         time: column of the prediction time.
-        rule: sets factor and floor of the thresholds.
-        window: length of the windows that thresholds are calibrated on, and that are monitored
-            later. With fewer than two full windows the threshold is `rule.floor`.
+        rule: sets floor and false alarms of the limits.
+        window: length of the windows that limits are calibrated on, and that are monitored
+            later. With fewer than two full windows the limit is `rule.floor`.
     """
     if frame.is_empty():
         raise NoRows("the reference profile needs rows, but the reference is empty")
@@ -119,9 +136,10 @@ def build_reference_profile(
     start, end = times.min(), times.max()
     assert isinstance(start, datetime)
     assert isinstance(end, datetime)
-    days = -((start - end) // timedelta(days=1))  # rounded up: a day need not be full
-    full = days * timedelta(days=1) // window
-    index = ((times - start).dt.total_seconds() // int(window.total_seconds())).to_numpy()
+    names = (*numeric, *categorical)
+    calendar = find_calendar_columns(frame, names, time, window)
+    judged = len(set(names) - set(rule.informs) - calendar)
+    windows = ReferenceWindows.of_times(times, window, rule.tail_of(window, judged))
     bins: dict[str, Bins] = {name: _numeric_bins(frame[name]) for name in numeric}
     bins |= {name: _categorical_bins(frame[name]) for name in categorical}
     return ReferenceProfile(
@@ -129,9 +147,10 @@ def build_reference_profile(
         end=end,
         rows=frame.height,
         window=window,
-        window_rows=float((index < full).sum() / full) if full else float(frame.height),
+        window_rows=windows.mean_rows,
         columns={
-            name: _profile_column(frame[name], one, index, full, rule) for name, one in bins.items()
+            name: _profile_column(frame[name], one, windows, rule, name in calendar)
+            for name, one in bins.items()
         },
     )
 
@@ -171,21 +190,18 @@ def _count_bins(values: pl.Series, bins: Bins) -> NDArray[np.int64]:
 def _profile_column(
     values: pl.Series,
     bins: Bins,
-    window: NDArray[np.int64],
-    full: int,
+    windows: ReferenceWindows,
     rule: monitoring.DriftRule,
+    is_calendar: bool,
 ) -> ColumnProfile:
-    """Profile one column; calibrate its threshold on each of the `full` windows."""
-    codes = bins.assign_bins(values)
-    counts = np.bincount(codes, minlength=bins.size)
-    inside = window < full
-    by_window = np.bincount(
-        window[inside] * bins.size + codes[inside], minlength=full * bins.size
-    ).reshape(full, bins.size)
-    weeks = [week for week in by_window if 0 < week.sum() < counts.sum()]
+    """Profile one column; calibrate its limit on the recent windows of the reference."""
+    settled = settle_column(windows, bins.assign_bins(values), bins.size, rule)
+    informs = CALENDAR if is_calendar else settled.out_of_reach
     return ColumnProfile(
         bins=bins,
-        shares=tuple(bin_shares(counts).tolist()),
-        threshold=calibrate_threshold(weeks, counts, rule),
-        null_rate=max(float(bin_shares(week)[-1]) for week in (weeks or [counts])),
+        shares=tuple(bin_shares(settled.counts).tolist()),
+        threshold=settled.threshold,
+        null_rate=settled.null_rate,
+        seasons=settled.seasons,
+        informs=informs,
     )

@@ -1,4 +1,4 @@
-"""Data contract measurements: row counts, days without rows and null rates of a window.
+"""Data contract measurements: row counts, gaps without rows and null rates of a window.
 
 They are compared with the champion's reference span. A table whose median window there is empty
 lands rarely, and is not measured.
@@ -6,7 +6,7 @@ lands rarely, and is not measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -17,13 +17,15 @@ from configs.schema.use_case import UseCase
 from tasks.models.reference_profile import ReferenceProfile
 from tasks.monitoring.measurements import NO_LABEL, Measurement, MeasurementVerdict
 
-_DAY = timedelta(days=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_RHYTHMS = (1, 2, 3, 4, 6, 8, 12, 24)  # hours
+_REGULAR, _MOST_LOST = 0.95, 0.1
 
 
 def measure_volumes(
     use_case: UseCase, raw: Mapping[str, pl.LazyFrame], reference: ReferenceProfile, as_of: datetime
 ) -> list[Measurement]:
-    """Return the rows of each raw table that became known in the window, and its missing days.
+    """Return the rows of each raw table that became known in the window, and its gaps in days.
 
     Both are compared with the median of the reference's windows of the same length. Those windows
     are counted back from `as_of`, so that days begin at the same hour.
@@ -31,8 +33,8 @@ def measure_volumes(
     measured = []
     for name, table in use_case.tables.items():
         if name in raw:
-            days = _count_by_day(raw[name], table.known_time, reference.start, as_of)
-            measured += _measure_table(name, days, use_case.monitor, reference, as_of)
+            hours = _count_by_hour(raw[name], table.known_time, reference.start, as_of)
+            measured += _measure_table(name, hours, use_case.monitor, reference, as_of)
     return measured
 
 
@@ -93,7 +95,7 @@ def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> l
     rule, informs = use_case.monitor.contract, use_case.monitor.drift.informs
     measured = []
     for row in drifts.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
-        threshold = row["reference_null_rate"] + rule.max_null_rise
+        threshold = rule.limit_nulls(row["reference_null_rate"])
         severity: MeasurementVerdict = "inform" if row["column"] in informs else rule.severity
         measurement = Measurement(
             "contract", f"nulls:{row['column']}", as_of - use_case.monitor.window, as_of,
@@ -104,39 +106,66 @@ def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> l
     return measured
 
 
-def _count_by_day(
+def _count_by_hour(
     rows: pl.LazyFrame, known: str, start: datetime, as_of: datetime
 ) -> dict[int, int]:
-    """Count rows by whole days between becoming known and `as_of`; omit days without rows."""
-    ago = ((pl.lit(as_of) - pl.col(known)).dt.total_microseconds() - 1) // 86_400_000_000
+    """Count rows by whole hours between becoming known and `as_of`; omit hours without rows."""
+    ago = ((pl.lit(as_of) - pl.col(known)).dt.total_microseconds() - 1) // 3_600_000_000
     counts = rows.filter(pl.col(known) >= start, pl.col(known) < as_of).group_by(ago=ago).len()
     return dict(counts.collect().rows())
 
 
 def _measure_table(
-    name: str, days: dict[int, int], rule: Monitor, reference: ReferenceProfile, as_of: datetime
+    name: str, hours: dict[int, int], rule: Monitor, reference: ReferenceProfile, as_of: datetime
 ) -> list[Measurement]:
-    length = max(rule.window // _DAY, 1)
-    spans = [
-        [days[day] for day in range(k * length, (k + 1) * length) if day in days]
-        for k in range((as_of - reference.start) // (length * _DAY))
-    ]
+    length = max(rule.window // _DAY, 1) * 24
+    spans: list[dict[int, int]] = [{} for _ in range((as_of - reference.start) // (length * _HOUR))]
+    for hour, rows in hours.items():
+        if hour // length < len(spans):
+            spans[hour // length][hour % length] = rows
     normal = [
-        span for k, span in enumerate(spans) if as_of - k * length * _DAY <= reference.end + _DAY
+        span for k, span in enumerate(spans) if as_of - k * length * _HOUR <= reference.end + _DAY
     ]
-    if not normal or not median(sum(span) for span in normal):
+    if not normal or not median(sum(span.values()) for span in normal):
         return []
-    now, expected_days = spans[0], int(median(len(span) for span in normal))
-    missing = max(expected_days - len(now), 0)
-    expected_rows = median(sum(span) for span in normal)
+    now = sum(spans[0].values())
+    missing, limit = _find_gap(spans[0], normal, length)
     return [
-        _measure_volume(f"rows:{name}", sum(now), expected_rows, rule, as_of),
+        _measure_volume(
+            f"rows:{name}", now, median(sum(span.values()) for span in normal), rule, as_of
+        ),
         Measurement(
-            "contract", f"missing_days:{name}", as_of - rule.window, as_of, value=float(missing),
-            reference=0.0, threshold=0.0, rows=sum(now),
-            verdict=rule.contract.severity if missing else "ok",
+            "contract", f"missing_days:{name}", as_of - rule.window, as_of, value=missing,
+            reference=0.0, threshold=limit, rows=now,
+            verdict=rule.contract.severity if missing > limit else "ok",
         ),
     ]  # fmt: skip
+
+
+def _find_gap(
+    now: Collection[int], normal: Sequence[Collection[int]], length: int
+) -> tuple[float, float]:
+    """Return the days without rows beyond the usual ones, and their limit, at the table's rhythm.
+
+    The rhythm is the shortest span of which nearly all have rows in the reference: an hour, or up
+    to a day. The limit is a tenth of the window, but less than a day, or what is usual.
+
+    Args:
+        now: hours with rows of the window.
+        normal: hours with rows of each window of the reference.
+        length: hours of a window.
+    """
+    for rhythm in _RHYTHMS:
+        counts = [len({hour // rhythm for hour in span}) for span in normal]
+        expected = int(median(counts))
+        if expected >= _REGULAR * length / rhythm:
+            break
+    missing = max(expected - len({hour // rhythm for hour in now}), 0)
+    if rhythm == _RHYTHMS[-1]:
+        return float(missing), 0.0
+    usual = expected - sorted(counts)[len(counts) // 5]
+    limit = max(min(_MOST_LOST * expected, 24 / rhythm - 1), usual)
+    return missing * rhythm / 24, limit * rhythm / 24
 
 
 def _measure_volume(

@@ -26,7 +26,6 @@ from tasks.ledger.entries import make_episode_closed, make_episode_opened
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
-from tasks.monitoring import performance
 
 MONITOR_ACTOR = "monitor"
 _BAD_VERDICTS = ("ticket", "page")
@@ -75,9 +74,7 @@ def find_rule(use_case: UseCase, cause: str) -> Rule:
     """Return the rule of a cause; without one, an episode opens and closes at one window."""
     kind, subject = split_cause(cause)
     if kind == "performance":
-        rules = {
-            performance.format_rule_subject(rule): rule for rule in use_case.monitor.performance
-        }
+        rules = {rule.subject: rule for rule in use_case.monitor.performance}
         return rules.get(subject, Rule())
     monitor = use_case.monitor
     return {"drift": monitor.drift, "contract": monitor.contract}.get(kind, Rule())

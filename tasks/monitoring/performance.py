@@ -7,13 +7,14 @@ gets its coverage, but no value and no verdict.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from configs.clock import write_duration
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
+from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.evaluation.prediction_columns import to_prediction_array
@@ -69,79 +70,95 @@ def measure_rules(
     threshold: Threshold,
     since: datetime,
     as_of: datetime,
+    limits: Mapping[str, RuleLimit] | None = None,
+    unscored: pl.Series | None = None,
 ) -> list[Measurement]:
-    """Measure and judge each performance rule on the champion's own predictions.
+    """Measure and judge each performance rule on all rows that the champion predicted.
 
     Args:
         use_case: the rules.
-        rows: predictions of the champion, from `join_labels`.
+        rows: predictions of the champion, used or not, from `join_labels`.
         holdout: holdout metrics of the champion, the reference.
         threshold: decision threshold of the champion.
-        since: time at which it became champion. The part of a window before it is not covered, so
-            a new champion is judged on a full window.
+        since: end of its training rows. The part of a window before it is not covered.
         as_of: end of each window.
+        limits: calibrated limits of rules with `false_alarms`, by subject. A rule without its
+            limit gets its value, but no verdict.
+        unscored: prediction times of due rows that the champion did not predict.
     """
     measured = []
     for rule in use_case.monitor.performance:
         start = as_of - rule.window
         inside = _between(use_case, rows, start, as_of)
         labelled, metrics = _measure(use_case, inside, threshold)
-        champion_share = max(as_of - max(start, since), timedelta(0)) / rule.window
-        coverage = labelled * champion_share
+        others = 0 if unscored is None else int((unscored >= max(start, since)).sum())
+        scored_share = label_coverage(inside.height, inside.height + others)
+        covered_share = max(as_of - max(start, since), timedelta(0)) / rule.window
+        coverage = labelled * scored_share * covered_share
         mature = is_mature(coverage, use_case.label.min_coverage)
         value = metrics.get(rule.metric) if mature else None
-        limit = _scaled_limit(use_case, rule, holdout)
-        reference = holdout[rule.metric]
+        reference, limit = _find_limit(use_case, rule, holdout, limits or {})
         measured.append(_judge(rule, value, reference, limit, coverage, inside.height, as_of))
     return measured
 
 
-def format_rule_subject(rule: PerformanceRule) -> str:
-    """Return the subject of a rule's measurement, for example roc_auc_5w."""
-    return f"{rule.metric}_{write_duration(rule.window)}"
+def _find_limit(
+    use_case: UseCase,
+    rule: PerformanceRule,
+    holdout: dict[str, float],
+    limits: Mapping[str, RuleLimit],
+) -> tuple[float, float | None]:
+    """Return reference and limit of a rule; no limit unless one was calibrated for its rate."""
+    if rule.worse_by is not None:
+        return holdout[rule.metric], _scaled_limit(use_case, rule, rule.worse_by, holdout)
+    calibrated = limits.get(rule.subject)
+    if calibrated is None or calibrated.false_alarms != rule.false_alarms:
+        return holdout[rule.metric], None
+    return calibrated.reference, calibrated.limit
 
 
-def compute_rule_limit(rule: PerformanceRule, reference: float, unit: float = 1.0) -> float:
+def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float) -> float:
     """Return the value of the rule's metric beyond which it is bad; of a calibration gap, its size.
 
     Args:
-        rule: metric and `worse_by`.
+        rule: the metric.
         reference: the metric on the holdout.
-        unit: the size of one unit of `worse_by`, in units of the metric.
+        worse_by: in units of the metric.
     """
-    worse_by = rule.worse_by * unit
     if rule.metric == "calibration_gap":
         return abs(reference) + worse_by
     down = rule.metric not in LOWER_IS_BETTER
     return reference - worse_by if down else reference + worse_by
 
 
-def _scaled_limit(use_case: UseCase, rule: PerformanceRule, holdout: dict[str, float]) -> float:
+def _scaled_limit(
+    use_case: UseCase, rule: PerformanceRule, worse_by: float, holdout: dict[str, float]
+) -> float:
     spread = holdout.get("label_std", math.nan)  # only regression has one
     unit = problem_type_of(use_case).margin_unit(rule.metric, spread, use_case.evaluation.cost)
-    return compute_rule_limit(rule, holdout[rule.metric], unit)
+    return compute_rule_limit(rule, holdout[rule.metric], worse_by * unit)
 
 
 def _judge(
     rule: PerformanceRule,
     value: float | None,
     reference: float,
-    threshold: float,
+    threshold: float | None,
     coverage: float,
     rows: int,
     as_of: datetime,
 ) -> Measurement:
     return Measurement(
-        "performance", format_rule_subject(rule), as_of - rule.window, as_of,
+        "performance", rule.subject, as_of - rule.window, as_of,
         value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
         verdict=_verdict(rule, value, threshold),
     )  # fmt: skip
 
 
 def _verdict(
-    rule: PerformanceRule, value: float | None, threshold: float
+    rule: PerformanceRule, value: float | None, threshold: float | None
 ) -> MeasurementVerdict | None:
-    if value is None:
+    if value is None or threshold is None:
         return None
     return rule.severity if _exceeds(rule, value, threshold) else "ok"
 

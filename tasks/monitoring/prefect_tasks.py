@@ -186,11 +186,13 @@ def load_window(
         get_run_logger().warning("%s", missing)
         return None
     get_run_logger().info(
-        "version %s, champion since %s: %s rows scored, %s to judge",
+        "version %s, champion since %s: %s rows scored; its rules use %s rows, %s of them from "
+        "its holdout and gate",
         monitored.champion.version,
         monitored.since,
         monitored.rows,
-        monitored.judged.height,
+        monitored.own.height,
+        monitored.tested,
     )
     if monitored.missing.height:
         key, at = monitored.missing.row(0)[:-1], monitored.missing.row(0)[-1]

@@ -11,13 +11,14 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.evaluation.prediction_columns import to_prediction_array
+from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import raw_tables, retrieval
+from tasks.ledger.evidence import Promoted, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import require_champion
 from tasks.models import reference_profile
-from tasks.models.registry import Model, open_model, with_model_features
+from tasks.models.registry import Model, open_model, predict, with_model_features
 from tasks.monitoring import data_contract, drift, performance
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.missing_predictions import find_missing_predictions
@@ -41,10 +42,14 @@ class MonitoredWindow:
         as_of: end of the window.
         champion: the opened version.
         since: time at which it became champion.
+        judged_since: end of its training rows: it was judged on all rows from then on.
         scored_since: time of the first promotion of any version.
         counts: predicted rows of `monitor.window` in each bin of the reference, part by part.
         judged: used predictions of the longest rule's window, of any version, with known labels.
-        own: the champion's own predictions in that window, with known labels.
+        own: all predictions of the champion in that window, with known labels: of the gate, in
+            shadow, of its arm of a rollout, and as champion.
+        tested: rows of `own` that only its training run and its gate predicted.
+        unscored: prediction times of the rows in that window that it did not predict.
         missing: keys and prediction time of due rows without a prediction.
         other_labels: values in that window that are no label, with their rows.
     """
@@ -53,10 +58,13 @@ class MonitoredWindow:
     as_of: datetime
     champion: Model
     since: datetime
+    judged_since: datetime
     scored_since: datetime
     counts: Sequence[reference_profile.BinCounts]
     judged: pl.DataFrame
     own: pl.DataFrame
+    tested: int
+    unscored: pl.Series
     missing: pl.DataFrame
     other_labels: Mapping[str, int]
 
@@ -86,19 +94,62 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
     predictions = read_all_predictions(use_case, start, as_of)
     scored_since = min(e.at for e in past if e.what == "promoted")
     known = retrieval.read_known_labels(use_case, start, as_of, as_of)
-    own, judged = select_version(predictions, model.version), select_used(predictions)
+    judged = select_used(predictions)
+    logged = select_version(predictions, model.version)
+    tests = max(start, model.card.trained_until), _end_of_tests(model, promotion)
+    tested = _predict_tested_rows(use_case_of_model, model, tests, known.rows, logged)
+    own = pl.concat([logged, tested], how="diagonal")
+    others = judged.join(own, on=use_case.spine.key, how="anti", nulls_equal=True)
     return MonitoredWindow(
         use_case=use_case_of_model,
         as_of=as_of,
         champion=model,
         since=promotion.at,
+        judged_since=model.card.trained_until,
         scored_since=scored_since,
         counts=_count_window(use_case_of_model, model, as_of),
         judged=performance.join_labels(use_case, judged, known.rows),
         own=performance.join_labels(use_case, own, known.rows),
+        tested=tested.height,
+        unscored=others[use_case.spine.time],
         other_labels=known.other_values,
         missing=find_missing_predictions(use_case, scored_since, as_of),
     )
+
+
+def _predict_tested_rows(
+    use_case: UseCase, model: Model, span: TimeSpan, labels: pl.DataFrame, logged: pl.DataFrame
+) -> pl.DataFrame:
+    """Predict the labelled rows of the champion's holdout and gate, up to its promotion.
+
+    Training and gate keep no predictions, so the rows are predicted again.
+
+    Args:
+        use_case: the use case, with the inputs of the version.
+        model: the champion.
+        span: the span of prediction times.
+        labels: the known labels.
+        logged: predictions of the version in the log; their rows are left out.
+    """
+    keys, time, kind = list(use_case.spine.key), use_case.spine.time, problem_type_of(use_case)
+    none = logged.select(*keys, time, kind.value_column).clear()
+    if span[0] >= span[1]:
+        return none
+    rows = retrieval.build_spine(use_case, *span, span[1])
+    rows = rows.join(labels, on=keys, how="semi", maintain_order="left")
+    rows = rows.join(logged, on=keys, how="anti", nulls_equal=True, maintain_order="left")
+    if rows.is_empty():
+        return none
+    values = predict(model, retrieval.join_features(use_case, rows))
+    return rows.select(*keys, time, to_prediction_column(kind.value_column, values))
+
+
+def _end_of_tests(model: Model, promotion: Entry) -> datetime:
+    """Return the end of the rows on which a champion was tested before it was promoted."""
+    end = model.card.end
+    if promotion.what == "promoted":
+        end = max(end, read_evidence(promotion, Promoted).to or end)
+    return min(end, promotion.at)
 
 
 def measure_window(window: MonitoredWindow) -> list[Measurement]:
@@ -110,7 +161,15 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
     expected = (card.reference, use_case.monitor, window.scored_since, as_of)
     measured = [
         *performance.measure_window_metrics(use_case, window.judged, *reference, as_of),
-        *performance.measure_rules(use_case, window.own, *reference, window.since, as_of),
+        *performance.measure_rules(
+            use_case,
+            window.own,
+            *reference,
+            window.judged_since,
+            as_of,
+            card.limits,
+            window.unscored,
+        ),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),
         *data_contract.measure_other_labels(window.other_labels, start, as_of),
         data_contract.measure_predicted_rows(window.rows, *expected),
@@ -118,7 +177,9 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
     ]
     if not window.rows:
         return measured  # `measure_predicted_rows` reports the missing predictions
-    drifts = drift.compare_counts(window.counts, card.reference)
+    drifts = drift.compare_counts(
+        window.counts, card.reference, as_of - use_case.monitor.window / 2
+    )
     return [
         *measured,
         *data_contract.measure_nulls(use_case, drifts, as_of),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from configs.schema.base import METRICS
 from tasks.scaffold.literals import format_python, format_yaml, join_names, require_source
 from tasks.scaffold.plan import ScaffoldPlan
 from tasks.scaffold.sample_rows import count_labelled_rows, encode_sample_rows
@@ -75,6 +76,7 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "helpers": ["days_since"] * dated + ["first", "known_in", "newest"],
         "label_table": plan.tables[plan.label.table],
         "label_column_kind": plan.label_column_kind,
+        "metric": METRICS[plan.label.kind][0],
         "label_type": _LABEL_TYPES[plan.label.kind],
         "positive": _positive_value(plan),
         "label_codes": _label_codes(plan),

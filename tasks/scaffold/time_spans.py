@@ -17,7 +17,8 @@ _DAY = timedelta(days=1)
 class TimeSpans:
     """Days, numbers of rows, and the period of the sample.
 
-    `label_lag`: the days after which 19 of 20 labels are known. `start` and `end`: the day of the
+    `label_lag`: the days after which 19 of 20 labels are known. `rule_weeks`: a window of the
+    performance rules, in which most labels are known. `start` and `end`: the day of the
     sample's first row, and the day after its last label.
     """
 
@@ -27,6 +28,7 @@ class TimeSpans:
     window: int
     train_rows: int
     gate_rows: int
+    rule_weeks: int
     start: datetime
     end: datetime
 
@@ -52,6 +54,7 @@ def choose_time_spans(plan: ScaffoldPlan) -> TimeSpans:
         window=max(365, days + label_lag),
         train_rows=_clamp(labelled.height // 4, 50, 1000),
         gate_rows=_clamp(int(labels_a_day * labelled_days) // 2, 30, 1000),
+        rule_weeks=max(4, ceil(label_lag * 5 / 7)),
         start=_start_of_day(min(times)),
         end=_start_of_day(max(times)) + _DAY,
     )

@@ -13,6 +13,8 @@ import polars as pl
 from configs.schema.names import own_name
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
+from tasks.evaluation.alarm_limits import calibrate_limits
+from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema, build_matrix
@@ -56,6 +58,9 @@ def build_model_card(
 
     fitted, session = exported.fitted, open_onnx_session(exported.onnx)
     scores = run_onnx(session, build_matrix(parts.holdout, fitted.schema))
+    judged_scores = run_onnx(session, build_matrix(parts.judged, fitted.schema))
+    decided = problem_type_of(use_case).decide(judged_scores, exported.threshold)
+    judged = Predictions(judged_scores, decided)
     return ModelCard(
         use_case=use_case.name,
         title=use_case.title,
@@ -94,6 +99,7 @@ def build_model_card(
         seed=use_case.seed,
         environment=read_package_versions(),
         configuration=use_case.model_dump(mode="json", by_alias=True),
+        limits=calibrate_limits(use_case, parts.judged, judged),
         parity=exported.parity,
         footprint=exported.footprint,
         digest=sha256(exported.onnx).hexdigest(),

@@ -90,6 +90,11 @@ class TrainingSplit:
         """The rows on which a model was fitted and selected: train and validation."""
         return pl.concat([self.train, self.validation])
 
+    @property
+    def judged(self) -> pl.DataFrame:
+        """The rows on which a model was not fitted: validation and holdout."""
+        return pl.concat([self.validation, self.holdout])
+
 
 @dataclass(frozen=True)
 class FittedCandidate:

@@ -40,9 +40,7 @@ def read_year() -> pl.DataFrame:
 @cache
 def first_quarter_profile() -> ReferenceProfile:
     first = read_year().filter(pl.col("time") < SPRING)
-    return build_reference_profile(
-        first, NUMERIC, CATEGORICAL, "time", DriftRule(floor=0.1, factor=2)
-    )
+    return build_reference_profile(first, NUMERIC, CATEGORICAL, "time", DriftRule(floor=0.1))
 
 
 def weeks() -> Iterator[pl.DataFrame]:

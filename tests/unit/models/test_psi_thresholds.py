@@ -2,10 +2,19 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from configs.schema.monitoring import DriftRule
-from tasks.models.psi_thresholds import SMOOTHING, measure_psi
+from tasks.models.psi_thresholds import (
+    SMOOTHING,
+    bin_shares,
+    calibrate_threshold,
+    cap_threshold,
+    count_bins_in_use,
+    measure_psi,
+    measure_psis,
+)
 
 
 def test_psi_equals_the_sum_worked_by_hand() -> None:
@@ -22,3 +31,29 @@ def test_a_small_empty_bin_alone_does_not_reach_the_floor() -> None:
         < DriftRule().floor
         < measure_psi([1.0, 0.0], [0.9, 0.1])
     )
+
+
+@pytest.mark.parametrize("bins", [2, 4, 12])
+@pytest.mark.parametrize("windows", [8, 13, 52])
+@pytest.mark.parametrize("noise", [0.02, 0.5])  # of one window, beyond that of its rows
+def test_clean_windows_exceed_the_limit_at_the_stated_rate(
+    bins: int, windows: int, noise: float
+) -> None:
+    random, tail, rule = np.random.default_rng(7), 0.02, DriftRule(floor=1e-9)
+    false = []
+    for _ in range(200):  # histories: each with its own reference
+        chances = random.dirichlet(np.full(bins, 5.0))
+        drawn = chances * np.exp(noise * random.normal(size=(windows + 50, bins)))
+        counts = random.multinomial(500, drawn / drawn.sum(axis=1, keepdims=True))
+        known, total = counts[:windows], counts[:windows].sum(axis=0)
+        near = measure_psis(bin_shares(known), bin_shares(total - known))
+        psis = measure_psis(bin_shares(counts[windows:]), bin_shares(total))
+        used = count_bins_in_use(bin_shares(total))
+        false.append((psis > calibrate_threshold(near.tolist(), rule, tail, used)).mean())
+    assert np.mean(false) <= 1.2 * tail
+
+
+@pytest.mark.parametrize("shares", [[1.0, 0.0], [0.5, 0.5], [0.1] * 10, [0.97, 0.01, 0.02, 0.0]])
+def test_the_cap_is_less_than_half_of_the_largest_psi(shares: list[float]) -> None:
+    largest = max(measure_psi(one, shares) for one in np.eye(len(shares)))
+    assert 0 < cap_threshold(shares) < largest / 2

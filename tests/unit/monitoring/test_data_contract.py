@@ -66,6 +66,32 @@ def test_a_day_without_rows_pages_though_the_volume_is_fine() -> None:
     assert said["rows:arrivals"].verdict == "ok"
 
 
+def rows_every(hours: float) -> pl.DataFrame:
+    count = int((AS_OF - START) / timedelta(hours=hours))
+    times = [AS_OF - timedelta(hours=hours * (i + 0.5)) for i in range(count)]
+    return pl.DataFrame({FLIGHTS.tables["arrivals"].known_time: times})
+
+
+@pytest.mark.parametrize("every", [0.25, 1, 2, 5, 11])
+@pytest.mark.parametrize("ends", [0, 7, 20, 50])  # hours before the end of the window
+@pytest.mark.parametrize(("lost", "verdict"), [(0, "ok"), (2, "ok"), (36, "page"), (60, "page")])
+def test_lost_hours_are_found_at_the_rhythm_of_the_table(
+    every: float, ends: int, lost: int, verdict: str
+) -> None:
+    end = AS_OF - timedelta(hours=ends)
+    start = end - timedelta(hours=lost)
+    gone = (known_column("arrivals") >= start) & (known_column("arrivals") < end)
+    said = volumes_by_subject("arrivals", rows_every(every).filter(~gone))
+    assert said["missing_days:arrivals"].verdict == verdict
+    assert said["missing_days:arrivals"].value == pytest.approx(lost / 24, abs=0.95)
+
+
+def test_a_table_that_rests_at_night_has_no_gap() -> None:
+    day = known_column("arrivals").dt.hour().is_between(6, 20)
+    said = volumes_by_subject("arrivals", rows_every(0.5).filter(day))
+    assert said["missing_days:arrivals"].verdict == "ok"
+
+
 def test_nothing_at_all_pages() -> None:
     said = volumes_by_subject("arrivals", rows_per_day("arrivals", until=AS_OF - 9 * DAY))
     assert said["rows:arrivals"].value == 0

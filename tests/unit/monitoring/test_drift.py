@@ -54,13 +54,22 @@ def test_judge_drift_uses_the_severity_of_the_rule(severity: str) -> None:
     flights = flights.model_copy(update={"monitor": monitor})
     informs, pages = flights.monitor.drift.informs[0], "carrier"
     found = pl.DataFrame(
-        [(name, 1.0, 0.5, 0.0, 0.0, 9) for name in (pages, informs, "score")]
-        + [("origin", 0.4, 0.5, 0.0, 0.0, 9)],
-        schema=["column", "psi", "threshold", "null_rate", "reference_null_rate", "rows"],
+        [(name, 1.0, 0.5, 0.0, 0.0, 9, "") for name in (pages, informs, "score")]
+        + [("origin", 0.4, 0.5, 0.0, 0.0, 9, ""), ("dest", 1.0, 0.5, 0.0, 0.0, 9, "calendar")],
+        schema=[
+            "column",
+            "psi",
+            "threshold",
+            "null_rate",
+            "reference_null_rate",
+            "rows",
+            "informs",
+        ],
         orient="row",
     )
     said = {n.subject: n.verdict for n in judge_drift(flights, found, START)}
-    assert said == {pages: severity, informs: "inform", "score": "inform", "origin": "ok"}
+    informing = dict.fromkeys((informs, "score", "dest"), "inform")
+    assert said == {pages: severity, "origin": "ok", **informing}
 
 
 def test_a_quarter_of_thirty_columns_is_fast() -> None:

@@ -10,6 +10,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
+from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.metrics import measure_binary_metrics
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.performance import (
@@ -146,10 +147,33 @@ def test_a_gap_pages_on_either_side(shift: float) -> None:
 
 
 def test_limits_lie_on_the_worse_side() -> None:
-    assert compute_rule_limit(PerformanceRule.model_validate(AUC), 0.75) == pytest.approx(0.70)
+    auc, gap = (PerformanceRule.model_validate(rule) for rule in (AUC, GAP))
     loss = PerformanceRule.model_validate({**AUC, "metric": "log_loss"})
-    assert compute_rule_limit(loss, 0.5) == pytest.approx(0.55)
-    assert compute_rule_limit(PerformanceRule.model_validate(GAP), -0.02) == pytest.approx(0.07)
+    assert compute_rule_limit(auc, 0.75, 0.05) == pytest.approx(0.70)
+    assert compute_rule_limit(loss, 0.5, 0.05) == pytest.approx(0.55)
+    assert compute_rule_limit(gap, -0.02, 0.05) == pytest.approx(0.07)
+
+
+def test_a_rule_with_false_alarms_is_judged_by_its_calibrated_limit_alone() -> None:
+    rate = {"metric": "roc_auc", "window": "2w", "false_alarms": "0.5 per year"}
+    case, rows = case_with_rules(rate), labelled(predictions(noise=6))
+    limit = RuleLimit(false_alarms=0.5, reference=0.8, limit=0.7, detects=0.1, days=28)
+    for limits, verdict, threshold in (
+        ({"roc_auc_2w": limit}, "page", 0.7),
+        ({"roc_auc_2w": limit.model_copy(update={"false_alarms": 1.0})}, None, None),
+        ({}, None, None),
+    ):
+        (found,) = measure_rules(case, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF, limits)
+        assert (found.verdict, found.threshold) == (verdict, threshold)
+        assert found.value is not None
+
+
+def test_due_rows_that_the_champion_did_not_predict_are_not_covered() -> None:
+    rows = labelled(predictions())
+    others = pl.Series([AS_OF - timedelta(hours=i) for i in range(1, 113)])
+    found = measure_rules(RULED, rows, HOLDOUT, 0.5, LONG_AGO, AS_OF, unscored=others)
+    assert found[0].coverage == pytest.approx(336 / (336 + 112))
+    assert found[0].verdict is None
 
 
 def test_measure_window_metrics_has_all_metrics_and_no_verdict() -> None:

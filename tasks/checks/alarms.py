@@ -1,0 +1,56 @@
+"""Check of the monitor's rules: expected false alarms a year, and limits that start no alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from configs.clock import write_rate
+from configs.schema.monitoring import PerformanceRule
+from configs.schema.use_case import UseCase
+from tasks.checks.findings import Finding, FindingVerdict
+from tasks.ledger.log import open_ledger
+from tasks.ledger.projections import find_champion
+from tasks.model_cards.limits import list_blind_limits
+from tasks.models.card import ModelCard
+from tasks.models.registry import open_model
+
+
+def check_alarms(use_case: UseCase) -> Iterator[Finding]:
+    """Report the expected false alarms of each rule, and the champion's limits out of reach."""
+    yield Finding("false alarms", "ok", f"drift: {write_rate(use_case.monitor.drift.false_alarms)}")
+    for rule in use_case.monitor.performance:
+        rate = "not stated (worse_by)"
+        if rule.false_alarms is not None:
+            rate = write_rate(rule.false_alarms)
+        yield Finding("false alarms", "ok", f"{rule.subject}: {rate}")
+    champion = find_champion(open_ledger().entries(use_case.name))
+    if champion is None or champion.version is None:
+        yield Finding("limits", "skipped", "there is no champion yet, so no limit is calibrated")
+        return
+    card = open_model(use_case.name, champion.version).card
+    for rule in use_case.monitor.performance:
+        if rule.false_alarms is not None:
+            yield Finding("limits", *_describe_rule(rule, card))
+    yield from _check_card(card)
+
+
+def _describe_rule(rule: PerformanceRule, card: ModelCard) -> tuple[FindingVerdict, str]:
+    """Return what the calibrated limit of a rule detects; that it judges nothing without one."""
+    limit = card.limits.get(rule.subject)
+    if limit is None or limit.false_alarms != rule.false_alarms:
+        return "skipped", (
+            f"{rule.subject}: version of {card.end:%Y-%m-%d} has no limit for this rate, so the "
+            "rule judges nothing. Train again; validation and holdout need at least a week of rows"
+        )
+    return "ok", (
+        f"{rule.subject}: limit {limit.limit:.4g} against {limit.reference:.4g} on {limit.days} "
+        f"days; 80% of full windows show a loss of {limit.detects:.3g}"
+    )
+
+
+def _check_card(card: ModelCard) -> Iterator[Finding]:
+    blind = list_blind_limits(card.reference)
+    for sentence in blind:
+        yield Finding("limits", "ok", sentence)
+    if not blind:
+        yield Finding("limits", "ok", "each drift and null limit can be exceeded")

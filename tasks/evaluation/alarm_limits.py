@@ -1,0 +1,278 @@
+"""Limits of performance rules, calibrated for a stated rate of false alarms.
+
+A rule is played on years that are made of blocks of the champion's own judged days (circular block
+bootstrap; D. Politis and J. Romano, "A circular block-resampling procedure for stationary data",
+1992). In such a year nothing changes, so each episode that opens is a false alarm. The limit is the
+tightest one that opens episodes at most at the stated rate.
+
+The judged days are few, so their level is uncertain too. Therefore each year is drawn from a
+resample of the days, and its deviations from the measured level are widened for few blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.schema.monitoring import PerformanceRule
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import (
+    BlockMetric,
+    PairedPredictions,
+    Predictions,
+    block_mean,
+    block_metric,
+    calibration_gaps,
+)
+from tasks.evaluation.metrics import LOWER_IS_BETTER, Floats
+from tasks.evaluation.problem_types import problem_type_of
+
+DAY, YEAR_DAYS = timedelta(days=1), 365
+_YEARS, _CHUNK_YEARS = 400, 40  # played; at once
+_MIN_BLOCKS, _MIN_DAYS = 4, 7  # fewer say nothing about the spread
+_MOST_CORRELATED, _MOST_CUT = 0.9, 0.6
+_POWER = 0.8  # share of losses of the size `detects` that a full window shows
+_LEVELS = 400  # limits that are tried
+
+Indexes = NDArray[np.int64]
+
+
+class RuleLimit(BaseModel):
+    """Limit of a performance rule, in the unit of its metric, and what it rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    false_alarms: float = Field(description="a year, for which it was calibrated")
+    reference: float = Field(description="the metric on the judged days")
+    limit: float = Field(description="of a calibration gap: of its size")
+    detects: float = Field(description="sudden loss that 80% of full windows show")
+    days: int = Field(description="judged days")
+
+
+@dataclass(frozen=True)
+class DailyMetric:
+    """A rule's metric as a function of how often each judged day occurs.
+
+    Attributes:
+        measure: counts of days (windows, days) → metric (windows,); signed for a calibration gap.
+        days: number of days, also empty ones, from the first judged row to the last.
+        reference: the metric on all days.
+    """
+
+    measure: BlockMetric
+    days: int
+    reference: float
+
+
+def calibrate_limits(
+    use_case: UseCase, rows: pl.DataFrame, predictions: Predictions
+) -> dict[str, RuleLimit]:
+    """Return the limit of each performance rule with `false_alarms`, by subject.
+
+    A rule has none while the judged days are too few.
+
+    Args:
+        use_case: the rules.
+        rows: labelled rows with their prediction time, on which the model was not fitted.
+        predictions: predictions of these rows.
+    """
+    limits = {}
+    for rule in use_case.monitor.performance:
+        if rule.false_alarms is None:
+            continue
+        daily = measure_daily(use_case, rule, rows, predictions)
+        limit = calibrate_limit(rule, daily, use_case.monitor.step, use_case.seed)
+        if limit is not None:
+            limits[rule.subject] = limit
+    return limits
+
+
+def measure_daily(
+    use_case: UseCase, rule: PerformanceRule, rows: pl.DataFrame, predictions: Predictions
+) -> DailyMetric:
+    """Return a rule's metric as a function of counts of days.
+
+    Args:
+        use_case: problem type, costs, and names of columns.
+        rule: the rule.
+        rows: labelled rows with their prediction time.
+        predictions: predictions of these rows.
+    """
+    label = rows[use_case.label.column].to_numpy().astype(np.float64)
+    stamps = rows[use_case.spine.time].dt.epoch("d").to_numpy().astype(np.int64)
+    day = stamps - stamps.min()
+    days = int(day.max()) + 1
+    pair = PairedPredictions(label, day, days, predictions, predictions, problem_type_of(use_case))
+    if rule.metric == "calibration_gap":
+        measure = block_mean(pair, calibration_gaps(pair, predictions))
+    else:
+        measure = block_metric(rule.metric, pair, predictions, use_case.evaluation.cost)
+    return DailyMetric(measure, days, float(measure(np.ones((1, days)))[0]))
+
+
+def calibrate_limit(
+    rule: PerformanceRule, daily: DailyMetric, step: timedelta, seed: int
+) -> RuleLimit | None:
+    """Return the limit of a rule with `false_alarms`; None with too few days.
+
+    Args:
+        rule: metric, window, patience and rate.
+        daily: the metric of the judged days.
+        step: time between two monitored windows.
+        seed: seed of the resampling.
+    """
+    assert rule.false_alarms is not None
+    if daily.days < _MIN_DAYS or not math.isfinite(daily.reference):
+        return None
+    memory = estimate_memory(daily)
+    block = choose_block_days(daily.days, memory)
+    values = play_years(rule, daily, step, block, seed)
+    losses = _to_losses(
+        rule,
+        daily,
+        daily.reference + _widening(daily.days, block, memory) * (values - daily.reference),
+    )
+    distance = _find_distance(rule, losses)
+    typical = np.nanquantile(losses, 1 - _POWER)
+    return RuleLimit(
+        false_alarms=rule.false_alarms,
+        reference=daily.reference,
+        limit=_to_limit(rule, daily.reference, distance),
+        detects=float(distance - typical),
+        days=daily.days,
+    )
+
+
+def estimate_memory(daily: DailyMetric) -> float:
+    """Return 2 r / (1 - r^2) of the days' contributions, with their autocorrelation r of one day.
+
+    A contribution is the jackknife's pseudo-value of a day. A short series underestimates r, which
+    is corrected (F. Marriott and J. Pope, 1954); one standard error is added for safety.
+    """
+    n = daily.days
+    left_out = daily.measure(1 - np.eye(n))
+    values = np.where(np.isfinite(left_out), left_out, daily.reference)
+    values = values - values.mean()
+    spread = float(np.square(values).sum())
+    if not spread:
+        return 0.0
+    measured = float((values[1:] * values[:-1]).sum()) / spread
+    corrected = measured + (1 + 3 * measured) / n
+    safe = min(max(corrected + math.sqrt(max(1 - corrected**2, 0) / n), 0.0), _MOST_CORRELATED)
+    return 2 * safe / (1 - safe**2)
+
+
+def choose_block_days(days: int, memory: float) -> int:
+    """Return the days of a resampled block; it leaves at least _MIN_BLOCKS blocks.
+
+    The length that estimates the variance of a mean best (H. Kuensch, "The jackknife and the
+    bootstrap for general stationary observations", 1989), for a series of first order.
+
+    Args:
+        days: number of judged days.
+        memory: of `estimate_memory`.
+    """
+    best = math.cbrt(1.5 * days * memory**2)
+    return max(1, min(math.ceil(best), days // _MIN_BLOCKS))
+
+
+def play_years(
+    rule: PerformanceRule, daily: DailyMetric, step: timedelta, block: int, seed: int
+) -> Floats:
+    """Return the metric of each window of resampled years, (years, windows).
+
+    Args:
+        rule: the window.
+        daily: the metric of the judged days.
+        step: time between two windows.
+        block: days in a block.
+        seed: seed of the resampling.
+    """
+    random = np.random.default_rng(seed)
+    width, stride = max(1, round(rule.window / DAY)), max(1, round(step / DAY))
+    parts = []
+    for _ in range(0, _YEARS, _CHUNK_YEARS):
+        worlds = _draw_days(random, daily.days, (_CHUNK_YEARS, daily.days), block)
+        places = _draw_days(random, daily.days, (_CHUNK_YEARS, YEAR_DAYS + width), block)
+        years = np.take_along_axis(worlds, places, axis=1)
+        windows = np.lib.stride_tricks.sliding_window_view(years, width, axis=1)[:, ::stride]
+        parts.append(daily.measure(count_days(windows, daily.days)).reshape(_CHUNK_YEARS, -1))
+    return np.concatenate(parts)
+
+
+def count_days(windows: Indexes, days: int) -> Floats:
+    """Return how often each day occurs in each window, (windows, days)."""
+    flat = windows.reshape(-1, windows.shape[-1])
+    places = flat + days * np.arange(len(flat))[:, None]
+    counts = np.bincount(places.ravel(), minlength=len(flat) * days)
+    return counts.reshape(len(flat), days).astype(np.float64)
+
+
+def count_openings(rule: PerformanceRule, bad: NDArray[np.bool_]) -> Floats:
+    """Return how many episodes open in each year of windows, (years, windows) → (years,).
+
+    An episode opens and closes as tasks/monitoring/episodes.py says.
+    """
+    counts = np.cumsum(np.pad(bad.astype(np.int64), ((0, 0), (rule.of, 0))), axis=1)
+    enough = (counts[:, rule.of :] - counts[:, : -rule.of]) >= rule.bad
+    opened, total = np.zeros(len(bad), dtype=bool), np.zeros(len(bad))
+    for place in range(bad.shape[1]):
+        starts = ~opened & bad[:, place] & enough[:, place]
+        total += starts
+        opened = (opened | starts) & (bad[:, place] | enough[:, place])
+    return total
+
+
+def _draw_days(
+    random: np.random.Generator, days: int, shape: tuple[int, int], block: int
+) -> Indexes:
+    """Return days in blocks of consecutive ones, which go round at the end."""
+    starts = random.integers(0, days, (shape[0], -(-shape[1] // block)))
+    drawn = (starts[:, :, None] + np.arange(block)) % days
+    return np.asarray(drawn.reshape(shape[0], -1)[:, : shape[1]])
+
+
+def _widening(days: int, block: int, memory: float) -> float:
+    """Return the factor of deviations that resampled blocks leave out.
+
+    Few blocks underestimate the spread (Student's t against the normal), and so do blocks that are
+    short for the memory of the days: they keep the share 1 - memory / block of the variance.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    blocks = days / block
+    few = math.sqrt(blocks / (blocks - 1)) * float(stdtrit(blocks - 1, 0.95) / ndtri(0.95))
+    return few / math.sqrt(1 - min(memory / block, _MOST_CUT))
+
+
+def _to_losses(rule: PerformanceRule, daily: DailyMetric, values: Floats) -> Floats:
+    """Return by how much each value is worse than the reference."""
+    if rule.metric == "calibration_gap":
+        return np.abs(values) - abs(daily.reference)
+    return values - daily.reference if rule.metric in LOWER_IS_BETTER else daily.reference - values
+
+
+def _find_distance(rule: PerformanceRule, losses: Floats) -> float:
+    """Return the least distance from the reference that opens at most `false_alarms` a year."""
+    assert rule.false_alarms is not None
+    levels = np.nanquantile(losses, np.linspace(1, 0.5, _LEVELS))
+    best = float(levels[0])
+    for level in levels:
+        with np.errstate(invalid="ignore"):
+            bad = losses > level
+        if count_openings(rule, bad).mean() > rule.false_alarms:
+            break
+        best = float(level)
+    return max(best, 0.0)
+
+
+def _to_limit(rule: PerformanceRule, reference: float, distance: float) -> float:
+    if rule.metric == "calibration_gap":
+        return abs(reference) + distance
+    return reference + distance if rule.metric in LOWER_IS_BETTER else reference - distance
