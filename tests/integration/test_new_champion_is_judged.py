@@ -1,0 +1,66 @@
+"""A new champion is judged at once: by holdout and gate, in shadow, in its arm, and by itself."""
+
+import polars as pl
+
+from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows
+
+RULES = {
+    "performance": [
+        {"metric": "roc_auc", "window": "10d", "worse_by": 0.2},
+        {"metric": "log_loss", "window": "10d", "false_alarms": "0.5 per year"},
+    ]
+}
+
+
+def land_and_score(case: SmallCase, first: int, last: int) -> None:
+    for day in range(first, last):
+        case.land(f"day{day}", parcel_rows(APRIL + day * DAY), at=APRIL + day * DAY)
+        case.ingest(APRIL + (day + 1) * DAY)
+        case.score(APRIL + (day + 1) * DAY)
+
+
+def rules_at(case: SmallCase, day: int) -> dict[str, dict[str, object]]:
+    rows = case.monitor(APRIL + day * DAY).filter(pl.col("kind") == "performance")
+    ruled = rows.filter(pl.col("subject").str.ends_with("_10d"))
+    return {row["subject"]: row for row in ruled.to_dicts()}
+
+
+def test_rules_see_what_a_new_champion_predicted_before_it_was_one(make_case):
+    parcels = make_case(yaml={"monitor": RULES, "label": {"min_coverage": 0.6}})
+    parcels.land("spring", parcel_rows(MARCH, days=40))
+    parcels.ingest(APRIL)
+    parcels.train(APRIL)
+    parcels.promote()
+    land_and_score(parcels, 0, 1)
+
+    first = rules_at(parcels, 1)
+    assert {row["verdict"] for row in first.values()} == {"ok"}
+    assert first["roc_auc_10d"]["coverage"] > 0.6  # nine days of holdout, one of its own
+    assert first["roc_auc_10d"]["rows"] > 32 + 6 * 32
+
+    land_and_score(parcels, 1, 4)
+    parcels.train(APRIL + 4 * DAY)
+    parcels.promote()  # by hand: no gate, so its holdout alone
+    land_and_score(parcels, 4, 5)
+    second = rules_at(parcels, 5)
+    assert {row["verdict"] for row in second.values()} == {"ok"}
+    assert {row["model_version"] for row in second.values()} == {2}
+
+
+def test_the_limit_is_that_of_the_card_and_a_ruined_model_pages_within_days(make_case):
+    parcels = make_case(yaml={"monitor": RULES, "label": {"min_coverage": 0.6}})
+    parcels.land("spring", parcel_rows(MARCH, days=40))
+    parcels.ingest(APRIL)
+    parcels.train(APRIL)
+    parcels.promote()
+    for day in range(8):
+        rows = parcel_rows(APRIL + day * DAY).with_columns(damaged=1 - pl.col("damaged"))
+        parcels.land(f"day{day}", rows, at=APRIL + day * DAY)
+        parcels.ingest(APRIL + (day + 1) * DAY)
+        parcels.score(APRIL + (day + 1) * DAY)
+    found = rules_at(parcels, 8)["log_loss_10d"]
+    from tasks.models.registry import open_model
+
+    limit = open_model("parcels", 1).card.limits["log_loss_10d"]
+    assert (found["threshold"], found["reference"]) == (limit.limit, limit.reference)
+    assert found["verdict"] == "page"
