@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from configs.schema.base import Severity
@@ -69,13 +69,23 @@ def make_episode_closed(episode: Entry, reason: str, at: datetime, actor: str) -
     )
 
 
-def make_alert_raised(episodes: Sequence[Entry], at: datetime, actor: str) -> Entry:
-    """Return the entry that asks for retraining because of open episodes, the oldest first."""
+def make_alert_raised(
+    episodes: Sequence[Entry], at: datetime, actor: str, messages: Mapping[str, str] | None = None
+) -> Entry:
+    """Return the entry that asks for retraining because of open episodes.
+
+    Args:
+        episodes: the open episodes, the oldest first.
+        at: moment of the alert.
+        actor: what raises it.
+        messages: what is measured at `at`, by cause; without it, what opened the episode.
+    """
+    now = messages or {}
     oldest, opened = episodes[0], [read_evidence(each, EpisodeOpened) for each in episodes]
     evidence = AlertRaised(
         episode=oldest.key,
         causes=[each.cause for each in opened],
-        message="; ".join(each.message for each in opened),
+        message="; ".join(now.get(each.cause, each.message) for each in opened),
     )
     key = f"alert:{oldest.key}:{at:%Y-%m-%d}"
     return Entry(oldest.model, "alert_raised", key, at, actor, oldest.version, evidence.to_json())

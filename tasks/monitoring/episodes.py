@@ -70,6 +70,24 @@ def find_episode_changes(
     return closing + [_open_episode(use_case, cause, windows[cause], as_of) for cause in starting]
 
 
+def describe_causes(
+    use_case: UseCase, ledger: LedgerState, rows: pl.DataFrame, as_of: datetime
+) -> dict[str, str]:
+    """Return what is measured at `as_of` for each cause that has a verdict, in words.
+
+    Args:
+        use_case: the rules.
+        ledger: the state of the ledger.
+        rows: rows of the monitoring table up to `as_of`.
+        as_of: end of the latest window.
+    """
+    windows = _group_windows(use_case, rows, ledger.at(as_of).champion_version, as_of)
+    return {
+        cause: _describe_value(cause, last[-1]) + _describe_count(last, find_rule(use_case, cause))
+        for cause, last in windows.items()
+    }
+
+
 def find_rule(use_case: UseCase, cause: str) -> Rule:
     """Return the rule of a cause; without one, an episode opens and closes at one window."""
     kind, subject = split_cause(cause)

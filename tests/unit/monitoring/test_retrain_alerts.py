@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from configs.schema.loading import load_use_case
+from tasks.ledger.evidence import CandidateRegistered
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import list_open_episodes, list_unclaimed_alerts
 from tasks.monitoring.measurements import (
@@ -77,6 +78,30 @@ def test_a_page_opens_an_episode_and_raises_an_alert(book: Ledger) -> None:
     assert raised.key == f"alert:{opened.key}:2024-03-04"
     assert opened.evidence["value"] == 0.6
     assert opened.evidence["message"] in raised.evidence["message"]
+
+
+def test_the_text_of_an_alert_is_of_now_not_of_the_opening(book: Ledger) -> None:
+    record_verdicts(book, MONDAY, auc="page", rows="page")  # broken data delay the alert
+    later = cause_rows(MONDAY + WEEK, auc="page").with_columns(value=pl.lit(0.51))
+    record_changes(book, FLIGHTS, later, MONDAY + WEEK)
+    fixed = cause_rows(MONDAY + 2 * WEEK, auc="page", rows="ok").with_columns(value=pl.lit(0.42))
+    record_changes(book, FLIGHTS, fixed, MONDAY + 2 * WEEK)
+    (alert,) = alerts(book)
+    assert "is 0.42" in alert.evidence["message"]
+    assert "0.6" not in alert.evidence["message"].partition("limit")[0]
+
+
+@pytest.mark.parametrize(("origin", "expected"), [("train:2024-03-03", 0), ("other", 1)])
+def test_a_scheduled_training_starts_the_cooldown(book: Ledger, origin: str, expected: int) -> None:
+    for version, (started, at) in enumerate(
+        (("train:2023-10-01", MONDAY - 20 * WEEK), (origin, MONDAY - timedelta(days=1))), start=1
+    ):
+        evidence = CandidateRegistered(origin=origin if version == 2 else started).to_json()
+        key = f"candidate:{started}"
+        book.record(Entry("flights", "candidate_registered", key, at, "t", version, evidence))
+    record_flights_entry(book, "refused", "decision:2", MONDAY - timedelta(hours=5), 2)
+    record_verdicts(book, MONDAY, auc="page")
+    assert len(alerts(book)) == expected
 
 
 def test_running_again_records_nothing(book: Ledger) -> None:
