@@ -32,7 +32,6 @@ from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring import contributions
 from tasks.scoring.explain import explain_prediction
 from tasks.scoring.prediction_keys import format_key
-from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
@@ -41,14 +40,12 @@ from tests.support.decisions import gate_verdicts
 from tests.support.model_versions import (
     begin_anew,
     open_flights_version,
-    read_predictions,
     record_event,
-    register_candidate_versions,
-    trained_on,
+    score_and_read,
+    two_versions,
 )
 from tests.support.printing import print_plain
 from tests.support.punctuality import CLASSES, arrivals, classes_use_case
-from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -64,23 +61,16 @@ def use_case() -> UseCase:
 @pytest.fixture(scope="module", autouse=True)
 def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSplit]:
     """The flights of January in the lake, and two versions: 1 boosting, 2 logistic."""
-    with state(tmp_path_factory.mktemp("state")) as patch:
-        patch.setattr(transforms, "arrivals", arrivals, raising=False)
-        split = trained_on(use_case, AS_OF, END + 2 * DAY, 26 * DAY, 24 * DAY)
-        for name in ("boosting", "logistic"):
-            register_candidate_versions(use_case, name, split, [name], {"raw/arrivals": 0})
+    folder = tmp_path_factory.mktemp("state")
+    with two_versions(
+        folder, use_case, arrivals, ("boosting", "logistic"), AS_OF, 24 * DAY
+    ) as split:
         yield split
 
 
 @pytest.fixture(autouse=True)
 def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begin_anew(monkeypatch, tmp_path)
-
-
-def score_classes(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
-    """Score a window as the flow does; what is used."""
-    model_versions.save_scored_window(use_case, when)
-    return read_predictions(PREDICTIONS)
 
 
 def make_always_early(table: str, version: int) -> None:
@@ -176,7 +166,7 @@ def test_a_changed_question_is_no_longer_the_models(use_case, parts):
 
 def test_score_writes_probabilities_and_the_class_name(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    rows = score_classes(use_case)
+    rows = score_and_read(use_case, WINDOW)
     assert rows.columns[5:7] == ["probability", "decision"]
     probability = np.array(rows["probability"].to_list())
     assert probability.sum(axis=1) == pytest.approx(1, abs=1e-6)
@@ -185,7 +175,7 @@ def test_score_writes_probabilities_and_the_class_name(use_case):
     assert set(rows["decision"]) == set(CLASSES)
     assert rows["decision"].eq("late").mean() > (probability.argmax(axis=1) == 2).mean()
     before = open_lake("flights").version(PREDICTIONS)
-    score_classes(use_case)
+    score_and_read(use_case, WINDOW)
     assert open_lake("flights").version(PREDICTIONS) == before
 
 
@@ -201,7 +191,7 @@ def test_rows_given_a_class_that_is_asked_for_are_explained(use_case):
 
 def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    score_classes(use_case)
+    score_and_read(use_case, WINDOW)
 
     def measured() -> dict[tuple[str, str], float]:
         loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
@@ -232,7 +222,7 @@ def test_the_monitor_judges_probabilities_and_drift_of_each(use_case):
 def test_what_a_bake_shows_is_undone_or_not(use_case, spoiled, verdict):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
-    score_classes(use_case)
+    score_and_read(use_case, WINDOW)
     if spoiled:
         make_always_early(PREDICTIONS, 2)
     baked = bake.evaluate_bake(use_case, read_ledger_state(open_ledger(), "flights"), END + DAY)
@@ -248,7 +238,7 @@ def test_an_ab_test_counts_what_decisions_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1).to_json())
-    rows = score_classes(case)
+    rows = score_and_read(case, WINDOW)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
     found = read_arm_costs(case, rolls, END + DAY)
@@ -261,7 +251,7 @@ def test_an_ab_test_counts_what_decisions_cost(use_case):
 
 def test_a_prediction_is_explained_by_its_decided_class(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    row = score_classes(use_case).row(100, named=True)
+    row = score_and_read(use_case, WINDOW).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
     assert found.prediction.decision == row["decision"]

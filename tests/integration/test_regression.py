@@ -12,7 +12,6 @@ import pytest
 
 from configs.schema.promotion import Ab
 from configs.schema.use_case import UseCase
-from feature_repo.flights import transforms
 from flows.cli.views import explanation
 from tasks.features import retrieval
 from tasks.ledger.log import open_ledger
@@ -28,23 +27,19 @@ from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.rollout.state import find_rollout, plan_rollout
 from tasks.scoring.explain import explain_prediction
 from tasks.scoring.prediction_keys import format_key
-from tasks.storage.chunks import TimeSpan
 from tasks.storage.lake import open_lake
 from tasks.training import reproduce
 from tasks.training.fit import TrainingSplit
-from tests.support import model_versions
 from tests.support.decisions import gate_verdicts
 from tests.support.delays import delays, delays_use_case
 from tests.support.model_versions import (
     begin_anew,
     open_flights_version,
-    read_predictions,
     record_event,
-    register_candidate_versions,
-    trained_on,
+    score_and_read,
+    two_versions,
 )
 from tests.support.printing import print_plain
-from tests.support.state import state
 
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
@@ -60,23 +55,14 @@ def use_case() -> UseCase:
 @pytest.fixture(scope="module", autouse=True)
 def parts(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSplit]:
     """The flights of January in the lake, and two versions: 1 ridge, 2 boosting."""
-    with state(tmp_path_factory.mktemp("state")) as patch:
-        patch.setattr(transforms, "delays", delays, raising=False)
-        split = trained_on(use_case, AS_OF, END + 2 * DAY, 20 * DAY, 17 * DAY)
-        for name in ("ridge", "boosting"):
-            register_candidate_versions(use_case, name, split, [name], {"raw/arrivals": 0})
+    folder = tmp_path_factory.mktemp("state")
+    with two_versions(folder, use_case, delays, ("ridge", "boosting"), AS_OF, 17 * DAY) as split:
         yield split
 
 
 @pytest.fixture(autouse=True)
 def fresh(parts: TrainingSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begin_anew(monkeypatch, tmp_path)
-
-
-def score_delays(use_case: UseCase, when: TimeSpan = WINDOW) -> pl.DataFrame:
-    """Score a window as the flow does; what is used."""
-    model_versions.save_scored_window(use_case, when)
-    return read_predictions(PREDICTIONS)
 
 
 def shift_predictions(table: str, version: int, by: float) -> None:
@@ -146,18 +132,18 @@ def test_gate_refuses_an_equal_and_a_far_worse_model(use_case, parts):
 
 def test_predictions_are_numbers_and_the_decision_is_the_number(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    rows = score_delays(use_case)
+    rows = score_and_read(use_case, WINDOW)
     assert rows.columns[5:7] == ["prediction", "decision"]
     assert rows["prediction"].equals(rows["decision"].alias("prediction"))
     assert 5 < rows["prediction"].std() < 60
     before = open_lake("flights").version(PREDICTIONS)
-    score_delays(use_case)
+    score_and_read(use_case, WINDOW)
     assert open_lake("flights").version(PREDICTIONS) == before
 
 
 def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    score_delays(use_case)
+    score_and_read(use_case, WINDOW)
 
     def measured() -> dict[str, float]:
         loaded = window.load_window(use_case, open_ledger().entries("flights"), END)
@@ -189,7 +175,7 @@ def test_the_monitor_judges_errors_and_drift_of_the_answers(use_case):
 def test_what_a_bake_shows_is_undone_or_not(use_case, by, verdict):
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("promoted", AS_OF, 2, bake_until=(AS_OF + 14 * DAY).isoformat())
-    score_delays(use_case)
+    score_and_read(use_case, WINDOW)
     shift_predictions(PREDICTIONS, 2, by)
     baked = bake.evaluate_bake(use_case, read_ledger_state(open_ledger(), "flights"), END + DAY)
     assert baked is not None
@@ -205,7 +191,7 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
     case = use_case.model_copy(update={"rollout": Ab(share=0.5, rows=1000, unit=("carrier",))})
     record_event("promoted", AS_OF - 9 * DAY, 1)
     record_event("rollout_started", AS_OF, 2, **plan_rollout(case, 1).to_json())
-    rows = score_delays(case)
+    rows = score_and_read(case, WINDOW)
     rolls = find_rollout(open_ledger().entries("flights"))
     assert rolls is not None
     found = read_arm_costs(case, rolls, END + DAY)
@@ -217,7 +203,7 @@ def test_an_ab_test_counts_what_errors_cost(use_case):
 
 def test_a_prediction_is_explained_in_minutes(use_case):
     record_event("promoted", AS_OF - DAY, 2)
-    row = score_delays(use_case).row(100, named=True)
+    row = score_and_read(use_case, WINDOW).row(100, named=True)
     key = format_key([row[name] for name in use_case.spine.key])
     found = explain_prediction(use_case, key, END + DAY)
     assert found.prediction.value == found.prediction.decision == row["prediction"]

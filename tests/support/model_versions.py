@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 
 from configs.schema.use_case import UseCase
+from feature_repo.flights import transforms
 from tasks.features import retrieval
 from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, EntryKind, open_ledger
@@ -25,7 +27,7 @@ from tasks.storage.lake import open_lake
 from tasks.training.fit import TrainingSplit, split_training_rows
 from tests.support import lake_rows
 from tests.support.artifacts import fit_artifact
-from tests.support.state import forget
+from tests.support.state import forget, state
 
 NAME = "flights"
 
@@ -48,6 +50,34 @@ def register_candidate_versions(
     artifact = fit_artifact(use_case, name, parts, tables)
     for origin in origins:
         registry.register_version(artifact, f"train:{origin}")
+
+
+@contextmanager
+def two_versions(
+    folder: Path,
+    use_case: UseCase,
+    label: Callable[..., pl.LazyFrame],
+    names: Sequence[str],
+    as_of: datetime,
+    trained: timedelta,
+) -> Iterator[TrainingSplit]:
+    """Flights in a lake of their own, and versions 1 and 2 of another label than is late.
+
+    Args:
+        folder: of the state.
+        use_case: flights, with the function of this label.
+        label: the function that the use case names; it is put into the feature module.
+        names: candidates to register.
+        as_of: end of the training; rows land until nine days later.
+        trained: span of the training.
+    """
+    with state(folder) as patch:
+        patch.setattr(transforms, label.__name__, label, raising=False)
+        landed = trained + timedelta(days=3)
+        split = trained_on(use_case, as_of, as_of + timedelta(days=9), landed, trained)
+        for name in names:
+            register_candidate_versions(use_case, name, split, [name], {"raw/arrivals": 0})
+        yield split
 
 
 def begin_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -79,6 +109,12 @@ def save_scored_window(
         use_case, PREDICTIONS, pl.concat(each.predictions for each in found), window
     )
     return found
+
+
+def score_and_read(use_case: UseCase, window: TimeSpan) -> pl.DataFrame:
+    """Score a window as the flow does; return the used predictions."""
+    save_scored_window(use_case, window)
+    return read_predictions(PREDICTIONS)
 
 
 def read_predictions(table: str, *order: str) -> pl.DataFrame:

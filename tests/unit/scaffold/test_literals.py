@@ -9,17 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.scaffold.literals import SourceText, format_python, format_yaml, require_source
-
-HOSTILE = [
-    'a "quoted" name', "it's", "both ' and \"", '"""', "'''", "back\\slash", "end\\", "{{ plan }}",
-    "{% raw %}", "{# note #}", "{0}", "%s", "two\nlines", "tab\there", "return\r", "Größe", "価格",
-    "😀", "\u2028", "\x85", "\x00", "\x7f", "\ufeff", "a: b", "a, b", "# no comment", "- item",
-    "[x]", "*star", "&anchor", "!tag", "yes", "null", "~", "1", "1e3", "2024-01-01", "", " ", " x ",
-    "class", "pl", "x²", "ﬁ", "<b>&amp;</b>", "?", "|", ">", "@at", "`tick`", "N/A", ".", "=", "<<",
-]  # fmt: skip
+from tests.support.hostile_texts import HOSTILE_TEXTS
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_a_literal_gives_the_text_back(text):
     assert ast.literal_eval(format_python(text)) == text
     assert yaml.safe_load(f"key: {format_yaml(text)}\n") == {"key": text}

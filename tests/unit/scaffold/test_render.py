@@ -14,14 +14,7 @@ from tasks.scaffold.plan import GivenAnswers, to_name
 from tasks.scaffold.render import render_files
 from tasks.scaffold.resolve import make_plan
 from tasks.scaffold.write_files import write_use_case
-
-HOSTILE = [
-    'a "quoted" name', "it's", "both ' and \"", '"""', "'''", "back\\slash", "end\\", "{{ plan }}",
-    "{% raw %}", "{# note #}", "{0}", "%s", "two\nlines", "tab\there", "return\r", "Größe", "価格",
-    "😀", "\u2028", "\x85", "\x00", "\x7f", "\ufeff", "a: b", "a, b", "# no comment", "- item",
-    "[x]", "*star", "&anchor", "!tag", "yes", "null", "~", "1", "1e3", "2024-01-01", "", " ", " x ",
-    "class", "pl", "x²", "ﬁ", "<b>&amp;</b>", "?", "|", ">", "@at", "`tick`", "N/A", ".", "=", "<<",
-]  # fmt: skip
+from tests.support.hostile_texts import HOSTILE_TEXTS
 
 
 @pytest.mark.parametrize(
@@ -49,7 +42,7 @@ def sample(folder: Path, names: list[str], labels: list[str]) -> Path:
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_a_use_case_with_hostile_names_is_valid_source(tmp_path, home, kind):
     labels = ['a "b"', "it's\n{{ y }}", "no", 'a "b"']
-    path = sample(tmp_path, HOSTILE, labels)
+    path = sample(tmp_path, HOSTILE_TEXTS, labels)
     answers = GivenAnswers(
         "payment", {"rows": str(path).replace("[", "[[]")}, keys={"rows": "id"},
         label="rows.the 'class' {{ x }}", kind=kind, after="36h",
@@ -61,9 +54,9 @@ def test_a_use_case_with_hostile_names_is_valid_source(tmp_path, home, kind):
         use_case = load_use_case("payment", tmp_path / "configs")
         columns = list(use_case.tables["rows"].columns.values())[3:]
         assert [column.source for column in columns] == [
-            f"{name}~{n}" for n, name in enumerate(HOSTILE)
+            f"{name}~{n}" for n, name in enumerate(HOSTILE_TEXTS)
         ]
-        assert len(use_case.features.inputs) == len(HOSTILE)
+        assert len(use_case.features.inputs) == len(HOSTILE_TEXTS)
         assert set(use_case.label.classes) == (set(labels) if kind == "multiclass" else set())
         module: dict[str, object] = {}
         source = files["feature_repo/payment/transforms.py"]
