@@ -151,7 +151,7 @@ def _format_metric(value: float | None) -> str:
 
 
 def _is_by_person(entry: Entry) -> bool:
-    """Whether a person, who is named then, decided: an approval, a manual promotion or rollback."""
+    """Return whether a person decided: an approval, a manual promotion or rollback."""
     evidence = _evidence(entry)
     by_hand = isinstance(evidence, RolledBack) and evidence.by_hand
     return by_hand or is_manual_promotion(entry) or entry.what in _BY_PERSON

@@ -22,7 +22,7 @@ def to_finite(value: Any) -> Any:  # noqa: ANN401
 
 
 def _from_finite(value: Any) -> Any:  # noqa: ANN401
-    """The inverse of `to_finite` for measured numbers: null is NaN."""
+    """Return a measured number as it was before `to_finite`: null is NaN."""
     if isinstance(value, Mapping):
         return {name: _from_finite(each) for name, each in value.items()}
     return math.nan if value is None else value

@@ -97,7 +97,7 @@ def list_usable_versions(entries: Sequence[Entry]) -> list[int]:
 
 
 def _read_files(entry: Entry) -> FileDigests | None:
-    """The digests that an entry has of its version's files."""
+    """Return the digests that an entry has of its version's files."""
     if entry.what == "recovered":
         return read_evidence(entry, Recovered).files
     evidence: CandidateRegistered | Promoted
@@ -169,7 +169,7 @@ def _find_key(entries: Sequence[Entry], key: str) -> Entry | None:
 
 
 def _champion_changes(entries: Sequence[Entry]) -> list[Entry]:
-    """The promotions, rollbacks and recoveries, in order; a recovery may have no version."""
+    """Return the promotions, rollbacks and recoveries in order; a recovery may have no version."""
     kinds = ("promoted", "rolled_back")
     return [
         e for e in entries if e.what == "recovered" or (e.what in kinds and e.version is not None)
@@ -177,8 +177,10 @@ def _champion_changes(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _is_answered(request: Entry, entries: Sequence[Entry]) -> bool:
-    """Whether a request was answered: an alert by its candidate, a rollback by its key or by the
-    next promotion, which leaves nothing to undo, the others by the next step of the version.
+    """Return whether a request was answered.
+
+    An alert is answered by its candidate, a rollback by its key or by the next promotion, which
+    leaves nothing to undo, the others by the next step of the version.
 
     A version is candidate twice if it answers two alerts; one decision on it answers both.
     """

@@ -111,7 +111,7 @@ def _refuse_lost_candidates(
 
 
 def _is_lost(use_case: UseCase, version: int | None, lost: dict[int, str]) -> bool:
-    """Whether a version cannot be opened as the ledger knows it; its reason is put into `lost`."""
+    """Return whether a version does not open as the ledger knows it; `lost` gets the reason."""
     if version is None or version in lost:
         return True
     try:

@@ -126,7 +126,7 @@ def record_rollback_request(
 
 
 def _shown(decision: Decision) -> StepEvidence:
-    """The evidence that a rollback keeps: `to` is the time from which rows are new."""
+    """Return the evidence that a rollback keeps: `to` is the time from which rows are new."""
     evidence = decision.evidence
     return StepEvidence(
         reason=decision.reason,
@@ -139,7 +139,7 @@ def _shown(decision: Decision) -> StepEvidence:
 
 
 def _list_ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[datetime]:
-    """`as_of`, then earlier and earlier by whole monitor windows."""
+    """Yield `as_of`, then earlier moments by whole monitor windows."""
     end = as_of
     while end > since:
         yield end

@@ -170,12 +170,12 @@ class _PromotionStep:
         return make_refused(*self._about, merge_evidence(Refused, *parts, refused))
 
     def _expired_patience(self, since: datetime) -> str | None:
-        """The gate's patience as the YAML writes it, if it has passed since then; else None."""
+        """Return the gate's patience as in the YAML if it has passed since then; else None."""
         patience = self.use_case.gate.patience
         return write_duration(patience) if self.candidate.at - since >= patience else None
 
     def _has_other_champion(self, seq: int) -> bool:
-        """Whether the champion changed after an entry, whose evidence is then of the one before."""
+        """Return whether the champion changed after entry `seq`, whose evidence is then old."""
         champion = self.candidate.champion
         return champion is not None and champion.seq > seq
 

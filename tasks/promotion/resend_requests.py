@@ -35,7 +35,7 @@ def answering_flow(entry: Entry) -> str:
 
 
 def _is_for(run: FlowRun, entry: Entry) -> bool:
-    """Whether a run of the answering flow is about the request.
+    """Return whether a run of the answering flow is about the request.
 
     A version has several steps, which differ in their moments. A suspended run waits for an
     approval, so it works on every request of the version but the approval.

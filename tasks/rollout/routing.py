@@ -45,7 +45,7 @@ def list_routes(entries: Sequence[Entry], start: datetime, end: datetime) -> lis
 
 
 def _route_at(entries: Sequence[Entry], start: datetime, end: datetime) -> Route | None:
-    """The route of `start`, for a span in which it does not change."""
+    """Return the route of `start`, for a span in which it does not change."""
     champion = find_champion(entries, start)
     if champion is None or champion.version is None:
         return None

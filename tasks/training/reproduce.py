@@ -187,7 +187,7 @@ def find_code_at_revision(card: ModelCard, folder: Path) -> tuple[Path, list[str
 
 
 def _git_has_worker(commit: str) -> bool:
-    """Whether git knows the commit, and the commit has a worker program."""
+    """Return whether git knows the commit, and the commit has a worker program."""
     command = ["git", "-C", str(ROOT), "ls-tree", "--name-only", commit, *_WORKERS]
     try:
         return bool(subprocess.run(command, capture_output=True, check=False).stdout)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-import polars as pl
 import pytest
 
 from configs.schema.use_case import UseCase
@@ -18,6 +17,7 @@ from infra.processes import read_processes
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.orchestration.flow_runs import FlowRun, find_suspended_run, list_flow_runs
+from tests.support.planted_version import register_planted_version
 from tests.support.prefect_server import (
     EARLIER,
     LATER,
@@ -168,7 +168,7 @@ def test_bad_champion_is_rolled_back_within_one_window(server: UseCase) -> None:
     case = write_small_yaml()
     before = find_champion(open_ledger().entries(NAME))
     assert before is not None
-    bad = _planted(case)
+    bad = register_planted_version(case, EARLIER, LATER)
     assert "is champion" in _mainspring(
         "promote", NAME, str(bad), "--reason", "trust me", "--by", "eve", "--as-of", f"{LATER:%F}"
     )
@@ -250,26 +250,6 @@ def _register_twins(case: UseCase) -> list[int]:
 
     first = register_candidate(train_model(case, EARLIER), "train:first-twin")
     return [one.version or 0 for one in map(candidate, (first, another_version(first)))]
-
-
-def _planted(case: UseCase) -> int:
-    """A version that knows nothing of one airport's flights: their labels were shuffled."""
-    from tasks.features.retrieval import build_training_set
-    from tasks.training.pipeline import TrainingSteps, register_candidate, train_model
-
-    def plant(case: UseCase, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
-        rows, label = build_training_set(case, start, end, as_of), case.label.column
-        one, shuffled = pl.col("origin") == "EWR", pl.col(label).shuffle(seed=1)
-        return rows.with_columns(
-            pl.when(one).then(shuffled.over(one)).otherwise(label).alias(label)
-        )
-
-    params = {"max_iter": 100, "min_samples_leaf": 50}
-    larger = case.candidates["boosting"].model_copy(update={"params": params})
-    retrain = case.retrain.model_copy(update={"window": LATER - EARLIER + 3 * WEEK})
-    case = case.model_copy(update={"candidates": {"boosting": larger}, "retrain": retrain})
-    planted = train_model(case, LATER, TrainingSteps(build_training_set=plant))
-    return register_candidate(planted, "train:planted")
 
 
 def _suspended(entry: Entry) -> FlowRun | None:

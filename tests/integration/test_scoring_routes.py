@@ -76,10 +76,8 @@ def start_canary(use_case: UseCase, version: int = 2, at: datetime = AS_OF) -> N
     record_event("rollout_started", at, version, **plan_rollout(use_case, 1).to_json())
 
 
-def score_routes(
-    use_case: UseCase, window: TimeSpan = WINDOW, run: str = "run 1"
-) -> list[ScoredRoute]:
-    return model_versions.score_window(use_case, window, run)
+def score_routes(use_case: UseCase, window: TimeSpan = WINDOW) -> list[ScoredRoute]:
+    return model_versions.score_window(use_case, window)
 
 
 def save_window(
@@ -90,6 +88,11 @@ def save_window(
 
 def read_ordered(table: str) -> pl.DataFrame:
     return model_versions.read_predictions(table, *UNIT, "model_version")
+
+
+def read_both() -> pl.DataFrame:
+    """Predictions and shadows, in one order."""
+    return pl.concat([read_ordered(PREDICTIONS), read_ordered(SHADOWS)])
 
 
 def prediction_table_versions() -> dict[str, int]:
@@ -148,13 +151,9 @@ def test_while_it_bakes_the_last_champion_answers_all_in_shadow(use_case):
     assert dict(shadows.select("arm", "model_version").unique().iter_rows()) == {"previous": 1}
     baking = used.filter(pl.col("prediction_time") < AS_OF + DAY)
     assert shadows.height == baking.height
-    wanted = use_case.model_copy(
-        update={
-            "evaluation": use_case.evaluation.model_copy(
-                update={"slices": (Slice(column="airport_delay_24h", bins=(10.0,)),)}
-            )
-        }
-    )
+    slices = {"slices": (Slice(column="airport_delay_24h", bins=(10.0,)),)}
+    evaluation = use_case.evaluation.model_copy(update=slices)
+    wanted = use_case.model_copy(update={"evaluation": evaluation})
     rows = find_paired_rows(wanted, (2, 1), AS_OF, AS_OF + 4 * DAY, [AS_OF + DAY]).rows
     assert 0.9 * baking.height < rows.height <= baking.height
     assert rows["airport_delay_24h"].null_count() < rows.height / 10
@@ -192,10 +191,8 @@ def test_scoring_goes_on_without_a_challenger_that_fails_to_open(use_case):
     assert list(found.errors) == [9]
     assert isinstance(found.errors[9], BadModel)
     used, shadows = read_ordered(PREDICTIONS), read_ordered(SHADOWS)
-    assert (used["arm"].unique().to_list(), used["model_version"].unique().to_list()) == (
-        ["champion"],
-        [2],
-    )
+    assert used["arm"].unique().to_list() == ["champion"]
+    assert used["model_version"].unique().to_list() == [2]
     assert shadows["model_version"].unique().to_list() == [1]
     assert shadows.height == used.height
 
@@ -240,17 +237,14 @@ def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case, at=AS_OF + DAY / 2)
     save_window(use_case)
-    one, at = (read_ordered(PREDICTIONS), read_ordered(SHADOWS)), prediction_table_versions()
+    one, at = read_both(), prediction_table_versions()
     assert in_partitions(use_case, monkeypatch, 10**6) == 2  # the cast changes in the window
     assert in_partitions(use_case, monkeypatch, 200) > 8
     assert prediction_table_versions() == at
     for table in (PREDICTIONS, SHADOWS):
         shutil.rmtree(open_lake("flights").uri(table))
     in_partitions(use_case, monkeypatch, 200)
-    assert (read_ordered(PREDICTIONS).equals(one[0]), read_ordered(SHADOWS).equals(one[1])) == (
-        True,
-        True,
-    )
+    assert read_both().equals(one)
     assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
 
 
@@ -259,16 +253,13 @@ def test_scoring_with_a_killed_worker_writes_the_same_tables(use_case, monkeypat
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case, at=AS_OF + DAY / 2)
     save_window(use_case)
-    one = (read_ordered(PREDICTIONS), read_ordered(SHADOWS))
+    one = read_both()
     for table in (PREDICTIONS, SHADOWS):
         shutil.rmtree(open_lake("flights").uri(table))
     monkeypatch.setenv("MAINSPRING_ENGINE", "dask")
     monkeypatch.setenv("MAINSPRING_DASK_WORKERS", "2")
     cut_into = in_partitions(use_case, monkeypatch, 500, answer_or_die, diary=tmp_path / "diary")
-    assert (read_ordered(PREDICTIONS).equals(one[0]), read_ordered(SHADOWS).equals(one[1])) == (
-        True,
-        True,
-    )
+    assert read_both().equals(one)
     assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
     begun = (tmp_path / "diary").read_text().splitlines()
     assert cut_into > 6

@@ -1,5 +1,6 @@
 """Pages and docstrings: short sentences, plain words, and names that exist."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ ARCHAIC = re.compile(
     r"|twice is as once|nobody|somebody|everybody|whoever)\b",
     re.IGNORECASE,
 )
+NO_VERBS = {"A", "All", "An", "As", "How", "If", "It", "One", "The", "This", "What", "Whether"}
 NO_SETTINGS = {"MAINSPRING_HOME"}  # read by workers, not by configs/settings.py
 
 FOLDERS = "tasks|flows|configs|infra|docs|tests|feature_repo|expectations"
@@ -119,6 +121,21 @@ def test_no_docstring_comment_or_message_has_archaic_idiom(folder: str):
         for path in sorted((ROOT / folder).rglob(f"*.{suffix}"))
         for match in ARCHAIC.finditer(path.read_text())
     ] == []
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_docstrings_of_functions_begin_with_a_verb(folder: str):
+    first_words = [
+        (path.name, node.name, (ast.get_docstring(node) or "Return").split()[0])
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and not is_property(node)
+    ]
+    assert [each for each in first_words if each[2] in NO_VERBS or not each[2].istitle()] == []
+
+
+def is_property(function: ast.FunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
 def test_the_glossary_is_short():
