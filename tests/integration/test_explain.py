@@ -140,11 +140,8 @@ def test_explain_prediction_adds_up_and_shows_other_versions(use_case, trained):
     sizes = [abs(each.contribution) for each in found.inputs]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 0.001
-    assert (found.prediction.version, found.prediction.arm, found.prediction.threshold) == (
-        2,
-        "challenger",
-        0.4,
-    )
+    prediction = found.prediction
+    assert (prediction.version, prediction.arm, prediction.threshold) == (2, "challenger", 0.4)
     assert [(o.version, o.arm, o.recorded) for o in found.others] == [(1, "champion", True)]
     assert found.notes == ()
     assert found.label in (0, 1)

@@ -10,7 +10,7 @@ from tests.support.source_code import parse_module, public_names, source_modules
 
 VAGUE = {
     "found", "said", "told", "given", "asked", "there", "its", "mine", "same", "wish", "harm",
-    "crown", "carry", "look", "aside", "of",
+    "crown", "carry", "aside", "of",
 }  # fmt: skip
 """A name says what it holds: result, message, rows, expected, existing, …"""
 RECORDED = {"asked", "of"}  # fields of the ledger, of a replay's plan and of the YAML
