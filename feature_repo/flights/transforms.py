@@ -161,12 +161,11 @@ def labels(raw: Raw, start: datetime, end: datetime) -> pl.LazyFrame:
     """Return whether the flights of the spine arrived late.
 
     `late` is 1 for more than 15 minutes. The newest report of an arrival counts. Cancelled and
-    diverted flights have no row.
+    diverted flights have no row, nor have flights whose newest report lacks the delay.
     """
-    arrivals = versions(
-        _of_days(raw["arrivals"], start, end).drop_nulls("delay"), FLIGHT, "landed", "reported"
-    ).filter(pl.col("until").is_null())
-    known = arrivals.select(
+    arrivals = versions(_of_days(raw["arrivals"], start, end), FLIGHT, "landed", "reported")
+    newest = arrivals.filter(pl.col("until").is_null(), pl.col("delay").is_not_null())
+    known = newest.select(
         *FLIGHT, late=(pl.col("delay") > LATE_MINUTES).cast(pl.Int8), label_known_time="since"
     )
     return (

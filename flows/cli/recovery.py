@@ -27,8 +27,9 @@ def recover(
 ) -> None:
     """Replace a champion whose files are lost or changed by the newest one that can be proved.
 
-    Proved means that the files have the digests that the ledger recorded. Lost candidates are
-    refused. Nothing changes if all files are intact.
+    Proved means that the files have the digests that the ledger recorded. A version that MLflow
+    lost is registered again if its files are still there. Lost candidates are refused. Nothing
+    changes if all files are intact.
     """
     from tasks.ledger.log import open_ledger
     from tasks.lifecycle.recover import recover_champion
@@ -37,6 +38,8 @@ def recover(
     case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
     recovery = recover_champion(open_ledger(), case, at, utc_or_now(), by)
     sync_champion_alias(open_ledger(), case.name)
+    for version in recovery.restored:
+        _console.print(f"version {version} was not in MLflow and is registered again")
     for reason in recovery.lost.values():
         _console.print(render_text(f"lost: {reason}"))
     for entry in recovery.refused:

@@ -104,7 +104,8 @@ def erase(
 ) -> None:
     """Erase all rows of a key for good: raw, quarantine, predictions, features, older versions.
 
-    Versions of models stay, but can no longer be reproduced from the rows that are gone.
+    Golden rows of model versions are erased too. The models stay, but can no longer be reproduced
+    from the rows that are gone.
     """
     from tasks.ledger.log import open_ledger
     from tasks.row_changes.erase import (
@@ -114,18 +115,21 @@ def erase(
         remove_landed_files,
     )
 
-    case = load_use_case(use_case)
-    plan = plan_erasure(case, parse_erase_key(key))
+    case, book, now = load_use_case(use_case), open_ledger(), utc_or_now()
+    plan = plan_erasure(book, case, parse_erase_key(key), now)
     for name, rows in plan.rows.items():
         console.print(render_text(f"{name}: {rows} rows, and all older versions of the table"))
     console.print("feature tables are built again; their older versions are removed")
+    for version in plan.golden:
+        found = version.problem or f"{version.rows} golden rows"
+        console.print(render_text(f"version {version.version}: {found}"))
     stay = "are removed" if landed else "stay, remove them or use --files"
     for path in plan.files:
         console.print(render_text(f"landed file {path}: {stay}" if landed else f"{path}: {stay}"))
     if dry_run or not (yes or typer.confirm("erase them for good?")):
         console.print("nothing was erased")
         return
-    erase_key(open_ledger(), case, plan, utc_or_now(), by, reason)
+    erase_key(book, case, plan, now, by, reason)
     if landed:
         remove_landed_files(case, plan)
     console.print("erased; `materialize` fills the online store again")

@@ -237,6 +237,7 @@ class RowsChanged(Reason):
     rows: int = 0
     rule: str | None = Field(None, description="of a release, a repair; columns of an erased key")
     digest: str = Field("", description="sha256 of the rows; of an erased key")
+    files: FileDigests | None = Field(None, description="of a version without its golden rows")
 
 
 class Notified(Evidence):
@@ -283,10 +284,7 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
 
 
 def read_evidence(entry: Entry, kind: type[AnyEvidence]) -> AnyEvidence:
-    """Return the evidence of an entry as its class, or as a class that this one extends.
-
-    TypeError if entries of that kind have other evidence.
-    """
+    """Return the evidence of an entry as its class or a base of it; TypeError for another one."""
     if not issubclass(EVIDENCE[entry.what], kind):
         raise TypeError(f"{entry.key} is `{entry.what}`, which has no evidence {kind.__name__}")
     return kind.model_validate(entry.evidence)

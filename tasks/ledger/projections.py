@@ -13,6 +13,7 @@ from tasks.ledger.evidence import (
     Promoted,
     Recovered,
     RolledBack,
+    RowsChanged,
     read_evidence,
 )
 from tasks.ledger.file_digests import FileDigests
@@ -77,12 +78,18 @@ def count_manual_promotions(entries: Sequence[Entry], version: int) -> int:
 
 
 def find_file_digests(entries: Sequence[Entry], version: int) -> FileDigests | None:
-    """Return the digests of the files that a version had first; None if the ledger has none.
+    """Return the digests of a version's files; None if the ledger has none.
+
+    They are those that it had first, or was given when golden rows were erased.
 
     Entries that are older than the digests of card and golden rows have only `digest`, that of the
     ONNX file. A later entry of the same ONNX file adds the others.
     """
-    known = [files for e in entries if e.version == version and (files := _read_files(e))]
+    own = [e for e in entries if e.version == version]
+    for entry in reversed(own):
+        if entry.what == "rows_erased":
+            return read_evidence(entry, RowsChanged).files
+    known = [files for entry in own if (files := _read_files(entry))]
     return reduce(FileDigests.complete, known) if known else None
 
 

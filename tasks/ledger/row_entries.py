@@ -9,7 +9,12 @@ from tasks.ledger.log import Entry, EntryKind
 
 
 def make_rows_changed(
-    model: str, what: EntryKind, at: datetime, actor: str, evidence: RowsChanged
+    model: str,
+    what: EntryKind,
+    at: datetime,
+    actor: str,
+    evidence: RowsChanged,
+    version: int | None = None,
 ) -> Entry:
     """Return the entry of changed rows; one a kind, table and digest.
 
@@ -19,6 +24,7 @@ def make_rows_changed(
         at: moment of the change
         actor: the person
         evidence: table, number and digest of the rows, with the reason
+        version: of a model whose golden rows changed
     """
     key = f"{what}:{evidence.table}:{evidence.digest}"
-    return Entry(model, what, key, at, actor, evidence=evidence.to_json())
+    return Entry(model, what, key, at, actor, version, evidence.to_json())

@@ -1,6 +1,7 @@
 """Recovery of a champion whose files are lost or are another model's.
 
-The newest earlier champion whose files match the ledger's digests becomes champion again. Without
+Versions that MLflow lost are registered again from its artifact store, with the files that the ledger
+has the digests of. Otherwise the newest earlier champion whose files match the ledger's digests becomes champion again. Without
 one there is no champion, and the gate judges the next candidate as the first one. Candidates that
 are lost are refused. Only the ledger and the registry are needed.
 """
@@ -20,6 +21,7 @@ from tasks.ledger.evidence import Recovered, Refused
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import find_file_digests
 from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.lifecycle.lost_versions import restore_lost_versions
 from tasks.models.registry import open_model
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.lake import open_lake
@@ -32,13 +34,15 @@ class Recovery:
     """What a recovery found and recorded.
 
     `lost` holds the reason by version; `entry` is the recorded recovery, None if the champion is
-    intact or there is none; `refused` are the entries of lost candidates.
+    intact or there is none; `refused` are the entries of lost candidates. `restored` are the versions
+    that were registered again.
     """
 
     champion: int | None
     lost: dict[int, str]
     entry: Entry | None
     refused: tuple[Entry, ...]
+    restored: tuple[int, ...] = ()
 
 
 def recover_champion(
@@ -46,7 +50,7 @@ def recover_champion(
 ) -> Recovery:
     """Replace a champion that cannot be opened, refuse lost candidates, and return what was done.
 
-    Idempotent: without a lost version nothing is recorded. Transient errors of MLflow are raised,
+    Versions that MLflow lost are first registered again, if their files are still there. Idempotent: without a lost version nothing is recorded. Transient errors of MLflow are raised,
     and are no loss. Conflict if the ledger changed in the meantime.
 
     Args:
@@ -57,16 +61,17 @@ def recover_champion(
         now: the current time
         by: the person
     """
+    restored = restore_lost_versions(use_case.name, read_ledger_state(book, use_case.name))
     lost: dict[int, str] = {}
     refused = tuple(_refuse_lost_candidates(book, use_case, now, by, lost))
     ledger = read_ledger_state(book, use_case.name)
     champion = ledger.champion
     if champion is None or not _is_lost(use_case, ledger.champion_version, lost):
-        return Recovery(ledger.champion_version, lost, None, refused)
+        return Recovery(ledger.champion_version, lost, None, refused, restored)
     entry = _make_recovery(use_case, ledger, champion, as_of, by, lost)
     with effect("record the recovery"):
         entry, _ = book.record(entry, expected_seq=ledger.seq)
-    return Recovery(entry.version, lost, entry, refused)
+    return Recovery(entry.version, lost, entry, refused, restored)
 
 
 def _make_recovery(

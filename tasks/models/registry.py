@@ -20,7 +20,13 @@ from tasks.evaluation.problem_types import LabelSpec
 from tasks.ledger.file_digests import FileDigests
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import find_file_digests
-from tasks.models.artifact import ModelArtifact, pack_artifact, read_version_files
+from tasks.models.artifact import (
+    ModelArtifact,
+    VersionFiles,
+    pack_artifact,
+    parse_artifact,
+    read_version_files,
+)
 from tasks.models.card import ModelCard
 from tasks.models.file_integrity import open_version_files, require_digests
 from tasks.models.matrix import build_matrix
@@ -80,7 +86,11 @@ def with_model_features(use_case: UseCase, model: Model) -> UseCase:
         BadConfig: the model was trained for another label.
     """
     require_same_label(use_case, model)
-    card = model.card
+    return with_card_features(use_case, model.card)
+
+
+def with_card_features(use_case: UseCase, card: ModelCard) -> UseCase:
+    """Return the use case with the features of a model card."""
     trained_features = {
         "service": card.feature_service,
         "numeric": card.inputs.numeric,
@@ -134,37 +144,38 @@ def register_version(
         description: text of the version in MLflow; cut to what MLflow's database takes.
         pages: more text files to keep beside the model, by file name.
     """
-    card, use_case = artifact.card, artifact.card.use_case
+    use_case = artifact.card.use_case
     existing = find_version(use_case, origin)
     if existing is not None:
         return existing
     files = pack_artifact(artifact)
     _exported_here.add(files.digests)
-    tags = {
-        "digest": card.digest,
-        "card_digest": str(files.digests.card),
-        "golden_digest": str(files.digests.golden),
-        "origin": origin,
-        "feature_service": card.feature_service,
-        "revision": card.revision,
-        "trained_until": card.trained_until.isoformat(),
-    }
-    client = connect_mlflow()
-    run_id, model_id, source = log_run(client, artifact, files, pages or {}, tags)
-    create_registered_model(client, use_case, card.title)
     versions = (e.version or 0 for e in open_ledger().entries(use_case))
-    skip_numbers(client, use_case, source, max(versions, default=0))
-    client.create_model_version(
-        use_case,
-        source,
-        run_id,
-        tags=tags,
-        description=description[:_DESCRIPTION_LENGTH],
-        model_id=model_id,
-    )
+    last = max(versions, default=0)
+    _create_version(artifact, files, origin, last, description, pages or {})
     registered = find_version(use_case, origin)
     assert registered is not None
     return registered
+
+
+@mlflow_errors()
+def restore_version(files: VersionFiles, use_case: str, version: int, origin: str) -> bool:
+    """Register files again under a number that MLflow no longer has; return whether it did.
+
+    MLflow gives a number once. So only a new database, or a registered model that was renamed or
+    deleted, has the number free.
+
+    Args:
+        files: the files of the version, whose digests were checked.
+        use_case: name of the registered model.
+        version: the number.
+        origin: what asked for the version, as the ledger has it.
+    """
+    artifact = parse_artifact(files, f"{use_case} version {version}")
+    created = _create_version(artifact, files, origin, version - 1, "", {})
+    if created != version:
+        connect_mlflow().delete_model_version(use_case, str(created))
+    return created == version
 
 
 @mlflow_errors()
@@ -227,6 +238,40 @@ def read_champion_alias(use_case: str) -> int | None:
 def build_version_url(use_case: str, version: int) -> str:
     """Return the address of a version in the MLflow UI."""
     return f"{settings().mlflow_url}/#/models/{use_case}/versions/{version}"
+
+
+def _create_version(
+    artifact: ModelArtifact,
+    files: VersionFiles,
+    origin: str,
+    last: int,
+    description: str,
+    pages: Mapping[str, str],
+) -> int:
+    """Store files and create a version of them; return its number, which is larger than `last`."""
+    card, use_case = artifact.card, artifact.card.use_case
+    tags = {
+        "digest": card.digest,
+        "card_digest": str(files.digests.card),
+        "golden_digest": str(files.digests.golden),
+        "origin": origin,
+        "feature_service": card.feature_service,
+        "revision": card.revision,
+        "trained_until": card.trained_until.isoformat(),
+    }
+    client = connect_mlflow()
+    run_id, model_id, source = log_run(client, artifact, files, pages, tags)
+    create_registered_model(client, use_case, card.title)
+    skip_numbers(client, use_case, source, last)
+    created = client.create_model_version(
+        use_case,
+        source,
+        run_id,
+        tags=tags,
+        description=description[:_DESCRIPTION_LENGTH],
+        model_id=model_id,
+    )
+    return int(created.version)
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,8 @@
 
 Raw rows, quarantine, predictions and contributions are written again without them, and older
 versions are removed. Feature tables are removed, and built again from raw. The online store is
-cleared. The ledger keeps a tombstone with a digest of the key.
+cleared. Golden rows of model versions are replaced by those of other keys. The ledger keeps a
+tombstone with a digest of the key.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
-from tasks.row_changes.repair import keep_rows
+from tasks.row_changes.golden_rows import (
+    GoldenErasure,
+    erase_golden_rows,
+    match_key,
+    plan_golden_erasures,
+)
 from tasks.storage import files
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
@@ -35,11 +41,15 @@ REQUESTS = "requests"
 
 @dataclass(frozen=True)
 class ErasePlan:
-    """What an erasure removes: rows by table of the lake, and landed files that hold the key."""
+    """What an erasure removes.
+
+    Rows by table of the lake, landed files that hold the key, and golden rows by version.
+    """
 
     key: Mapping[str, str]
     rows: dict[str, int]
     files: list[str]
+    golden: list[GoldenErasure]
 
     @property
     def digest(self) -> str:
@@ -55,13 +65,22 @@ def parse_erase_key(text: str) -> dict[str, str]:
     return {name.strip(): value for name, _, value in pairs}
 
 
-def plan_erasure(use_case: UseCase, key: Mapping[str, str]) -> ErasePlan:
-    """Return what an erasure of a key would remove; BadConfig if no table has its columns."""
+def plan_erasure(
+    book: Ledger, use_case: UseCase, key: Mapping[str, str], as_of: datetime
+) -> ErasePlan:
+    """Return what an erasure of a key would remove; BadConfig if no table has its columns.
+
+    Args:
+        book: the ledger.
+        use_case: the use case.
+        key: columns and values.
+        as_of: time of the erasure.
+    """
     lake, rows, batches = open_lake(use_case.name), {}, set()
     for name in _list_tables(use_case):
         if not lake.exists(name) or not _has_columns(use_case, name, key):
             continue
-        matched = lake.scan(name).filter(_match_key(key))
+        matched = lake.scan(name).filter(match_key(key))
         rows[name] = matched.select(pl.len()).collect().item()
         if name.startswith(("raw/", "quarantine/")):
             batches |= set(matched.select(FILE_COLUMN).unique().collect()[FILE_COLUMN])
@@ -69,7 +88,8 @@ def plan_erasure(use_case: UseCase, key: Mapping[str, str]) -> ErasePlan:
         raise BadConfig(f"--key: no table of {use_case.name} has the columns {', '.join(key)}")
     fingerprints = [batch.split(":")[0] for batch in batches]
     records = read_file_records(use_case).filter(pl.col("fingerprint").is_in(fingerprints))
-    return ErasePlan(dict(key), rows, records["path"].unique().sort().to_list())
+    golden = plan_golden_erasures(book, use_case, key, as_of)
+    return ErasePlan(dict(key), rows, records["path"].unique().sort().to_list(), golden)
 
 
 def erase_key(
@@ -99,10 +119,12 @@ def erase_key(
         reason=reason,
     )
     book.record(make_rows_changed(use_case.name, "rows_erased", as_of, actor, tombstone))
-    lake, others = open_lake(use_case.name), ~_match_key(plan.key)
+    for erasure in plan.golden:  # needs the rows of the key, so it comes before their erasure
+        erase_golden_rows(book, use_case, erasure, plan.key, as_of, actor, reason)
+    lake, others = open_lake(use_case.name), ~match_key(plan.key)
     for name in plan.rows:
         if plan.rows[name]:
-            keep_rows(use_case, name, _find_time_column(use_case, name), others)
+            lake.keep_rows(name, others)
         purge_older_versions(lake, name)
     for view in use_case.features.views:
         files.remove_folder(lake.uri(f"features/{view}"))
@@ -126,14 +148,3 @@ def _list_tables(use_case: UseCase) -> list[str]:
 def _has_columns(use_case: UseCase, name: str, key: Mapping[str, str]) -> bool:
     held = open_lake(use_case.name).scan(name).collect_schema()
     return all(column in held for column in key)
-
-
-def _match_key(key: Mapping[str, str]) -> pl.Expr:
-    return pl.all_horizontal(
-        pl.col(column).cast(pl.String) == value for column, value in key.items()
-    )
-
-
-def _find_time_column(use_case: UseCase, name: str) -> str:
-    folder, _, table = name.rpartition("/")
-    return use_case.tables[table].known_time if folder else use_case.spine.time

@@ -15,7 +15,6 @@ from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
 from tasks.row_changes.release import QuarantineFilter, digest_rows, list_chosen_tables
-from tasks.storage.chunks import ALL_TIMES
 from tasks.storage.lake import open_lake
 
 
@@ -72,15 +71,8 @@ def repair_rows(
     book.record(make_rows_changed(use_case.name, "rows_repaired", as_of, actor, moved))
     bad = rows.with_columns(pl.lit([REPAIRED]).alias(REASONS_COLUMN))
     lake.append_once(f"quarantine/{table}", {f"repair:{digest}": bad})
-    keep_rows(use_case, f"raw/{table}", use_case.tables[table].known_time, ~_parse_condition(where))
+    lake.keep_rows(f"raw/{table}", ~_parse_condition(where))
     return rows.height
-
-
-def keep_rows(use_case: UseCase, name: str, time: str, condition: pl.Expr) -> None:
-    """Replace a table by its rows that meet a condition, or for which it is null, in one commit."""
-    lake = open_lake(use_case.name)
-    kept = lake.scan(name).filter(condition.fill_null(value=True)).collect()
-    lake.replace_window(name, kept, time, ALL_TIMES)
 
 
 def _parse_condition(where: str) -> pl.Expr:

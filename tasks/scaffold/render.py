@@ -89,11 +89,10 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
     }
 
 
-def _label_codes(plan: ScaffoldPlan) -> list[tuple[str | int, int]]:
+def _label_codes(plan: ScaffoldPlan) -> list[tuple[str, str]]:
     """Return the values of the label's column that are 1 and 0; empty if all others are 0."""
-    read = int if plan.label_column_kind == "integer" else str
-    negatives = [(read(value), 0) for value in plan.label.negatives]
-    return [(read(plan.label.positive), 1), *negatives] if negatives else []
+    negatives = [(value, "0") for value in plan.label.negatives]
+    return [(plan.label.positive, "1"), *negatives] if negatives else []
 
 
 def _positive_value(plan: ScaffoldPlan) -> str | int | float | None:

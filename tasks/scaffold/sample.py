@@ -13,7 +13,7 @@ from configs.errors import BadConfig, RefusedBatch
 from configs.schema.base import ColumnType
 from configs.schema.landed import COMPRESSED_SUFFIXES, FILE_SUFFIXES, Column, CsvFormat
 from tasks.ingestion.parsing.column_values import cast_column, mark_nulls
-from tasks.ingestion.parsing.csv_reader import read_csv
+from tasks.ingestion.parsing.csv_reader import read_csv, require_text
 from tasks.ingestion.parsing.file_schema import decompress, is_parquet
 from tasks.ingestion.parsing.parquet_reader import read_parquet
 from tasks.scaffold.column_names import map_names
@@ -141,6 +141,9 @@ def _declare_columns(
 def _read_files(paths: Sequence[str]) -> tuple[list[pl.DataFrame], CsvFormat, dict[str, str]]:
     """Return the columns of each file, the layout of the first, and why columns are left out."""
     contents = [decompress(files.read_file(path), path) for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        if not is_parquet(path):
+            require_text(content, path)
     layout = CsvFormat() if is_parquet(paths[0]) else detect_layout(contents[0])
     frames, problems = [], dict[str, str]()
     for path, content in zip(paths, contents, strict=True):

@@ -36,7 +36,6 @@ from tasks.storage.chunks import (
     Chunk,
     TimeSpan,
     chunk_in_memory,
-    is_same,
     require_inside,
 )
 from tasks.storage.table_schema import (
@@ -156,11 +155,11 @@ class Lake:
             return None
         covers = seen is not None and lies_in_window(seen, time, window)
         fitted = fit_chunks(self.uri(table), parts, None if covers else read_schema(seen))
-        if (
-            seen is not None
-            and note is None
-            and self._holds_same(table, fitted, time, window, keys, ignoring)
-        ):
+
+        def existing(span: TimeSpan) -> pl.LazyFrame:
+            return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
+
+        if seen and note is None and fitted.equal_rows(existing, window, keys, ignoring):
             return self.version(table)
         inside = f"{time} >= '{start.isoformat()}' AND {time} < '{end.isoformat()}'"
         where = None if covers else inside
@@ -172,14 +171,19 @@ class Lake:
 
         Raises SchemaChanged if a value would change. Returns the newest version.
         """
-        uri, seen = self.uri(table), self._open(table)
+        seen = self._open(table)
         held = read_schema(seen)
         if seen is None or held is None or not types.items() - held.items():
             return self.version(table)
-        chunks = [Chunk(ALL_TIMES, 0, address=file) for file in locate_data_files(uri, seen)]
-        rows = FittedChunks(uri, chunks, pl.Schema({**held, **types}))
-        self._commit(table, rows, {}, mode="overwrite", seen=seen)
-        return self.version(table)
+        return self._rewrite(table, seen, pl.Schema({**held, **types}))
+
+    def keep_rows(self, table: str, condition: pl.Expr) -> int | None:
+        """Remove the rows for which a condition is false, in one commit; those of null stay.
+
+        Returns the newest version, None without a table.
+        """
+        seen = self._open(table)
+        return seen and self._rewrite(table, seen, self.schema(table), condition.fill_null(True))
 
     def note(self, table: str) -> dict[str, Any]:
         """Return the metadata of the newest commit that has any; empty before that."""
@@ -216,29 +220,15 @@ class Lake:
         first: datetime = files.select(pl.col(f"min.{time}").fill_null(ALL_TIMES[0]).min()).item()
         return first
 
-    def _holds_same(
-        self,
-        table: str,
-        fitted: FittedChunks,
-        time: str,
-        window: TimeSpan,
-        keys: Sequence[str],
-        ignoring: Sequence[str],
-    ) -> bool:
-        """Return whether the table's rows of the window equal the chunks, compared one by one."""
-        parts = fitted.chunks
-
-        def existing(span: TimeSpan) -> pl.LazyFrame:
-            return self.scan(table).filter(pl.col(time) >= span[0], pl.col(time) < span[1])
-
-        if len(parts) > 1:  # they need not reach over all of the window
-            held = existing(window).select(pl.len()).collect().item()
-            if held != sum(part.height for part in parts):
-                return False
-        return all(
-            is_same(existing(part.span).collect(), fitted.read(part), keys, ignoring)
-            for part in parts
-        )
+    def _rewrite(
+        self, table: str, seen: DeltaTable, schema: pl.Schema, kept: pl.Expr | None = None
+    ) -> int | None:
+        """Write all rows again, or those that are kept, with the memory of the largest file."""
+        uri = self.uri(table)
+        chunks = [Chunk(ALL_TIMES, 0, address=file) for file in locate_data_files(uri, seen)]
+        rows = FittedChunks(uri, chunks, schema, kept)
+        self._commit(table, rows, {}, mode="overwrite", seen=seen)
+        return self.version(table)
 
     def _commit(
         self,

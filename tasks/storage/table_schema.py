@@ -7,7 +7,7 @@ in them; a column that the table lacks is null in its older rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from configs.errors import MainspringError, SchemaChanged
-from tasks.storage.chunks import Chunk
+from tasks.storage.chunks import Chunk, TimeSpan, is_same
 
 _STORED = {  # Delta has no unsigned integers; the next larger type holds all their values
     pl.UInt8: pl.Int16(),
@@ -88,17 +88,44 @@ def read_schema(table: DeltaTable | None) -> pl.Schema | None:
 class FittedChunks:
     """Chunks whose rows are fitted to a schema as they are read, one after the other.
 
+    With a condition `kept`, only rows that meet it are read.
     `error` is why a reader stopped: a library between may pass on only the text of an error.
     """
 
     table: str
     chunks: Sequence[Chunk]
     schema: pl.Schema
+    kept: pl.Expr | None = None
     error: MainspringError | None = None
 
     def read(self, chunk: Chunk) -> pl.DataFrame:
         """Return the rows of one chunk."""
-        return fit_rows(self.table, chunk.read(), self.schema)
+        rows = fit_rows(self.table, chunk.read(), self.schema)
+        return rows if self.kept is None else rows.filter(self.kept)
+
+    def equal_rows(
+        self,
+        existing: Callable[[TimeSpan], pl.LazyFrame],
+        window: TimeSpan,
+        keys: Sequence[str],
+        ignoring: Sequence[str],
+    ) -> bool:
+        """Return whether the chunks have the existing rows of a window, compared one by one.
+
+        Args:
+            existing: returns the existing rows of a span.
+            window: the window of all chunks, which need not fill it.
+            keys: the order of the rows does not count beyond them.
+            ignoring: columns that are not compared.
+        """
+        if len(self.chunks) > 1:
+            held = existing(window).select(pl.len()).collect().item()
+            if held != sum(chunk.height for chunk in self.chunks):
+                return False
+        return all(
+            is_same(existing(chunk.span).collect(), self.read(chunk), keys, ignoring)
+            for chunk in self.chunks
+        )
 
     def to_reader(self) -> pa.RecordBatchReader:
         """Return a reader of all rows."""

@@ -178,12 +178,42 @@ def test_a_lost_champion_is_named_and_the_one_before_recovered(story, lose):
     assert open_ledger().entries(story.name) == entries, "twice is as once"
 
 
-@pytest.mark.parametrize("lose", [rename_model, lambda story: make_again(story, 0)])
+def lose_registration(story: Story) -> None:
+    """Delete the registered model, as in a new database of MLflow; its files stay."""
+    connect_mlflow().delete_registered_model(story.name)
+
+
+@pytest.mark.parametrize("lose", [rename_model, lose_registration])
+def test_versions_that_mlflow_lost_are_registered_again(story, lose):
+    candidate = story.train(0, "train:3")
+    digests = open_model(story.name, 2).digests
+    lose(story)
+    with pytest.raises(BadModel, match=f"{story.name} version 2 not found in MLflow.*{RECOVER}"):
+        story.open(2)
+    recovery = story.recover()
+    assert (recovery.champion, recovery.restored, recovery.lost) == (2, (1, 2, 3), {})
+    assert (recovery.entry, recovery.refused, registry.read_champion_alias(story.name)) == (
+        None, (), 2,
+    )  # fmt: skip
+    forget_models()
+    assert open_model(story.name, 2).digests == digests
+    assert story.recover().restored == ()
+    assert story.train(0, "train:3") == candidate, "its origin is known"
+    assert story.train(0, "train:4").version == 4
+
+
+def lose_all(story: Story) -> None:
+    shutil.rmtree(version_files_of(story.name, 1))
+    shutil.rmtree(version_files_of(story.name, 2))
+    lose_registration(story)
+
+
+@pytest.mark.parametrize("lose", [lose_all, lambda story: make_again(story, 0)])
 def test_without_a_provable_version_the_next_candidate_is_judged_as_the_first(story, lose):
     lose(story)
     with pytest.raises(BadModel, match=RECOVER):
         story.open(2)
-    assert story.recover().champion == (None if lose is rename_model else 1)
+    assert story.recover().champion == (None if lose is lose_all else 1)
     entry = story.train(0, "train:2")
     assert entry.version == 3, "a number that the ledger knows is never given again"
     assert [e.version for e in list_undecided_candidates(open_ledger().entries(story.name))] == [3]

@@ -29,7 +29,7 @@ _SECONDS_PER_DAY = 86_400
 _MICROS_PER_MINUTE = 60 * 10**6
 _TIME_PATTERN = (
     r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:[0-5]\d(?:[.,]\d{1,9})?)?"
-    r" ?(?:(Z|UTC|GMT)|([+-]\d\d)(?::?(\d\d))?)?)?$"
+    r" ?(?:(Z|UTC|GMT)|([+-](?:0\d|1[0-5]))(?::?([0-5]\d))?)?)?$"
 )
 _UTC_PATTERN = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?Z$"
 

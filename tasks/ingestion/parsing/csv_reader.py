@@ -22,6 +22,17 @@ from configs.schema.landed import CsvFormat
 _LARGEST_ROW = 64 << 20
 _HEADER_BYTES = 1 << 20
 _OTHER_SEPARATORS = {";": '";"', "\t": '"\\t"', "|": '"|"', ",": '","'}
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "compressed with gzip: give it a name that ends in .gz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: give it a name that ends in .zst",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: export it as CSV or Parquet",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: export it as CSV or Parquet",
+    b"PAR1\x15": "a Parquet file: give it a name that ends in .parquet",
+    b"BZh9": "compressed with bzip2: compress it with gzip or zstd",
+    b"\xfd7zXZ": "compressed with xz: compress it with gzip or zstd",
+    b"SQLite format 3": "an SQLite database: export its table as CSV or Parquet",
+}
+"""First bytes of files that are no CSV, and what each is."""
 
 
 def read_csv(
@@ -35,6 +46,7 @@ def read_csv(
         csv_format: how it is written.
         wanted: names of the columns; by default all.
     """
+    require_text(content, path)
     separator = csv_format.separator or ("\t" if ".tsv" in path.lower() else ",")
     text = _decode(content, path, csv_format.encoding)
     if not text.strip():
@@ -71,6 +83,13 @@ def require_columns(
             raise RefusedBatch(
                 f"{path}: column {name} occurs {present.count(name)} times; land the file with one"
             )
+
+
+def require_text(content: bytes, path: str) -> None:
+    """Raise RefusedBatch if the first bytes are those of another format than CSV."""
+    for start, description in _OTHER_FORMATS.items():
+        if content.startswith(start):
+            raise RefusedBatch(f"{path}: its content is {description}, and land it again")
 
 
 def _decode(content: bytes, path: str, encoding: str) -> bytes:

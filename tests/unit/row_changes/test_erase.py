@@ -20,7 +20,7 @@ from tasks.row_changes.erase import (
     plan_erasure,
     remove_landed_files,
 )
-from tasks.storage.lake import open_lake
+from tasks.storage.lake import Lake, open_lake
 from tests.support.landing import ingest_landed, rows_of
 from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
@@ -47,7 +47,14 @@ def use_case(home: Path) -> UseCase:
 
 
 def erase_all(case: UseCase) -> None:
-    erase_key(open_ledger(), case, plan_erasure(case, KEY), NOON, "ann", "asked by mail")
+    erase_key(
+        open_ledger(),
+        case,
+        plan_erasure(open_ledger(), case, KEY, NOON),
+        NOON,
+        "ann",
+        "asked by mail",
+    )
 
 
 def find_traces() -> list[str]:
@@ -58,7 +65,7 @@ def find_traces() -> list[str]:
 
 
 def test_an_erasure_leaves_no_trace_in_the_lake(use_case: UseCase) -> None:
-    plan = plan_erasure(use_case, KEY)
+    plan = plan_erasure(open_ledger(), use_case, KEY, NOON)
     assert plan.rows == {"raw/parcels": 1, "quarantine/parcels": 1, "predictions": 1}
     assert plan.files == ["parcels/a.csv"]
     assert find_traces()
@@ -92,12 +99,12 @@ def test_files_are_not_ingested_again_after_an_erasure(use_case: UseCase) -> Non
     assert count_erased_rows([], intake.accepted) == {}
 
 
-@pytest.mark.parametrize("step", ["keep_rows", "purge_older_versions"])
+@pytest.mark.parametrize(("place", "step"), [(Lake, "keep_rows"), (erase, "purge_older_versions")])
 @pytest.mark.parametrize("calls", [0, 2])
 def test_a_killed_erasure_is_completed_by_the_next(
-    use_case: UseCase, monkeypatch: pytest.MonkeyPatch, step: str, calls: int
+    use_case: UseCase, monkeypatch: pytest.MonkeyPatch, place: Any, step: str, calls: int
 ) -> None:
-    whole, left = getattr(erase, step), iter(range(calls))
+    whole, left = getattr(place, step), iter(range(calls))
 
     def killed(*given: Any) -> None:
         if next(left, None) is None:
@@ -105,7 +112,7 @@ def test_a_killed_erasure_is_completed_by_the_next(
         whole(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(erase, step, killed)
+        patch.setattr(place, step, killed)
         with pytest.raises(KeyboardInterrupt):
             erase_all(use_case)
     erase_all(use_case)
@@ -121,4 +128,4 @@ def test_a_key_that_is_none_is_named(text: str) -> None:
 
 def test_a_key_of_no_table_is_named(use_case: UseCase) -> None:
     with pytest.raises(BadConfig, match="no table of flights has the columns colour"):
-        plan_erasure(use_case, {"colour": "red"})
+        plan_erasure(open_ledger(), use_case, {"colour": "red"}, NOON)

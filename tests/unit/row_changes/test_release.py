@@ -115,7 +115,7 @@ def test_a_repair_that_is_killed_half_way_is_completed(
 
     given = (open_ledger(), use_case, "parcels", "weight = 1", NOON, "ann", "a test row")
     with monkeypatch.context() as patch:
-        patch.setattr(Lake, "replace_window", killed)
+        patch.setattr(Lake, "keep_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             repair_rows(*given)
     assert repair_rows(*given) == 2

@@ -1,5 +1,6 @@
 """The label of a new use case: its problem type, classes and event."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import yaml
 from configs.errors import BadConfig
 from configs.schema.costs import ClassCost
 from configs.schema.loading import load_use_case
+from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tasks.scaffold.plan import ScaffoldPlan
 from tasks.scaffold.render import render_files
 from tasks.scaffold.write_files import write_use_case
@@ -67,6 +69,32 @@ def test_one_of_some_texts_may_be_the_event(parcels):
     assert parcel(parcels, "size", positive="huge").label.kind == "binary"
     with pytest.raises(BadConfig, match="--positive: give it"):
         parcel(parcels, "size", kind="binary")
+
+
+@pytest.mark.parametrize(
+    ("label", "positive", "value", "labels", "others"),
+    [
+        ("paid", "no", ["no", "yes", "Pending", "NO ", "", None], [1, 0, *[None] * 4],
+         {"": 1, "NO ": 1, "Pending": 1}),
+        ("size", "huge", ["huge", "small", "tiny", None], [1, 0, None, None], {"tiny": 1}),
+        ("stars", "10", [10, 4, 3, -1, None], [1, 0, None, None, None], {"-1": 1, "3": 1}),
+    ],
+)  # fmt: skip
+def test_a_later_value_of_a_text_label_is_none_by_name(
+    parcels, label, positive, value, labels, others
+):
+    files = render_files(
+        parcel(parcels, label, positive=positive, after="3d", keys={"orders": "parcel"})
+    )
+    module: dict[str, object] = {}
+    exec(files["feature_repo/payment/transforms.py"], module)
+    number, times = len(value), pl.datetime(2024, 1, 1, time_zone="UTC")
+    raw = pl.DataFrame({"parcel": range(number), label: value}).with_columns(sent=times)
+    window = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    found = module["labels"]({"orders": raw.lazy()}, *window).collect().sort("parcel")[label]
+    kind = PROBLEM_TYPES["binary"]()
+    assert kind.encode_labels(found).to_list() == labels
+    assert kind.count_other_values(found) == others
 
 
 @pytest.mark.parametrize(

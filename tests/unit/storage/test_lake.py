@@ -107,6 +107,21 @@ def test_a_new_column_is_null_in_the_rows_from_before_it(lake):
     assert held["extra"].to_list() == [None] * 4 + [1]
 
 
+def test_rows_are_removed_by_a_condition_and_those_of_null_stay(lake):
+    lake.append_once("raw/x", {"one": days(0, 3)})
+    late = days(3, 6).with_columns(new=pl.Series(["a", "b", None]))
+    lake.append_once("raw/x", {"two": late})
+    lake.append_once(
+        "raw/x", {"three": late.head(1).with_columns(day=pl.lit(None, pl.Datetime("us", "UTC")))}
+    )
+    assert lake.keep_rows("raw/x", pl.col("new") != "a") == 3
+    kept = lake.scan("raw/x").collect()
+    assert kept["new"].to_list().count("b") == 1
+    assert kept["new"].null_count() == 4
+    assert lake.append_once("raw/x", {"two": late}) == 3
+    assert lake.keep_rows("raw/y", pl.col("new") != "a") is None
+
+
 def test_rows_outside_the_window_are_a_mistake(lake):
     with pytest.raises(ValueError, match="3 rows lie outside"):
         lake.replace_window("t", days(0, 10), "day", WEEK)

@@ -149,6 +149,18 @@ def test_the_newest_report_of_an_arrival_is_the_label() -> None:
     assert (both["label_known_time"] == both["reported"]).all()
 
 
+def test_a_label_that_is_taken_back_is_none_from_then_on() -> None:
+    arrivals = tables()["arrivals"]
+    taken_back = arrivals.head(5).with_columns(
+        delay=pl.lit(None, pl.Float64), reported=pl.col("reported") + 2 * DAY
+    )
+    reported = pl.concat([arrivals, taken_back]).lazy()
+    before = view("labels", lazy_tables(), START, END)
+    after = view("labels", lazy_tables() | {"arrivals": reported}, START, END)
+    lost = before.join(after, on=FLIGHT, how="anti").select(FLIGHT)
+    assert lost.sort(FLIGHT).equals(taken_back.select(FLIGHT).sort(FLIGHT))
+
+
 def test_no_labelled_flight_lacks_its_tail_number() -> None:
     """Only cancelled flights lack one: where there is a label, it must tell nothing."""
     labelled = view("spine", lazy_tables(), START, END).join(

@@ -54,6 +54,8 @@ def test_a_text_is_converted_exactly_or_refused(kind: str, text: str, expected: 
         ("9999-12-31T23:59:59-01:00", "refused"), ("0000-01-01", "refused"),
         ("2024-02-30", "refused"), ("2024-03-01 24:00", "refused"), ("2024-03-01T10", "refused"),
         ("2024-03-01T10:00:60Z", "refused"), ("03/01/2024 10:00", "refused"),
+        ("2024-03-01T10:00+25:00", "refused"), ("2024-03-01T10:00+01:90", "refused"),
+        ("2024-03-02T00:00+14:00", TEN),
         ("1709287200", "refused"), ("20240301", "refused"), ("10:00", "refused"),
     ],
 )  # fmt: skip
