@@ -25,11 +25,9 @@ def restore_lost_versions(use_case: str, ledger: LedgerState) -> tuple[int, ...]
     These are the champion, the promotions before it and undecided candidates. A version is restored
     from files with the digests of the ledger, under its own number.
     """
-    needed = {
-        entry.version for entry in (*ledger.standing_promotions, *ledger.undecided_candidates)
-    }
+    entries = (*ledger.standing_promotions, *ledger.undecided_candidates)
     restored = []
-    for version in sorted(version for version in needed if version is not None):
+    for version in sorted({entry.version for entry in entries if entry.version is not None}):
         digests = find_file_digests(ledger.entries, version)
         if digests is None or _is_registered(use_case, version):
             continue

@@ -1,7 +1,7 @@
 """Recovery of a champion whose files are lost or are another model's.
 
-Versions that MLflow lost are registered again from its artifact store, with the files that the ledger
-has the digests of. Otherwise the newest earlier champion whose files match the ledger's digests becomes champion again. Without
+Versions that MLflow lost are registered again, if its artifact store has files with the digests of
+the ledger. Otherwise the newest earlier champion whose files match becomes champion again. Without
 one there is no champion, and the gate judges the next candidate as the first one. Candidates that
 are lost are refused. Only the ledger and the registry are needed.
 """
@@ -34,8 +34,8 @@ class Recovery:
     """What a recovery found and recorded.
 
     `lost` holds the reason by version; `entry` is the recorded recovery, None if the champion is
-    intact or there is none; `refused` are the entries of lost candidates. `restored` are the versions
-    that were registered again.
+    intact or there is none; `refused` are the entries of lost candidates. The versions `restored`
+    were registered again.
     """
 
     champion: int | None
@@ -50,7 +50,8 @@ def recover_champion(
 ) -> Recovery:
     """Replace a champion that cannot be opened, refuse lost candidates, and return what was done.
 
-    Versions that MLflow lost are first registered again, if their files are still there. Idempotent: without a lost version nothing is recorded. Transient errors of MLflow are raised,
+    Versions that MLflow lost are first registered again, if their files are still there.
+    Idempotent: without a lost version nothing is recorded. Transient errors of MLflow are raised,
     and are no loss. Conflict if the ledger changed in the meantime.
 
     Args:
