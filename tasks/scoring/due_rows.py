@@ -21,16 +21,17 @@ from tasks.storage.lake import open_lake
 def find_due_span(use_case: UseCase, as_of: datetime) -> TimeSpan:
     """Return the prediction times in which a run looks for rows without a prediction.
 
-    It goes back by `score_window` and `score_patience`, or to the newest prediction if that is
-    older. Before the first prediction it goes back to the first promotion.
+    It goes back by `score_patience` before the last run: the newest prediction, or `score_window`
+    ago if that is older. Before the first prediction it goes back from the first promotion.
     """
     schedules = use_case.schedules
-    # a row that lands `score_patience` late waits up to a `score_window` for the next run
-    start = as_of - schedules.score_patience - schedules.score_window
-    if not (newest := _find_newest_prediction(use_case, start, as_of)):
+    # a row that lands `score_patience` late waits for the next run, also during an outage
+    last_run = as_of - schedules.score_window
+    recent = last_run - schedules.score_patience
+    if not (newest := _find_newest_prediction(use_case, recent, as_of)):
         promotion = find_first_promotion(open_ledger().entries(use_case.name))
         newest = promotion.at if promotion else None
-    return min(start, newest or start), as_of
+    return min(last_run, newest or last_run) - schedules.score_patience, as_of
 
 
 def is_scored_late(use_case: UseCase, as_of: datetime | pl.Expr) -> pl.Expr:

@@ -142,6 +142,12 @@ def test_an_outage_longer_than_the_patience_loses_no_row(parcels):
     parcels.assert_rows_answered(APRIL + 13 * DAY)
 
 
+def test_rows_that_land_late_during_an_outage_are_scored_after_it(parcels):
+    run_days(parcels, 10, 156 * HOUR, down=(7, 8, 9))
+    parcels.assert_rows_answered(APRIL + 10 * DAY + SCORE)
+    assert parcels.predictions()["prediction_time"].min() == APRIL
+
+
 def test_late_rows_have_arms_shadows_and_contributions_like_all_others(parcels):
     parcels.land("spring", parcel_rows(MARCH, days=40))
     parcels.ingest(APRIL)

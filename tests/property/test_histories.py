@@ -41,7 +41,8 @@ outages = st.sets(st.integers(1, DAYS - 1), max_size=2)
 def parcels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCase]:
     """Parcels with a champion, trained once; each timeline begins with an empty lake."""
     table = replace(PARCELS, rules=('between("weight", 0, 100)',))
-    patient = {"schedules": {"score_patience": "2d"}}
+    # the last look at missing rows covers all days of a timeline
+    patient = {"schedules": {"score_patience": "2d"}, "monitor": {"window": "14d"}}
     folder = tmp_path_factory.mktemp("histories")
     with small_case(folder, tables={"parcels": table}, yaml=patient) as case:
         case.land("spring", parcel_rows(MARCH, days=40))
