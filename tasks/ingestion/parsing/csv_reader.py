@@ -112,7 +112,7 @@ def _decode(content: bytes, path: str, encoding: str) -> bytes:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise RefusedBatch(
             f"{path}: line {line} holds zero bytes: the file is damaged, or its encoding is "
-            "another one (csv: {encoding: utf-16})"
+            "another one; land it again, or state it in the YAML (csv: {encoding: utf-16})"
         )
     return content if content.endswith((b"\n", b"\r")) else content + b"\n"
 

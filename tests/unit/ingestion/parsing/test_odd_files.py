@@ -19,9 +19,7 @@ TABLE = Table.model_validate(
     }
 )  # fmt: skip
 HEADER, TEN = "parcel,weight,items,sent", "2024-03-01T10:00:00Z"
-WAYS_OUT = (
-    r"land it again|land the file|in the YAML|add |declare it|state |export it|give it a name"
-)
+WAYS_OUT = r"land it again|land the file|in the YAML|add |declare it|state "
 
 
 def line(parcel: str = "A", weight: str = "2.5", items: str = "1", sent: str = TEN) -> str:
@@ -71,7 +69,7 @@ def test_an_odd_file_is_read_exactly(content: bytes, column: str, values: list[o
     [
         (file(line() + ","), "row 2 .* has 5 fields, the header has 4"),
         (file(line(), "   ", line("B")), "row 3 .* has 1 fields"),
-        (file(line(), line("B")[:-3], end="").replace(b",1,20", b""), "row 3 .* has 2 fields"),
+        (file(line(), "B,2.5", end=""), "row 3 .* has 2 fields"),
         (b"# made by x\n" + file(line()), "column parcel, .* is missing .*# made by x"),
         (b"Report of parcels\n" + file(line()), "columns found: Report of parcels"),
         (b"sep=,\n" + file(line()), "columns found: sep="),
