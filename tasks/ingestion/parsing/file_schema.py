@@ -103,7 +103,8 @@ def _require_lossless(raw: pl.Series, typed: pl.Series, path: str, declared: Col
 def _show_value(column: pl.Series, row: int) -> str:
     try:
         return f"{column[row]!r:.80}"
-    except (ValueError, OverflowError):  # a time that Python cannot represent
+    # a time that Python, or polars, cannot represent
+    except (ValueError, OverflowError, pl.exceptions.PanicException):
         return f"the time {column.to_physical()[row]}"
 
 
