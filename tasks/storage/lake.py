@@ -183,7 +183,9 @@ class Lake:
         Returns the newest version, None without a table.
         """
         seen = self._open(table)
-        return seen and self._rewrite(table, seen, self.schema(table), condition.fill_null(True))
+        if seen is None:
+            return None
+        return self._rewrite(table, seen, self.schema(table), condition.fill_null(value=True))
 
     def note(self, table: str) -> dict[str, Any]:
         """Return the metadata of the newest commit that has any; empty before that."""

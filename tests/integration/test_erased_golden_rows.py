@@ -14,7 +14,8 @@ from tasks.models.registry import open_model
 from tasks.row_changes import golden_rows
 from tasks.row_changes.erase import erase_key, plan_erasure
 from tests.support.model_files import version_files_of
-from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows, small_case
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import SmallCase, small_case
 
 INPUTS = ["depot", "weight", "items", "fragile"]
 

@@ -12,7 +12,7 @@ from tasks.ledger.log import open_ledger
 from tasks.row_changes.release import QuarantineFilter, Release, count_open_rows, release_rows
 from tasks.row_changes.repair import choose_raw_rows, repair_rows
 from tasks.storage.lake import Lake
-from tests.support import parcels as suites
+from tests.support import parcel_files as suites
 from tests.support.landing import ingest_landed, rows_of
 from tests.support.parcel_files import NOON, land_lines, line, parcels_use_case
 
