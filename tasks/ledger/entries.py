@@ -80,12 +80,11 @@ def make_alert_raised(
         actor: what raises it.
         messages: what is measured at `at`, by cause; without it, what opened the episode.
     """
-    now = messages or {}
     oldest, opened = episodes[0], [read_evidence(each, EpisodeOpened) for each in episodes]
     evidence = AlertRaised(
         episode=oldest.key,
         causes=[each.cause for each in opened],
-        message="; ".join(now.get(each.cause, each.message) for each in opened),
+        message="; ".join((messages or {}).get(e.cause, e.message) for e in opened),
     )
     key = f"alert:{oldest.key}:{at:%Y-%m-%d}"
     return Entry(oldest.model, "alert_raised", key, at, actor, oldest.version, evidence.to_json())

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import NoRows
 from configs.schema import monitoring
-from tasks.models.calendar_columns import find_calendar_columns
+from tasks.evaluation.calendar_columns import find_calendar_columns
 from tasks.models.psi_thresholds import bin_shares
 from tasks.models.reference_windows import ReferenceWindows, find_season, settle_column
 

@@ -26,7 +26,7 @@ from tasks.models.psi_thresholds import (
     measure_psis,
 )
 
-RECENT = timedelta(days=91)
+_RECENT = timedelta(days=91)
 _MIN_RECENT = 13  # windows
 SEASON_DAYS, SEASONS = 28, 13
 _APART = timedelta(days=183)  # a window of the same season is at least half a year away
@@ -66,7 +66,7 @@ class ReferenceWindows:
         days = -((start - end) // timedelta(days=1))  # rounded up: a day need not be full
         full = days * timedelta(days=1) // window
         number = ((times - start).dt.total_seconds() // int(window.total_seconds())).to_numpy()
-        recent = max(_MIN_RECENT, ceil(RECENT / window))
+        recent = max(_MIN_RECENT, ceil(_RECENT / window))
         middles = tuple(start + (place + 0.5) * window for place in range(full))
         return cls(number.astype(np.int64), full, max(full - recent, 0), middles, tail)
 
@@ -186,4 +186,4 @@ def _measure_seasonal_psis(
 
 def _covers_years(windows: ReferenceWindows) -> bool:
     span = windows.middles[-1] - windows.middles[0] if windows.middles else timedelta(0)
-    return span >= timedelta(days=365) + RECENT
+    return span >= timedelta(days=365) + _RECENT

@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from tasks.checks.alarms import check_alarms
+from tasks.models.registry import open_model
 from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows
 
 RULES = {
@@ -59,8 +61,15 @@ def test_the_limit_is_that_of_the_card_and_a_ruined_model_pages_within_days(make
         parcels.ingest(APRIL + (day + 1) * DAY)
         parcels.score(APRIL + (day + 1) * DAY)
     found = rules_at(parcels, 8)["log_loss_10d"]
-    from tasks.models.registry import open_model
-
     limit = open_model("parcels", 1).card.limits["log_loss_10d"]
     assert (found["threshold"], found["reference"]) == (limit.limit, limit.reference)
     assert found["verdict"] == "page"
+
+    details = [each.detail for each in check_alarms(parcels.use_case)]
+    assert details[:3] == ["drift: 1 per year", "roc_auc_10d: not stated (worse_by)",
+                           "log_loss_10d: 0.5 per year"]  # fmt: skip
+    assert f"limit {limit.limit:.4g}" in details[3]
+    parcels.rewrite(
+        yaml={"monitor": {"performance": [{**RULES["performance"][1], "window": "9d"}]}}
+    )
+    assert "judges nothing" in [each.detail for each in check_alarms(parcels.use_case)][2]

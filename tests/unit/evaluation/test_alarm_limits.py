@@ -46,7 +46,7 @@ def daily(values: Floats) -> DailyMetric:
     )
 
 
-def play(limit: RuleLimit, values: Floats, used: PerformanceRule) -> float:
+def play_rule(limit: RuleLimit, values: Floats, used: PerformanceRule) -> float:
     """False alarms a year of a rule on days to come."""
     days = used.window // timedelta(days=1)
     windows = np.convolve(values, np.ones(days) / days, "valid")[::7]
@@ -60,7 +60,7 @@ def test_days_to_come_page_at_most_at_the_stated_rate(days: int, memory: float) 
         values = series(days + 365 * 5, memory, seed)
         limit = calibrate_limit(rule(), daily(values[:days]), WEEK, 0)
         assert limit is not None
-        rates.append(play(limit, values[days:], rule()))
+        rates.append(play_rule(limit, values[days:], rule()))
     assert np.mean(rates) <= 1.2 * RATE + 2 * np.std(rates) / 4
 
 
@@ -77,7 +77,7 @@ def test_a_thousand_clean_years_page_at_most_1_2_times_the_stated_rate(
         values = series(days + 3650, memory, seed)
         limit = calibrate_limit(used, daily(values[:days]), WEEK, 0)
         assert limit is not None
-        rates.append(play(limit, values[days:], used))
+        rates.append(play_rule(limit, values[days:], used))
     assert np.mean(rates) <= 1.2 * RATE
 
 
