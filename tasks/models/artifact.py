@@ -39,8 +39,12 @@ class ModelArtifact:
 
 def read_golden_predictions(golden: pl.DataFrame, column: str) -> Floats:
     """Return the predictions of golden rows: of the ONNX file, or of the estimator."""
-    inputs = golden.columns[:-2]  # the two predictions come last
-    return to_prediction_array(golden[own_name(column, inputs)])
+    return to_prediction_array(golden[own_name(column, read_golden_inputs(golden).columns)])
+
+
+def read_golden_inputs(golden: pl.DataFrame) -> pl.DataFrame:
+    """Return the input rows of golden rows."""
+    return golden.select(golden.columns[:-2])  # the two predictions come last
 
 
 @dataclass(frozen=True)

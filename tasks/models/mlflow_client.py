@@ -7,11 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from configs.errors import Transient
 from configs.paths import folder_uri, sqlite_path, sqlite_url
@@ -20,9 +16,9 @@ from configs.urls import is_postgres, shown, split_login
 from infra.relocation import relocate_mlflow
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
-from tasks.models.artifact import ModelArtifact, VersionFiles, write_companions
+from tasks.models.artifact import ModelArtifact, VersionFiles
 from tasks.models.card import ModelCard
-from tasks.models.onnx_session import open_onnx_session
+from tasks.models.mlflow_model import log_mlflow_model
 from tasks.storage.database import database_errors, hold_database_lock
 from tasks.storage.lake import open_lake
 
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
 
 _INVALID_IN_NAME = re.compile(r"[^\w .:/-]")  # in a metric name, which may hold a class name
-_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 
 
 def connect_mlflow() -> MlflowClient:
@@ -164,7 +159,7 @@ def log_run(
         mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run,
     ):
         started, run_id = run.info.start_time, run.info.run_id
-        logged = _log_model(artifact, files, pages)
+        logged = log_mlflow_model(artifact, files, pages)
         metrics = [
             Metric(name, value, started, 0, model_id=logged.model_id)
             for name, value in _metrics(card).items()
@@ -173,39 +168,6 @@ def log_run(
         client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in tags.items()])
         client.log_inputs(run_id, _inputs(card))
     return run_id, logged.model_id, f"models:/{logged.model_id}"
-
-
-def _log_model(
-    artifact: ModelArtifact, version_files: VersionFiles, pages: Mapping[str, str]
-) -> Any:  # noqa: ANN401
-    """Store the ONNX file with its signature, model card and golden rows."""
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-    from onnx import load_model_from_string
-
-    onnx, card = artifact.onnx, artifact.card
-    columns = len(card.inputs.inputs)
-    outputs = [
-        TensorSpec(np.dtype(_TYPES[out.type]), (-1, *out.shape[1:]), out.name)
-        for out in open_onnx_session(onnx).get_outputs()
-    ]
-    inputs = TensorSpec(np.dtype(np.float32), (-1, columns), "inputs")
-    signature = ModelSignature(Schema([inputs]), Schema(outputs))
-    with TemporaryDirectory() as folder:
-        files = write_companions(version_files, Path(folder))
-        for name, text in pages.items():
-            files.append(Path(folder, name))
-            files[-1].write_text(text)
-        return mlflow.onnx.log_model(
-            load_model_from_string(onnx),
-            name=card.algorithm,
-            signature=signature,
-            # pinned: inferring them takes 6 to 10 seconds
-            pip_requirements=["onnxruntime", "numpy"],
-            save_as_external_data=False,
-            extra_files=[str(path) for path in files],
-        )
 
 
 def _metrics(card: ModelCard) -> dict[str, float]:
