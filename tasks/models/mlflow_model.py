@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -98,20 +98,15 @@ def build_signature(card: ModelCard) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    kinds: dict[Any, tuple[str, ...]] = {
-        "float": card.inputs.numeric,
-        "string": card.inputs.categorical,
-    }
-    inputs = [
-        ColSpec(kind, name, required=False) for kind, names in kinds.items() for name in names
-    ]
+    # MLflow refuses pandas' own float64 where the signature says float
+    numbers = [ColSpec("double", name, required=False) for name in card.inputs.numeric]
+    texts = [ColSpec("string", name, required=False) for name in card.inputs.categorical]
     names = find_output_names(card, "vectors")
     outputs = [ColSpec("float", name) for name in names.values]
     if names.decision is not None:
-        outputs.append(
-            ColSpec("string" if card.kind == "multiclass" else "boolean", names.decision)
-        )
-    return ModelSignature(Schema(inputs), Schema(outputs))
+        kind = "string" if card.kind == "multiclass" else "boolean"
+        outputs.append(ColSpec(kind, names.decision))
+    return ModelSignature(Schema([*numbers, *texts]), Schema(outputs))
 
 
 def build_input_example(artifact: ModelArtifact) -> DataFrame:
