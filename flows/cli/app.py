@@ -17,6 +17,7 @@ from configs.clock import utc_or_now
 from configs.errors import BadConfig, MainspringError
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
+from flows.cli.export import export
 from flows.cli.features import PASS_THROUGH, feast, rebuild
 from flows.cli.migrate import migrate
 from flows.cli.new import new
@@ -158,6 +159,7 @@ def rollback(
         console.print(f"version {version} is champion again from {moment} UTC on")
 
 
+command(export)
 command(recover)
 command(retire)
 
