@@ -259,7 +259,7 @@ def demo(
     """Run the whole loop on real data: land, ingest, train and promote, then week after week."""
     # set before Prefect is imported: a terminal shows progress, and the UI has every log line
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
-    from flows.cli.demo import find_demo_use_case, run_demo
+    from flows.cli.demo.command import find_demo_use_case, run_demo
 
     name = use_case or find_demo_use_case()
     if not run_demo(console, name, until, state or settings().state / "demo"):

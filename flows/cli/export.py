@@ -38,17 +38,16 @@ def export(
     from tasks.models.one_file.export import export_one_file
     from tasks.models.registry import open_model
 
-    if version is None:
-        champion = find_champion(open_ledger().entries(use_case))
-        if champion is None:
-            raise BadConfig(f"{use_case} has no champion. Name a version: --version 1")
-        version = champion.version
-    exported = export_one_file(open_model(use_case, version), layout)
+    champion = find_champion(open_ledger().entries(use_case))
+    number = version or (champion.version if champion else None)
+    if number is None:
+        raise BadConfig(f"{use_case} has no champion. Name a version: --version 1")
+    exported = export_one_file(open_model(use_case, number), layout)
     write_atomically(target, exported.onnx)
     difference = f"largest difference {exported.max_difference:.2g}"
     _console.print(
         render_text(
-            f"{target}: version {version} of {use_case}, {len(exported.onnx):,} bytes; "
+            f"{target}: version {number} of {use_case}, {len(exported.onnx):,} bytes; "
             f"{exported.rows} golden rows predicted as by the version, {difference}"
         )
     )

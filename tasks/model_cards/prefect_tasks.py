@@ -10,7 +10,7 @@ from infra.storage.errors import storage_errors
 from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
 from tasks.model_cards.page import CardPage, write_card_page
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import open_model
 from tasks.storage import files
 

@@ -30,13 +30,13 @@ from tasks.models.artifact import (
 from tasks.models.card import ModelCard
 from tasks.models.file_integrity import open_version_files, require_digests
 from tasks.models.matrix import build_matrix
-from tasks.models.mlflow_client import (
+from tasks.models.mlflow.client import (
     connect_mlflow,
     create_registered_model,
     log_run,
     mlflow_errors,
 )
-from tasks.models.mlflow_versions import (
+from tasks.models.mlflow.versions import (
     EXTRA_FILES,
     NOT_FOUND,
     downloaded_version,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tasks.models.mlflow_client import connect_mlflow, find_experiment
+from tasks.models.mlflow.client import connect_mlflow, find_experiment
 from tasks.replay.compare import PolicyComparison, PolicyOutcome
 from tasks.replay.run import Replay
 

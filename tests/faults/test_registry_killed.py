@@ -10,7 +10,7 @@ from pathlib import Path
 
 from configs.urls import with_driver
 from tasks.models.artifact import pack_artifact, write_artifact
-from tasks.models.mlflow_client import connect_mlflow, migrate_mlflow
+from tasks.models.mlflow.client import connect_mlflow, migrate_mlflow
 from tasks.models.registry import find_version, open_model, register_version
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import quick_use_case
@@ -30,7 +30,7 @@ DIES = """if True:
 """
 
 CONNECTS = """if True:
-    from tasks.models.mlflow_client import connect_mlflow
+    from tasks.models.mlflow.client import connect_mlflow
     print(len(connect_mlflow().search_experiments()))
 """
 

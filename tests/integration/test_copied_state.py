@@ -10,7 +10,7 @@ import pytest
 
 from infra import processes, stack
 from infra.relocation import relocate_mlflow
-from tasks.models.mlflow_client import connect_mlflow, find_experiment, migrate_mlflow
+from tasks.models.mlflow.client import connect_mlflow, find_experiment, migrate_mlflow
 from tests.support.state import state as lies_in
 
 OLD_NAMES = ("old", "old state ü {x}", "o'ld", "old/mlflow")

@@ -21,7 +21,7 @@ from tasks.ledger.projections import find_champion, list_undecided_candidates
 from tasks.lifecycle.recover import Recovery, recover_champion
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact, pack_artifact
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import open_model, register_version
 from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.manual_promotion import promote_manually

@@ -228,7 +228,7 @@ def test_the_command_comes_to_the_same_bytes_again(production: Path) -> None:
         seen.append((folder / "numbers.parquet").read_bytes())
     assert seen[0] == seen[1] == seen[2]
     assert "<img" in (folder / "replay.html").read_text()
-    from tasks.models.mlflow_client import connect_mlflow, find_experiment
+    from tasks.models.mlflow.client import connect_mlflow, find_experiment
 
     settings.cache_clear()  # another test read them in a state of its own
     runs = connect_mlflow().search_runs(

@@ -17,7 +17,7 @@ from tasks.features import feast_store
 from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models import registry
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 from tasks.storage.lake import open_lake
 from tests.support import lake_rows
 from tests.support.state import state as lies_in

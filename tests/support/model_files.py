@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 
 
 def version_files_of(name: str, version: int) -> Path:

@@ -88,7 +88,7 @@ def ingest(start: date, end: date) -> None:
 
 def another_version(version: int) -> int:
     """A version of the same file as another one."""
-    from tasks.models.mlflow_client import connect_mlflow
+    from tasks.models.mlflow.client import connect_mlflow
 
     client = connect_mlflow()
     made = client.get_model_version(NAME, str(version))

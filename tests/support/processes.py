@@ -50,7 +50,7 @@ def at_once(job: Callable[[int], object], times: int) -> list[int]:
 
 def register_empty_versions(*versions: int) -> None:
     """Versions in MLflow's registry, of no file: enough for an alias."""
-    from tasks.models.mlflow_client import connect_mlflow, create_registered_model
+    from tasks.models.mlflow.client import connect_mlflow, create_registered_model
 
     create_registered_model(connect_mlflow(), NAME, "test")
     for _ in versions:

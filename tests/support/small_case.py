@@ -46,7 +46,7 @@ from tasks.ingestion import feature_refresh
 from tasks.ingestion.landing import FileVerdict
 from tasks.ingestion.validation import FileValidator
 from tasks.ledger.log import Entry, open_ledger
-from tasks.models import mlflow_client
+from tasks.models.mlflow import client as mlflow_client
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.replay.simulate import simulate_monitor, simulate_score
 from tasks.rollout.prediction_log import PREDICTIONS

@@ -46,7 +46,7 @@ def build_one_file(onnx: bytes, card: ModelCard, layout: Layout = "columns") -> 
     model = ModelProto.FromString(onnx)
     built = _Builder(model, card, layout).build()
     checker.check_model(built, full_check=True)
-    return built.SerializeToString()
+    return bytes(built.SerializeToString())
 
 
 class _Builder:
@@ -244,7 +244,7 @@ def _make_concat(parts: Sequence[str], output: str) -> NodeProto:
     return helper.make_node("Concat", [*parts], [output], output, axis=1)
 
 
-def _make_info(name: str, kind: int, shape: Sequence[str | int]) -> ValueInfoProto:
+def _make_info(name: str, kind: int, shape: Sequence[object]) -> ValueInfoProto:
     from onnx import helper
 
     return helper.make_tensor_value_info(name, kind, shape)

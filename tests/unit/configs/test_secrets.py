@@ -128,7 +128,7 @@ def test_a_login_is_taken_out_of_a_servers_address() -> None:
 
 
 def test_mlflow_never_sees_the_login_in_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.models.mlflow_client import connect_mlflow
+    from tasks.models.mlflow.client import connect_mlflow
 
     monkeypatch.setenv("MAINSPRING_MLFLOW_URI", f"http://me:{CANARY}@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "")

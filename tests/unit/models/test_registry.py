@@ -15,7 +15,7 @@ from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import (
     find_version,
     open_model,

@@ -10,7 +10,7 @@ from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import ROOT, settings
 from flows.cli.app import app
-from flows.cli.demo import find_demo_use_case
+from flows.cli.demo.command import find_demo_use_case
 from flows.watch import watch
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import open_lake

@@ -8,8 +8,8 @@ import pytest
 from configs.errors import BadConfig
 from configs.schema.loading import load_use_case
 from configs.settings import settings
-from flows.cli.demo import is_loop_closed
-from flows.cli.demo_state import MARK, list_weeks, require_empty_state, reset_state
+from flows.cli.demo.command import is_loop_closed
+from flows.cli.demo.state import MARK, list_weeks, require_empty_state, reset_state
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import open_lake
 from tests.support.day_rows import days

@@ -12,7 +12,7 @@ import polars.selectors as cs
 import pytest
 
 from tasks.models.artifact import read_golden_inputs
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import Model, open_model, predict, register_version, set_champion_alias
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import quick_use_case

@@ -25,7 +25,7 @@ from rich.text import Text
 from configs.clock import write_duration
 from configs.errors import Terminal
 from configs.schema.use_case import Demo, UseCase
-from flows.cli.demo_state import DemoWeek, land_week, list_weeks
+from flows.cli.demo.state import DemoWeek, land_week, list_weeks
 from flows.cli.views.history import INTERNAL_EVENTS
 from tasks.ledger.descriptions import describe_event, describe_evidence
 from tasks.ledger.log import Entry, open_ledger

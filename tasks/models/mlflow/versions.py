@@ -14,7 +14,7 @@ from configs.urls import shown
 from infra.storage.errors import storage_errors
 from tasks.ledger.file_digests import FileDigests
 from tasks.models.artifact import MAX_FILE_BYTES
-from tasks.models.mlflow_client import connect_mlflow
+from tasks.models.mlflow.client import connect_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

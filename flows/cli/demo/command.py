@@ -22,8 +22,8 @@ from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.schema.use_case import Demo, UseCase
 from configs.settings import ROOT, Settings, settings
-from flows.cli.demo_state import DemoWeek, land_week, require_empty_state, reset_state
-from flows.cli.demo_steps import DECISIONS, run_steps
+from flows.cli.demo.state import DemoWeek, land_week, require_empty_state, reset_state
+from flows.cli.demo.steps import DECISIONS, run_steps
 from flows.cli.views.history import render_history
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import find_candidate

@@ -18,7 +18,7 @@ from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
 from tasks.models.artifact import ModelArtifact, VersionFiles
 from tasks.models.card import ModelCard
-from tasks.models.mlflow_model import log_mlflow_model
+from tasks.models.mlflow.flavor import log_mlflow_model
 from tasks.storage.database import database_errors, hold_database_lock
 from tasks.storage.lake import open_lake
 

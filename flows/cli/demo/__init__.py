@@ -1,0 +1,1 @@
+"""The command `demo`: the whole loop on a year of real flights."""
