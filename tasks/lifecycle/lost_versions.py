@@ -12,8 +12,8 @@ from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_file_digests
 from tasks.ledger.state import LedgerState
 from tasks.models.artifact import CARD_FILE, GOLDEN_FILE, ONNX_FILE, VersionFiles
-from tasks.models.mlflow_client import mlflow_errors
-from tasks.models.mlflow_versions import EXTRA_FILES, get_version
+from tasks.models.mlflow.client import mlflow_errors
+from tasks.models.mlflow.versions import EXTRA_FILES, get_version
 from tasks.models.registry import restore_version
 from tasks.storage.files import list_files, read_file
 

@@ -33,8 +33,8 @@ from tasks.models.artifact import (
     parse_artifact,
     read_version_files,
 )
-from tasks.models.mlflow_client import connect_mlflow, mlflow_errors
-from tasks.models.mlflow_versions import EXTRA_FILES, downloaded_version
+from tasks.models.mlflow.client import connect_mlflow, mlflow_errors
+from tasks.models.mlflow.versions import EXTRA_FILES, downloaded_version
 from tasks.models.registry import with_card_features
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tasks.models.mlflow_versions import read_tagged_digests
 
 from configs.errors import BadModel
 from tasks.ledger.log import open_ledger
 from tasks.models import registry
+from tasks.models.mlflow.versions import read_tagged_digests
 from tasks.models.registry import open_model
 from tasks.row_changes import golden_rows
 from tasks.row_changes.erase import erase_key, plan_erasure
