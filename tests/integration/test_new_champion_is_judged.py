@@ -4,7 +4,8 @@ import polars as pl
 
 from tasks.checks.alarms import check_alarms
 from tasks.models.registry import open_model
-from tests.support.small_case import APRIL, DAY, MARCH, SmallCase, parcel_rows
+from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
+from tests.support.small_case import SmallCase
 
 RULES = {
     "performance": [
