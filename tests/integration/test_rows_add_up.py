@@ -143,9 +143,14 @@ def test_an_outage_longer_than_the_patience_loses_no_row(parcels):
 
 
 def test_rows_that_land_late_during_an_outage_are_scored_after_it(parcels):
-    run_days(parcels, 10, 156 * HOUR, down=(7, 8, 9))
-    parcels.assert_rows_answered(APRIL + 10 * DAY + SCORE)
-    assert parcels.predictions()["prediction_time"].min() == APRIL
+    parcels.land("first", parcel_rows(APRIL))
+    parcels.ingest(APRIL + DAY)
+    parcels.score(APRIL + DAY)
+    parcels.land("late", parcel_rows(APRIL + HOUR, number=90_000), at=APRIL + 7 * DAY)
+    parcels.ingest(APRIL + 12 * DAY)
+    parcels.score(APRIL + 12 * DAY)
+    parcels.assert_rows_answered(APRIL + 12 * DAY)
+    assert parcels.predictions().height == 64
 
 
 def test_late_rows_have_arms_shadows_and_contributions_like_all_others(parcels):
