@@ -121,8 +121,8 @@ def erase(
         console.print(render_text(f"{name}: {rows} rows, and all older versions of the table"))
     console.print("feature tables are built again; their older versions are removed")
     for version in plan.golden:
-        found = version.problem or f"{version.rows} golden rows"
-        console.print(render_text(f"version {version.version}: {found}"))
+        removed = version.problem or f"{version.rows} golden rows"
+        console.print(render_text(f"version {version.version}: {removed}"))
     stay = "are removed" if landed else "stay, remove them or use --files"
     for path in plan.files:
         console.print(render_text(f"landed file {path}: {stay}" if landed else f"{path}: {stay}"))

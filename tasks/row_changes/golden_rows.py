@@ -139,8 +139,8 @@ def _find_rows(
     case = with_card_features(use_case, artifact.card)
     inputs = list(case.features.inputs)
     own = join_features(case, spine.filter(is_key)).select(inputs).unique()
-    found = golden.with_row_index("__row").join(own, on=inputs, how="semi", nulls_equal=True)
-    return pl.int_range(golden.height, eager=True).is_in(found["__row"].to_list())
+    matched = golden.with_row_index("__row").join(own, on=inputs, how="semi", nulls_equal=True)
+    return pl.int_range(golden.height, eager=True).is_in(matched["__row"].to_list())
 
 
 def match_key(key: Mapping[str, str]) -> pl.Expr:

@@ -37,7 +37,7 @@ def golden_parcel(parcels: SmallCase) -> tuple[str, int]:
     return rows.join(golden, on=INPUTS, how="semi")["parcel"][0], golden.height
 
 
-def erase(parcels: SmallCase, parcel: str) -> list[golden_rows.GoldenErasure]:
+def erase_parcel(parcels: SmallCase, parcel: str) -> list[golden_rows.GoldenErasure]:
     book, case = open_ledger(), parcels.use_case
     plan = plan_erasure(book, case, {"parcel": parcel}, APRIL + DAY)
     erase_key(book, case, plan, APRIL + DAY, "ann", "asked by mail")
@@ -47,7 +47,7 @@ def erase(parcels: SmallCase, parcel: str) -> list[golden_rows.GoldenErasure]:
 
 def test_golden_rows_of_a_key_are_erased_and_the_version_opens(parcels: SmallCase) -> None:
     parcel, count = golden_parcel(parcels)
-    (erasure,) = erase(parcels, parcel)
+    (erasure,) = erase_parcel(parcels, parcel)
     assert (erasure.version, erasure.rows, erasure.problem) == (1, 1, "")
     model = open_model("parcels", 1)
     assert model.golden.height == count - 1
@@ -55,7 +55,7 @@ def test_golden_rows_of_a_key_are_erased_and_the_version_opens(parcels: SmallCas
     (told,) = (e for e in parcels.ledger() if e.what == "rows_erased" and e.version == 1)
     assert (told.actor, told.evidence["rows"]) == ("ann", 1)
     assert parcel not in str(told)
-    assert not erase(parcels, golden_parcel(parcels)[0])[0].problem
+    assert not erase_parcel(parcels, golden_parcel(parcels)[0])[0].problem
     assert open_model("parcels", 1).golden.height == count - 2
 
 
@@ -70,11 +70,11 @@ def test_a_killed_erasure_of_golden_rows_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(golden_rows, "_replace_golden_file", kill)
         with pytest.raises(KeyboardInterrupt):
-            erase(parcels, parcel)
+            erase_parcel(parcels, parcel)
     registry._open.cache_clear()
     with pytest.raises(BadModel, match=r"sha256 of golden\.parquet"):
         open_model("parcels", 1)
-    erase(parcels, parcel)
+    erase_parcel(parcels, parcel)
     assert open_model("parcels", 1).golden.height == count - 1
     assert len([e for e in parcels.ledger() if e.what == "rows_erased"]) == 2
 

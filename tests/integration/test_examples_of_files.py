@@ -21,12 +21,12 @@ RULES = ("half-written", "again", "duplicates", "corrections", "late", "register
          "schema")  # fmt: skip
 
 
-def declare(fields: str) -> UseCase:
+def use_page_table(fields: str) -> UseCase:
     update = {"tables": {"table": read_table(fields)}, "expectations": page.__module__}
     return load_use_case("flights").model_copy(update=update)
 
 
-def land(info: str, text: str, use_case: UseCase) -> datetime:
+def land_page_file(info: str, text: str, use_case: UseCase) -> datetime:
     """Write a file just before noon of its name's day; return noon."""
     _, name, *unfinished = info.split()
     path = Path(settings().landing) / "flights/table" / name
@@ -39,7 +39,7 @@ def land(info: str, text: str, use_case: UseCase) -> datetime:
     return noon
 
 
-def describe(verdict: FileVerdict) -> str:
+def describe_verdict(verdict: FileVerdict) -> str:
     counts = {
         "new": verdict.accepted,
         f"quarantined as {verdict.reason}": verdict.quarantined,
@@ -51,18 +51,18 @@ def describe(verdict: FileVerdict) -> str:
 
 @pytest.mark.parametrize("story", STORIES, ids=RULES)
 def test_files_become_what_the_page_says(home: Path, story: PageExample) -> None:
-    told: list[str] = []
+    outcome: list[str] = []
     for info, text in story.steps:
         if info == "yaml":
-            use_case = declare(text)
+            use_case = use_page_table(text)
             plan = plan_migration(use_case)
             apply_migration(open_ledger(), use_case, plan, datetime.now(UTC), "ada")
             continue
-        noon = land(info, text, use_case)
-        told += [describe(verdict) for verdict in ingest_landed(use_case, noon).verdicts]
+        noon = land_page_file(info, text, use_case)
+        outcome += [describe_verdict(verdict) for verdict in ingest_landed(use_case, noon).verdicts]
     kind, expected = story.expected
     if kind == "text":
-        assert told == expected.splitlines()
+        assert outcome == expected.splitlines()
     else:
         columns = list(use_case.tables["table"].columns)
         assert to_plain(rows_of(use_case, "raw/table").select(columns)) == json.loads(expected)

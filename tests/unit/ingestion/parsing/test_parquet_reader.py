@@ -19,12 +19,12 @@ TEN = datetime(2024, 3, 1, 10, tzinfo=UTC)
 NAIVE = TEN.replace(tzinfo=None)
 
 
-def table_of(kind: str) -> Table:
+def odd_table(kind: str) -> Table:
     fields = {"files": "*.parquet", "columns": {"x": kind}, "keys": ["x"], "suite": "any"}
     return Table.model_validate(fields | {"known_from": datetime(2024, 1, 1, tzinfo=UTC)})
 
 
-def parquet_of(column: pa.Array, **options: object) -> bytes:
+def odd_parquet(column: pa.Array, **options: object) -> bytes:
     out = BytesIO()
     parquet.write_table(pa.table({"x": column}), out, **options)
     return out.getvalue()
@@ -35,10 +35,10 @@ def parquet_of(column: pa.Array, **options: object) -> bytes:
 )  # nanoseconds end in 1677 and 2262
 def test_int96_times_of_any_year_are_kept(year: int) -> None:
     moment = TEN.replace(year=year, microsecond=123456)
-    content = parquet_of(
+    content = odd_parquet(
         pa.array([moment, None], pa.timestamp("us", "UTC")), use_deprecated_int96_timestamps=True
     )
-    rows = parse_file(content, "a.parquet", table_of("time"))
+    rows = parse_file(content, "a.parquet", odd_table("time"))
     assert rows["x"].to_list() == [moment, None]
 
 
@@ -66,7 +66,7 @@ def test_int96_times_of_any_year_are_kept(year: int) -> None:
     ],
 )
 def test_a_type_is_read_exactly(column: pa.Array, kind: str, expected: object) -> None:
-    rows = parse_file(parquet_of(column), "a.parquet", table_of(kind))
+    rows = parse_file(odd_parquet(column), "a.parquet", odd_table(kind))
     assert rows["x"].to_list() == [expected]
 
 
@@ -86,7 +86,7 @@ def test_a_type_is_read_exactly(column: pa.Array, kind: str, expected: object) -
 )  # fmt: skip
 def test_a_type_that_does_not_fit_refuses_the_file(column: pa.Array, kind: str) -> None:
     with pytest.raises(RefusedBatch, match=r"^a\.parquet: .*"):
-        parse_file(parquet_of(column), "a.parquet", table_of(kind))
+        parse_file(odd_parquet(column), "a.parquet", odd_table(kind))
 
 
 def test_a_column_twice_and_a_file_of_no_rows() -> None:
@@ -94,6 +94,6 @@ def test_a_column_twice_and_a_file_of_no_rows() -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     parquet.write_table(twice, out)
     with pytest.raises(RefusedBatch, match="column x occurs 2 times"):
-        parse_file(out.getvalue(), "a.parquet", table_of("integer"))
-    empty = parse_file(parquet_of(pa.array([], pa.string())), "a.parquet", table_of("integer"))
+        parse_file(out.getvalue(), "a.parquet", odd_table("integer"))
+    empty = parse_file(odd_parquet(pa.array([], pa.string())), "a.parquet", odd_table("integer"))
     assert empty.is_empty()
