@@ -67,9 +67,9 @@ class PerformanceRule(Rule):
     @model_validator(mode="after")
     def _limit_has_one_source(self) -> Self:
         if (self.worse_by is None) == (self.false_alarms is None):
-            given = "neither is" if self.worse_by is None else "both are"
+            count = "neither is" if self.worse_by is None else "both are"
             raise ValueError(
-                f"worse_by, false_alarms: {given} given; set one of them, like "
+                f"worse_by, false_alarms: {count} given; set one of them, like "
                 "false_alarms: 0.5 per year"
             )
         return self
