@@ -45,6 +45,7 @@ def compare_disturbed(
         tell: shows how far the sweep is.
     """
     wanted = {}
+    disturbance.restore()  # before both: restored files have another time of change
     for step in steps:
         land_day(case, step)
         disturbance.finish(step)
