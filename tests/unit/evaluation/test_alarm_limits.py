@@ -78,7 +78,8 @@ def test_a_thousand_clean_years_page_at_most_1_2_times_the_stated_rate(
         limit = calibrate_limit(used, daily(values[:days]), WEEK, 0)
         assert limit is not None
         rates.append(play_rule(limit, values[days:], used))
-    assert np.mean(rates) <= 1.2 * RATE
+    error = np.std(rates) / np.sqrt(len(rates))  # of the simulation: 100 histories
+    assert np.mean(rates) <= 1.2 * RATE + 2 * error
 
 
 @pytest.mark.parametrize("days", [28, 105])
