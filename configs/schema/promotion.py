@@ -30,15 +30,26 @@ class Gate(SchemaModel):
     """
 
     metric: Metric = Field("roc_auc", description="default: the first of METRICS for label.kind")
-    rule: Literal["superiority", "non_inferiority"] = "superiority"
-    margin: float = Field(0.0, ge=0, description="non_inferiority: allowed loss")
+    rule: Literal["superiority", "non_inferiority", "expected_gain"] = "superiority"
+    margin: float = Field(0.0, ge=0, description="non_inferiority, expected_gain: allowed loss")
+    risk: float = Field(
+        0.1, gt=0, lt=0.5, description="expected_gain: chance of a loss beyond the margin"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1)
     block: Duration | None = Field(
-        timedelta(days=1), description="rows resampled together; null: rows are independent"
+        timedelta(days=1),
+        description="rows resampled together, or longer runs where neighbouring blocks are alike; "
+        "null: rows are independent",
     )
     resamples: int = Field(10_000, ge=1000)
     min_rows: int = Field(1000, ge=1, description="fresh labelled rows; with fewer the gate waits")
-    patience: Duration = Field(timedelta(days=90), description="longest wait for rows")
+    patience: Duration = Field(timedelta(days=90), description="longest wait for rows and looks")
+    looks: int = Field(
+        1, ge=1, le=10, description="looks within the patience, until a verdict is shown"
+    )
+    opponents: tuple[str, ...] = Field(
+        (), description="columns that a first champion must beat, like the value a week ago"
+    )
     cost_margin: float = Field(
         0.0, ge=0, description="allowed extra cost, as a share of the champion's cost"
     )

@@ -177,6 +177,16 @@ class UseCase(SchemaModel):
         return self
 
     @model_validator(mode="after")
+    def _opponents_are_numbers(self) -> Self:
+        opponents = self.gate.opponents
+        if opponents and self.label.kind == "multiclass":
+            raise ValueError("gate.opponents: a multiclass label has none; remove it")
+        for name in opponents:
+            if name == self.label.column or name in self.features.categorical:
+                raise ValueError(f"gate.opponents: {name!r} is no numeric input; name another one")
+        return self
+
+    @model_validator(mode="after")
     def _unit_is_part_of_the_key(self) -> Self:
         for name in getattr(self.rollout, "unit", ()):
             if name not in self.spine.key:

@@ -120,7 +120,7 @@ def promote(use_case: Name, version: Version, reason: Reason, by: By, as_of: AsO
     """Promote a version manually, without the gate; the bake window still applies."""
     from tasks.ledger.descriptions import read_bake_end
     from tasks.ledger.log import open_ledger
-    from tasks.promotion.champion_alias import sync_champion_alias
+    from tasks.lifecycle.champion_alias import sync_champion_alias
     from tasks.promotion.manual_promotion import promote_manually
 
     case = load_use_case(use_case)
@@ -144,7 +144,7 @@ def rollback(
 ) -> None:
     """Restore the previous champion; needs the ledger and the registry, no server and no data."""
     from tasks.ledger.log import open_ledger
-    from tasks.promotion.champion_alias import sync_champion_alias
+    from tasks.lifecycle.champion_alias import sync_champion_alias
     from tasks.promotion.rollback import roll_back_by_hand
 
     name = load_use_case(use_case).name

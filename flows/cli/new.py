@@ -56,7 +56,9 @@ def new(
         Literal["binary", "regression", "multiclass"] | None,
         typer.Option(help="Problem type; the default depends on the label's values."),
     ] = None,
-    positive: Annotated[str, typer.Option(help="The label's value that counts as the event.")] = "",
+    positive: Annotated[
+        str, typer.Option(help="The label's value that is the event, or a bound like >300.")
+    ] = "",
     after: Annotated[
         str, typer.Option(help="Time from a prediction until its label is known, like 30d.")
     ] = "",

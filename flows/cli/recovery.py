@@ -32,8 +32,8 @@ def recover(
     changes if all files are intact.
     """
     from tasks.ledger.log import open_ledger
+    from tasks.lifecycle.champion_alias import sync_champion_alias
     from tasks.lifecycle.recover import recover_champion
-    from tasks.promotion.champion_alias import sync_champion_alias
 
     case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
     recovery = recover_champion(open_ledger(), case, at, utc_or_now(), by)

@@ -1,7 +1,7 @@
 """Checks of a whole use case, without side effects.
 
 The order is that of a run: YAML, suites, candidates, feature module, Feast's objects, landed files,
-then spine, label and views on the rows in the lake, changes of views, and alarms.
+then spine, label and views on the rows of the lake, rows of a holdout, changed views, and alarms.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.checks.alarms import check_alarms
 from tasks.checks.definitions import check_definitions
+from tasks.checks.evidence_rows import check_evidence_rows
 from tasks.checks.feature_module import FOREVER, check_feature_module
 from tasks.checks.findings import Finding
 from tasks.features.feast_store import collect_feature_objects
@@ -40,6 +41,7 @@ def check_use_case(name: str) -> Iterator[Finding]:
         ("lake", _check_lake_types),
         ("landed files", _check_landed_files),
         ("rows", check_feature_module),
+        ("evidence", check_evidence_rows),
         ("definitions", check_definitions),
         ("alarms", check_alarms),
     ):

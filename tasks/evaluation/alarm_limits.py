@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import BlockMetric
 from tasks.evaluation.bootstrap import (
-    BlockMetric,
     PairedPredictions,
     Predictions,
     block_mean,

@@ -9,7 +9,6 @@ block: no draw reads rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,20 +16,27 @@ import polars as pl
 from numpy.typing import NDArray
 
 from configs.schema.costs import AnyCost
-from configs.schema.promotion import Gate
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import (
+    MIN_BLOCKS,
+    BlockMetric,
+    assign_blocks,
+    choose_common_length,
+    draw_blocks,
+)
 from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Decisions, Floats
 from tasks.evaluation.problem_types import ProblemType, problem_type_of
+from tasks.evaluation.ranking_metrics import (
+    BlockedLabels,
+    block_average_precision,
+    block_roc_auc,
+    divide_counts,
+)
 from tasks.evaluation.slices import iterate_slices
 
 Flags = NDArray[np.bool_]
-Blocks = NDArray[np.int64]
-BlockMetric = Callable[[Floats], Floats]  # draw counts (draws, blocks) → metric (draws,)
 CALIBRATION = "calibration"
-MIN_BLOCKS = 5  # fewer all differ in one direction by chance in more than 1 case of 20
-_RANDOM_BLOCKS = 100  # of independent rows
-_CHUNK = 64  # draws of average precision at once: bounds memory at 64 x positives
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Difference:
     """A subject (a metric, `calibration`, or a slice like `origin=JFK`) of both models.
 
     `improvement` is positive if the challenger is better; [low, high] is its interval at
-    `confidence`. `blocks` is the number of blocks of the `rows`, `unit` the size of a margin of 1.
+    `confidence`. `blocks` is the number of blocks of the `rows`, of which `length` neighbours were
+    drawn together. `unit` is the size of a margin of 1.
     """
 
     subject: str
@@ -63,6 +70,7 @@ class Difference:
     blocks: int
     confidence: float
     unit: float = 1.0
+    length: int = 1
 
     @property
     def is_slice(self) -> bool:
@@ -71,15 +79,12 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class PairedPredictions:
+class PairedPredictions(BlockedLabels):
     """Predictions of both models for the same rows, with each row's label and block (rows,).
 
     `block_count` is the number of blocks to draw from; a slice may lack rows in some.
     """
 
-    label: Floats
-    block: Blocks
-    block_count: int
     challenger: Predictions
     champion: Predictions
     problem_type: ProblemType
@@ -103,27 +108,36 @@ def compare_models(
     challenger: Predictions,
     champion: Predictions,
     *,
-    looks: int = 1,
+    share: float = 1.0,
     sliced: bool = True,
+    by_risk: bool = False,
 ) -> list[Difference]:
     """Return the differences in gate.metric, cost and calibration, then in gate.metric by slice.
 
-    The slices share one error rate (Bonferroni), and so do the `looks`.
+    The slices share one error rate (Bonferroni).
 
     Args:
         rows: label, prediction time and slice columns, in the order of the predictions.
-        looks: how often the same rows are compared in all (interim analyses).
+        share: part of the error rate that these comparisons may spend.
         sliced: whether to compare slices.
+        by_risk: whether the lower end of gate.metric is missed with the chance `gate.risk`.
     """
     gate = use_case.gate
     pair = pair_predictions(use_case, rows, challenger, champion)
-    draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed)
-    cost, error = use_case.evaluation.cost, (1 - gate.confidence) / looks
+    cost, error = use_case.evaluation.cost, (1 - gate.confidence) * share
+    of_metric = 2 * gate.risk * share if by_risk else error
     subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
-    differences = [measure_difference(subject, pair, cost, draws, error) for subject in subjects]
-    parts = comparable_slices(use_case, rows, pair) if sliced else {}
-    for part in parts.values():
-        differences.append(measure_difference(gate.metric, part, cost, draws, error / len(parts)))
+    decisive = [improvement_metric(subject, pair, cost) for subject in (gate.metric, "cost")]
+    length = choose_common_length(gate, decisive, pair.block_count)
+    draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed, length)
+    parts = comparable_slices(use_case, rows, pair, length) if sliced else {}
+    compared = [(subject, pair, error) for subject in subjects]
+    compared[0] = (gate.metric, pair, of_metric)
+    compared += [(gate.metric, part, error / len(parts)) for part in parts.values()]
+    differences = [
+        measure_difference(subject, part, cost, draws, chance, length)
+        for subject, part, chance in compared
+    ]
     spread = float(pair.label.std())
     return [
         replace(one, subject=name, unit=pair.problem_type.margin_unit(one.subject, spread, cost))
@@ -142,29 +156,17 @@ def pair_predictions(
     )
 
 
-def assign_blocks(times: pl.Series, gate: Gate, seed: int) -> Blocks:
-    """Return the block number of each row, 0, 1, … (rows,): its span of gate.block since 1970.
-
-    Independent rows get one of a hundred blocks at random.
-    """
-    if gate.block is None:
-        shuffled: Blocks = np.random.default_rng(seed).permutation(len(times)) % _RANDOM_BLOCKS
-        return shuffled
-    width = int(gate.block.total_seconds() * 1_000_000)
-    spans = times.dt.epoch("us").to_numpy() // width
-    return np.unique(spans, return_inverse=True)[1].astype(np.int64)
-
-
-def draw_blocks(blocks: int, resamples: int, seed: int) -> Floats:
-    """Return how often each block is drawn in each resample, (resamples, blocks)."""
-    even = np.full(blocks, 1 / blocks)
-    return np.random.default_rng(seed).multinomial(blocks, even, size=resamples).astype(np.float64)
-
-
 def comparable_slices(
-    use_case: UseCase, rows: pl.DataFrame, pair: PairedPredictions
+    use_case: UseCase, rows: pl.DataFrame, pair: PairedPredictions, length: int
 ) -> dict[str, PairedPredictions]:
-    """Return the slices with enough rows and blocks, and comparable labels, by name."""
+    """Return the slices with enough rows and blocks, and comparable labels, by name.
+
+    Args:
+        use_case: the use case, with the slices and their fewest rows
+        rows: the rows of the pair, with the columns of the slices
+        pair: both models' predictions
+        length: number of neighbouring blocks that are drawn together
+    """
     rule = use_case.evaluation
     parts = {
         f"{column}={value}": pair.select_rows(mask)
@@ -173,12 +175,24 @@ def comparable_slices(
     return {
         name: part
         for name, part in parts.items()
-        if pair.problem_type.can_compare(part.label) and part.blocks >= MIN_BLOCKS
+        if pair.problem_type.can_compare(part.label) and part.blocks >= MIN_BLOCKS * length
     }
 
 
+def improvement_metric(subject: str, pair: PairedPredictions, cost: AnyCost) -> BlockMetric:
+    """Return the function for the improvement of a subject; positive: the challenger is better."""
+    new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
+    sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
+    return lambda draws: sign * (new(draws) - old(draws))
+
+
 def measure_difference(
-    subject: str, pair: PairedPredictions, cost: AnyCost, draws: Floats, error: float
+    subject: str,
+    pair: PairedPredictions,
+    cost: AnyCost,
+    draws: Floats,
+    error: float,
+    length: int = 1,
 ) -> Difference:
     """Measure one subject of both models, with an interval.
 
@@ -188,14 +202,15 @@ def measure_difference(
         cost: prices of decisions.
         draws: from `draw_blocks` (resamples, blocks).
         error: rate at which the interval may miss the true difference.
+        length: number of neighbouring blocks that were drawn together.
     """
-    every = np.ones((1, pair.block_count))
-    new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
-    sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
-    at_new, at_old = float(new(every)[0]), float(old(every)[0])
-    low, high = bootstrap_interval(sign * (new(draws) - old(draws)), pair.blocks, error)
+    every, gain = np.ones((1, pair.block_count)), improvement_metric(subject, pair, cost)
+    both = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
+    at_new, at_old = (float(one(every)[0]) for one in both)
+    low, high = bootstrap_interval(gain(draws), pair.blocks / length, error)
     size = (len(pair.label), pair.blocks, 1 - error)
-    return Difference(subject, at_new, at_old, sign * (at_new - at_old), low, high, *size)
+    at_both = float(gain(every)[0])
+    return Difference(subject, at_new, at_old, at_both, low, high, *size, length=length)
 
 
 def block_metric(
@@ -232,65 +247,4 @@ def block_mean(pair: PairedPredictions, values: Floats) -> BlockMetric:
     """Return the function for the mean of `values` (rows,)."""
     sums = np.bincount(pair.block, values, minlength=pair.block_count)
     rows = np.bincount(pair.block, minlength=pair.block_count)
-    return lambda draws: _divide(draws @ sums, draws @ rows)
-
-
-def block_roc_auc(pair: PairedPredictions, probability: Floats) -> BlockMetric:
-    """Return the function for the area under the ROC curve, from pairs counted by block."""
-    # It is the share of pairs of an event and a non-event in the right order; a tie counts half.
-    event = pair.label == 1
-    wins = _count_wins(pair, probability, event)
-    events = np.bincount(pair.block[event], minlength=pair.block_count)
-    nones = np.bincount(pair.block[~event], minlength=pair.block_count)
-    return lambda draws: _divide(
-        ((draws @ wins) * draws).sum(axis=1), (draws @ events) * (draws @ nones)
-    )
-
-
-def _count_wins(pair: PairedPredictions, probability: Floats, event: Flags) -> Floats:
-    """Count correctly ranked pairs: [i, j] of events in block i and non-events in block j."""
-    # With the events sorted, each non-event ranks below all events from one position on.
-    order = np.argsort(probability[event])
-    scores, block = probability[event][order], pair.block[event][order]
-    grouped = np.argsort(pair.block[~event], kind="stable")
-    none, starts = probability[~event][grouped], np.arange(1, pair.block_count)
-    ties, above = (np.searchsorted(scores, none, side) for side in ("left", "right"))
-    bounds = np.searchsorted(pair.block[~event][grouped], starts)
-    wins = np.empty((pair.block_count, pair.block_count))
-    places = zip(np.split(ties, bounds), np.split(above, bounds), strict=True)
-    for j, place in enumerate(places):
-        below = np.bincount(np.concatenate(place), minlength=len(scores) + 1).cumsum() / 2
-        wins[:, j] = np.bincount(block, below[:-1], minlength=pair.block_count)
-    return wins
-
-
-def block_average_precision(pair: PairedPredictions, probability: Floats) -> BlockMetric:
-    """Return the function for precision at each event's score, weighted by the added recall."""
-    event = pair.label == 1
-    cuts, at = np.unique(-probability[event], return_inverse=True)  # from the highest score on
-    first = np.searchsorted(cuts, -probability)  # the first cut that flags the row, if any
-    caught = _count_flagged(pair, pair.block[event], at, len(cuts))
-    flagged = _count_flagged(pair, pair.block, first, len(cuts))
-
-    def chunk(draws: Floats) -> Floats:
-        hits = draws @ caught
-        precision = _divide(hits, draws @ flagged)
-        added = np.diff(hits, axis=1, prepend=0.0)
-        return _divide((added * np.nan_to_num(precision)).sum(axis=1), hits[:, -1])
-
-    return lambda draws: np.concatenate(
-        [chunk(draws[at : at + _CHUNK]) for at in range(0, len(draws), _CHUNK)]
-    )
-
-
-def _count_flagged(pair: PairedPredictions, block: Blocks, cut: Blocks, cuts: int) -> Floats:
-    """Count the rows of each block that each cut flags, (blocks, cuts)."""
-    width = cuts + 1  # one more for rows that no cut flags
-    counts = np.bincount(block * width + cut, minlength=pair.block_count * width)
-    return counts.reshape(pair.block_count, width)[:, :-1].cumsum(axis=1).astype(np.float64)
-
-
-def _divide(above: Floats, below: Floats) -> Floats:
-    """Divide; NaN where the denominator is 0."""
-    empty = np.full(np.shape(above), np.nan)
-    return np.asarray(np.divide(above, below, out=empty, where=below != 0))
+    return lambda draws: divide_counts(draws @ sums, draws @ rows)

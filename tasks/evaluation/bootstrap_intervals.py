@@ -7,8 +7,10 @@ import numpy as np
 from tasks.evaluation.metrics import Floats
 
 
-def bootstrap_interval(improvements: Floats, blocks: int, error: float) -> tuple[float, float]:
+def bootstrap_interval(improvements: Floats, blocks: float, error: float) -> tuple[float, float]:
     """Return the interval of resampled improvements; fewer blocks widen it.
+
+    `blocks` is the number of independent ones: runs, if neighbours are drawn together.
 
     Expanded percentile of T. Hesterberg, "What Teachers Should Know about the Bootstrap", 2015,
     section 5.1: at the level Φ(−√(n/(n−1))·t). Resamples without one of the labels are left out.

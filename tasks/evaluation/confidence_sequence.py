@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from tasks.evaluation.blocks import choose_block_length, merge_runs
 from tasks.evaluation.metrics import Floats
 
 MIN_SEQUENCE_BLOCKS = 14
@@ -39,6 +40,7 @@ def confidence_bounds(
     """Return the confidence sequence after the given improvements.
 
     Few blocks often underestimate the spread, so bounds widen like Student's t against the normal.
+    Where neighbouring blocks are alike, the spread is that of the means of runs.
 
     Args:
         improvements: one a block in order of time, at least two.
@@ -50,9 +52,10 @@ def confidence_bounds(
 
     n, alpha = len(improvements), 1 - confidence
     widening = math.sqrt(n * _boundary(n, alpha, _rho2(planned, alpha)))
-    caution = stdtrit(n - 1, 1 - alpha / 2) / ndtri(1 - alpha / 2)
+    runs = merge_runs(improvements, choose_block_length(improvements))
+    caution = stdtrit(len(runs) - 1, 1 - alpha / 2) / ndtri(1 - alpha / 2)
     mean = float(np.mean(improvements))
-    error = math.sqrt(np.var(improvements, ddof=1) / n + shared)
+    error = math.sqrt(np.var(runs, ddof=1) / len(runs) + shared)
     width = float(widening * caution * error)
     return SequenceBounds(mean, mean - width, mean + width, n, confidence)
 

@@ -42,6 +42,7 @@ from tasks.ledger.keys import (
     closing_key,
     decision_key,
     deferral_key,
+    look_key,
     manual_promotion_key,
 )
 from tasks.ledger.log import Entry, EntryKind
@@ -106,8 +107,12 @@ def make_candidate_registered(
 
 
 def make_deferred(model: str, version: int, at: datetime, actor: str, evidence: Deferred) -> Entry:
-    """Return the entry that defers a decision; one a version and day."""
-    key = deferral_key(version, at)
+    """Return the entry that defers a decision: one a look of the gate, else one a day."""
+    key = (
+        look_key(version, evidence.look_number)
+        if evidence.look_number
+        else deferral_key(version, at)
+    )
     return Entry(model, "deferred", key, at, actor, version, evidence.to_json())
 
 

@@ -1,8 +1,4 @@
-"""Typed evidence of every kind of ledger entry.
-
-One class a kind; its fields are the JSON names on disk. A field that an older entry lacks has its
-default here, and a field that this code does not know is kept.
-"""
+"""Typed evidence of every kind of ledger entry, with defaults for fields of older entries."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from tasks.evaluation.confidence_sequence import SequenceBounds
 from tasks.evaluation.problem_types import Threshold
 from tasks.ledger.causes import split_cause
 from tasks.ledger.file_digests import FileDigests
-from tasks.ledger.json_values import Measured, Time, to_finite
+from tasks.ledger.json_values import Measured, OmitLater, Time, to_finite
 from tasks.ledger.log import Entry, EntryKind
 
 CheckVerdict = Literal["pass", "fail", "wait", "not asked"]
@@ -59,14 +55,15 @@ class GateEvidence(Evidence):
     challenger_version: int | None = None
     champion_version: int | None = None
     rows: int | None = None
-    from_: Time | None = Field(None, alias="from", description="first prediction time")
-    to: Time | None = Field(None, description="last prediction time")
+    from_: Time | None = Field(None, alias="from")
+    to: Time | None = None
     blocks: int | None = None
     rule: str | None = None
     margin: float | None = None
     confidence: float | None = None
     looks: int | None = Field(None, description="reviews that share one error rate")
-    differences: dict[str, Annotated[Difference, Measured]] = {}
+    look_number: int | None = None
+    differences: dict[str, Annotated[Difference, Measured, OmitLater]] = {}
     footprint: dict[str, int | float | None] = {}
     answered: int | None = Field(None, description="rows that both versions scored")
     cost: Annotated[dict[str, float], Measured] = Field({}, description="mean cost by arm")
@@ -75,6 +72,7 @@ class GateEvidence(Evidence):
     entities: int | None = None
     planned_rows: int | None = None
     gates: list[GateCheck] = []
+    doubts: list[str] = []
 
 
 class StepEvidence(Reason, GateEvidence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from configs.clock import as_utc
+
+_LATER_FIELDS = {("length", 1)}  # and their values in older entries
 
 
 def to_finite(value: Any) -> Any:  # noqa: ANN401
@@ -32,5 +35,13 @@ def _parse_time(value: Any) -> Any:  # noqa: ANN401
     return as_utc(datetime.fromisoformat(value)) if isinstance(value, str) else value
 
 
+def _write_given(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The fields of a dataclass without `length` where blocks were drawn one by one."""
+    written = dataclasses.asdict(value)
+    return {name: each for name, each in written.items() if (name, each) not in _LATER_FIELDS}
+
+
 Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(datetime.isoformat)]
 Measured = BeforeValidator(_from_finite)
+OmitLater = PlainSerializer(_write_given, return_type=dict[str, Any])
+"""For differences: a field that older entries lack is left out where it has their value."""

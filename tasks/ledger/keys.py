@@ -27,6 +27,11 @@ def deferral_key(version: int, at: datetime) -> str:
     return f"deferred:{version}:{at:%Y-%m-%d}"
 
 
+def look_key(version: int, number: int) -> str:
+    """Return the key of a look of the gate that shows no verdict yet."""
+    return f"look:{version}:{number}"
+
+
 def approval_request_key(version: int) -> str:
     """Return the key of the request to approve a version."""
     return f"approval_asked:{version}"

@@ -10,6 +10,7 @@ from typing import get_args
 from configs.errors import NoChampion
 from tasks.ledger.evidence import (
     CandidateRegistered,
+    Deferred,
     Promoted,
     Recovered,
     RolledBack,
@@ -117,6 +118,23 @@ def _read_files(entry: Entry) -> FileDigests | None:
     return evidence.files or (FileDigests(onnx=evidence.digest) if evidence.digest else None)
 
 
+def rolled_back_until(entries: Sequence[Entry], digest: str) -> datetime | None:
+    """Return the last prediction time that the last rollback of a file used; None if never.
+
+    Of a manual rollback it is the moment of the rollback. A file is its sha256, in any version.
+    """
+    files = {e.version: file for e in entries if (file := _read_digest(e)) is not None}
+    rollbacks = [(e, read_evidence(e, RolledBack)) for e in entries if e.what == "rolled_back"]
+    ends = [why.to or e.at for e, why in rollbacks if files.get(why.loser) == digest]
+    return max(ends, default=None)
+
+
+def _read_digest(entry: Entry) -> str | None:
+    if entry.what == "candidate_registered":
+        return read_evidence(entry, CandidateRegistered).digest
+    return read_evidence(entry, Promoted).digest if entry.what == "promoted" else None
+
+
 def find_decision(entries: Sequence[Entry], version: int) -> Entry | None:
     """Return the last promotion or refusal of a version, manual ones too; None before any."""
     decisions = [e for e in entries if e.version == version and e.what in ("promoted", "refused")]
@@ -141,6 +159,22 @@ def find_approval(entries: Sequence[Entry], version: int) -> Entry | None:
 def find_deferral(entries: Sequence[Entry], version: int, day: datetime) -> Entry | None:
     """Return the deferral of a version on the day of a moment; None if there was none."""
     return _find_key(entries, deferral_key(version, day))
+
+
+def find_last_look(entries: Sequence[Entry], version: int) -> int:
+    """Return the number of the last look of the gate at a version; 0 before the first."""
+    deferrals = (e for e in entries if e.what == "deferred" and e.version == version)
+    return max((read_evidence(e, Deferred).look_number or 0 for e in deferrals), default=0)
+
+
+def list_watched_versions(entries: Sequence[Entry], at: datetime | None = None) -> list[int]:
+    """Return the undecided candidates that the gate looked at by a moment (now), oldest first."""
+    past = [e for e in entries if at is None or e.at <= at]
+    undecided = {e.version for e in list_undecided_candidates(past)}
+    looked = [
+        e.version for e in past if e.what == "deferred" and read_evidence(e, Deferred).look_number
+    ]
+    return [v for v in dict.fromkeys(looked) if v is not None and v in undecided]
 
 
 def list_open_episodes(entries: Sequence[Entry]) -> list[Entry]:

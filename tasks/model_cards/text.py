@@ -195,7 +195,7 @@ def _describe_intervals(card: ModelCard) -> str:
         return "No intervals: there are too few blocks of rows, or the card predates intervals."
     return (
         f"Intervals at {format_share(gate['confidence'])} confidence, rows resampled by blocks "
-        f"(gate.block {gate['block'] or 'null'})."
+        f"(gate.block {gate['block'] or 'null'}), in runs where neighbouring blocks are alike."
     )
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from configs.errors import Terminal
 from configs.schema.use_case import UseCase
+from tasks.evaluation.alpha_spending import GateLook, next_look_time, plan_gate_look
 from tasks.ledger import projections
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
@@ -51,6 +52,22 @@ class CandidateState:
     def champion(self) -> Entry | None:
         """The promotion or rollback that made the champion that it would replace."""
         return self.ledger.champion
+
+    @cached_property
+    def due_look(self) -> GateLook | None:
+        """The look of the gate that is due; None before the next one."""
+        gate, last = self.use_case.gate, self._last_look
+        return plan_gate_look(gate.looks, gate.patience, self.registered.at, self.at, last)
+
+    @property
+    def next_look_time(self) -> datetime | None:
+        """The time from which the next look is due; None after the last one."""
+        gate = self.use_case.gate
+        return next_look_time(gate.looks, gate.patience, self.registered.at, self._last_look)
+
+    @cached_property
+    def _last_look(self) -> int:
+        return projections.find_last_look(self.ledger.entries, self.version)
 
     @cached_property
     def rollout(self) -> RunningRollout | None:

@@ -16,7 +16,7 @@ from tasks.ledger.projections import find_deferral
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR
 from tasks.promotion.candidate_state import CandidateState, read_candidate_state
-from tasks.promotion.gate import Decision, GateOutcome
+from tasks.promotion.gate import Decision, GateOutcome, wait_for_look
 from tasks.promotion.record_step import (
     JudgeCandidate,
     ReviewStage,
@@ -59,7 +59,9 @@ def find_due_steps(
 
 
 def has_enough_rows(candidate: CandidateState) -> Decision:
-    """Judge only whether the gate has enough fresh labels, which needs no features."""
+    """Judge only whether a look is due with enough fresh labels, which needs no features."""
+    if candidate.due_look is None:
+        return wait_for_look(candidate)
     count, required = _count_fresh_labels(candidate), candidate.use_case.gate.min_rows
     verdict: GateOutcome = "pass" if count >= required else "wait"
     return Decision(verdict, f"{count} fresh labelled rows", GateEvidence())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,32 +13,38 @@ import polars as pl
 
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
-from tasks.evaluation.bootstrap import Predictions, assign_blocks, compare_models
+from tasks.evaluation.alpha_spending import ONLY_LOOK, GateLook
+from tasks.evaluation.blocks import assign_blocks
+from tasks.evaluation.bootstrap import Difference, Predictions, compare_models
+from tasks.evaluation.influence import find_decisive_block
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_training_set
 from tasks.ledger.evidence import (
-    CandidateRegistered,
     GateCheck,
     GateEvidence,
-    Promoted,
     Reason,
-    RolledBack,
     StepEvidence,
     merge_evidence,
-    read_evidence,
 )
 from tasks.ledger.log import Entry
-from tasks.models.matrix import build_matrix
+from tasks.ledger.projections import rolled_back_until
 from tasks.models.registry import Model, open_model
 from tasks.promotion import gate_checks
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.gate_checks import Margins
+from tasks.promotion.gate_files import check_model_file
+from tasks.promotion.gate_opponents import check_doubts, compare_opponents, find_doubts
 from tasks.reporting.problem_type_text import problem_type_text
 
 
 def judge_candidate(candidate: CandidateState) -> Decision:
-    """Judge a candidate on the labelled rows that are later than both models' training."""
-    use_case, ledger = candidate.use_case, candidate.ledger
+    """Judge a candidate on the labelled rows that are later than both models' training.
+
+    Wait while no look is due: each look spends a share of the gate's error rate.
+    """
+    use_case, ledger, gate_look = candidate.use_case, candidate.ledger, candidate.due_look
+    if gate_look is None:
+        return wait_for_look(candidate)
     challenger, champion = open_model(use_case.name, candidate.version), None
     if ledger.champion_version is not None:
         champion = open_model(use_case.name, ledger.champion_version)
@@ -45,7 +52,14 @@ def judge_candidate(candidate: CandidateState) -> Decision:
         rows = read_fresh_rows(use_case, challenger, champion, candidate.at)
     except NoRows as missing:
         return Decision("wait", f"no fresh labelled rows: {missing}", GateEvidence(gates=[]))
-    return decide_promotion(use_case, challenger, champion, rows, ledger.entries)
+    return decide_promotion(use_case, challenger, champion, rows, ledger.entries, gate_look)
+
+
+def wait_for_look(candidate: CandidateState) -> Decision:
+    """Return the decision to wait for the next look."""
+    due = candidate.next_look_time
+    reason = f"not shown yet; the next look is due from {due:%Y-%m-%d %H:%M}" if due else "decided"
+    return Decision("wait", reason, GateEvidence(gates=[]))
 
 
 def read_fresh_rows(
@@ -89,6 +103,7 @@ def decide_promotion(
     champion: Model | None,
     fresh: pl.DataFrame,
     entries: Sequence[Entry],
+    gate_look: GateLook = ONLY_LOOK,
 ) -> Decision:
     """Run all checks of the gate on rows that neither model was fitted or selected on.
 
@@ -102,6 +117,7 @@ def decide_promotion(
         champion: the champion's model; None before the first champion
         fresh: inputs, label and prediction time; may be empty
         entries: the model's ledger
+        gate_look: the look that is due
     """
     rolled_back = rolled_back_until(entries, challenger.card.digest)
     if rolled_back is not None:
@@ -111,22 +127,37 @@ def decide_promotion(
         old = _predict_constant(use_case, challenger, fresh)
     else:
         old = predict_for_gate(use_case, champion, fresh)
-    checks, compared = _compare(use_case, fresh, new, old, first=champion is None)
+    checks, compared = _compare(use_case, fresh, (new, old), gate_look, first=champion is None)
+    if champion is None and checks[0].verdict == "pass":
+        threshold = challenger.card.threshold
+        opponents = compare_opponents(use_case, fresh, new, threshold, gate_look)
+        checks += [check for check, _ in opponents]
+        beaten = {each.subject: each for _, each in opponents if each is not None}
+        differences = GateEvidence(differences=compared.differences | beaten)
+        compared = merge_evidence(GateEvidence, compared, differences)
     versions = GateEvidence(
         challenger_version=challenger.version,
         champion_version=None if champion is None else champion.version,
     )
     evidence = merge_evidence(GateEvidence, versions, compared)
     if checks[0].verdict == "pass":
-        file_checks, footprint = _check_file(use_case, challenger, fresh)
+        file_checks, footprint = check_model_file(use_case, challenger, fresh)
         checks = [*checks, *file_checks]
         evidence = merge_evidence(GateEvidence, evidence, footprint)
+        doubts = find_doubts(use_case, fresh, evidence.differences, entries, first=champion is None)
+        if doubts:
+            checks.append(check_doubts(doubts))
+            evidence = merge_evidence(GateEvidence, evidence, GateEvidence(doubts=doubts))
     checks.append(gate_checks.check_not_rolled_back(rolled_back, fresh.height))
     return _conclude(checks, evidence)
 
 
 def judge_predictions(
-    use_case: UseCase, fresh: pl.DataFrame, new: Predictions, old: Predictions
+    use_case: UseCase,
+    fresh: pl.DataFrame,
+    new: Predictions,
+    old: Predictions,
+    gate_look: GateLook = ONLY_LOOK,
 ) -> Decision:
     """Run the checks that need predictions alone: rows, metric, cost, slices, calibration.
 
@@ -135,8 +166,9 @@ def judge_predictions(
         fresh: label, prediction time and the columns of the slices
         new: the challenger's predictions
         old: the champion's predictions
+        gate_look: the look that is due
     """
-    return _conclude(*_compare(use_case, fresh, new, old, first=False))
+    return _conclude(*_compare(use_case, fresh, (new, old), gate_look, first=False))
 
 
 def judge_harm(
@@ -165,9 +197,14 @@ def judge_harm(
     evidence = merge_evidence(GateEvidence, counted, GateEvidence(looks=looks))
     if check.verdict == "wait":
         return _conclude([check], evidence)
-    differences = compare_models(use_case, rows, new, old, looks=looks)
+    differences = compare_models(use_case, rows, new, old, share=1 / looks)
     checks = [check, *gate_checks.check_harm(margins, use_case.gate.metric, differences)]
     compared = GateEvidence(differences={each.subject: each for each in differences})
+
+    def is_bearable(difference: Difference) -> bool:
+        return not gate_checks.is_shown_worse(difference, margins.margin * difference.unit)
+
+    checks += _find_influence(use_case, rows, (new, old), differences[0], is_bearable)
     return _conclude(checks, merge_evidence(GateEvidence, evidence, compared))
 
 
@@ -180,25 +217,13 @@ def predict_for_gate(use_case: UseCase, model: Model, rows: pl.DataFrame) -> Pre
     return Predictions(value, problem_type_of(use_case).decide(value, model.card.threshold))
 
 
-def rolled_back_until(entries: Sequence[Entry], digest: str) -> datetime | None:
-    """Return the last prediction time that the last rollback of a file used; None if never.
-
-    Of a manual rollback it is the moment of the rollback. A file is its sha256, in any version.
-    """
-    files = {e.version: file for e in entries if (file := _read_digest(e)) is not None}
-    rollbacks = [(e, read_evidence(e, RolledBack)) for e in entries if e.what == "rolled_back"]
-    ends = [why.to or e.at for e, why in rollbacks if files.get(why.loser) == digest]
-    return max(ends, default=None)
-
-
-def _read_digest(entry: Entry) -> str | None:
-    if entry.what == "candidate_registered":
-        return read_evidence(entry, CandidateRegistered).digest
-    return read_evidence(entry, Promoted).digest if entry.what == "promoted" else None
-
-
 def _compare(
-    use_case: UseCase, fresh: pl.DataFrame, new: Predictions, old: Predictions, *, first: bool
+    use_case: UseCase,
+    fresh: pl.DataFrame,
+    models: tuple[Predictions, Predictions],
+    gate_look: GateLook,
+    *,
+    first: bool,
 ) -> tuple[list[GateCheck], GateEvidence]:
     """Return the checks of the predictions and their numbers; only the row count with few rows."""
     gate = use_case.gate
@@ -207,11 +232,36 @@ def _compare(
     evidence = merge_evidence(GateEvidence, counted, rule)
     if check.verdict == "wait":
         return [check], evidence
-    differences = compare_models(use_case, fresh, new, old, sliced=not first)
+    by_risk = gate.rule == "expected_gain"
+    differences = compare_models(
+        use_case, fresh, *models, share=gate_look.share, sliced=not first, by_risk=by_risk
+    )
     constant = problem_type_text(problem_type_of(use_case)).baseline if first else None
-    checks = [check, *gate_checks.check_comparison(gate, differences, constant)]
+    checks = gate_checks.check_comparison(gate, differences, constant, final=gate_look.final)
+    checks += _find_influence(
+        use_case, fresh, models, differences[0], partial(gate_checks.is_shown_better, gate)
+    )
     compared = GateEvidence(differences={each.subject: each for each in differences})
-    return checks, merge_evidence(GateEvidence, evidence, compared)
+    if gate_look.following and checks[0].verdict == "wait":
+        checks.append(
+            gate_checks.check_look(gate_look.number, gate_look.planned, gate_look.following)
+        )
+    if gate_look.planned > 1:
+        taken = GateEvidence(look_number=gate_look.number, looks=gate_look.planned)
+        compared = merge_evidence(GateEvidence, compared, taken)
+    return [check, *checks], merge_evidence(GateEvidence, evidence, compared)
+
+
+def _find_influence(
+    use_case: UseCase,
+    rows: pl.DataFrame,
+    models: tuple[Predictions, Predictions],
+    difference: Difference,
+    accepts: Callable[[Difference], bool],
+) -> list[GateCheck]:
+    """Return a row of the table if one block decides the verdict on gate.metric; else none."""
+    block = find_decisive_block(use_case, rows, models, difference, accepts)
+    return [] if block is None else [gate_checks.describe_influence(difference.subject, block)]
 
 
 def _count_rows(
@@ -232,35 +282,6 @@ def _predict_constant(use_case: UseCase, challenger: Model, rows: pl.DataFrame) 
     best = kind.best_constant(use_case.gate.metric, card.holdout)
     value = np.full((rows.height, *np.shape(best)), best)
     return Predictions(value, kind.decide(value, card.threshold))
-
-
-def _check_file(
-    use_case: UseCase, model: Model, rows: pl.DataFrame
-) -> tuple[list[GateCheck], GateEvidence]:
-    """Check budgets, parity and golden rows, measured here on the file that will run."""
-    from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX, read_golden_predictions
-    from tasks.models.file_integrity import GOLDEN_TOLERANCE
-    from tasks.models.footprint import measure_footprint
-    from tasks.models.onnx_session import ONNX_BATCH_ROWS
-    from tasks.models.registry import predict
-
-    footprint = measure_footprint(
-        model.onnx, build_matrix(rows[:ONNX_BATCH_ROWS], model.card.inputs)
-    )
-    now, golden = predict(model, model.golden), model.golden
-    fitted, registered = (
-        read_golden_predictions(golden, GOLDEN_ESTIMATOR),
-        read_golden_predictions(golden, GOLDEN_ONNX),
-    )
-    kind = problem_type_of(use_case)
-    checks = [
-        *gate_checks.check_budgets(use_case.gate.budgets, footprint),
-        gate_checks.check_golden_parity(
-            kind, now, fitted, model.card.threshold, use_case.gate.parity
-        ),
-        gate_checks.check_golden_rows(kind, now, registered, GOLDEN_TOLERANCE),
-    ]
-    return checks, GateEvidence(footprint=footprint.model_dump())
 
 
 def _conclude(checks: Sequence[GateCheck], evidence: GateEvidence) -> Decision:

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from configs.schema.promotion import Budgets, Gate
-from tasks.evaluation.bootstrap import CALIBRATION, MIN_BLOCKS, Difference
+from configs.schema.promotion import Gate
+from tasks.evaluation.blocks import MIN_BLOCKS
+from tasks.evaluation.bootstrap import CALIBRATION, Difference
 from tasks.evaluation.metrics import Floats
 from tasks.ledger.evidence import CheckVerdict, GateCheck
 from tasks.reporting.problem_type_text import problem_type_text
 
 if TYPE_CHECKING:
-    from tasks.evaluation.problem_types import ProblemType, Threshold
-    from tasks.models.footprint import Footprint
+    from tasks.evaluation.influence import DecisiveBlock
+    from tasks.evaluation.problem_types import ProblemType
 
 
 class Margins(Protocol):
@@ -45,40 +46,81 @@ def check_row_count(
     """
     rows, (wanted, counted) = len(label), problem_type_text(kind).describe_labelled_rows(label)
     enough = rows >= min_rows and kind.can_compare(label) and blocks >= MIN_BLOCKS
-    asked = f"at least {min_rows} rows{wanted}, in {MIN_BLOCKS} blocks or more"
+    required = f"at least {min_rows} rows{wanted}, in {MIN_BLOCKS} blocks or more"
     measured = f"only {rows} rows" if rows < min_rows else f"{rows} rows"
     verdict: CheckVerdict = "pass" if enough else "wait"
-    return GateCheck(gate, asked, f"{measured}{counted}, in {blocks} blocks", verdict)
+    return GateCheck(gate, required, f"{measured}{counted}, in {blocks} blocks", verdict)
 
 
-def check_improvement(gate: Gate, found: Difference) -> GateCheck:
-    """Require that the whole interval of the improvement lies above the bar of the rule."""
-    bar = 0.0 if gate.rule == "superiority" else -gate.margin * found.unit
-    required = f"{gate.rule}: better by more than {bar:g} with {_confidence(found)}"
-    return GateCheck(found.subject, required, describe_difference(found), _passed(found.low > bar))
+def check_improvement(gate: Gate, difference: Difference, *, final: bool = True) -> GateCheck:
+    """Require that the improvement is shown, by the rule; wait if looks follow and it may be.
+
+    Args:
+        gate: the rule
+        difference: the difference in gate.metric
+        final: whether no look follows
+    """
+    bar = improvement_bar(gate, difference)
+    if gate.rule == "expected_gain":
+        required = f"{gate.rule}: better, and by less than {bar:g} with at most {_risk(difference)}"
+    else:
+        required = f"{gate.rule}: better by more than {bar:g} with {_confidence(difference)}"
+    verdict = to_verdict(is_shown_better(gate, difference))
+    if verdict == "fail" and not final and difference.high > bar:
+        verdict = "wait"
+    return GateCheck(difference.subject, required, describe_difference(difference), verdict)
 
 
-def check_not_worse(gate: str, found: Difference, margin: float) -> GateCheck:
+def improvement_bar(gate: Gate, difference: Difference) -> float:
+    """Return the value that the interval of the improvement must exceed."""
+    return 0.0 if gate.rule == "superiority" else -gate.margin * difference.unit
+
+
+def is_shown_better(gate: Gate, difference: Difference) -> bool:
+    """Return whether the whole interval lies above the bar; an expected gain is a gain too."""
+    gains = gate.rule != "expected_gain" or difference.improvement > 0
+    return gains and difference.low > improvement_bar(gate, difference)
+
+
+def check_look(number: int, planned: int, following: datetime) -> GateCheck:
+    """Return the row of the table of a look that shows no verdict yet."""
+    measured = f"not shown yet at look {number}, the next is due from {following:%Y-%m-%d %H:%M}"
+    return GateCheck("looks", f"a verdict within {planned} looks", measured, "wait")
+
+
+def describe_influence(subject: str, block: DecisiveBlock) -> GateCheck:
+    """Return the row of the table that names the block which decides a verdict."""
+    measured = (
+        f"the block from {block.since:%Y-%m-%d %H:%M} decides: without it "
+        f"{describe_difference(block.without)}"
+    )
+    return GateCheck(f"influence on {subject}", "–", measured, "not asked")
+
+
+def check_not_worse(gate: str, difference: Difference, margin: float) -> GateCheck:
     """Require that it is not shown to be worse by more than a margin, in the subject's unit."""
-    required = f"not shown to be worse by more than {margin:.4g} with {_confidence(found)}"
+    required = f"not shown to be worse by more than {margin:.4g} with {_confidence(difference)}"
     return GateCheck(
-        gate, required, describe_difference(found), _passed(not is_shown_worse(found, margin))
+        gate,
+        required,
+        describe_difference(difference),
+        to_verdict(not is_shown_worse(difference, margin)),
     )
 
 
-def check_cost(found: Difference, share: float) -> GateCheck:
+def check_cost(difference: Difference, share: float) -> GateCheck:
     """Require that the cost is not shown to be higher by more than a share of the champion's."""
-    return check_not_worse("cost", found, share * abs(found.champion))
+    return check_not_worse("cost", difference, share * abs(difference.champion))
 
 
-def check_slices(found: Sequence[Difference], margin: float) -> list[GateCheck]:
+def check_slices(difference: Sequence[Difference], margin: float) -> list[GateCheck]:
     """Return one check of all slices, with the worst; then one for each slice that fails.
 
     The margin is in units of the metric, which are the same for all slices.
     """
-    slices = [each for each in found if each.is_slice]
+    slices = [each for each in difference if each.is_slice]
     if not slices:
-        return [_skip("slices", "no slice is large enough")]
+        return [skip_check("slices", "no slice is large enough")]
     worst = min(slices, key=lambda each: each.improvement)
     margin *= worst.unit
     failing = [each for each in slices if is_shown_worse(each, margin)]
@@ -87,7 +129,7 @@ def check_slices(found: Sequence[Difference], margin: float) -> list[GateCheck]:
         f"none of {len(slices)} shown to be worse by more than {margin:.4g} with "
         f"{_confidence(worst)} each",
         f"{len(failing)} shown; the lowest is {worst.subject}: {describe_difference(worst)}",
-        _passed(not failing),
+        to_verdict(not failing),
     )
     return [
         summary,
@@ -96,88 +138,47 @@ def check_slices(found: Sequence[Difference], margin: float) -> list[GateCheck]:
 
 
 def check_comparison(
-    gate: Gate, found: Sequence[Difference], constant: str | None = None
+    gate: Gate,
+    difference: Sequence[Difference],
+    constant: str | None = None,
+    *,
+    final: bool = True,
 ) -> list[GateCheck]:
     """Return the checks of the metric, the cost, the slices and the calibration.
 
     Slices and calibration are skipped for a first champion: the `constant` (its name) that it is
     compared with ranks nothing, and is calibrated.
+
+    Args:
+        gate: rule and margins
+        difference: the differences
+        constant: name of the constant that a first champion is compared with
+        final: whether no look follows
     """
-    by_name = {each.subject: each for each in found}
+    by_name = {each.subject: each for each in difference}
     checks = [
-        check_improvement(gate, by_name[gate.metric]),
+        check_improvement(gate, by_name[gate.metric], final=final),
         check_cost(by_name["cost"], gate.cost_margin),
     ]
     if constant is not None:
         why = f"compared with {constant}: no champion yet"
-        return [*checks, _skip("slices", why), _skip(CALIBRATION, why)]
+        return [*checks, skip_check("slices", why), skip_check(CALIBRATION, why)]
     gap = by_name[CALIBRATION]
     return [
         *checks,
-        *check_slices(found, gate.slice_margin),
+        *check_slices(difference, gate.slice_margin),
         check_not_worse(CALIBRATION, gap, gate.calibration_margin * gap.unit),
     ]
 
 
-def check_harm(margins: Margins, metric: str, found: Sequence[Difference]) -> list[GateCheck]:
+def check_harm(margins: Margins, metric: str, difference: Sequence[Difference]) -> list[GateCheck]:
     """Return the checks that the newer model is not shown to be worse by more than the margins."""
-    by_name = {each.subject: each for each in found}
+    by_name = {each.subject: each for each in difference}
     return [
         check_not_worse(metric, by_name[metric], margins.margin * by_name[metric].unit),
         check_cost(by_name["cost"], margins.cost_margin),
-        *check_slices(found, margins.slice_margin),
+        *check_slices(difference, margins.slice_margin),
     ]
-
-
-def check_budgets(budgets: Budgets, measured: Footprint) -> list[GateCheck]:
-    """Return the checks of latency, throughput, size and memory against the budgets."""
-    latency, speed = measured.latency_p99_us, measured.rows_per_second
-    memory = measured.peak_memory_mib
-    return [
-        _budget("p99 latency of one row", "at most", budgets.latency_p99_us, latency, "µs"),
-        _budget("throughput", "at least", budgets.rows_per_second, speed, "rows/s"),
-        _budget("size of the file", "at most", budgets.bytes, measured.bytes, "bytes"),
-        _budget("peak memory", "at most", budgets.peak_memory_mib, memory, "MiB"),
-    ]
-
-
-def check_golden_parity(
-    kind: ProblemType, file: Floats, estimator: Floats, threshold: Threshold, largest: float
-) -> GateCheck:
-    """Require that the file predicts and decides the golden rows as the fitted estimator did.
-
-    Args:
-        kind: problem type
-        file: predictions of the ONNX file
-        estimator: predictions of the scikit-learn estimator
-        threshold: decision threshold of the model
-        largest: largest difference that is tolerated
-    """
-    difference = kind.max_difference(file, estimator)
-    flipped = kind.count_flipped_decisions(file, threshold, estimator, threshold)
-    return GateCheck(
-        "parity",
-        f"as scikit-learn to {largest:.1g}, no decision flipped",
-        f"differs by at most {difference:.1e}, {flipped} of {len(file)} flipped",
-        _passed(difference <= largest and not flipped),
-    )
-
-
-def check_golden_rows(
-    kind: ProblemType, now: Floats, registered: Floats, largest: float
-) -> GateCheck:
-    """Require that the file predicts its golden rows as it did when it was registered.
-
-    Args:
-        kind: problem type
-        now: predictions of today
-        registered: predictions stored at registration
-        largest: largest difference that is tolerated
-    """
-    difference = kind.max_difference(now, registered)
-    required = f"{len(now)} rows predicted as registered, to {largest:.1g}"
-    measured = f"differs by at most {difference:.1e}"
-    return GateCheck("golden rows", required, measured, _passed(difference <= largest))
 
 
 def check_not_rolled_back(rolled_back: datetime | None, later_rows: int) -> GateCheck:
@@ -205,34 +206,32 @@ def summarise_checks(checks: Sequence[GateCheck]) -> str:
     return f"{metric.gate} {metric.measured}; {verdict}"
 
 
-def is_shown_worse(found: Difference, margin: float) -> bool:
+def is_shown_worse(difference: Difference, margin: float) -> bool:
     """Return whether it is worse by more than the margin, with an interval below 0."""
-    return found.improvement < -margin and found.high < 0
+    return difference.improvement < -margin and difference.high < 0
 
 
-def describe_difference(found: Difference) -> str:
+def describe_difference(difference: Difference) -> str:
     """Return a difference in words: both models, the improvement and its interval."""
     return (
-        f"{found.challenger:.4f} against {found.champion:.4f}: improvement "
-        f"{found.improvement:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        f"{difference.challenger:.4f} against {difference.champion:.4f}: improvement "
+        f"{difference.improvement:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
     )
 
 
-def _budget(gate: str, side: str, limit: float | None, value: float, unit: str) -> GateCheck:
-    measured = f"{value:,.0f} {unit}"
-    if limit is None:
-        return _skip(gate, measured)
-    holds = value <= limit if side == "at most" else value >= limit
-    return GateCheck(gate, f"{side} {limit:,.0f} {unit}", measured, _passed(holds))
-
-
-def _skip(gate: str, why: str) -> GateCheck:
+def skip_check(gate: str, why: str) -> GateCheck:
+    """Return the row of a check that is not asked."""
     return GateCheck(gate, "–", why, "not asked")
 
 
-def _confidence(found: Difference) -> str:
-    return f"{100 * found.confidence:.4g}% confidence"
+def _confidence(difference: Difference) -> str:
+    return f"{100 * difference.confidence:.4g}% confidence"
 
 
-def _passed(holds: bool) -> CheckVerdict:
+def _risk(difference: Difference) -> str:
+    return f"{50 * (1 - difference.confidence):.4g}% risk"
+
+
+def to_verdict(holds: bool) -> CheckVerdict:
+    """Return pass or fail."""
     return "pass" if holds else "fail"

@@ -14,19 +14,20 @@ from configs.schema.use_case import UseCase
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
+from tasks.lifecycle import champion_alias
+from tasks.lifecycle.resend_requests import answering_flow, find_overdue
 from tasks.model_cards.prefect_tasks import publish_model_cards
 from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.orchestration.run_logs import RunName
-from tasks.promotion import approval, bake, champion_alias, record_step, rollback
+from tasks.promotion import approval, bake, record_step, rollback
 from tasks.promotion.approval import ApprovalAnswer, resume_approval_run
 from tasks.promotion.bake import BakeEvaluation, record_rollback_request
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.due_steps import record_due_steps
 from tasks.promotion.gate import Decision
-from tasks.promotion.resend_requests import answering_flow, find_overdue
 from tasks.reporting.ledger_tables import tabulate_gates
 from tasks.reporting.markdown import escape_markdown, render_markdown
 

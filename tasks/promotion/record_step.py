@@ -1,8 +1,8 @@
 """Next step of a candidate: gate, approval, rollout stages, promotion or refusal.
 
-candidate ► gate ► approval, if manual ► rollout, stage by stage ► champion. A candidate is refused
-on the way, or deferred until more rows are labelled. Only the ledger and the YAML decide the step,
-and each step is a compare-and-set insert into the ledger.
+candidate ► gate ► approval, if manual or in doubt ► rollout, stage by stage ► champion. A candidate
+is refused on the way, or deferred until more rows are labelled. Only the ledger and the YAML decide
+the step, and each step is a compare-and-set insert into the ledger.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class _PromotionStep:
             return self._defer(decision.reason, evidence)
         if decision.verdict == "fail":
             return self._refuse(decision.reason, evidence)
-        if self.use_case.approval == "manual" and self.candidate.approval is None:
+        asks_person = self.use_case.approval == "manual" or bool(evidence.doubts)
+        if asks_person and self.candidate.approval is None:
             return make_approval_asked(*self._about, merge_evidence(ApprovalAsked, evidence))
         return self._begin(evidence)
 

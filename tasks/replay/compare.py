@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.evaluation.bootstrap import Difference, block_mean, compare_models, draw_blocks
+from tasks.evaluation.blocks import choose_common_length, draw_blocks
+from tasks.evaluation.bootstrap import Difference, block_mean, compare_models
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import read_predictions
 from tasks.ledger.log import Entry
@@ -131,7 +132,7 @@ def measure_differences(
     for one, other in pairs:
         new, old = (read_predictions(use_case, predictions[name]) for name in (one, other))
         rows = predictions[one]
-        compared = compare_models(use_case, rows, new, old, looks=len(pairs), sliced=False)
+        compared = compare_models(use_case, rows, new, old, share=1 / len(pairs), sliced=False)
         differences[one, other] = tuple(compared)
     return differences
 
@@ -186,8 +187,10 @@ def _measure_best_shares(
     if not costs:
         return {}
     pair = pair_with_itself(use_case, next(iter(predictions.values())))
-    draws = draw_blocks(pair.block_count, use_case.gate.resamples, use_case.seed)
-    means = np.stack([block_mean(pair, cost)(draws) for cost in costs.values()])
+    gate, measures = use_case.gate, [block_mean(pair, cost) for cost in costs.values()]
+    length = choose_common_length(gate, measures, pair.block_count)
+    draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed, length)
+    means = np.stack([measure(draws) for measure in measures])
     best = np.isclose(means, means.min(axis=0), rtol=1e-12, atol=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
     return dict(zip(costs, shares.tolist(), strict=True))

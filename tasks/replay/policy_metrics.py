@@ -9,15 +9,18 @@ import numpy as np
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.evaluation.bootstrap import (
-    CALIBRATION,
+from tasks.evaluation.blocks import (
     MIN_BLOCKS,
     BlockMetric,
+    choose_common_length,
+    draw_blocks,
+)
+from tasks.evaluation.bootstrap import (
+    CALIBRATION,
     PairedPredictions,
     block_mean,
     block_metric,
     calibration_gaps,
-    draw_blocks,
     pair_predictions,
 )
 from tasks.evaluation.bootstrap_intervals import bootstrap_interval
@@ -53,15 +56,15 @@ def measure_policy(
     if inside.is_empty():
         return
     pair = pair_with_itself(use_case, inside)
-    draws = draw_blocks(pair.block_count, use_case.gate.resamples, use_case.seed)
-    for subject in dict.fromkeys((use_case.gate.metric, "cost", CALIBRATION)):
-        metric = _choose_metric(use_case, subject, pair)
+    subjects, gate = dict.fromkeys((use_case.gate.metric, "cost", CALIBRATION)), use_case.gate
+    metrics = {subject: _choose_metric(use_case, subject, pair) for subject in subjects}
+    length = choose_common_length(gate, metrics.values(), pair.block_count)
+    draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed, length)
+    for subject, metric in metrics.items():
         value = float(metric(np.ones((1, pair.block_count)))[0])
         enough = pair.blocks >= MIN_BLOCKS and not np.isnan(value)
-        error = 1 - use_case.gate.confidence
-        low, high = (
-            bootstrap_interval(metric(draws), pair.blocks, error) if enough else (None, None)
-        )
+        error, runs = 1 - gate.confidence, pair.blocks / length
+        low, high = bootstrap_interval(metric(draws), runs, error) if enough else (None, None)
         shown = None if np.isnan(value) else value
         yield policy, start, end, subject, shown, low, high, inside.height, pair.blocks
 

@@ -17,12 +17,13 @@ from tasks.ledger.evidence import RollbackAsked, read_evidence
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
+from tasks.lifecycle import champion_alias, resend_requests
 from tasks.models.registry import find_version
 from tasks.monitoring import window
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.orchestration.parallel import map_parallel
-from tasks.promotion import bake, champion_alias, due_steps, resend_requests
+from tasks.promotion import bake, due_steps
 from tasks.promotion.gate import judge_candidate
 from tasks.promotion.record_step import advance_candidate
 from tasks.promotion.rollback import roll_back_as_asked

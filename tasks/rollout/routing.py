@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tasks.ledger.descriptions import read_bake_end
 from tasks.ledger.log import Entry
-from tasks.ledger.projections import find_champion
+from tasks.ledger.projections import find_champion, list_watched_versions
 from tasks.rollout.state import find_bake, find_rollout
 
 
@@ -17,8 +17,8 @@ from tasks.rollout.state import find_bake, find_rollout
 class Route:
     """A span [start, end) of prediction times that the same versions score.
 
-    Without a rollout there is no challenger and the share is 0; without a bake window no previous
-    version.
+    Without a rollout the challenger is the newest candidate that the gate looks at again, with a
+    share of 0. Without such a candidate it is None, as `previous` is without a bake window.
     """
 
     start: datetime
@@ -51,6 +51,9 @@ def _route_at(entries: Sequence[Entry], start: datetime, end: datetime) -> Route
         return None
     running, bake = find_rollout(entries, start), find_bake(entries, start)
     route = Route(start, end, champion.version, previous=bake.previous if bake else None)
-    if running is None or running.version == champion.version:
+    if running is None:
+        watched = list_watched_versions(entries, start)
+        return replace(route, challenger=watched[-1]) if watched else route
+    if running.version == champion.version:
         return route
     return replace(route, challenger=running.version, share=running.share, unit=running.unit)

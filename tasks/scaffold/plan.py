@@ -79,7 +79,8 @@ class LabelPlan:
 
     It is 1 where the column is `positive`, or the column's number, or one of `classes`. It is 0
     where the column is one of `negatives`; other values are no labels. Without `negatives` every
-    other value is 0. It is known `after` the prediction at the earliest.
+    other value is 0. `beyond` is a comparison and a number that make it 1, like `gt` and 300. It is
+    known `after` the prediction at the earliest.
     """
 
     table: str
@@ -89,6 +90,7 @@ class LabelPlan:
     after: timedelta
     classes: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
+    beyond: tuple[str, float] | None = None
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from configs.schema.base import METRICS
 from tasks.scaffold.literals import format_python, format_yaml, join_names, require_source
 from tasks.scaffold.plan import ScaffoldPlan
+from tasks.scaffold.resolve_label import count_beyond
 from tasks.scaffold.sample_rows import count_labelled_rows, encode_sample_rows
 from tasks.scaffold.suites import profile_suites
 from tasks.scaffold.time_spans import choose_time_spans
@@ -79,6 +80,7 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "metric": METRICS[plan.label.kind][0],
         "label_type": _LABEL_TYPES[plan.label.kind],
         "positive": _positive_value(plan),
+        "events": _count_events(plan),
         "label_codes": _label_codes(plan),
         "entities": entities,
         "declarations": sorted({"FOREVER", "view", *(f"{kind}_key" for kind in entities.values())}),
@@ -95,9 +97,19 @@ def _label_codes(plan: ScaffoldPlan) -> list[tuple[str, str]]:
     return [(plan.label.positive, "1"), *negatives] if negatives else []
 
 
+def _count_events(plan: ScaffoldPlan) -> tuple[int, int]:
+    """Return how many rows of the sample are beyond the label's number, and of how many."""
+    if plan.label.beyond is None:
+        return 0, 0
+    values = plan.tables[plan.label.table].sample.rows[plan.label.column].drop_nulls()
+    return count_beyond(values, plan.label.beyond), len(values)
+
+
 def _positive_value(plan: ScaffoldPlan) -> str | int | float | None:
     """Return the label's positive value by the type of its column; None without one."""
     positive = plan.label.positive
+    if plan.label.beyond is not None:
+        return plan.label.beyond[1]
     if plan.label_column_kind == "integer" and positive:
         return int(positive)
     if plan.label_column_kind == "number" and positive and isfinite(float(positive)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -12,6 +14,8 @@ from configs.schema.base import METRICS, ColumnType, LabelKind
 from tasks.scaffold.plan import AskQuestion, GivenAnswers, LabelPlan, TablePlan
 from tasks.scaffold.sample import FEW_VALUES
 
+_COMPARISONS = {">": "gt", ">=": "ge", "<": "lt", "<=": "le"}
+_THRESHOLD = re.compile(r"([<>]=?)\s*([-+]?\d+(?:\.\d+)?)")
 _FEW_CLASSES = 20
 """A text label with three to this many values is proposed as multiclass."""
 
@@ -27,7 +31,10 @@ def resolve_label(
         raise BadConfig(f"--label {table}.{column}: the column has no value in the sample")
     kind = _resolve_kind(answers, values, typed, ask)
     positive, classes, negatives = "", tuple[str, ...](), tuple[str, ...]()
-    if kind == "regression":
+    beyond = _read_threshold(answers, values, typed) if kind == "binary" else None
+    if beyond is not None:
+        positive = answers.positive
+    elif kind == "regression":
         _require_numbers(values, typed)
     elif kind == "multiclass":
         classes = _list_classes(values, typed)
@@ -42,7 +49,33 @@ def resolve_label(
         lag = parse_duration(after)
     except ValueError as error:
         raise BadConfig(f"--after {after}: {error}") from error
-    return LabelPlan(table, column, kind, positive, lag, classes, negatives)
+    return LabelPlan(table, column, kind, positive, lag, classes, negatives, beyond)
+
+
+def _read_threshold(
+    answers: GivenAnswers, values: pl.Series, typed: ColumnType
+) -> tuple[str, float] | None:
+    """Return the comparison and the number of a `--positive` like >300; None of another one.
+
+    BadConfig with the number of rows if all rows of the sample, or none, are beyond the number.
+    """
+    written = _THRESHOLD.fullmatch(answers.positive)
+    if written is None or typed not in ("integer", "number"):
+        return None
+    comparison, number = _COMPARISONS[written[1]], float(written[2])
+    rows = count_beyond(values, (comparison, number))
+    if not 0 < rows < len(values):
+        raise BadConfig(
+            f"--positive {answers.positive}: {rows} of {len(values)} rows are events, and both "
+            f"kinds are required. The sample has {values.min()!r} to {values.max()!r}"
+        )
+    return comparison, number
+
+
+def count_beyond(values: pl.Series, beyond: tuple[str, float]) -> int:
+    """Return how many values are beyond a number, by a comparison like `gt` or `le`."""
+    comparison, number = beyond
+    return int(getattr(operator, comparison)(values, number).sum())
 
 
 def _resolve_column(

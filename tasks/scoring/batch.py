@@ -158,7 +158,7 @@ def _assign_row_arms(
     use_case: UseCase, route: Route, spine: pl.DataFrame, *, challenged: bool
 ) -> pl.Series:
     """Return the arm whose prediction each row uses."""
-    if route.challenger is None or not challenged:
+    if route.challenger is None or not challenged or not route.share:
         return pl.repeat(CHAMPION, spine.height, eager=True)
     salt = rollout_salt(use_case.name, route.challenger)
     return assign_arms(spine.select(route.unit), salt, route.share)

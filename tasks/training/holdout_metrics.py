@@ -9,13 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import MIN_BLOCKS, choose_common_length, draw_blocks
 from tasks.evaluation.bootstrap import (
-    MIN_BLOCKS,
     Predictions,
     block_mean,
     block_metric,
     calibration_gaps,
-    draw_blocks,
     pair_predictions,
 )
 from tasks.evaluation.bootstrap_intervals import bootstrap_interval
@@ -68,23 +67,25 @@ def measure_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Return the confidence interval of each metric that has one, at `gate.confidence`.
 
-    Blocks of `gate.block` are resampled. With fewer than MIN_BLOCKS blocks, return no interval.
+    Runs of blocks of `gate.block` are resampled, as long as the metrics need. With fewer than
+    MIN_BLOCKS blocks, return no interval.
     """
     gate, cost, problem_type = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
     predictions = Predictions(value, problem_type.decide(value, threshold))
     alone = pair_predictions(use_case, rows, predictions, predictions)
     if alone.blocks < MIN_BLOCKS:
         return {}
-    draws = draw_blocks(alone.block_count, gate.resamples, use_case.seed)
     measures = {
         name: block_mean(alone, calibration_gaps(alone, predictions))
         if name == "calibration_gap"
         else block_metric(name, alone, predictions, cost)
         for name in problem_type.interval_metrics
     }
+    length = choose_common_length(gate, measures.values(), alone.block_count)
+    draws = draw_blocks(alone.block_count, gate.resamples, use_case.seed, length)
     error = 1 - gate.confidence
     return {
-        name: bootstrap_interval(measure(draws), alone.blocks, error)
+        name: bootstrap_interval(measure(draws), alone.blocks / length, error)
         for name, measure in measures.items()
     }
 

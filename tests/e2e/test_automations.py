@@ -204,8 +204,8 @@ def test_reconcile_handles_an_alert_whose_worker_died(
 ) -> None:
     from flows.reconcile import reconcile
     from infra import stack
+    from tasks.lifecycle.resend_requests import FIRST_PAUSE
     from tasks.orchestration.events import request_next_step
-    from tasks.promotion.resend_requests import FIRST_PAUSE
 
     alert = _record_alert("alert:killed", EARLIER)
     request_next_step(alert)

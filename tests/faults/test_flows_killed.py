@@ -38,7 +38,7 @@ SHARED = ("lake", "landing", "feast_registry", "feast_online", "mlflow_artifacts
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ledger and registry with version 1 as champion, and 2, as good, as candidate."""
-    from tasks.promotion.champion_alias import sync_champion_alias
+    from tasks.lifecycle.champion_alias import sync_champion_alias
     from tasks.training.pipeline import register_candidate, train_model
 
     with run_servers(tmp_path_factory.mktemp("server")):

@@ -8,7 +8,7 @@ import pytest
 from configs.schema.promotion import Direct
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import list_unanswered
-from tasks.promotion.champion_alias import sync_champion_alias
+from tasks.lifecycle.champion_alias import sync_champion_alias
 from tests.support.candidates import (
     NAME,
     day,

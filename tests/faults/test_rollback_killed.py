@@ -8,7 +8,7 @@ import pytest
 from tasks.ledger.evidence import RolledBack
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import list_unanswered
-from tasks.promotion.champion_alias import sync_champion_alias
+from tasks.lifecycle.champion_alias import sync_champion_alias
 from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tests.support.candidates import NAME, day, record
 from tests.support.processes import (

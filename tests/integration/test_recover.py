@@ -18,12 +18,12 @@ import pytest
 from configs.errors import BadModel
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_undecided_candidates
+from tasks.lifecycle.champion_alias import sync_champion_alias
 from tasks.lifecycle.recover import Recovery, recover_champion
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact, pack_artifact
 from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import open_model, register_version
-from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.training.candidate import record_candidate
 from tests.support.artifacts import fit_artifact

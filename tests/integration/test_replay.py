@@ -21,7 +21,7 @@ from configs.settings import ROOT, settings
 from infra import fault_injection
 from tasks.ledger.log import Entry, Ledger, open_ledger
 from tasks.ledger.projections import list_unanswered
-from tasks.promotion import resend_requests
+from tasks.lifecycle import resend_requests
 from tasks.replay.plan import PolicyJob, ReplayStep
 from tasks.replay.policy_worker import run_policy
 from tasks.replay.run import Replay, prepare_replay, share_features

@@ -17,7 +17,7 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.bootstrap import Predictions
 from tasks.models.footprint import Footprint
 from tasks.promotion.gate import Decision, judge_predictions
-from tasks.promotion.gate_checks import check_budgets
+from tasks.promotion.gate_files import check_budgets
 from tests.support.decisions import assert_no_number_rose, assert_not_better
 
 ROWS, DAYS = 900, 9

@@ -21,9 +21,9 @@ from infra import fault_injection
 from tasks.ledger.evidence import RolledBack
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_standing_promotions, list_unanswered
+from tasks.lifecycle.champion_alias import sync_champion_alias
 from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import read_champion_alias
-from tasks.promotion.champion_alias import sync_champion_alias
 from tasks.promotion.record_step import advance_candidate
 from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tasks.promotion.stage_review import review_stage

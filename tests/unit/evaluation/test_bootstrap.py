@@ -12,13 +12,12 @@ from configs.schema.loading import load_use_case
 from configs.schema.promotion import Gate
 from configs.schema.training import Evaluation, Slice
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import assign_blocks, draw_blocks
 from tasks.evaluation.bootstrap import (
     Difference,
     PairedPredictions,
-    assign_blocks,
     block_metric,
     compare_models,
-    draw_blocks,
 )
 from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tests.support.decisions import predict_at
@@ -186,7 +185,7 @@ def test_a_slice_of_few_days_or_of_one_label_is_not_compared():
 def test_looks_share_the_error_too():
     rows, score = tied_scores(2000)
     pair = (rows, predict_at(score), predict_at(noisy(score, 0.3)))
-    once, often = (compare_models(gate_case(), *pair, looks=looks)[0] for looks in (1, 10))
+    once, often = (compare_models(gate_case(), *pair, share=1 / looks)[0] for looks in (1, 10))
     assert often.confidence == pytest.approx(0.995)
     assert often.low < once.low < once.high < often.high
 

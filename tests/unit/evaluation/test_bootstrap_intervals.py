@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from configs.schema.costs import Cost
+from tasks.evaluation.blocks import draw_blocks
 from tasks.evaluation.bootstrap import (
     Difference,
     PairedPredictions,
-    draw_blocks,
     measure_difference,
 )
 from tasks.evaluation.bootstrap_intervals import bootstrap_interval

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from tasks.ledger import projections
 from tasks.ledger.log import Entry, Ledger
+from tasks.ledger.projections import rolled_back_until
 from tasks.ledger.state import fold_ledger, read_ledger_state
-from tasks.promotion.gate import rolled_back_until
 from tasks.rollout.routing import list_routes
 from tests.support.candidates import START, day
 from tests.support.ledger_entries import entry, numbered

@@ -10,52 +10,22 @@ import polars as pl
 import pytest
 
 from configs.schema.costs import Cost
-from configs.schema.loading import load_use_case
 from configs.schema.promotion import Bake, Gate
-from configs.schema.training import Evaluation, Slice
 from configs.schema.use_case import UseCase
 from tasks.ledger.log import Entry
+from tasks.ledger.projections import rolled_back_until
 from tasks.models.registry import Model
 from tasks.promotion.gate import (
-    Decision,
     decide_promotion,
     judge_harm,
     judge_predictions,
-    rolled_back_until,
 )
 from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.decisions import predict_at
 from tests.support.flights import END, january, quick_use_case
+from tests.support.gated_rows import NOON, gated_use_case, lines, rows_scores_and_noise
 
-NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
-COST = Cost(false_positive=1, false_negative=3)
 BAKE = Bake(margin=0.02, cost_margin=0.05, slice_margin=0.05)
-
-
-def gated_use_case(cost: Cost = COST, **gate: object) -> UseCase:
-    evaluation = Evaluation(cost=cost, slices=(Slice(column="origin"),), slice_min_rows=200)
-    changes = {"gate": Gate(resamples=1000, **gate), "evaluation": evaluation}
-    return load_use_case("flights").model_copy(update=changes)
-
-
-def rows_scores_and_noise(
-    n: int = 4000, days: int = 20
-) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
-    """Rows over so many days and three origins, scores that know their label, and noise."""
-    random = np.random.default_rng(0)
-    score = np.round(random.random(n), 2)
-    frame = pl.DataFrame(
-        {
-            "late": (random.random(n) < 0.1 + 0.6 * score).astype(np.int8),
-            "prediction_time": [NOON + timedelta(days=int(d)) for d in random.integers(0, days, n)],
-            "origin": random.choice(["EWR", "JFK", "LGA"], n),
-        }
-    )
-    return frame, score, random.random(n)
-
-
-def lines(decision: Decision) -> dict[str, str]:
-    return {check.gate: check.verdict for check in decision.evidence.gates}
 
 
 def test_a_model_against_itself_is_refused():

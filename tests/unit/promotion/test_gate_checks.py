@@ -10,7 +10,7 @@ from configs.schema.promotion import Bake, Budgets, Gate
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tasks.models.footprint import Footprint
-from tasks.promotion import gate_checks
+from tasks.promotion import gate_checks, gate_files
 from tasks.promotion.gate_checks import GateCheck
 
 BINARY = PROBLEM_TYPES["binary"]()
@@ -105,24 +105,24 @@ def test_slices_have_one_line_and_one_more_for_each_that_fails():
     ],
 )
 def test_each_budget_is_held_or_not_asked(limit, value, verdict):
-    changed = {line.verdict for line in gate_checks.check_budgets(Budgets(**{limit: value}), LIGHT)}
+    changed = {line.verdict for line in gate_files.check_budgets(Budgets(**{limit: value}), LIGHT)}
     assert changed == {"pass", verdict}
 
 
 def test_parity_wants_the_same_answers_and_the_same_decisions():
     ours = np.array([0.1, 0.5, 0.9])
-    assert gate_checks.check_golden_parity(BINARY, ours, ours + 1e-8, 0.3, 1e-6).verdict == "pass"
-    assert gate_checks.check_golden_parity(BINARY, ours, ours + 1e-5, 0.3, 1e-6).verdict == "fail"
-    flipped = gate_checks.check_golden_parity(BINARY, ours, ours - 1e-8, 0.5, 1e-6)
+    assert gate_files.check_golden_parity(BINARY, ours, ours + 1e-8, 0.3, 1e-6).verdict == "pass"
+    assert gate_files.check_golden_parity(BINARY, ours, ours + 1e-5, 0.3, 1e-6).verdict == "fail"
+    flipped = gate_files.check_golden_parity(BINARY, ours, ours - 1e-8, 0.5, 1e-6)
     assert flipped.verdict == "fail"
     assert "1 of 3 flipped" in flipped.measured
-    assert gate_checks.check_golden_parity(BINARY, ours, ours * np.nan, 0.3, 1e-6).verdict == "fail"
+    assert gate_files.check_golden_parity(BINARY, ours, ours * np.nan, 0.3, 1e-6).verdict == "fail"
 
 
 def test_golden_rows_are_answered_as_registered():
     ours = np.array([0.1, 0.5])
-    assert gate_checks.check_golden_rows(BINARY, ours, ours, 1e-6).verdict == "pass"
-    assert gate_checks.check_golden_rows(BINARY, ours, ours + 1e-3, 1e-6).verdict == "fail"
+    assert gate_files.check_golden_rows(BINARY, ours, ours, 1e-6).verdict == "pass"
+    assert gate_files.check_golden_rows(BINARY, ours, ours + 1e-3, 1e-6).verdict == "fail"
 
 
 def test_what_was_undone_waits_for_later_rows():

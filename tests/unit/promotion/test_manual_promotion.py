@@ -6,10 +6,9 @@ import pytest
 
 from configs.errors import BadModel, Terminal
 from tasks.ledger.log import Ledger, open_ledger
-from tasks.ledger.projections import find_champion
+from tasks.ledger.projections import find_champion, rolled_back_until
 from tasks.models.mlflow.client import connect_mlflow
 from tasks.models.registry import register_version
-from tasks.promotion.gate import rolled_back_until
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.promotion.rollback import roll_back_by_hand
 from tests.support.artifacts import fit_artifact

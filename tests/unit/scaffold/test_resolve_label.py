@@ -113,3 +113,31 @@ def test_a_kind_that_does_not_fit_is_told_with_the_way_out(parcels, label, kind,
     with pytest.raises(BadConfig) as raised:
         parcel(parcels, label, kind=kind)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("bound", "beyond", "events"),
+    [
+        (">3", ("gt", 3.0), "2 of 5"), (">=3", ("ge", 3.0), "3 of 5"),
+        ("< 2", ("lt", 2.0), "1 of 5"), ("<=1.5", ("le", 1.5), "1 of 5"),
+        (">2.25", ("gt", 2.25), "4 of 5"),
+    ],
+)  # fmt: skip
+def test_a_number_beyond_a_bound_is_an_event(parcels, bound, beyond, events):
+    plan = parcel(parcels, "weight", positive=bound)
+    assert (plan.label.kind, plan.label.beyond, plan.label.negatives) == ("binary", beyond, ())
+    written = render_files(plan)["feature_repo/payment/transforms.py"].decode()
+    compared = f'label = pl.col("weight").{beyond[0]}({beyond[1]}).cast(pl.Int8)'
+    assert compared in written
+    assert f"# {events} rows of the sample are events" in written
+
+
+@pytest.mark.parametrize(("bound", "rows"), [(">5", 0), (">=1.5", 5), ("<0", 0)])
+def test_a_bound_without_both_kinds_of_rows_is_named(parcels, bound, rows):
+    with pytest.raises(BadConfig, match=rf"--positive {bound}: {rows} of 5 rows are events"):
+        parcel(parcels, "weight", positive=bound)
+
+
+def test_a_bound_of_texts_is_a_value_like_others(parcels):
+    with pytest.raises(BadConfig, match="no value of size"):
+        parcel(parcels, "size", positive=">3")

@@ -16,13 +16,12 @@ from configs.schema.costs import ClassCost
 from configs.schema.promotion import Gate
 from configs.schema.training import Candidate
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import assign_blocks, draw_blocks
 from tasks.evaluation.bootstrap import (
     PairedPredictions,
     Predictions,
-    assign_blocks,
     block_metric,
     compare_models,
-    draw_blocks,
 )
 from tasks.evaluation.metrics import calibration_table
 from tasks.evaluation.prediction_columns import (

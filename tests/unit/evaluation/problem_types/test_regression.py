@@ -14,19 +14,18 @@ from configs.schema.costs import Cost, ErrorCost
 from configs.schema.promotion import Bake, Gate
 from configs.schema.training import Candidate
 from configs.schema.use_case import UseCase
+from tasks.evaluation.blocks import assign_blocks, draw_blocks
 from tasks.evaluation.bootstrap import (
     PairedPredictions,
     Predictions,
-    assign_blocks,
     block_metric,
     compare_models,
-    draw_blocks,
 )
 from tasks.evaluation.problem_types import PROBLEM_TYPES, problem_type_of
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.monitoring.performance import join_labels, measure_rules
-from tasks.promotion import gate_checks
+from tasks.promotion import gate_checks, gate_files
 from tasks.training.fit import (
     TrainingSplit,
     build_estimator,
@@ -198,12 +197,10 @@ def test_apart_is_a_share_of_the_largest_value():
     assert EVENT.max_difference(np.array([0.5]), np.array([0.4])) == pytest.approx(0.1)
     assert NUMBER.max_difference(values * np.nan, values) != 0
     assert (
-        gate_checks.check_golden_parity(NUMBER, values * np.nan, values, None, 1e-6).verdict
+        gate_files.check_golden_parity(NUMBER, values * np.nan, values, None, 1e-6).verdict
         == "fail"
     )
-    assert (
-        gate_checks.check_golden_rows(NUMBER, values * (1 + 1e-7), values, 1e-6).verdict == "pass"
-    )
+    assert gate_files.check_golden_rows(NUMBER, values * (1 + 1e-7), values, 1e-6).verdict == "pass"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.ledger.log import Entry, EntryKind
+from tasks.lifecycle.resend_requests import answering_flow, find_overdue
 from tasks.orchestration.flow_runs import FlowRun
-from tasks.promotion.resend_requests import answering_flow, find_overdue
 from tests.support.ledger_entries import RAISED, flights_entry
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,0 +1,98 @@
+"""Checks of the rows that would judge a model: inputs that give the label away, thin slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from configs.schema.use_case import UseCase
+from tasks.checks.feature_module import FOREVER
+from tasks.checks.findings import Finding
+from tasks.evaluation.giveaways import MIN_GIVEAWAY_ROWS, find_giveaways
+from tasks.features.feast_store import collect_feature_objects
+from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
+from tasks.features.retrieval import build_labels, build_spine
+from tasks.storage.lake import open_lake
+from tasks.training.holdout_metrics import find_thin_slices
+
+_KNOWN = "__known"
+
+
+def check_evidence_rows(use_case: UseCase) -> Iterator[Finding]:
+    """Join the newest labelled rows in memory, as a holdout would have them, and check them."""
+    if not all(open_lake(use_case.name).exists(f"raw/{name}") for name in use_case.tables):
+        yield Finding("evidence", "skipped", "nothing ingested yet")
+        return
+    rows = join_labelled_rows(use_case)
+    if rows.height < MIN_GIVEAWAY_ROWS:
+        yield Finding("evidence", "skipped", f"only {rows.height} labelled rows")
+        return
+    yield from _check_giveaways(use_case, rows)
+    yield from _check_amounts(use_case, rows)
+
+
+def join_labelled_rows(use_case: UseCase) -> pl.DataFrame:
+    """Return the labelled rows of the newest validation and holdout spans, with their inputs.
+
+    Nothing is written. A view's newest row known by the prediction time is joined; how old it may
+    be does not matter here.
+    """
+    raw, module = scan_raw_tables(use_case, FOREVER), import_feature_module(use_case)
+    end = _find_newest_known(use_case, raw) + timedelta(microseconds=1)
+    start = end - use_case.split.holdout - use_case.split.validation
+    keys, label, time = use_case.spine.key, use_case.label.column, use_case.spine.time
+    labels = build_labels(use_case, start, end, end).select(*keys, label)
+    spine = build_spine(use_case, start, end, end)
+    rows = spine.join(labels, on=keys).drop_nulls(label).sort(time)
+    for view in collect_feature_objects(use_case).feature_views:
+        features = getattr(module, view.name)(raw, start - timedelta(days=31), end).collect()
+        names = [each.name for each in view.features if each.name not in rows.columns]
+        seen = features.select(
+            *view.join_keys, *names, pl.max_horizontal(EVENT, CREATED).alias(_KNOWN)
+        ).sort(_KNOWN)
+        rows = rows.join_asof(
+            seen, left_on=time, right_on=_KNOWN, by=view.join_keys or None, check_sortedness=False
+        ).drop(_KNOWN, strict=False)
+    return rows
+
+
+def _find_newest_known(use_case: UseCase, raw: dict[str, pl.LazyFrame]) -> datetime:
+    times = [
+        raw[name].select(pl.col(table.known_time).max().alias("known"))
+        for name, table in use_case.tables.items()
+    ]
+    newest = pl.concat(times).max().collect().item()
+    assert isinstance(newest, datetime)
+    return newest
+
+
+def _check_giveaways(use_case: UseCase, rows: pl.DataFrame) -> Iterator[Finding]:
+    label, opponents = use_case.label, use_case.gate.opponents
+    inputs = [name for name in use_case.features.inputs if name not in opponents]
+    present = [name for name in inputs if name in rows.columns]
+    giveaways = find_giveaways(rows, present, label.column, label.kind)
+    for each in giveaways:
+        detail = (
+            f"{each.describe()}. Remove it from `features` if it is part of the label or known "
+            "later; name it in gate.opponents if it is an honest forecast"
+        )
+        yield Finding("too good", "wrong", detail)
+    if not giveaways:
+        yield Finding("too good", "ok", f"no input gives {label.column} away, {rows.height} rows")
+
+
+def _check_amounts(use_case: UseCase, rows: pl.DataFrame) -> Iterator[Finding]:
+    """Name the slices that the gate can never look at, and a gate that needs more rows."""
+    time, gate = use_case.spine.time, use_case.gate
+    newest = rows[time].max()
+    assert isinstance(newest, datetime)
+    holdout = rows.filter(pl.col(time) > newest - use_case.split.holdout)
+    if holdout.height < gate.min_rows:
+        detail = f"gate.min_rows is {gate.min_rows}; the holdout has {holdout.height} labelled rows"
+        yield Finding("gate", "skipped", f"{detail}, so each candidate waits for more")
+    thin = [f"{each['slice']}={each['value']}" for each in find_thin_slices(use_case, holdout)]
+    if thin:
+        detail = f"below evaluation.slice_min_rows in the holdout, so no check sees them: {thin}"
+        yield Finding("slices", "skipped", detail.replace("'", ""))
