@@ -93,3 +93,10 @@ def test_an_equal_challenger_passes_at_most_at_the_stated_rate_over_all_looks():
         last = look.number
     assert passed.mean() <= 0.025 + 0.002
     assert passed.mean() > 0.018  # the looks are not so cautious that they show nothing
+
+
+def test_of_two_looks_the_second_is_at_the_end_of_the_patience():
+    assert look_on(0, planned=2).following == SINCE + PATIENCE
+    assert look_on(89, 1, planned=2) is None
+    assert (look_on(90, 1, planned=2).share, look_on(90, 1, planned=2).final) == (0.5, True)
+    assert next_look_time(2, PATIENCE, SINCE, 1) == SINCE + PATIENCE
