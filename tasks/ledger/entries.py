@@ -35,16 +35,9 @@ from tasks.ledger.evidence import (
     read_evidence,
 )
 from tasks.ledger.keys import (
-    approval_key,
-    approval_request_key,
-    candidate_key,
-    claim_key,
-    closing_key,
-    decision_key,
-    deferral_key,
-    look_key,
-    manual_promotion_key,
-)
+    approval_key, approval_request_key, candidate_key, claim_key, closing_key, decision_key,
+    deferral_key, look_key, manual_promotion_key,
+)  # fmt: skip
 from tasks.ledger.log import Entry, EntryKind
 
 
@@ -108,11 +101,8 @@ def make_candidate_registered(
 
 def make_deferred(model: str, version: int, at: datetime, actor: str, evidence: Deferred) -> Entry:
     """Return the entry that defers a decision: one a look of the gate, else one a day."""
-    key = (
-        look_key(version, evidence.look_number)
-        if evidence.look_number
-        else deferral_key(version, at)
-    )
+    look = evidence.look_number
+    key = look_key(version, look) if look else deferral_key(version, at)
     return Entry(model, "deferred", key, at, actor, version, evidence.to_json())
 
 
