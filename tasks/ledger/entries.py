@@ -35,8 +35,15 @@ from tasks.ledger.evidence import (
     read_evidence,
 )
 from tasks.ledger.keys import (
-    approval_key, approval_request_key, candidate_key, claim_key, closing_key, decision_key,
-    deferral_key, look_key, manual_promotion_key,
+    approval_key,
+    approval_request_key,
+    candidate_key,
+    claim_key,
+    closing_key,
+    decision_key,
+    deferral_key,
+    look_key,
+    manual_promotion_key,
 )  # fmt: skip
 from tasks.ledger.log import Entry, EntryKind
 
@@ -137,8 +144,7 @@ def make_rollout_started(
         gate: evidence of the gate, with its reason
         plan: kind, stages and times of the rollout
     """
-    evidence = merge_evidence(RolloutStarted, gate, plan)
-    key = f"rollout:{version}"
+    key, evidence = f"rollout:{version}", merge_evidence(RolloutStarted, gate, plan)
     return Entry(model, "rollout_started", key, at, actor, version, evidence.to_json())
 
 
@@ -155,8 +161,7 @@ def make_rollout_grown(
         review: evidence of the stage that passed, with its reason
         stage: the next stage and its share
     """
-    evidence = merge_evidence(RolloutGrown, review, stage)
-    key = f"rollout:{version}:{stage.stage}"
+    key, evidence = f"rollout:{version}:{stage.stage}", merge_evidence(RolloutGrown, review, stage)
     return Entry(model, "rollout_grown", key, at, actor, version, evidence.to_json())
 
 
