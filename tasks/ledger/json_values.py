@@ -36,7 +36,7 @@ def _parse_time(value: Any) -> Any:  # noqa: ANN401
 
 
 def _write_given(value: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The fields of a dataclass without `length` where blocks were drawn one by one."""
+    """Return the fields of a dataclass without `length` where blocks were drawn one by one."""
     written = dataclasses.asdict(value)
     return {name: each for name, each in written.items() if (name, each) not in _LATER_FIELDS}
 
