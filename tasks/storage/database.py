@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -72,6 +72,8 @@ def open_database(url: str) -> Engine:
     """Return an engine that waits for a lock of another process, but not for ever.
 
     A SQLite file keeps a log of its writes (WAL): readers need no lock, also while a writer stands.
+    Each commit is copied to the file at once. Otherwise a damaged log would undo commits without an
+    error, because SQLite ignores the log from the first broken page on.
     """
     file = sqlite_path(url)
     if file is None:
@@ -79,9 +81,14 @@ def open_database(url: str) -> Engine:
     engine = create_engine(
         url, pool_pre_ping=True, connect_args={"timeout": settings().lock_seconds}
     )
+    event.listen(engine, "connect", _copy_commits_at_once)
     if file.exists():
         use_write_ahead_log(file)
     return engine
+
+
+def _copy_commits_at_once(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("pragma wal_autocheckpoint = 1")
 
 
 def use_write_ahead_log(file: Path) -> None:

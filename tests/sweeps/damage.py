@@ -40,12 +40,12 @@ def sweep_damage(folder: Path, flips: int, seed: int, tell: Tell) -> Tally:
         _prepare(case)
         state = settings().state
         whole = Path(shutil.copytree(state, folder / "whole"))
+        _restore(whole, state)  # each use begins with files of the same age
         wanted = _use(case, tally, "the whole state")
         files = sorted(p for p in whole.rglob("*") if p.is_file() and p.stat().st_size)
         files = [p for p in files if p.relative_to(whole).parts[0] not in _LEFT_OUT]
         for _ in range(flips):
-            shutil.rmtree(state)
-            shutil.copytree(whole, state)
+            _restore(whole, state)
             path = state / chance.choice(files).relative_to(whole)
             what = f"{chance.choice(_DAMAGES)(path, chance)} of {path.relative_to(state)}"
             tally.tried += 1
@@ -55,6 +55,11 @@ def sweep_damage(folder: Path, flips: int, seed: int, tell: Tell) -> Tally:
                     tally.add("silent", f"{what}: {table}")
             tell(f"{tally.tried} of {flips} damages")
     return tally
+
+
+def _restore(whole: Path, state: Path) -> None:
+    shutil.rmtree(state)
+    shutil.copytree(whole, state)
 
 
 def _list_silent(wanted: Tables, found: Tables, where: str) -> list[str]:
