@@ -31,9 +31,9 @@ SYSTEM_FOLDERS = ("e2e", "faults", "sweeps", "browser", "benchmarks")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of folders that hold system tests alone."""
+    """Mark the tests of folders that hold system tests alone, and those with a Prefect server."""
     for item in items:
-        if item.path.parent.name in SYSTEM_FOLDERS:
+        if item.path.parent.name in SYSTEM_FOLDERS or item.get_closest_marker("server"):
             item.add_marker(pytest.mark.system)
 
 

@@ -47,6 +47,8 @@ from tests.support.model_versions import (
 from tests.support.printing import print_plain
 from tests.support.punctuality import CLASSES, arrivals, classes_use_case
 
+pytestmark = pytest.mark.system
+
 AS_OF, DAY = datetime(2013, 1, 24, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
 WINDOW = (AS_OF, END)

@@ -32,6 +32,8 @@ from tests.support.hostile_models import nan_outputs, quadratic
 from tests.support.model_files import version_files_of
 from tests.support.state import state as lies_in
 
+pytestmark = pytest.mark.system
+
 DAY = timedelta(days=1)
 RECOVER = "mainspring recover"
 _numbers = itertools.count(1)

@@ -41,6 +41,8 @@ from tests.support.model_versions import (
 )
 from tests.support.printing import print_plain
 
+pytestmark = pytest.mark.system
+
 AS_OF, DAY = datetime(2013, 1, 17, tzinfo=UTC), timedelta(days=1)
 END = AS_OF + 7 * DAY
 WINDOW = (AS_OF, END)

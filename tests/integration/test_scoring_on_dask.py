@@ -28,7 +28,7 @@ from tests.support.processes import die
 from tests.support.s3 import S3
 from tests.support.state import forget, state
 
-pytestmark = [pytest.mark.server, pytest.mark.system]
+pytestmark = pytest.mark.server
 WINDOW = {"as_of": AS_OF + DAY, "window": "1d"}
 KILLED = f"""
 import os, signal

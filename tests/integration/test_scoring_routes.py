@@ -36,6 +36,8 @@ from tests.support.model_versions import (
 from tests.support.processes import answer_or_die
 from tests.support.state import state
 
+pytestmark = pytest.mark.system
+
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
 WINDOW = (AS_OF, AS_OF + 2 * DAY)

@@ -59,7 +59,6 @@ def one_broken(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "visits.yaml").write_text("name: visits\n")
 
 
-@pytest.mark.system
 @pytest.mark.server
 def test_up_starts_once_and_down_stops_only_that(
     state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
@@ -87,7 +86,6 @@ def test_up_starts_once_and_down_stops_only_that(
     assert neighbour.poll() is None
 
 
-@pytest.mark.system
 @pytest.mark.server
 @pytest.mark.parametrize(
     ("name", "file"),

@@ -30,7 +30,7 @@ from tasks.storage.lake import open_lake
 from tasks.training.reproduce import reproduce_version
 from tests.support.state import state as lies_in
 
-pytestmark = [pytest.mark.server, pytest.mark.system]
+pytestmark = pytest.mark.server
 
 LANDED = datetime(1981, 1, 1, tzinfo=UTC)
 DECIDED = datetime(1977, 7, 1, tzinfo=UTC)

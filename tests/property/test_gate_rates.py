@@ -8,12 +8,15 @@ half of it on this side); one that is better by 0.02 of AUC in 89 of 100.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from configs.schema.use_case import UseCase
 from tasks.promotion.gate import judge_predictions
 from tests.support.flights import quick_use_case
 from tests.support.predictions import Floats, histories, predictions_at_threshold, spring
+
+pytestmark = pytest.mark.system
 
 GAIN = 0.02
 

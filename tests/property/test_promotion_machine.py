@@ -31,6 +31,8 @@ from tasks.rollout.state import find_rollout
 from tests.support.candidates import day, rollout_use_case, says
 from tests.support.processes import fault_points
 
+pytestmark = pytest.mark.system
+
 NUMBERS = count()
 DIRECT, CANARY, MANUAL = (
     rollout_use_case(Direct()),
