@@ -153,8 +153,12 @@ class Ledger:
     def entries(self, model: str | None = None) -> list[Entry]:
         """Return all entries of a model (of every model), in order.
 
-        Raises Damaged if an entry is missing, or is not as it was written.
+        A SQLite file that is missing has none, and a reader does not create it. Raises Damaged if
+        an entry is missing, or is not as it was written.
         """
+        file = sqlite_path(self._url)
+        if file is not None and not file.exists():
+            return []
         query = select(_table).order_by(_table.c.model, _table.c.seq)
         if model is not None:
             query = query.where(_table.c.model == model)

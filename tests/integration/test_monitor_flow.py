@@ -86,7 +86,8 @@ def test_performance_is_of_the_labels_that_have_come(state: Path) -> None:
     assert 0.8 < week["coverage"] < 1  # type: ignore[operator]
     assert 0.5 < week["value"] < 0.85  # type: ignore[operator]
     two_weeks = monitoring_row("roc_auc_2w")
-    assert 0.4 < two_weeks["coverage"] < 0.5  # type: ignore[operator]
+    # seven days were scored, and four days of the holdout before count too
+    assert 0.7 < two_weeks["coverage"] < 0.8  # type: ignore[operator]
     assert two_weeks["verdict"] is two_weeks["value"] is None
 
 

@@ -48,7 +48,7 @@ def test_the_shipped_use_case_holds():
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("gate.rule", "better", "'superiority' or 'non_inferiority'"),
+        ("gate.rule", "better", "'superiority', 'non_inferiority' or 'expected_gain'"),
         ("gate.marginn", 1, "gate.marginn: unknown field; allowed: metric, rule, margin"),
         (
             "monitor.drift.flor",
