@@ -134,7 +134,7 @@ def read_outcome(state: Path) -> dict[str, pl.DataFrame]:
     folder, store = state / "lake" / NAME, open_lake(NAME)
     names = [log.parent.relative_to(folder).as_posix() for log in folder.rglob("_delta_log")]
     tables = {
-        name: without_clocks(store.scan(name).collect().drop("changed", strict=False))
+        name: without_clocks(store.scan(name).collect().drop("modified", "changed", strict=False))
         for name in names
     }
     entries = [
