@@ -37,7 +37,6 @@ from tests.support.processes import answer_or_die
 from tests.support.state import state
 
 pytestmark = pytest.mark.system
-
 AS_OF = datetime(2013, 1, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
 WINDOW = (AS_OF, AS_OF + 2 * DAY)
@@ -250,7 +249,6 @@ def test_many_partitions_are_the_same_tables_as_one(use_case, monkeypatch):
     assert prediction_table_versions() == {PREDICTIONS: 0, SHADOWS: 0}
 
 
-@pytest.mark.system
 def test_scoring_with_a_killed_worker_writes_the_same_tables(use_case, monkeypatch, tmp_path):
     record_event("promoted", AS_OF - DAY, 1)
     start_canary(use_case, at=AS_OF + DAY / 2)
