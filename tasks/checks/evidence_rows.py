@@ -10,7 +10,7 @@ import polars as pl
 from configs.schema.use_case import UseCase
 from tasks.checks.feature_module import FOREVER
 from tasks.checks.findings import Finding
-from tasks.evaluation.giveaways import MIN_GIVEAWAY_ROWS, find_giveaways
+from tasks.evaluation.giveaways import MIN_GIVEAWAY_ROWS, find_giveaways, list_suspects
 from tasks.features.feast_store import collect_feature_objects
 from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
 from tasks.features.retrieval import build_labels, build_spine
@@ -69,10 +69,8 @@ def _find_newest_known(use_case: UseCase, raw: dict[str, pl.LazyFrame]) -> datet
 
 
 def _check_giveaways(use_case: UseCase, rows: pl.DataFrame) -> Iterator[Finding]:
-    label, opponents = use_case.label, use_case.gate.opponents
-    inputs = [name for name in use_case.features.inputs if name not in opponents]
-    present = [name for name in inputs if name in rows.columns]
-    giveaways = find_giveaways(rows, present, label.column, label.kind)
+    suspects, label = list_suspects(use_case, rows), use_case.label
+    giveaways = find_giveaways(rows, suspects, label.column, label.kind)
     for each in giveaways:
         detail = (
             f"{each.describe()}. Remove it from `features` if it is part of the label or known "

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.blocks import BlockMetric
+from tasks.evaluation.blocks import BlockMetric, leave_blocks_out
 from tasks.evaluation.bootstrap import (
     PairedPredictions,
     Predictions,
@@ -143,10 +143,24 @@ def calibrate_limit(
     return RuleLimit(
         false_alarms=rule.false_alarms,
         reference=daily.reference,
-        limit=_to_limit(rule, daily.reference, distance),
+        limit=compute_rule_limit(rule, daily.reference, distance),
         detects=float(distance - typical),
         days=daily.days,
     )
+
+
+def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float) -> float:
+    """Return the value of the rule's metric beyond which it is bad; of a calibration gap, its size.
+
+    Args:
+        rule: the metric.
+        reference: the metric on the holdout.
+        worse_by: in units of the metric.
+    """
+    if rule.metric == "calibration_gap":
+        return abs(reference) + worse_by
+    down = rule.metric not in LOWER_IS_BETTER
+    return reference - worse_by if down else reference + worse_by
 
 
 def estimate_memory(daily: DailyMetric) -> float:
@@ -156,7 +170,7 @@ def estimate_memory(daily: DailyMetric) -> float:
     is corrected (F. Marriott and J. Pope, 1954); one standard error is added for safety.
     """
     n = daily.days
-    left_out = daily.measure(1 - np.eye(n))
+    left_out = leave_blocks_out(daily.measure, n)
     values = np.where(np.isfinite(left_out), left_out, daily.reference)
     values = values - values.mean()
     spread = float(np.square(values).sum())
@@ -270,9 +284,3 @@ def _find_distance(rule: PerformanceRule, losses: Floats) -> float:
             break
         best = float(level)
     return max(best, 0.0)
-
-
-def _to_limit(rule: PerformanceRule, reference: float, distance: float) -> float:
-    if rule.metric == "calibration_gap":
-        return abs(reference) + distance
-    return reference + distance if rule.metric in LOWER_IS_BETTER else reference - distance

@@ -38,6 +38,11 @@ def assign_blocks(times: pl.Series, gate: Gate, seed: int) -> BlockNumbers:
     return np.unique(spans, return_inverse=True)[1].astype(np.int64)
 
 
+def count_blocks(times: pl.Series, gate: Gate, seed: int) -> int:
+    """Return the number of blocks that rows lie in."""
+    return len(np.unique(assign_blocks(times, gate, seed)))
+
+
 def draw_blocks(blocks: int, resamples: int, seed: int, length: int = 1) -> Floats:
     """Return how often each block is drawn in each resample, (resamples, blocks).
 

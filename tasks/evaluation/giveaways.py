@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from configs.schema.base import LabelKind
+from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import Floats
 
 MIN_GIVEAWAY_ROWS = 60
@@ -35,6 +36,15 @@ class Giveaway:
         """Return the finding in words."""
         verb = "explains" if len(self.inputs) == 1 else "explain"
         return f"{' and '.join(self.inputs)} alone {verb} {self.explained:.4%} of the label"
+
+
+def list_suspects(use_case: UseCase, rows: pl.DataFrame) -> list[str]:
+    """Return the inputs among the columns of the rows, without the honest forecasts.
+
+    Those are named in gate.opponents.
+    """
+    inputs, honest = use_case.features.inputs, use_case.gate.opponents
+    return [name for name in inputs if name in rows.columns and name not in honest]
 
 
 def find_giveaways(

@@ -25,17 +25,23 @@ def open_onnx_session(onnx: bytes) -> InferenceSession:
     Raises:
         BadModel: the bytes are no model of the kind that training exports.
     """
-    import onnxruntime
-
     require_safe_graph(onnx)
+    try:
+        return start_session(onnx)
+    except Exception as error:  # the runtime has a dozen error types
+        raise BadModel(f"ONNX Runtime cannot open the model: {error}") from error
+
+
+def start_session(onnx: bytes) -> InferenceSession:
+    """Start a session with one thread, without a check of the graph.
+
+    Several threads add in another order, so predictions differ in their last digits.
+    """
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime has a dozen error types
-        raise BadModel(f"ONNX Runtime cannot open the model: {error}") from error
-    return session
+    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
 
 def find_output_name(session: InferenceSession) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarm_limits import RuleLimit, compute_rule_limit
 from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.evaluation.prediction_columns import to_prediction_array
@@ -115,20 +115,6 @@ def _find_limit(
     if calibrated is None or calibrated.false_alarms != rule.false_alarms:
         return holdout[rule.metric], None
     return calibrated.reference, calibrated.limit
-
-
-def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float) -> float:
-    """Return the value of the rule's metric beyond which it is bad; of a calibration gap, its size.
-
-    Args:
-        rule: the metric.
-        reference: the metric on the holdout.
-        worse_by: in units of the metric.
-    """
-    if rule.metric == "calibration_gap":
-        return abs(reference) + worse_by
-    down = rule.metric not in LOWER_IS_BETTER
-    return reference - worse_by if down else reference + worse_by
 
 
 def _scaled_limit(

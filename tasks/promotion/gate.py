@@ -14,7 +14,7 @@ import polars as pl
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from tasks.evaluation.alpha_spending import ONLY_LOOK, GateLook
-from tasks.evaluation.blocks import assign_blocks
+from tasks.evaluation.blocks import count_blocks
 from tasks.evaluation.bootstrap import Difference, Predictions, compare_models
 from tasks.evaluation.influence import find_decisive_block
 from tasks.evaluation.problem_types import problem_type_of
@@ -28,7 +28,7 @@ from tasks.ledger.evidence import (
 )
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import rolled_back_until
-from tasks.models.registry import Model, open_model
+from tasks.models.registry import Model, open_model, predict, require_same_label
 from tasks.promotion import gate_checks
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.gate_checks import Margins
@@ -210,8 +210,6 @@ def judge_harm(
 
 def predict_for_gate(use_case: UseCase, model: Model, rows: pl.DataFrame) -> Predictions:
     """Predict rows that hold a model's inputs; BadConfig if it was trained for another label."""
-    from tasks.models.registry import predict, require_same_label
-
     require_same_label(use_case, model)
     value = predict(model, rows)
     return Predictions(value, problem_type_of(use_case).decide(value, model.card.threshold))
@@ -270,7 +268,7 @@ def _count_rows(
     """Return the check that requires enough rows, and their number, times and blocks."""
     times = rows[use_case.spine.time]
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    blocks = len(np.unique(assign_blocks(times, use_case.gate, use_case.seed)))
+    blocks = count_blocks(times, use_case.gate, use_case.seed)
     first, last = (at if isinstance(at, datetime) else None for at in (times.min(), times.max()))
     check = gate_checks.check_row_count(gate, min_rows, label, blocks, problem_type_of(use_case))
     return check, GateEvidence(rows=rows.height, from_=first, to=last, blocks=blocks)

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from configs.schema.promotion import Budgets
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import Floats
-from tasks.evaluation.problem_types import problem_type_of
+from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.ledger.evidence import GateCheck, GateEvidence
+from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX, read_golden_predictions
+from tasks.models.file_integrity import GOLDEN_TOLERANCE
+from tasks.models.footprint import Footprint, measure_footprint
 from tasks.models.matrix import build_matrix
-from tasks.models.registry import Model
+from tasks.models.onnx_session import ONNX_BATCH_ROWS
+from tasks.models.registry import Model, predict
 from tasks.promotion.gate_checks import skip_check, to_verdict
-
-if TYPE_CHECKING:
-    from tasks.evaluation.problem_types import ProblemType, Threshold
-    from tasks.models.footprint import Footprint
 
 
 def check_model_file(
     use_case: UseCase, model: Model, rows: pl.DataFrame
 ) -> tuple[list[GateCheck], GateEvidence]:
     """Check budgets, parity and golden rows, measured here on the file that will run."""
-    from tasks.models.artifact import GOLDEN_ESTIMATOR, GOLDEN_ONNX, read_golden_predictions
-    from tasks.models.file_integrity import GOLDEN_TOLERANCE
-    from tasks.models.footprint import measure_footprint
-    from tasks.models.onnx_session import ONNX_BATCH_ROWS
-    from tasks.models.registry import predict
-
     footprint = measure_footprint(
         model.onnx, build_matrix(rows[:ONNX_BATCH_ROWS], model.card.inputs)
     )
-    now, golden = predict(model, model.golden), model.golden
+    now = predict(model, model.golden)
     fitted, registered = (
-        read_golden_predictions(golden, GOLDEN_ESTIMATOR),
-        read_golden_predictions(golden, GOLDEN_ONNX),
+        read_golden_predictions(model.golden, column) for column in (GOLDEN_ESTIMATOR, GOLDEN_ONNX)
     )
     kind = problem_type_of(use_case)
     checks = [

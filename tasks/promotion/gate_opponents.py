@@ -16,9 +16,9 @@ from configs.errors import BadConfig
 from configs.schema.base import Metric
 from configs.schema.use_case import UseCase
 from tasks.evaluation.alpha_spending import GateLook
-from tasks.evaluation.blocks import assign_blocks
+from tasks.evaluation.blocks import count_blocks
 from tasks.evaluation.bootstrap import Difference, Predictions, compare_models
-from tasks.evaluation.giveaways import find_giveaways
+from tasks.evaluation.giveaways import find_giveaways, list_suspects
 from tasks.evaluation.metrics import METRIC_NAMES
 from tasks.evaluation.problem_types import Threshold, problem_type_of
 from tasks.ledger.evidence import GateCheck, Promoted, read_evidence
@@ -74,7 +74,7 @@ def _compare_opponent(
     known = np.isfinite(value)
     name, own = f"{gate.metric} against {column}", rows.filter(pl.Series(known))
     label = own[use_case.label.column].to_numpy().astype(np.float64)
-    blocks = len(np.unique(assign_blocks(own[use_case.spine.time], gate, use_case.seed)))
+    blocks = count_blocks(own[use_case.spine.time], gate, use_case.seed)
     counted = check_row_count(name, gate.min_rows, label, blocks, kind)
     if counted.verdict == "wait":
         return counted, None
@@ -109,11 +109,8 @@ def find_doubts(
         entries: the model's ledger
         first: whether there is no champion yet
     """
-    label, inputs = use_case.label, use_case.features.inputs
-    looked_at = [
-        name for name in inputs if name in rows.columns and name not in use_case.gate.opponents
-    ]
-    giveaways = find_giveaways(rows, looked_at, label.column, label.kind)
+    suspects, label = list_suspects(use_case, rows), use_case.label
+    giveaways = find_giveaways(rows, suspects, label.column, label.kind)
     doubts = [each.describe() for each in giveaways]
     doubts += _find_early_labels(use_case, rows)
     metric = use_case.gate.metric

@@ -7,9 +7,10 @@ between, and after a kill, the version cannot be opened until the same call comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,7 +64,9 @@ def plan_golden_erasures(
         as_of: time of the erasure.
     """
     versions = sorted({e.version for e in book.entries(use_case.name) if e.version is not None})
-    plans = [_plan_version(use_case, version, key, as_of) for version in versions]
+    # once, and only if a version needs it; an error is of each version
+    read_spine = cache(lambda: build_spine(use_case, EARLIEST, as_of, as_of))
+    plans = [_plan_version(use_case, version, key, read_spine) for version in versions]
     return [plan for plan in plans if plan.rows or plan.problem]
 
 
@@ -105,7 +108,10 @@ def erase_golden_rows(
 
 
 def _plan_version(
-    use_case: UseCase, version: int, key: Mapping[str, str], as_of: datetime
+    use_case: UseCase,
+    version: int,
+    key: Mapping[str, str],
+    read_spine: Callable[[], pl.DataFrame],
 ) -> GoldenErasure:
     name = f"{use_case.name} version {version}"
     try:
@@ -114,7 +120,7 @@ def _plan_version(
     except BadModel:
         return GoldenErasure(version)  # it has no files, so it has no rows
     try:
-        matched = _find_rows(use_case, artifact, key, as_of)
+        matched = _find_rows(use_case, artifact, key, read_spine)
     except MainspringError as error:
         return GoldenErasure(version, problem=str(error))
     kept = artifact.golden.filter(~matched)
@@ -127,13 +133,16 @@ def _plan_version(
 
 
 def _find_rows(
-    use_case: UseCase, artifact: ModelArtifact, key: Mapping[str, str], as_of: datetime
+    use_case: UseCase,
+    artifact: ModelArtifact,
+    key: Mapping[str, str],
+    read_spine: Callable[[], pl.DataFrame],
 ) -> pl.Series:
     """Return for each golden row whether it is one of the key."""
     golden, is_key = artifact.golden, match_key(key)
     if set(key) <= set(golden.columns):
         return golden.select(is_key.fill_null(value=False)).to_series()
-    spine = build_spine(use_case, EARLIEST, as_of, as_of)
+    spine = read_spine()
     if not set(key) <= set(spine.columns):
         return pl.repeat(False, golden.height, dtype=pl.Boolean, eager=True)
     case = with_card_features(use_case, artifact.card)

@@ -1,5 +1,7 @@
 """A new champion is judged at once: by holdout and gate, in shadow, in its arm, and by itself."""
 
+from collections.abc import Callable
+
 import polars as pl
 
 from tasks.checks.alarms import check_alarms
@@ -13,6 +15,16 @@ RULES = {
         {"metric": "log_loss", "window": "10d", "false_alarms": "0.5 per year"},
     ]
 }
+
+
+def begin_with_champion(make_case: Callable[..., SmallCase]) -> SmallCase:
+    """Parcels with forty days of rows and a champion since APRIL."""
+    parcels = make_case(yaml={"monitor": RULES, "label": {"min_coverage": 0.6}})
+    parcels.land("spring", parcel_rows(MARCH, days=40))
+    parcels.ingest(APRIL)
+    parcels.train(APRIL)
+    parcels.promote()
+    return parcels
 
 
 def land_and_score(case: SmallCase, first: int, last: int) -> None:
@@ -29,11 +41,7 @@ def rules_at(case: SmallCase, day: int) -> dict[str, dict[str, object]]:
 
 
 def test_rules_see_what_a_new_champion_predicted_before_it_was_one(make_case):
-    parcels = make_case(yaml={"monitor": RULES, "label": {"min_coverage": 0.6}})
-    parcels.land("spring", parcel_rows(MARCH, days=40))
-    parcels.ingest(APRIL)
-    parcels.train(APRIL)
-    parcels.promote()
+    parcels = begin_with_champion(make_case)
     land_and_score(parcels, 0, 1)
 
     first = rules_at(parcels, 1)
@@ -51,11 +59,7 @@ def test_rules_see_what_a_new_champion_predicted_before_it_was_one(make_case):
 
 
 def test_the_limit_is_that_of_the_card_and_a_ruined_model_pages_within_days(make_case):
-    parcels = make_case(yaml={"monitor": RULES, "label": {"min_coverage": 0.6}})
-    parcels.land("spring", parcel_rows(MARCH, days=40))
-    parcels.ingest(APRIL)
-    parcels.train(APRIL)
-    parcels.promote()
+    parcels = begin_with_champion(make_case)
     for day in range(8):
         rows = parcel_rows(APRIL + day * DAY).with_columns(damaged=1 - pl.col("damaged"))
         parcels.land(f"day{day}", rows, at=APRIL + day * DAY)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import polars as pl
 
 from configs.schema.loading import load_use_case
@@ -38,6 +39,18 @@ def quick_use_case() -> UseCase:
 def january() -> pl.DataFrame:
     """Every fifth flight of 1 to 20 January that arrived (about 3,400), as a training set."""
     return arrived(1).filter(pl.col("prediction_time") < END).gather_every(5)
+
+
+def january_minutes(spread: float, of_carrier: float) -> tuple[pl.DataFrame, pl.Expr]:
+    """January's flights, and minutes that follow from hour, distance and carrier.
+
+    `spread` is the standard deviation of the noise, `of_carrier` the minutes from one carrier to
+    the next.
+    """
+    rows = january()
+    noise = pl.Series(np.random.default_rng(0).normal(0, spread, rows.height))
+    carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * of_carrier
+    return rows, 2 * pl.col("departure_hour") + carrier - pl.col("distance") / 100 + noise
 
 
 @cache

@@ -21,6 +21,7 @@ from tests.sweeps.story import (
     begin_story,
     list_differences,
     read_outcome,
+    restore_state,
     start_child,
     start_fork_server,
 )
@@ -40,12 +41,12 @@ def sweep_damage(folder: Path, flips: int, seed: int, tell: Tell) -> Tally:
         _prepare(case)
         state = settings().state
         whole = Path(shutil.copytree(state, folder / "whole"))
-        _restore(whole, state)  # each use begins with files of the same age
+        restore_state(whole)  # each use begins with files of the same age
         wanted = _use(case, tally, "the whole state")
         files = sorted(p for p in whole.rglob("*") if p.is_file() and p.stat().st_size)
         files = [p for p in files if p.relative_to(whole).parts[0] not in _LEFT_OUT]
         for _ in range(flips):
-            _restore(whole, state)
+            restore_state(whole)
             path = state / chance.choice(files).relative_to(whole)
             what = f"{chance.choice(_DAMAGES)(path, chance)} of {path.relative_to(state)}"
             tally.tried += 1
@@ -55,11 +56,6 @@ def sweep_damage(folder: Path, flips: int, seed: int, tell: Tell) -> Tally:
                     tally.add("silent", f"{what}: {table}")
             tell(f"{tally.tried} of {flips} damages")
     return tally
-
-
-def _restore(whole: Path, state: Path) -> None:
-    shutil.rmtree(state)
-    shutil.copytree(whole, state)
 
 
 def _list_silent(wanted: Tables, found: Tables, where: str) -> list[str]:

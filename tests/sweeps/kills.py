@@ -16,6 +16,7 @@ from tests.sweeps.story import (
     Step,
     begin_story,
     list_steps,
+    restore_state,
     run_flow,
     start_child,
     start_fork_server,
@@ -41,11 +42,8 @@ def sweep_kills(folder: Path, kills: int, seed: int, api: str, tell: Tell) -> Ta
         def disturb(step: Step) -> None:
             _kill_flow(case, step, api, chance.uniform(0, durations[step]))
 
-        def restore() -> None:
-            shutil.rmtree(settings().state)
-            shutil.copytree(start, settings().state)
-
-        compare_disturbed(case, steps, Disturbance(finish, disturb, restore), kills, tally, tell)
+        disturbance = Disturbance(finish, disturb, lambda: restore_state(start))
+        compare_disturbed(case, steps, disturbance, kills, tally, tell)
     return tally
 
 

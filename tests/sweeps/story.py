@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from configs.errors import MainspringError
-from configs.settings import ROOT
+from configs.settings import ROOT, settings
 from tasks.storage.lake import open_lake
 from tests.baseline.record import ledger_entries, without_clocks
 from tests.support.fork_server import fork
@@ -127,6 +128,12 @@ def run_flow(step: Step, api: str) -> None:
     }
     with prefect.temporary_settings(changed):
         getattr(import_module(f"flows.{step.flow}"), step.flow)(**step.parameters)
+
+
+def restore_state(whole: Path) -> None:
+    """Replace the state folder by a copy of another one."""
+    shutil.rmtree(settings().state)
+    shutil.copytree(whole, settings().state)
 
 
 def read_outcome(state: Path) -> dict[str, pl.DataFrame]:

@@ -18,6 +18,7 @@ from tasks.models.file_integrity import GOLDEN_TOLERANCE
 from tasks.models.one_file.graph import build_one_file
 from tasks.models.one_file.inputs import Layout, to_one_file_inputs
 from tasks.models.one_file.outputs import find_output_names
+from tasks.models.onnx_session import start_session
 from tasks.models.registry import Model, predict
 
 
@@ -69,14 +70,9 @@ def predict_one_file(
     Returns:
         Values (rows, 1) or (rows, classes), and decisions (rows,); None of a regression.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     names = find_output_names(card, layout)
+    decision = [] if names.decision is None else [names.decision]
     inputs = to_one_file_inputs(rows, card, layout)
-    values = np.column_stack(session.run([*names.values], inputs)).astype(np.float64)
-    if names.decision is None:
-        return values, None
-    return values, session.run([names.decision], inputs)[0].ravel()
+    outputs = start_session(onnx).run([*names.values, *decision], inputs)
+    values = np.column_stack(outputs[: len(names.values)]).astype(np.float64)
+    return values, outputs[-1].ravel() if decision else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PANDAS_NULLS = frozenset({"None", "nan", "<NA>"})
 _DOMAINS = {"": 18, "ai.onnx.ml": 3}  # least versions: LabelEncoder knows floats from 3 on
 _IR_VERSION = 8
-_FLOAT, _INT64, _STRING, _BOOL, _DOUBLE = 1, 7, 8, 9, 11  # onnx.TensorProto's types
+_FLOAT, _STRING, _BOOL, _DOUBLE = 1, 8, 9, 11  # onnx.TensorProto's types
 
 
 def build_one_file(onnx: bytes, card: ModelCard, layout: Layout = "columns") -> bytes:

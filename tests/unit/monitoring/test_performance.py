@@ -10,11 +10,10 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarm_limits import RuleLimit, compute_rule_limit
 from tasks.evaluation.metrics import measure_binary_metrics
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.performance import (
-    compute_rule_limit,
     find_longest_window,
     join_labels,
     measure_rules,

@@ -31,7 +31,7 @@ from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import convert_to_onnx, export_candidate
 from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.class_predictions import KIND, THRESHOLD, draw_classes
-from tests.support.flights import END, january
+from tests.support.flights import END, january_minutes
 from tests.support.punctuality import classes_use_case
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
@@ -59,10 +59,7 @@ def use_case() -> UseCase:
 @pytest.fixture(scope="module")
 def parts(use_case: UseCase) -> TrainingSplit:
     """January's flights, with classes that follow from hour, distance and carrier."""
-    rows = january()
-    noise = pl.Series(np.random.default_rng(0).normal(0, 8, rows.height))
-    of_carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * 2.0
-    minutes = 2 * pl.col("departure_hour") + of_carrier - pl.col("distance") / 100 + noise
+    rows, minutes = january_minutes(8, 2.0)
     code = (minutes > 15).cast(pl.Int8) + (minutes > 30).cast(pl.Int8)
     return split_training_rows(use_case, rows.with_columns(arrival=code), END)
 

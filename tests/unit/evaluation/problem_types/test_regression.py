@@ -36,7 +36,7 @@ from tasks.training.fit import (
 )
 from tasks.training.onnx_export import convert_to_onnx, export_candidate
 from tests.support.delays import delays_use_case
-from tests.support.flights import END, january
+from tests.support.flights import END, january_minutes
 
 NOON = datetime(2013, 4, 1, 12, tzinfo=UTC)
 NUMBER, EVENT = PROBLEM_TYPES["regression"](), PROBLEM_TYPES["binary"]()
@@ -60,10 +60,7 @@ def draw_values_and_labels(n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def parts(use_case: UseCase) -> TrainingSplit:
     """January's flights, labelled with minutes that follow from hour, distance and carrier."""
-    rows = january()
-    noise = pl.Series(np.random.default_rng(0).normal(0, 20, rows.height))
-    of_carrier = pl.col("carrier").cast(pl.Categorical).to_physical() * 3.0
-    minutes = 2 * pl.col("departure_hour") + of_carrier - pl.col("distance") / 100 + noise
+    rows, minutes = january_minutes(20, 3.0)
     return split_training_rows(use_case, rows.with_columns(delay=minutes), END)
 
 
