@@ -79,7 +79,7 @@ def test_up_starts_once_and_down_stops_only_that(
     again = stack.up(mlflow=False, free_ports=True)
     assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
     assert again.addresses == first.addresses
-    assert stack.down() == stack.Stopped(("worker", "warm", "Prefect"), 0)
+    assert stack.down().processes == ("worker", "warm", "Prefect")  # the clock may have begun runs
     assert stack.down() == stack.Stopped((), 0)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/api/health")
