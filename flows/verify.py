@@ -1,6 +1,7 @@
 """Verify flow: compare the stored state with what was recorded when it was written.
 
 lake, landed files, model versions and databases ► damaged files ► feature tables made again
+                                                                └──► episode ► notifications
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from tasks.lifecycle.prefect_tasks import verify_state
+from tasks.ledger.log import open_ledger
+from tasks.lifecycle.prefect_tasks import check_damage, report_damages, verify_state
+from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.orchestration.run_logs import RunName
 
 
@@ -21,7 +24,10 @@ from tasks.orchestration.run_logs import RunName
 def verify(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Verify all of the state; Damaged, after everything was read, if something cannot be repaired.
 
-    The flow is idempotent.
+    An episode pages until a later run finds nothing damaged. The flow is idempotent.
     """
-    repaired = verify_state(load_use_case(use_case), utc_or_now(as_of))
-    return Completed(message="; ".join(repaired) or "nothing is damaged")
+    case, at = load_use_case(use_case), utc_or_now(as_of)
+    damages = verify_state(case, at)
+    check_damage(open_ledger(), case, damages, at)
+    send_due_notifications(case)
+    return Completed(message="; ".join(report_damages(damages)) or "nothing is damaged")

@@ -7,6 +7,7 @@ from typing import Final
 FRESHNESS_KIND: Final = "silence"  # an episode of late data, by the freshness check
 BAKE_KIND: Final = "bake"  # an episode of a bake window
 LOST_KIND: Final = "lost"  # an episode of quarantined and refused rows, by ingest
+DAMAGE_KIND: Final = "damage"  # an episode of damaged files of the state, by verify
 
 
 def join_cause(kind: str, subject: str) -> str:

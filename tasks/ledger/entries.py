@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from configs.schema.base import Severity
-from tasks.ledger.causes import FRESHNESS_KIND, LOST_KIND
+from tasks.ledger.causes import DAMAGE_KIND, FRESHNESS_KIND, LOST_KIND
 from tasks.ledger.evidence import (
     AlertRaised,
     ApprovalAsked,
@@ -52,7 +52,7 @@ def make_episode_opened(
     model: str, version: int | None, at: datetime, actor: str, evidence: EpisodeOpened
 ) -> Entry:
     """Return the entry that opens an episode: one a cause and day, or minute for landed data."""
-    by_minute = evidence.kind in (FRESHNESS_KIND, LOST_KIND)
+    by_minute = evidence.kind in (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND)
     time = f"{at:%Y-%m-%dT%H:%M}" if by_minute else f"{at:%Y-%m-%d}"
     key = f"episode:{evidence.cause}:{time}"
     return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
