@@ -6,11 +6,13 @@ lands rarely, and is not measured.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from statistics import median
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from configs.schema.monitoring import Monitor
 from configs.schema.use_case import UseCase
@@ -18,8 +20,9 @@ from tasks.models.reference_profile import ReferenceProfile
 from tasks.monitoring.measurements import NO_LABEL, Measurement, MeasurementVerdict
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
-_RHYTHMS = (1, 2, 3, 4, 6, 8, 12, 24)  # hours
-_REGULAR, _MOST_LOST = 0.95, 0.1
+_LONGEST_RHYTHM = 24  # hours
+_REGULAR, _MOST_LOST = 0.95, 0.1  # of the hours of a window
+_RARE = 0.2  # of the windows of the reference
 
 
 def measure_volumes(
@@ -108,64 +111,72 @@ def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> l
 
 def _count_by_hour(
     rows: pl.LazyFrame, known: str, start: datetime, as_of: datetime
-) -> dict[int, int]:
-    """Count rows by whole hours between becoming known and `as_of`; omit hours without rows."""
+) -> NDArray[np.int64]:
+    """Count rows by whole hours between becoming known and `as_of`; the newest hour comes first."""
     ago = ((pl.lit(as_of) - pl.col(known)).dt.total_microseconds() - 1) // 3_600_000_000
-    counts = rows.filter(pl.col(known) >= start, pl.col(known) < as_of).group_by(ago=ago).len()
-    return dict(counts.collect().rows())
+    in_span = rows.filter(pl.col(known) >= start, pl.col(known) < as_of)
+    counted = in_span.group_by(ago=ago).len().collect()
+    counts = np.zeros(-((start - as_of) // _HOUR), dtype=np.int64)
+    counts[counted["ago"].to_numpy()] = counted["len"].to_numpy()
+    return counts
 
 
 def _measure_table(
-    name: str, hours: dict[int, int], rule: Monitor, reference: ReferenceProfile, as_of: datetime
+    name: str, hours: NDArray[np.int64], rule: Monitor, reference: ReferenceProfile, as_of: datetime
 ) -> list[Measurement]:
     length = max(rule.window // _DAY, 1) * 24
-    spans: list[dict[int, int]] = [{} for _ in range((as_of - reference.start) // (length * _HOUR))]
-    for hour, rows in hours.items():
-        if hour // length < len(spans):
-            spans[hour // length][hour % length] = rows
-    normal = [
-        span for k, span in enumerate(spans) if as_of - k * length * _HOUR <= reference.end + _DAY
-    ]
-    if not normal or not median(sum(span.values()) for span in normal):
+    volumes = _split_windows(hours, length).sum(axis=1)
+    first = -((reference.end + _DAY - as_of) // (length * _HOUR))
+    normal = slice(max(first, 0), None)  # windows that end in the reference
+    if not volumes[normal].size or not (expected := float(np.median(volumes[normal]))):
         return []
-    now = sum(spans[0].values())
-    missing, limit = _find_gap(spans[0], normal, length)
+    missing, limit = _find_gap(hours > 0, normal, length)
     return [
-        _measure_volume(
-            f"rows:{name}", now, median(sum(span.values()) for span in normal), rule, as_of
-        ),
+        _measure_volume(f"rows:{name}", int(volumes[0]), expected, rule, as_of),
         Measurement(
             "contract", f"missing_days:{name}", as_of - rule.window, as_of, value=missing,
-            reference=0.0, threshold=limit, rows=now,
+            reference=0.0, threshold=limit, rows=int(volumes[0]),
             verdict=rule.contract.severity if missing > limit else "ok",
         ),
     ]  # fmt: skip
 
 
-def _find_gap(
-    now: Collection[int], normal: Sequence[Collection[int]], length: int
-) -> tuple[float, float]:
+def _split_windows(hours: NDArray[Any], length: int) -> NDArray[Any]:
+    """Return the hours of each whole window (windows, length); the newest window comes first."""
+    windows = len(hours) // length
+    return hours[: windows * length].reshape(windows, length)
+
+
+def _find_gap(has_rows: NDArray[np.bool_], normal: slice, length: int) -> tuple[float, float]:
     """Return the days without rows beyond the usual ones, and their limit, at the table's rhythm.
 
-    The rhythm is the shortest span of which nearly all have rows in the reference: an hour, or up
-    to a day. The limit is a tenth of the window, but less than a day, or what is usual.
+    The rhythm is the least number of hours, up to a day, within which the table nearly always gets
+    rows in the reference. An hour is covered if a row came within the rhythm before it. So a rest
+    at night that begins an hour later, as after a change of the clock, is no gap. The limit is a
+    tenth of the window, but less than a day, or what is usual.
 
     Args:
-        now: hours with rows of the window.
-        normal: hours with rows of each window of the reference.
+        has_rows: whether an hour has rows; the newest hour comes first.
+        normal: the windows of the reference.
         length: hours of a window.
     """
-    for rhythm in _RHYTHMS:
-        counts = [len({hour // rhythm for hour in span}) for span in normal]
-        expected = int(median(counts))
-        if expected >= _REGULAR * length / rhythm:
+    for rhythm in range(1, _LONGEST_RHYTHM + 1):
+        covered = _split_windows(_cover_hours(has_rows, rhythm), length).sum(axis=1)
+        expected = float(np.median(covered[normal]))
+        if expected >= _REGULAR * length:
             break
-    missing = max(expected - len({hour // rhythm for hour in now}), 0)
-    if rhythm == _RHYTHMS[-1]:
-        return float(missing), 0.0
-    usual = expected - sorted(counts)[len(counts) // 5]
-    limit = max(min(_MOST_LOST * expected, 24 / rhythm - 1), usual)
-    return missing * rhythm / 24, limit * rhythm / 24
+    missing = max(expected - float(covered[0]), 0.0)
+    usual = expected - float(np.quantile(covered[normal], _RARE))
+    limit = max(min(_MOST_LOST * length, _LONGEST_RHYTHM - 1), usual)
+    return missing / 24, limit / 24
+
+
+def _cover_hours(has_rows: NDArray[np.bool_], rhythm: int) -> NDArray[np.bool_]:
+    """Return whether each hour, or one of the hours before it within the rhythm, has rows."""
+    so_far = np.concatenate([[0], np.cumsum(has_rows)])
+    hours = np.arange(len(has_rows))
+    covered: NDArray[np.bool_] = so_far[np.minimum(hours + rhythm, len(has_rows))] > so_far[hours]
+    return covered
 
 
 def _measure_volume(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from deltalake import DeltaTable
 
 from configs.settings import settings
+from infra.storage.delta import list_data_files
 from tests.benchmarks.years import NAME
 
 Ttl = timedelta | None
@@ -29,11 +32,17 @@ def table(name: str) -> str:
     return f"{settings().lake}/{NAME}/{name}"
 
 
+def scan(name: str) -> pl.LazyFrame:
+    """The rows of a table of the lake; polars' own scan_delta fails in folders with odd names."""
+    files = list_data_files(DeltaTable(Path(table(name))))
+    return pl.scan_parquet([f"{table(name)}/{file}" for file in files], glob=False)
+
+
 def asof(spine: pl.LazyFrame) -> pl.LazyFrame:
     """The spine, in order of time, with the newest known row of each view by polars' ASOF join."""
     time = pl.col("prediction_time")
     for view, (keys, ttl) in VIEWS.items():
-        rows = pl.scan_delta(table(f"features/{view}"))
+        rows = scan(f"features/{view}")
         features = _features(view, rows)
         spine = spine.join_asof(
             rows.sort("created_timestamp", "event_timestamp"),
@@ -59,7 +68,7 @@ def duckdb_rows(asked: Any) -> Any:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     for view in VIEWS:
-        connection.register(view, pl.scan_delta(table(f"features/{view}")).collect().to_arrow())
+        connection.register(view, scan(f"features/{view}").collect().to_arrow())
     connection.register("asked", asked)
     return connection.execute(_point_in_time_join()).df()
 
@@ -73,7 +82,7 @@ def _point_in_time_join() -> str:
     )
     names, joins = [], []
     for view, (keys, ttl) in VIEWS.items():
-        features = _features(view, pl.scan_delta(table(f"features/{view}")))
+        features = _features(view, scan(f"features/{view}"))
         names += [f"{view}.{name}" for name in features]
         joins.append(_view_join(view, keys, ttl, features))
     return (
@@ -111,7 +120,7 @@ def spine() -> pl.LazyFrame:
     """The flights, two hours before they leave, as if no schedule were ever changed."""
     minutes = (pl.col("arrival_time") - pl.col("departure_time")).dt.total_minutes()
     return (
-        pl.scan_delta(table("raw/schedules"))
+        scan("raw/schedules")
         .with_columns(
             prediction_time=pl.col("departure_time") - timedelta(hours=2),
             scheduled_minutes=minutes,

@@ -19,11 +19,12 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 import polars as pl
-from deltalake import CommitProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from polars import selectors
 
 from configs.schema.loading import load_use_case
 from configs.settings import settings
+from infra.storage.delta import list_data_files
 from tasks.ledger.log import Entry, open_ledger
 from tasks.storage.lake import NEW_TABLE_PROPERTIES, open_lake
 
@@ -130,7 +131,8 @@ def _make_year(rows: int, folder: Path) -> None:
 def _repeat(one: Path, times: int, folder: Path) -> None:
     for log in sorted(one.glob(f"{NAME}/*/*/_delta_log")):
         table = str(log.parent.relative_to(one))
-        rows = pl.read_delta(str(log.parent))
+        files = [log.parent / file for file in list_data_files(DeltaTable(log.parent))]
+        rows = pl.scan_parquet(files, glob=False).collect()
         for copy in reversed(range(times)):
             back = rows.with_columns(selectors.datetime() - copy * _APART)
             note = {"raw": dict.fromkeys(load_use_case(NAME).tables, times - 1), "built_to": END}
