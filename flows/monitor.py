@@ -22,6 +22,7 @@ from tasks.monitoring.prefect_tasks import (
     publish_history_chart,
     publish_measurements,
     raise_alerts,
+    renew_limits,
     save_measurements,
     send_due_notifications,
 )
@@ -51,6 +52,7 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
 
     save_measurements(lake, rows, now)
     raise_alerts(book, case, rows, now)
+    renew_limits(book, case, window.champion, now)
     request_rollback(case, bake, now)
     request_due_steps(case, now)
 

@@ -23,6 +23,7 @@ from flows.cli.migrate import migrate
 from flows.cli.new import new
 from flows.cli.options import AnyName, AsJson, AsOf, By, Name, Reason, Version
 from flows.cli.recovery import recover, retire
+from flows.cli.rehearse import rehearse
 from flows.cli.replay import replay
 from flows.cli.rows import erase, quarantine, release, repair
 from flows.cli.servers import deploy, deployments, down, up
@@ -266,7 +267,7 @@ def demo(
         raise typer.Exit(1)
 
 
-for each in (replay, migrate, rebuild, verify, quarantine, release, repair, erase):
+for each in (replay, rehearse, migrate, rebuild, verify, quarantine, release, repair, erase):
     command(each)
 command(feast, PASS_THROUGH)
 

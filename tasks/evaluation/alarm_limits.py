@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.blocks import BlockMetric, leave_blocks_out
+from tasks.evaluation.blocks import BlockMetric, choose_block_length, leave_blocks_out
 from tasks.evaluation.bootstrap import (
     PairedPredictions,
     Predictions,
@@ -35,8 +35,8 @@ from tasks.evaluation.problem_types import problem_type_of
 
 DAY, YEAR_DAYS = timedelta(days=1), 365
 _YEARS, _CHUNK_YEARS = 400, 40  # played; at once
-_MIN_BLOCKS, _MIN_DAYS = 4, 7  # fewer say nothing about the spread
-_MOST_CORRELATED, _MOST_CUT = 0.9, 0.6
+_MIN_DAYS = 7  # fewer say nothing about the spread
+_MOST_LIKE = 0.9
 _POWER = 0.8  # share of losses of the size `detects` that a full window shows
 _LEVELS = 400  # limits that are tried
 
@@ -130,13 +130,13 @@ def calibrate_limit(
     assert rule.false_alarms is not None
     if daily.days < _MIN_DAYS or not math.isfinite(daily.reference):
         return None
-    memory = estimate_memory(daily)
-    block = choose_block_days(daily.days, memory)
+    influences = measure_influences(daily)
+    likeness, block = estimate_likeness(influences), choose_block_length(influences)
     values = play_years(rule, daily, step, block, seed)
     losses = _to_losses(
         rule,
         daily,
-        daily.reference + _widening(daily.days, block, memory) * (values - daily.reference),
+        daily.reference + _widening(daily.days, block, likeness) * (values - daily.reference),
     )
     distance = _find_distance(rule, losses)
     typical = np.nanquantile(losses, 1 - _POWER)
@@ -163,37 +163,26 @@ def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float)
     return reference - worse_by if down else reference + worse_by
 
 
-def estimate_memory(daily: DailyMetric) -> float:
-    """Return 2 r / (1 - r^2) of the days' contributions, with their autocorrelation r of one day.
+def measure_influences(daily: DailyMetric) -> Floats:
+    """Return the metric without each day in turn, (days,); the reference where it is undefined."""
+    left_out = leave_blocks_out(daily.measure, daily.days)
+    return np.where(np.isfinite(left_out), left_out, daily.reference)
 
-    A contribution is the jackknife's pseudo-value of a day. A short series underestimates r, which
-    is corrected (F. Marriott and J. Pope, 1954); one standard error is added for safety.
+
+def estimate_likeness(influences: Floats) -> float:
+    """Return the autocorrelation of one day of the days' influences, from 0 on.
+
+    A short series underestimates it, which is corrected (F. Marriott and J. Pope, 1954); one
+    standard error is added for safety.
     """
-    n = daily.days
-    left_out = leave_blocks_out(daily.measure, n)
-    values = np.where(np.isfinite(left_out), left_out, daily.reference)
-    values = values - values.mean()
+    n, values = len(influences), influences - influences.mean()
     spread = float(np.square(values).sum())
     if not spread:
         return 0.0
     measured = float((values[1:] * values[:-1]).sum()) / spread
     corrected = measured + (1 + 3 * measured) / n
-    safe = min(max(corrected + math.sqrt(max(1 - corrected**2, 0) / n), 0.0), _MOST_CORRELATED)
-    return 2 * safe / (1 - safe**2)
-
-
-def choose_block_days(days: int, memory: float) -> int:
-    """Return the days of a resampled block; it leaves at least _MIN_BLOCKS blocks.
-
-    The length that estimates the variance of a mean best (H. Kuensch, "The jackknife and the
-    bootstrap for general stationary observations", 1989), for a series of first order.
-
-    Args:
-        days: number of judged days.
-        memory: of `estimate_memory`.
-    """
-    best = math.cbrt(1.5 * days * memory**2)
-    return max(1, min(math.ceil(best), days // _MIN_BLOCKS))
+    safe = corrected + math.sqrt(max(1 - corrected**2, 0) / n)
+    return min(max(safe, 0.0), _MOST_LIKE)
 
 
 def play_years(
@@ -212,12 +201,28 @@ def play_years(
     width, stride = max(1, round(rule.window / DAY)), max(1, round(step / DAY))
     parts = []
     for _ in range(0, _YEARS, _CHUNK_YEARS):
-        worlds = _draw_days(random, daily.days, (_CHUNK_YEARS, daily.days), block)
-        places = _draw_days(random, daily.days, (_CHUNK_YEARS, YEAR_DAYS + width), block)
+        worlds = draw_days(random, daily.days, (_CHUNK_YEARS, daily.days), block)
+        places = draw_days(random, daily.days, (_CHUNK_YEARS, YEAR_DAYS + width), block)
         years = np.take_along_axis(worlds, places, axis=1)
         windows = np.lib.stride_tricks.sliding_window_view(years, width, axis=1)[:, ::stride]
         parts.append(daily.measure(count_days(windows, daily.days)).reshape(_CHUNK_YEARS, -1))
     return np.concatenate(parts)
+
+
+def draw_days(
+    random: np.random.Generator, days: int, shape: tuple[int, int], block: int
+) -> Indexes:
+    """Return days in blocks of consecutive ones, which go round at the end, of a given shape.
+
+    Args:
+        random: generator.
+        days: number of days to draw from.
+        shape: histories, and days of each.
+        block: days in a block.
+    """
+    starts = random.integers(0, days, (shape[0], -(-shape[1] // block)))
+    drawn = (starts[:, :, None] + np.arange(block)) % days
+    return np.asarray(drawn.reshape(shape[0], -1)[:, : shape[1]])
 
 
 def count_days(windows: Indexes, days: int) -> Floats:
@@ -243,26 +248,18 @@ def count_openings(rule: PerformanceRule, bad: NDArray[np.bool_]) -> Floats:
     return total
 
 
-def _draw_days(
-    random: np.random.Generator, days: int, shape: tuple[int, int], block: int
-) -> Indexes:
-    """Return days in blocks of consecutive ones, which go round at the end."""
-    starts = random.integers(0, days, (shape[0], -(-shape[1] // block)))
-    drawn = (starts[:, :, None] + np.arange(block)) % days
-    return np.asarray(drawn.reshape(shape[0], -1)[:, : shape[1]])
-
-
-def _widening(days: int, block: int, memory: float) -> float:
+def _widening(days: int, block: int, likeness: float) -> float:
     """Return the factor of deviations that resampled blocks leave out.
 
-    Few blocks underestimate the spread (Student's t against the normal), and so do blocks that are
-    short for the memory of the days: they keep the share 1 - memory / block of the variance.
+    Few blocks underestimate the spread (Student's t against the normal). So do blocks that are
+    short for the likeness of the days: a series of first order has more variance in the long run.
     """
     from scipy.special import ndtri, stdtrit
 
-    blocks = days / block
+    blocks, lags = days / block, np.arange(1, block)
     few = math.sqrt(blocks / (blocks - 1)) * float(stdtrit(blocks - 1, 0.95) / ndtri(0.95))
-    return few / math.sqrt(1 - min(memory / block, _MOST_CUT))
+    kept = 1 + 2 * float(((1 - lags / block) * likeness**lags).sum())
+    return few * math.sqrt((1 + likeness) / (1 - likeness) / kept)
 
 
 def _to_losses(rule: PerformanceRule, daily: DailyMetric, values: Floats) -> Floats:

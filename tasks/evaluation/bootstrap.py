@@ -182,8 +182,12 @@ def comparable_slices(
 def improvement_metric(subject: str, pair: PairedPredictions, cost: AnyCost) -> BlockMetric:
     """Return the function for the improvement of a subject; positive: the challenger is better."""
     new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
-    sign = -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
+    sign = _sign_of(subject)
     return lambda draws: sign * (new(draws) - old(draws))
+
+
+def _sign_of(subject: str) -> float:
+    return -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
 
 
 def measure_difference(
@@ -204,13 +208,14 @@ def measure_difference(
         error: rate at which the interval may miss the true difference.
         length: number of neighbouring blocks that were drawn together.
     """
-    every, gain = np.ones((1, pair.block_count)), improvement_metric(subject, pair, cost)
-    both = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
-    at_new, at_old = (float(one(every)[0]) for one in both)
-    low, high = bootstrap_interval(gain(draws), pair.blocks / length, error)
+    new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
+    every, sign = np.ones((1, pair.block_count)), _sign_of(subject)
+    at_new, at_old = float(new(every)[0]), float(old(every)[0])
+    gains = sign * (new(draws) - old(draws))
+    low, high = bootstrap_interval(gains, pair.blocks / length, error)
     size = (len(pair.label), pair.blocks, 1 - error)
-    at_both = float(gain(every)[0])
-    return Difference(subject, at_new, at_old, at_both, low, high, *size, length=length)
+    improvement = sign * (at_new - at_old)
+    return Difference(subject, at_new, at_old, improvement, low, high, *size, length=length)
 
 
 def block_metric(

@@ -39,7 +39,8 @@ def _count_wins(rows: BlockedLabels, probability: Floats, event: NDArray[np.bool
     # With the events sorted, each non-event ranks below all events from one position on.
     order = np.argsort(probability[event])
     scores, block = probability[event][order], rows.block[event][order]
-    grouped = np.argsort(rows.block[~event], kind="stable")
+    # by score inside a block, which makes the search below several times faster
+    grouped = np.lexsort((probability[~event], rows.block[~event]))
     none, starts = probability[~event][grouped], np.arange(1, rows.block_count)
     ties, above = (np.searchsorted(scores, none, side) for side in ("left", "right"))
     bounds = np.searchsorted(rows.block[~event][grouped], starts)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.base import LabelKind, Severity
+from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.confidence_sequence import SequenceBounds
 from tasks.evaluation.problem_types import Threshold
@@ -254,6 +255,13 @@ class SchemaMigrated(Reason):
     columns: dict[str, tuple[str, str]] = {}
 
 
+class LimitsRenewed(Reason):
+    """Limits of rules from `days` judged days of a version, by subject."""
+
+    days: int = 0
+    limits: dict[str, RuleLimit] = {}
+
+
 EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "episode_opened": EpisodeOpened,
     "episode_closed": EpisodeClosed,
@@ -262,8 +270,7 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "candidate_registered": CandidateRegistered,
     "deferred": Deferred,
     "approval_asked": ApprovalAsked,
-    "approved": ApprovalGiven,
-    "rejected": ApprovalGiven,
+    **dict.fromkeys(("approved", "rejected"), ApprovalGiven),
     "rollout_started": RolloutStarted,
     "rollout_grown": RolloutGrown,
     "step_asked": StepAsked,
@@ -274,10 +281,9 @@ EVIDENCE: dict[EntryKind, type[Evidence]] = {
     "schema_migrated": SchemaMigrated,
     "recovered": Recovered,
     "retired": Reason,
-    "rows_released": RowsChanged,
-    "rows_repaired": RowsChanged,
-    "rows_erased": RowsChanged,
+    **dict.fromkeys(("rows_released", "rows_repaired", "rows_erased"), RowsChanged),
     "notified": Notified,
+    "limits_renewed": LimitsRenewed,
 }
 
 
@@ -290,7 +296,5 @@ def read_evidence(entry: Entry, kind: type[AnyEvidence]) -> AnyEvidence:
 
 def merge_evidence(kind: type[AnyEvidence], *parts: Evidence) -> AnyEvidence:
     """Return one evidence of all fields of the parts; a later part replaces an earlier one's."""
-    fields: dict[str, Any] = {}
-    for part in parts:
-        fields |= {name: getattr(part, name) for name in part.model_fields_set}
+    fields = {name: getattr(part, name) for part in parts for name in part.model_fields_set}
     return kind.model_validate(fields, by_name=True)

@@ -72,6 +72,7 @@ EntryKind = Literal[
     "rows_repaired",  #   key rows_repaired:<table>:<digest>  raw rows went to quarantine
     "rows_erased",  #     key rows_erased::<digest>     tombstone: all rows of a key were erased
     "notified",  #        key notified:<block>:<entry>  a notification was sent
+    "limits_renewed",  #  key limits:<version>:<date>   calibrated limits from more judged days
 ]
 
 # Each of these is a request. Its event may be lost; `list_unanswered` finds the open requests.

@@ -58,8 +58,10 @@ def calibrate_threshold(
     squares = _PRIOR_WINDOWS * mean**2 * 2 / (9 * free) + float(np.square(roots - mean).sum())
     error = math.sqrt(squares / degrees * (1 + 1 / len(psis)))
     highest = mean - float(stdtrit(degrees, min(tail, 0.5))) * error
-    # A chi-square over the mean of others is F: it counts that few windows may all be calm.
-    calm = float(np.mean(psis)) * float(fdtri(free, free * len(psis), 1 - min(tail, 0.5)))
+    # A chi-square over the mean of others is F: it counts that few windows may all be calm. Each
+    # window is part of what the others are compared with, which costs the freedom of one.
+    others = free * (len(psis) - 1)
+    calm = float(np.mean(psis)) * float(fdtri(free, others, 1 - min(tail, 0.5)))
     return max(rule.floor, rule.factor * max(highest**3, calm))
 
 

@@ -97,9 +97,40 @@ def measure_rules(
         coverage = labelled * scored_share * covered_share
         mature = is_mature(coverage, use_case.label.min_coverage)
         value = metrics.get(rule.metric) if mature else None
-        reference, limit = _find_limit(use_case, rule, holdout, limits or {})
-        measured.append(_judge(rule, value, reference, limit, coverage, inside.height, as_of))
+        rows_covered = (coverage, inside.height)
+        measured.append(
+            judge_rule(use_case, rule, value, holdout, as_of, limits or {}, rows_covered)
+        )
     return measured
+
+
+def judge_rule(
+    use_case: UseCase,
+    rule: PerformanceRule,
+    value: float | None,
+    holdout: dict[str, float],
+    as_of: datetime,
+    limits: Mapping[str, RuleLimit],
+    rows_covered: tuple[float, int] = (1.0, 0),
+) -> Measurement:
+    """Judge a value of a rule's metric by the limit of the champion.
+
+    Args:
+        use_case: units of the metric.
+        rule: the rule.
+        value: of the last window; None without a mature one.
+        holdout: holdout metrics of the champion.
+        as_of: end of the window.
+        limits: calibrated limits of the champion, by subject.
+        rows_covered: coverage and rows of the window.
+    """
+    reference, limit = _find_limit(use_case, rule, holdout, limits)
+    coverage, rows = rows_covered
+    return Measurement(
+        "performance", rule.subject, as_of - rule.window, as_of,
+        value=value, reference=reference, threshold=limit, coverage=coverage, rows=rows,
+        verdict=_verdict(rule, value, limit),
+    )  # fmt: skip
 
 
 def _find_limit(
@@ -123,22 +154,6 @@ def _scaled_limit(
     spread = holdout.get("label_std", math.nan)  # only regression has one
     unit = problem_type_of(use_case).margin_unit(rule.metric, spread, use_case.evaluation.cost)
     return compute_rule_limit(rule, holdout[rule.metric], worse_by * unit)
-
-
-def _judge(
-    rule: PerformanceRule,
-    value: float | None,
-    reference: float,
-    threshold: float | None,
-    coverage: float,
-    rows: int,
-    as_of: datetime,
-) -> Measurement:
-    return Measurement(
-        "performance", rule.subject, as_of - rule.window, as_of,
-        value=value, reference=reference, threshold=threshold, coverage=coverage, rows=rows,
-        verdict=_verdict(rule, value, threshold),
-    )  # fmt: skip
 
 
 def _verdict(

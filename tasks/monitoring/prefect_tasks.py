@@ -22,6 +22,7 @@ from tasks.models.registry import Model
 from tasks.monitoring import measurements, notifications, window
 from tasks.monitoring.freshness import find_freshness_changes, find_latest_arrivals
 from tasks.monitoring.history_chart import draw_monitoring_chart
+from tasks.monitoring.limits import renewal
 from tasks.monitoring.lost_rows import find_lost_row_changes
 from tasks.monitoring.measurements import MONITORING_TABLE, build_measurement_rows, count_severities
 from tasks.monitoring.report import (
@@ -63,6 +64,22 @@ def raise_alerts(
         get_run_logger().warning("%s: %s: %s", entry.what, entry.key, describe_evidence(entry))
     send_requests(list_unclaimed_alerts(book.entries(use_case.name)))
     return new
+
+
+@task(task_run_name="renew limits", cache_policy=NO_CACHE)
+def renew_limits(book: Ledger, use_case: UseCase, model: Model, as_of: datetime) -> Entry | None:
+    """Run `renew_limits` as a Prefect task and log the limits.
+
+    Args:
+        book: the ledger.
+        use_case: the rules.
+        model: the champion.
+        as_of: end of the monitored window.
+    """
+    entry = renewal.renew_limits(book, use_case, model, as_of)
+    if entry is not None:
+        get_run_logger().info("limits from %s: %s", read_reason(entry), entry.evidence)
+    return entry
 
 
 @task(task_run_name="save measurements", cache_policy=NO_CACHE)

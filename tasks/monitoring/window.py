@@ -11,6 +11,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import raw_tables, retrieval
@@ -20,6 +21,7 @@ from tasks.ledger.projections import require_champion
 from tasks.models import reference_profile
 from tasks.models.registry import Model, open_model, predict, with_model_features
 from tasks.monitoring import data_contract, drift, performance
+from tasks.monitoring.limits.renewal import find_rule_limits
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.missing_predictions import find_missing_predictions
 from tasks.orchestration.parallel import map_parallel
@@ -51,6 +53,7 @@ class MonitoredWindow:
         tested: rows of `own` that only its training run and its gate predicted.
         unscored: prediction times of the rows in that window that it did not predict.
         missing: keys and prediction time of due rows without a prediction.
+        limits: calibrated limits of the champion's rules, by subject.
         other_labels: values in that window that are no label, with their rows.
     """
 
@@ -67,6 +70,7 @@ class MonitoredWindow:
     unscored: pl.Series
     missing: pl.DataFrame
     other_labels: Mapping[str, int]
+    limits: Mapping[str, RuleLimit]
 
     @property
     def rows(self) -> int:
@@ -114,6 +118,7 @@ def load_window(use_case: UseCase, entries: Sequence[Entry], as_of: datetime) ->
         unscored=others[use_case.spine.time],
         other_labels=known.other_values,
         missing=find_missing_predictions(use_case, scored_since, as_of),
+        limits=find_rule_limits(model, entries, as_of),
     )
 
 
@@ -167,7 +172,7 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
             *reference,
             window.judged_since,
             as_of,
-            card.limits,
+            window.limits,
             window.unscored,
         ),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),

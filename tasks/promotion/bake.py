@@ -16,17 +16,23 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
-from tasks.evaluation.bootstrap import CALIBRATION, Difference
+from tasks.evaluation.bootstrap import CALIBRATION, Difference, Predictions
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.ledger.causes import BAKE_KIND
 from tasks.ledger.entries import make_rollback_asked
-from tasks.ledger.evidence import EpisodeOpened, StepEvidence, read_evidence
+from tasks.ledger.evidence import (
+    EpisodeOpened,
+    GateEvidence,
+    Promoted,
+    StepEvidence,
+    read_evidence,
+)
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR
 from tasks.monitoring.measurements import Measurement, build_measurement_rows
 from tasks.promotion.gate import Decision, judge_harm
-from tasks.promotion.gate_checks import is_shown_worse
+from tasks.promotion.gate_checks import describe_loss, is_shown_worse
 from tasks.promotion.paired_rows import both_predictions, find_paired_rows
 from tasks.rollout.state import BakeWindow, find_bake
 
@@ -54,12 +60,27 @@ def evaluate_bake(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> Ba
     pair, ends = (window.version, window.previous), _list_ends(window.since, as_of, use_case)
     paired = find_paired_rows(use_case, pair, window.since, as_of, ends)
     rows = paired.rows if paired.enough else paired.rows.clear()
-    looks = ceil((window.until - window.since) / use_case.monitor.window)
-    bake = use_case.bake
-    decision = judge_harm(
-        use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, max(looks, 1)
-    )
+    models = both_predictions(use_case, rows)
+    decision = judge_bake(use_case, rows, models, window.until - window.since)
     return BakeEvaluation(window, decision, paired.coverage)
+
+
+def judge_bake(
+    use_case: UseCase,
+    rows: pl.DataFrame,
+    models: tuple[Predictions, Predictions],
+    length: timedelta,
+) -> Decision:
+    """Return whether the champion is shown to be worse than the version before.
+
+    Args:
+        use_case: margins and slices.
+        rows: mature rows of the bake window so far.
+        models: predictions of the champion and of the version before.
+        length: of the whole bake window, whose evaluations share one error rate.
+    """
+    bake, looks = use_case.bake, max(ceil(length / use_case.monitor.window), 1)
+    return judge_harm(use_case, rows, *models, bake, bake.min_rows, looks)
 
 
 def bake_measurements(
@@ -106,7 +127,8 @@ def rollback_request(
     ]
     if not episodes:
         return None
-    shown = None if baked is None or baked.decision.verdict != "fail" else _shown(baked.decision)
+    is_shown = baked is not None and baked.decision.verdict == "fail"
+    shown = _shown(baked.decision, promotion) if baked is not None and is_shown else None
     return make_rollback_asked(promotion, episodes[0], as_of, MONITOR_ACTOR, shown)
 
 
@@ -125,17 +147,33 @@ def record_rollback_request(
     return request, read_ledger_state(book, model).list_requests("rollback_asked")
 
 
-def _shown(decision: Decision) -> StepEvidence:
-    """Return the evidence that a rollback keeps: `to` is the time from which rows are new."""
+def _shown(decision: Decision, promotion: Entry) -> StepEvidence:
+    """Return the evidence that a rollback keeps: `to` is the time from which rows are new.
+
+    The reason says how large and how certain the loss is, and what was shown for the promotion.
+    """
     evidence = decision.evidence
+    losses = [describe_loss(each) for each in evidence.differences.values() if each.high < 0]
     return StepEvidence(
-        reason=decision.reason,
+        reason="; ".join([decision.reason, *losses, *_describe_earlier(evidence, promotion)]),
         gates=evidence.gates,
         differences=evidence.differences,
         rows=evidence.rows,
         from_=evidence.from_,
         to=evidence.to,
     )
+
+
+def _describe_earlier(evidence: GateEvidence, promotion: Entry) -> Iterator[str]:
+    """Yield what was measured before the promotion, if it was: it may be another season."""
+    earlier = read_evidence(promotion, Promoted)
+    for subject, difference in earlier.differences.items():
+        if subject in evidence.differences and not difference.is_slice and subject != CALIBRATION:
+            until = f" until {earlier.to:%Y-%m-%d}" if earlier.to else ""
+            yield (
+                f"before the promotion{until}: {subject} improvement {difference.improvement:+.4f} "
+                f"[{difference.low:+.4f}, {difference.high:+.4f}]"
+            )
 
 
 def _list_ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[datetime]:

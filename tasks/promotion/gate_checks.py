@@ -219,6 +219,14 @@ def describe_difference(difference: Difference) -> str:
     )
 
 
+def describe_loss(difference: Difference) -> str:
+    """Return how large a shown loss is, and how certain."""
+    return (
+        f"{difference.subject} lost {-difference.improvement:.4f}, at least "
+        f"{-difference.high:.4f} with {50 * (1 + difference.confidence):.4g}% confidence"
+    )
+
+
 def skip_check(gate: str, why: str) -> GateCheck:
     """Return the row of a check that is not asked."""
     return GateCheck(gate, "–", why, "not asked")

@@ -20,6 +20,7 @@ from tasks.ledger.state import fold_ledger
 from tasks.lifecycle import champion_alias, resend_requests
 from tasks.models.registry import find_version
 from tasks.monitoring import window
+from tasks.monitoring.limits.renewal import renew_limits
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.orchestration.parallel import map_parallel
@@ -81,6 +82,7 @@ def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:
     rows = bake.add_bake_measurements(use_case, rows, baked, as_of)
     save_measurements(open_lake(use_case.name), rows, as_of)
     record_window_changes(book, use_case, rows, as_of)
+    renew_limits(book, use_case, monitored.champion, as_of)
     bake.record_rollback_request(book, use_case.name, baked, as_of)
     due_steps.record_due_steps(book, use_case, as_of)
 

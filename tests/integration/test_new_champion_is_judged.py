@@ -1,11 +1,19 @@
 """A new champion is judged at once: by holdout and gate, in shadow, in its arm, and by itself."""
 
+import json
 from collections.abc import Callable
 
 import polars as pl
+from typer.testing import CliRunner
 
+from configs.settings import settings
+from flows.cli.app import app
 from tasks.checks.alarms import check_alarms
+from tasks.ledger.evidence import LimitsRenewed, read_evidence
+from tasks.ledger.log import Entry
 from tasks.models.registry import open_model
+from tasks.monitoring.limits.renewal import find_rule_limits
+from tasks.storage.files import read_file
 from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
 from tests.support.small_case import SmallCase
 
@@ -78,3 +86,44 @@ def test_the_limit_is_that_of_the_card_and_a_ruined_model_pages_within_days(make
         yaml={"monitor": {"performance": [{**RULES["performance"][1], "window": "9d"}]}}
     )
     assert "judges nothing" in [each.detail for each in check_alarms(parcels.use_case)][2]
+
+
+def test_limits_are_renewed_once_and_rehearsed(make_case):
+    parcels = begin_with_champion(make_case)
+    land_and_score(parcels, 0, 5)
+    rules_at(parcels, 3)
+    assert not renewals(parcels)  # 15 days of the card and 3: not yet a quarter more
+    rules_at(parcels, 5)
+    rules_at(parcels, 5)
+    renewed = read_evidence(renewals(parcels)[0], LimitsRenewed)
+    first = open_model("parcels", 1).card.limits["log_loss_10d"]
+    assert len(renewals(parcels)) == 1
+    assert renewed.days == 20
+    assert renewed.limits["log_loss_10d"].limit <= first.limit
+    limits = find_rule_limits(open_model("parcels", 1), parcels.ledger())
+    assert limits == renewed.limits
+
+    options = [
+        "--histories",
+        "20",
+        "--jobs",
+        "1",
+        "--as-of",
+        f"{APRIL + 5 * DAY:%Y-%m-%d}",
+        "--json",
+    ]
+    printed = CliRunner().invoke(app, ["rehearse", "parcels", *options])
+    assert printed.exit_code == 0, printed.output
+    rehearsal = json.loads(printed.stdout[printed.stdout.index("{") :])
+    assert (rehearsal["version"], rehearsal["days"], rehearsal["histories"]) == (1, 20, 20)
+    parts = {name: rehearsal[name] for name in ("alarms", "gate", "rollbacks", "detection")}
+    assert all(rates and all(r["low"] <= r["rate"] <= r["high"] for r in rates)
+               for rates in parts.values())  # fmt: skip
+    page = read_file(f"{settings().reports}/parcels/rehearsal.html").decode()
+    assert "false alarms of a year in which nothing changes" in page
+    refused = CliRunner().invoke(app, ["rehearse", "parcels", "--as-of", f"{APRIL:%Y-%m-%d}"])
+    assert "NoChampion" in refused.output or "no champion" in refused.output.lower()
+
+
+def renewals(case: SmallCase) -> list[Entry]:
+    return [entry for entry in case.ledger() if entry.what == "limits_renewed"]

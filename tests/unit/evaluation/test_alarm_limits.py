@@ -13,10 +13,10 @@ from tasks.evaluation.alarm_limits import (
     RuleLimit,
     calibrate_limit,
     calibrate_limits,
-    choose_block_days,
     count_openings,
-    estimate_memory,
+    estimate_likeness,
     measure_daily,
+    measure_influences,
 )
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.metrics import Floats
@@ -116,12 +116,13 @@ def test_too_few_days_give_no_limit(days: int) -> None:
     assert calibrate_limit(rule(), daily(series(days, 0, 0)), WEEK, 0) is None
 
 
-def test_blocks_grow_with_memory_and_leave_four() -> None:
-    calm, slow = (estimate_memory(daily(series(400, memory, 1))) for memory in (0.0, 0.8))
-    assert calm < 0.5 < 1 < slow
-    assert choose_block_days(400, calm) < choose_block_days(400, slow)
-    assert choose_block_days(28, 100.0) == 7
-    assert choose_block_days(28, 0.0) == 1
+def test_likeness_is_found_and_on_the_safe_side() -> None:
+    calm, slow = (
+        estimate_likeness(measure_influences(daily(series(400, memory, 1))))
+        for memory in (0.0, 0.8)
+    )
+    assert calm < 0.2 < 0.5 < slow <= 0.9
+    assert estimate_likeness(np.ones(30)) == 0
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "calibration_gap", "cost", "pr_auc"])

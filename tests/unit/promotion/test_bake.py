@@ -1,5 +1,7 @@
 """What a bake window says in numbers, and when it asks for a rollback."""
 
+from dataclasses import asdict
+
 import pytest
 
 from configs.errors import Conflict
@@ -122,3 +124,20 @@ def test_rollback_request_conflicts_with_a_promotion(book, monkeypatch):
     monkeypatch.setattr(Ledger, "entries", slow)
     with pytest.raises(Conflict):
         record_rollback_request(book, NAME, baked(), day(8))
+
+
+def test_a_rollback_says_how_large_and_how_certain_the_loss_is(book):
+    bad(book)
+    losses = (
+        difference("roc_auc", 0.65, 0.70, -0.08, -0.01),
+        difference("cost", 0.44, 0.40, -0.05, 0.01),
+    )
+    gain = difference("roc_auc", 0.73, 0.70, 0.01, 0.05)
+    evidence = {"differences": {"roc_auc": asdict(gain)}, "to": day(1).isoformat()}
+    record(book, "promoted", "decision:3", day(2), 3, **evidence)
+    record(book, "episode_opened", "episode:bake:y", day(8), 3, kind="bake", cause="bake:roc_auc")
+    asked = rollback_request(read_ledger_state(book, NAME), baked("fail", *losses), day(8))
+    assert asked.evidence["reason"] == (
+        "worse; roc_auc lost 0.0500, at least 0.0100 with 97.5% confidence; before the promotion "
+        f"until {day(1):%Y-%m-%d}: roc_auc improvement +0.0300 [+0.0100, +0.0500]"
+    )

@@ -1,0 +1,1 @@
+"""Judged rows of a model, and the limits of its rules that follow from them."""

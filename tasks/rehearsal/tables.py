@@ -1,0 +1,86 @@
+"""Results of a rehearsal as tables and sentences, for the terminal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tasks.rehearsal.rates import CONFIDENCE, MeasuredRate
+from tasks.rehearsal.run import RESAMPLES, Rehearsal
+from tasks.reporting.formats import MISSING, format_interval, format_share
+from tasks.reporting.table import Cell, CellStyle, Column, Table, build_table
+
+TOLERANCE = 1.2  # of a stated rate: beyond it a row is marked
+
+
+def describe_rehearsal(rehearsal: Rehearsal) -> str:
+    """Describe the days that were resampled."""
+    return (
+        f"version {rehearsal.version}, {rehearsal.rows:,} judged rows of {rehearsal.days} days "
+        f"({rehearsal.start:%Y-%m-%d} to {rehearsal.end:%Y-%m-%d}), drawn in blocks of "
+        f"{rehearsal.block_days} days; {rehearsal.histories} histories"
+    )
+
+
+def tabulate_rehearsal(rehearsal: Rehearsal) -> list[Table]:
+    """Return the tables of false alarms, gate, bake window and detected faults."""
+    groups = (
+        ("false alarms of a year in which nothing changes", rehearsal.alarms),
+        ("gate", rehearsal.gate),
+        ("bake window", rehearsal.rollbacks),
+        ("planted faults", rehearsal.detection),
+    )
+    return [_tabulate_rates(title, rates) for title, rates in groups if rates]
+
+
+def list_remarks(rehearsal: Rehearsal) -> Iterator[str]:
+    """Yield what a reader must know before trusting the rates."""
+    yield f"Intervals have {format_share(CONFIDENCE)} confidence, for the number of histories."
+    yield (
+        "The days are few, so the rates hold for days like these. A season that they lack, or a "
+        "change that they contain, is not rehearsed."
+    )
+    yield (
+        f"Equal models are made of the champion and {rehearsal.twin}, which change places from "
+        "day to day by a coin. A worse model has predictions mixed with those of other rows."
+    )
+    yield (
+        f"Intervals of gate and bake window used {RESAMPLES} resamples. Latency, memory, doubts, "
+        "rollout stages, volumes and deadlines are not rehearsed, nor are scheduled trainings."
+    )
+
+
+def _tabulate_rates(title: str, rates: Sequence[MeasuredRate]) -> Table:
+    has_delays = any(rate.delays for rate in rates)
+    columns: list[str | Column] = ["what", Column("measured", "right"), Column("stated", "right")]
+    columns += [Column("days, 50%", "right"), Column("days, 80%", "right")] if has_delays else []
+    rows = [
+        (
+            rate.subject,
+            Cell(_format_rate(rate), _find_style(rate)),
+            MISSING if rate.stated is None else _format_value(rate, rate.stated),
+            *(_format_delays(rate) if has_delays else ()),
+        )
+        for rate in rates
+    ]
+    return build_table(columns, rows, title)
+
+
+def _format_rate(rate: MeasuredRate) -> str:
+    if rate.unit == "a year":
+        return f"{format_interval(rate.rate, rate.low, rate.high, 2)} a year"
+    low, high = format_share(rate.low, 1), format_share(rate.high, 1)
+    return f"{format_share(rate.rate, 1)} [{low}, {high}]"
+
+
+def _format_value(rate: MeasuredRate, value: float) -> str:
+    return f"{value:g} a year" if rate.unit == "a year" else format_share(value, 1)
+
+
+def _format_delays(rate: MeasuredRate) -> list[str]:
+    delays = rate.delays or (None, None)
+    return [MISSING if each is None else f"{each:g}" for each in delays]
+
+
+def _find_style(rate: MeasuredRate) -> CellStyle:
+    is_beyond = rate.stated is not None and rate.low > TOLERANCE * rate.stated
+    return "bad" if is_beyond else "plain"
