@@ -11,7 +11,7 @@ import polars as pl
 from tasks.evaluation.bootstrap import Predictions
 from tasks.monitoring.limits.judged_rows import predict_rows
 from tasks.rehearsal.day_pool import DayPool
-from tasks.rehearsal.twins import LossKind, find_loss_unit, shift, worsen
+from tasks.rehearsal.twins import LossKind, find_loss_unit, shift_predictions, worsen_predictions
 
 UNKNOWN_CATEGORY = "__rehearsed__"
 UNIT_FACTOR = 1.609  # kilometres instead of miles
@@ -41,7 +41,7 @@ def plant_loss(pool: DayPool, kind: LossKind, loss: float) -> Fault | None:
         loss: in units of a margin.
     """
     size = loss * find_loss_unit(pool, kind)
-    change = worsen if kind == "metric" else shift
+    change = worsen_predictions if kind == "metric" else shift_predictions
     predictions = change(pool, pool.judged.predictions, size)
     if predictions is None:
         return None

@@ -47,5 +47,5 @@ def _can_compare(model: Model, before: Model | None) -> bool:
         return False
     start = model.card.fitted_until or model.card.trained_until
     own, other = model.card.inputs, before.card.inputs
-    same = (own.numeric, own.categorical) == (other.numeric, other.categorical)
-    return same and before.card.trained_until <= start
+    has_equal_inputs = (own.numeric, own.categorical) == (other.numeric, other.categorical)
+    return has_equal_inputs and before.card.trained_until <= start

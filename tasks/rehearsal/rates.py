@@ -41,10 +41,10 @@ def measure_share(subject: str, hits: Sequence[bool], stated: float | None = Non
     """
     from scipy.special import betaincinv
 
-    count, of, tail = int(np.sum(hits)), len(hits), (1 - CONFIDENCE) / 2
-    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
-    return MeasuredRate(subject, "of histories", count / of, low, high, count, of, stated)
+    count, total, tail = int(np.sum(hits)), len(hits), (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return MeasuredRate(subject, "of histories", count / total, low, high, count, total, stated)
 
 
 def measure_yearly(

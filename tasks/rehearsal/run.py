@@ -27,7 +27,7 @@ from tasks.rehearsal.match_workers import Report, Results, iterate_generators, s
 from tasks.rehearsal.played_gate import Match
 from tasks.rehearsal.played_monitor import PlayedMonitor
 from tasks.rehearsal.rates import MeasuredRate, measure_delays, measure_share, measure_yearly
-from tasks.rehearsal.twins import TwinPair, choose_twin, find_loss_unit, worsen
+from tasks.rehearsal.twins import TwinPair, choose_twin, find_loss_unit, worsen_predictions
 
 RESAMPLES = 1000  # of each interval, fewer than the gate's own: a rehearsal computes thousands
 EQUAL = "an equal model"
@@ -175,8 +175,8 @@ def _rehearse_detection(
             history[lead:] += pool.days
             first = lead + _count_days(use_case.monitor.step)
             delays.append(_find_delay(_play_monitor(measures, history, first), lead))
-        found = [each is not None for each in delays]
-        yield _with_delays(measure_share(f"found within {within}: {fault.name}", found), delays)
+        is_found = [each is not None for each in delays]
+        yield _with_delays(measure_share(f"found within {within}: {fault.name}", is_found), delays)
 
 
 def _plant_faults(pool: DayPool, plan: RehearsalPlan) -> Iterator[Fault]:
@@ -213,7 +213,7 @@ def _find_delay(entries: Sequence[Entry], lead: int) -> float | None:
 
 
 def _worsen_twins(pool: DayPool, twins: TwinPair, loss: float) -> TwinPair | None:
-    one, other = (worsen(pool, each, loss) for each in twins)
+    one, other = (worsen_predictions(pool, each, loss) for each in twins)
     return None if one is None or other is None else (one, other)
 
 

@@ -19,14 +19,14 @@ LossKind = Literal["metric", "calibration"]
 TwinPair: TypeAlias = tuple[Predictions, Predictions]
 
 
-def dilute(pool: DayPool, predictions: Predictions, share: float) -> Predictions:
+def dilute_predictions(pool: DayPool, predictions: Predictions, share: float) -> Predictions:
     """Return predictions that are mixed with those of other rows; `share` is that of the others."""
     random = np.random.default_rng(pool.use_case.seed)
     others = predictions.value[random.permutation(len(predictions.value))]
     return _decide(pool, (1 - share) * predictions.value + share * others)
 
 
-def worsen(pool: DayPool, predictions: Predictions, loss: float) -> Predictions | None:
+def worsen_predictions(pool: DayPool, predictions: Predictions, loss: float) -> Predictions | None:
     """Return predictions whose metric is worse by a loss; None if other rows' are not as bad.
 
     Args:
@@ -37,17 +37,17 @@ def worsen(pool: DayPool, predictions: Predictions, loss: float) -> Predictions 
     metric = pool.use_case.gate.metric
     sign = 1 if metric in LOWER_IS_BETTER else -1
     target = sign * pool.measure(metric, predictions) + loss
-    if sign * pool.measure(metric, dilute(pool, predictions, 1.0)) < target:
+    if sign * pool.measure(metric, dilute_predictions(pool, predictions, 1.0)) < target:
         return None
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         share = (low + high) / 2
-        worse = sign * pool.measure(metric, dilute(pool, predictions, share)) >= target
+        worse = sign * pool.measure(metric, dilute_predictions(pool, predictions, share)) >= target
         low, high = (low, share) if worse else (share, high)
-    return dilute(pool, predictions, high)
+    return dilute_predictions(pool, predictions, high)
 
 
-def shift(pool: DayPool, predictions: Predictions, loss: float) -> Predictions | None:
+def shift_predictions(pool: DayPool, predictions: Predictions, loss: float) -> Predictions | None:
     """Return predictions that are too high by a loss; None for classes."""
     kind = pool.use_case.label.kind
     if kind == "multiclass":
@@ -66,7 +66,7 @@ def find_loss_unit(pool: DayPool, kind: LossKind) -> float:
 
 def choose_twin(pool: DayPool, other: Predictions | None) -> Predictions:
     """Return the second model of an A/A comparison: an earlier champion, or a made-up twin."""
-    return other or dilute(pool, pool.judged.predictions, TWIN_SHARE)
+    return other or dilute_predictions(pool, pool.judged.predictions, TWIN_SHARE)
 
 
 def swap_twins(

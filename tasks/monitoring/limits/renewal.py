@@ -55,7 +55,7 @@ def renew_limits(book: Ledger, use_case: UseCase, model: Model, as_of: datetime)
     entries = book.entries(use_case.name)
     start, end = find_judged_span(use_case, entries, model, as_of)
     days = (end - start) // _DAY
-    before = _count_calibrated_days(model, rules, entries, as_of)
+    before = _count_calibrated_days(model, rules, entries, start, as_of)
     if not rules or days < max(_FEWEST_DAYS, GROWTH * before):
         return None
     try:
@@ -91,17 +91,27 @@ def tighten_limit(rule: PerformanceRule, first: RuleLimit | None, renewed: RuleL
 
 
 def _count_calibrated_days(
-    model: Model, rules: Sequence[PerformanceRule], entries: Sequence[Entry], as_of: datetime
+    model: Model,
+    rules: Sequence[PerformanceRule],
+    entries: Sequence[Entry],
+    start: datetime,
+    as_of: datetime,
 ) -> int:
-    """Return the judged days behind the limits in force; 0 if a rule has none for its rate."""
+    """Return the days behind the limits in force; 0 if a rule has none for its rate.
+
+    Args:
+        model: the champion.
+        rules: those with a rate.
+        entries: the ledger of the use case.
+        start: first judged prediction time.
+        as_of: moment before which limits are in force.
+    """
     limits = find_rule_limits(model, entries, as_of)
     rates = {subject: limit.false_alarms for subject, limit in limits.items()}
     if any(rates.get(rule.subject) != rule.false_alarms for rule in rules):
         return 0
     last = _find_renewal(model, entries, as_of)
-    if last is not None:
-        return last.days
-    return max((limit.days for limit in limits.values()), default=0)
+    return (model.card.end - start) // _DAY if last is None else last.days
 
 
 def _find_renewal(

@@ -7,7 +7,7 @@ import pytest
 from configs.errors import NoRows
 from tasks.monitoring.limits.judged_rows import JudgedRows
 from tasks.rehearsal.day_pool import DAY, HISTORY_START, build_day_pool
-from tasks.rehearsal.twins import choose_twin, shift, swap_twins, worsen
+from tasks.rehearsal.twins import choose_twin, shift_predictions, swap_twins, worsen_predictions
 from tests.support.judged_days import judged_days
 
 
@@ -38,7 +38,7 @@ def test_too_few_days_are_refused():
 @pytest.mark.parametrize("loss", [0.01, 0.05])
 def test_worsen_loses_what_was_asked_for(loss: float):
     pool = judged_days()
-    worse = worsen(pool, pool.judged.predictions, loss)
+    worse = worsen_predictions(pool, pool.judged.predictions, loss)
     assert worse is not None
     before = pool.measure("roc_auc", pool.judged.predictions)
     assert before - pool.measure("roc_auc", worse) == pytest.approx(loss, abs=0.001)
@@ -46,12 +46,12 @@ def test_worsen_loses_what_was_asked_for(loss: float):
 
 def test_worsen_cannot_lose_more_than_there_is():
     pool = judged_days()
-    assert worsen(pool, pool.judged.predictions, 0.5) is None
+    assert worsen_predictions(pool, pool.judged.predictions, 0.5) is None
 
 
 def test_shift_moves_the_mean_prediction():
     pool = judged_days()
-    moved = shift(pool, pool.judged.predictions, 0.05)
+    moved = shift_predictions(pool, pool.judged.predictions, 0.05)
     assert moved is not None
     gain = moved.value.mean() - pool.judged.predictions.value.mean()
     assert gain == pytest.approx(0.05, abs=0.005)

@@ -60,7 +60,7 @@ def test_each_kind_of_fault_is_planted_and_seen():
     assert len(found) == 6
 
 
-def windows(subject: str, bad: np.ndarray) -> list[list[Measurement]]:
+def judged_windows(subject: str, bad: np.ndarray) -> list[list[Measurement]]:
     ends = [HISTORY_START + (number + 1) * 7 * DAY for number in range(len(bad))]
     return [
         [
@@ -73,12 +73,12 @@ def windows(subject: str, bad: np.ndarray) -> list[list[Measurement]]:
     ]  # fmt: skip
 
 
-def play(rule: PerformanceRule, bad: np.ndarray, cooldown: int = 28) -> list[Entry]:
+def play_verdicts(rule: PerformanceRule, bad: np.ndarray, cooldown: int = 28) -> list[Entry]:
     case = quick_use_case()
     monitor = case.monitor.model_copy(update={"performance": (rule,)})
     retrain = case.retrain.model_copy(update={"cooldown": timedelta(days=cooldown)})
     case = case.model_copy(update={"monitor": monitor, "retrain": retrain})
-    return PlayedMonitor(case, 1).play(windows(rule.subject, bad))
+    return PlayedMonitor(case, 1).play(judged_windows(rule.subject, bad))
 
 
 @pytest.mark.parametrize(("bad", "of"), [(1, 1), (2, 3), (3, 3), (2, 5)])
@@ -89,13 +89,13 @@ def test_limits_are_calibrated_on_the_episodes_that_the_monitor_opens(bad: int, 
     random = np.random.default_rng(0)
     for _ in range(12):
         verdicts = random.random(40) < 0.4
-        opened = sum(e.what == "episode_opened" for e in play(rule, verdicts))
+        opened = sum(e.what == "episode_opened" for e in play_verdicts(rule, verdicts))
         assert opened == count_openings(rule, verdicts[None])[0]
 
 
 def test_alerts_wait_for_the_cooldown_and_the_episode():
     rule = PerformanceRule.model_validate({"metric": "roc_auc", "window": "1w", "worse_by": 0.1})
-    entries = play(rule, np.array([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1], dtype=bool))
+    entries = play_verdicts(rule, np.array([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1], dtype=bool))
     alerts = [(e.at - HISTORY_START) // (7 * DAY) for e in entries if e.what == "alert_raised"]
     assert alerts == [1, 5, 11]
     assert [e.seq for e in entries] == list(range(1, len(entries) + 1))

@@ -7,11 +7,11 @@ from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.monitoring.limits.renewal import tighten_limit
 
 
-def rule(metric: str, rate: float = 2.0) -> PerformanceRule:
+def make_rule(metric: str, rate: float = 2.0) -> PerformanceRule:
     return PerformanceRule.model_validate({"metric": metric, "window": "1w", "false_alarms": rate})
 
 
-def limit(value: float, rate: float = 2.0) -> RuleLimit:
+def make_limit(value: float, rate: float = 2.0) -> RuleLimit:
     return RuleLimit(false_alarms=rate, reference=0.7, limit=value, detects=0.1, days=28)
 
 
@@ -27,9 +27,11 @@ def limit(value: float, rate: float = 2.0) -> RuleLimit:
     ],
 )
 def test_a_renewed_limit_is_never_looser(metric, first, renewed, kept):
-    assert tighten_limit(rule(metric), limit(first), limit(renewed)).limit == kept
+    assert tighten_limit(make_rule(metric), make_limit(first), make_limit(renewed)).limit == kept
 
 
 def test_a_limit_of_another_rate_is_replaced():
-    assert tighten_limit(rule("roc_auc"), limit(0.6, rate=1.0), limit(0.5)).limit == 0.5
-    assert tighten_limit(rule("roc_auc"), None, limit(0.5)).limit == 0.5
+    assert (
+        tighten_limit(make_rule("roc_auc"), make_limit(0.6, rate=1.0), make_limit(0.5)).limit == 0.5
+    )
+    assert tighten_limit(make_rule("roc_auc"), None, make_limit(0.5)).limit == 0.5
