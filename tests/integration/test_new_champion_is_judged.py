@@ -103,23 +103,13 @@ def test_limits_are_renewed_once_and_rehearsed(make_case):
     limits = find_rule_limits(open_model("parcels", 1), parcels.ledger())
     assert limits == renewed.limits
 
-    options = [
-        "--histories",
-        "20",
-        "--jobs",
-        "1",
-        "--as-of",
-        f"{APRIL + 5 * DAY:%Y-%m-%d}",
-        "--json",
-    ]
+    at = f"{APRIL + 5 * DAY:%Y-%m-%d}"
+    options = ["--as-of", at, "--histories", "20", "--jobs", "1", "--json"]
     printed = CliRunner().invoke(app, ["rehearse", "parcels", *options])
     assert printed.exit_code == 0, printed.output
     rehearsal = json.loads(printed.stdout[printed.stdout.index("{") :])
-    assert (rehearsal["version"], rehearsal["days"], rehearsal["histories"]) == (
-        1,
-        17,
-        20,
-    )  # labels take three days
+    assert (rehearsal["version"], rehearsal["histories"]) == (1, 20)
+    assert rehearsal["days"] == 17  # labels take three days
     parts = {name: rehearsal[name] for name in ("alarms", "gate", "rollbacks", "detection")}
     assert all(rates and all(r["low"] <= r["rate"] <= r["high"] for r in rates)
                for rates in parts.values())  # fmt: skip
