@@ -110,6 +110,19 @@ class Settings(BaseSettings):
     )
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the local Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the local MLflow UI")
+    serving_port: int = Field(8080, ge=1, le=65535, description="port of the prediction server")
+    serving_token: str = Field(
+        "",
+        repr=False,
+        pattern=TOKEN_PATTERN,
+        description="token of callers that predict (default: none, on loopback only)",
+    )
+    serving_write_token: str = Field(
+        "",
+        repr=False,
+        pattern=TOKEN_PATTERN,
+        description="token of callers that may also write",
+    )
     token: str = Field(
         "",
         repr=False,

@@ -14,6 +14,9 @@ from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from configs.schema.request_table import derive_request_case
+from configs.schema.use_case import UseCase
+from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
     check_keys,
@@ -41,12 +44,10 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
     is named RowsLost while more rows than usual are quarantined or refused.
     """
     case, at = load_use_case(use_case), utc_or_now(as_of)
-    intake = validate_files(case, discover_files(case, retry_refused, at), at)
-    versions = commit_rows(case, intake)
-    notes = check_keys(case, intake)
-    report_refused_files(case, intake.verdicts, at)
-    record_files(case, intake.verdicts, at)
-    publish_ingest_summary(case, intake)
+    intake, versions, notes = _ingest_landed(case, at, retry_refused)
+    request_case = derive_request_case(case)
+    if request_case is not None:
+        _ingest_landed(request_case, at, retry_refused)
     lost = [read_reason(episode) for episode in check_lost_rows(open_ledger(), case, at)]
     send_due_notifications(case)
     waiting = list_refused_files(case)
@@ -55,3 +56,16 @@ def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = F
         refresh_features(case, at)
     message = "; ".join([*lost, summarise_ingest(intake.verdicts, waiting), *notes])
     return Completed(message=message, data=message, name="RowsLost" if lost else "Completed")
+
+
+def _ingest_landed(
+    case: UseCase, at: datetime, retry_refused: bool
+) -> tuple[ValidatedFiles, dict[str, int], list[str]]:
+    """Ingest the landed files of a use case, or of its logged requests."""
+    intake = validate_files(case, discover_files(case, retry_refused, at), at)
+    versions = commit_rows(case, intake)
+    notes = check_keys(case, intake)
+    report_refused_files(case, intake.verdicts, at)
+    record_files(case, intake.verdicts, at)
+    publish_ingest_summary(case, intake)
+    return intake, versions, notes

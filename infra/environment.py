@@ -22,7 +22,9 @@ from infra.storage.s3 import boto_variables
 def build_environment() -> dict[str, str]:
     """Return the variables that a child process needs beside those that it inherits."""
     state = settings().state
-    changed = settings().model_dump(mode="json", exclude_unset=True, exclude={"token"})
+    changed = settings().model_dump(
+        mode="json", exclude_unset=True, exclude={"token", "serving_token", "serving_write_token"}
+    )
     python = str(Path(sys.executable).parent)
     return {
         **{f"MAINSPRING_{name.upper()}": _as_text(value) for name, value in changed.items()},

@@ -1,4 +1,4 @@
-"""Local stack of one machine: Prefect server, worker, warm-start server, MLflow UI and deployments.
+"""Local stack of one machine: Prefect, worker, MLflow UI, prediction servers and deployments.
 
 `up` starts the processes that do not run yet and records them; `down` stops only those. One of
 them runs at a time: another one waits, so no process meets a database that is only being made.
@@ -28,6 +28,12 @@ from infra.environment import (
     enter_environment,
     take_free_ports,
 )
+from infra.prediction_servers import (
+    SERVING,
+    is_prediction_server,
+    list_prediction_servers,
+    serving_arguments,
+)
 from infra.preflight import check_s3_addresses
 from infra.processes import (
     Process,
@@ -43,7 +49,7 @@ from infra.servers.credentials import auth_string, build_credentials
 from infra.storage.locks import hold_file_lock
 
 PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
-_STOP_ORDER = (WORKER, WARM, MLFLOW, PREFECT)
+_STOP_ORDER = (SERVING, WORKER, WARM, MLFLOW, PREFECT)
 _PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
 _DATABASES = {
     PREFECT: "PREFECT_SERVER_DATABASE_CONNECTION_URL",
@@ -119,6 +125,7 @@ def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> R
         _stop(process for name, process in running.items() if name in missing)
         raise
     urls = {PREFECT: settings().prefect_url, MLFLOW: settings().mlflow_url}
+    urls |= list_prediction_servers()
     return Running(
         addresses={name: url for name, url in urls.items() if name in running},
         started=tuple(missing),
@@ -141,7 +148,7 @@ def list_processes(*, mlflow: bool) -> list[str]:
     """List the processes of the stack by the settings, in the order of their start."""
     mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a tracking server runs
     needed = {PREFECT: True, MLFLOW: mlflow, WARM: settings().warm_start, WORKER: True}
-    return [name for name, is_needed in needed.items() if is_needed]
+    return [*(name for name, is_needed in needed.items() if is_needed), *list_prediction_servers()]
 
 
 def _check_same(processes: Iterable[Process]) -> None:
@@ -168,8 +175,10 @@ def _start(missing: list[str], running: dict[str, Process], schedules: bool) -> 
     for name in missing:
         if name not in _PORTS:
             _launch(name, running, {})
-    if MLFLOW in missing:
-        _wait(running, MLFLOW, f"{settings().mlflow_url}/health")
+    pages = {name: f"{url}/live" for name, url in list_prediction_servers().items()}
+    pages[MLFLOW] = f"{settings().mlflow_url}/health"
+    for name in set(missing) & set(pages):
+        _wait(running, name, pages[name])
     _check_alive(running)
 
 
@@ -194,10 +203,11 @@ def _command(name: str) -> list[str]:
         WARM: "infra.warm_start.server",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
         MLFLOW: f"infra.servers.mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
-    }[name].split()
+    }
+    words = (serving_arguments(name) if is_prediction_server(name) else arguments[name]).split()
     if name == MLFLOW:
-        arguments += ["--default-artifact-root", s.mlflow_artifacts]
-    return [sys.executable, "-m", *arguments]
+        words += ["--default-artifact-root", s.mlflow_artifacts]
+    return [sys.executable, "-m", *words]
 
 
 def _database(name: str) -> str:
@@ -232,7 +242,7 @@ def _check_alive(running: Mapping[str, Process]) -> None:
 def _stop(processes: Iterable[Process]) -> Stopped:
     """Stop processes, worker first, and remove them from the registry."""
     stopped, ended = [], 0
-    for process in sorted(processes, key=lambda p: _STOP_ORDER.index(p.name)):
+    for process in sorted(processes, key=lambda p: _STOP_ORDER.index(_find_kind(p.name))):
         if process.name == PREFECT:
             with suppress(httpx.HTTPError):  # a server that does not respond: the next `up` does it
                 ended = _end_runs("stopped by `mainspring down`")
@@ -241,6 +251,10 @@ def _stop(processes: Iterable[Process]) -> Stopped:
         others = [other for other in _read_own() if other != process]
         write_processes(_registry_file(), others)
     return Stopped(tuple(stopped), ended)
+
+
+def _find_kind(name: str) -> str:
+    return SERVING if is_prediction_server(name) else name
 
 
 def _end_runs(reason: str) -> int:

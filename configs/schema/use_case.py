@@ -17,6 +17,7 @@ from configs.schema.label import Label
 from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
+from configs.schema.serving import Serving
 from configs.schema.training import Candidate, Evaluation, Retrain, Split
 
 
@@ -81,6 +82,7 @@ class UseCase(SchemaModel):
     retrain: Retrain = Retrain()
     schedules: Schedules
     demo: Demo | None = None
+    serving: Serving | None = None
     seed: int = 0
 
     @property

@@ -26,6 +26,7 @@ from flows.cli.recovery import recover, retire
 from flows.cli.rehearse import rehearse
 from flows.cli.replay import replay
 from flows.cli.rows import erase, quarantine, release, repair
+from flows.cli.serve import serve
 from flows.cli.servers import deploy, deployments, down, up
 from flows.cli.verify import verify
 from tasks.reporting.formats import format_moment
@@ -67,6 +68,7 @@ def _require_text(options: Mapping[str, object]) -> None:
 command(up)
 command(down)
 command(deploy)
+command(serve)
 
 
 @command

@@ -34,13 +34,14 @@ def up(
     An invalid use case stops no other one. It is named, and the exit code is 1.
     """
     from infra import stack
+    from infra.prediction_servers import is_prediction_server
 
     _print("state folder ", (str(settings().state), "cyan"))
     with _console.status("starting the servers (the first time takes a minute)"):
         running = stack.up(schedules=schedules)
     addresses = Table.grid(padding=(0, 2))
     for name, address in running.addresses.items():
-        link = _build_link(address)
+        link = address if is_prediction_server(name) else _build_link(address)
         addresses.add_row(name, render_text(link, f"link {link}"))
     _console.print(addresses)
     _print_client_variables()

@@ -108,7 +108,7 @@ class Guard:
 
     async def _respond(self, connection: HTTPConnection, receive: Receive) -> Response | None:
         """Return the guard's own response; None if the request may pass."""
-        reason = self._find_refusal(connection)
+        reason = find_refusal(connection, self._hosts)
         if reason is not None:
             return JSONResponse({"error": reason}, 403)
         method, path = connection.scope.get("method", ""), connection.scope["path"]
@@ -122,27 +122,13 @@ class Guard:
             return RedirectResponse(SIGN_IN, 303)
         return JSONResponse({"error": "the token of this server is missing or not valid"}, 401)
 
-    def _find_refusal(self, connection: HTTPConnection) -> str | None:
-        """Return why the request is refused whatever token it has; None if it is not."""
-        hosts = connection.headers.getlist("host")
-        match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
-        if match is None or match["name"] not in self._hosts:
-            return "this server is not called by this name; see MAINSPRING_ALLOWED_HOSTS"
-        for origin in connection.headers.getlist("origin"):
-            if urlsplit(origin).netloc.lower() != hosts[0].lower():
-                return "requests of pages of another origin are refused"
-        site = connection.headers.get("sec-fetch-site", "none")
-        if site not in ("none", "same-origin") and not _is_followed_link(connection):
-            return "requests of pages of another origin are refused"
-        return None
-
     def _has_token(self, connection: HTTPConnection) -> bool:
-        scheme, _, value = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return _equal(value, self._token)
-        if scheme.lower() == "basic":
-            return _equal(f"{scheme} {value}", basic_authorization(self._token))
-        return _equal(connection.cookies.get(self._cookie_name, ""), self._cookie)
+        if bearer := read_bearer(connection):
+            return is_same_token(bearer, self._token)
+        authorization = connection.headers.get("authorization", "")
+        if authorization[:6].lower() == "basic ":
+            return is_same_token(authorization, basic_authorization(self._token))
+        return is_same_token(connection.cookies.get(self._cookie_name, ""), self._cookie)
 
     async def _sign_in(self, request: Request) -> Response:
         """Return the page that posts the token, or check the token and set the cookie."""
@@ -153,7 +139,7 @@ class Guard:
             body += chunk
             if len(body) > _LONGEST_TOKEN:
                 break
-        if not _equal(body.decode(errors="replace").strip(), self._token):
+        if not is_same_token(body.decode(errors="replace").strip(), self._token):
             return JSONResponse({"error": "the token is not valid"}, 401)
         response = Response(status_code=204)
         response.set_cookie(
@@ -171,6 +157,32 @@ class Guard:
             headers = MutableHeaders(scope=scope)
             headers["Authorization"] = basic_authorization(self._token)  # instead of the cookie
         await self._app(scope, receive, _with_headers(send))
+
+
+def find_refusal(connection: HTTPConnection, names: Collection[str]) -> str | None:
+    """Return why a request is refused whatever token it has; None if it is not.
+
+    Args:
+        connection: the request.
+        names: names by which the server may be called.
+    """
+    hosts = connection.headers.getlist("host")
+    match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+    if match is None or match["name"] not in names:
+        return "this server is not called by this name; see MAINSPRING_ALLOWED_HOSTS"
+    for origin in connection.headers.getlist("origin"):
+        if urlsplit(origin).netloc.lower() != hosts[0].lower():
+            return "requests of pages of another origin are refused"
+    site = connection.headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin") and not _is_followed_link(connection):
+        return "requests of pages of another origin are refused"
+    return None
+
+
+def read_bearer(connection: HTTPConnection) -> str:
+    """Return the token of a request's `Authorization: Bearer`; "" without one."""
+    scheme, _, value = connection.headers.get("authorization", "").partition(" ")
+    return value if scheme.lower() == "bearer" else ""
 
 
 def allowed_hosts() -> list[str]:
@@ -204,7 +216,8 @@ def _with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-def _equal(presented: str, expected: str) -> bool:
+def is_same_token(presented: str, expected: str) -> bool:
+    """Compare two tokens in constant time."""
     return hmac.compare_digest(presented.encode(errors="replace"), expected.encode())
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     insert,
     select,
 )
@@ -168,6 +169,15 @@ class Ledger:
         entries = [_to_entry(row) for row in rows]
         self._require_intact(entries, [row["digest"] for row in rows])
         return entries
+
+    def read_last_seq(self, model: str) -> int:
+        """Return the `seq` of a model's newest entry; 0 without one. Reads no entry."""
+        file = sqlite_path(self._url)
+        if file is not None and not file.exists():
+            return 0
+        query = select(func.max(_table.c.seq)).where(_table.c.model == model)
+        with self._connection() as connection:
+            return connection.execute(query).scalar() or 0
 
     def _require_intact(self, entries: Sequence[Entry], digests: Sequence[str | None]) -> None:
         place, expected = shown(self._url), dict.fromkeys((e.model for e in entries), 1)

@@ -31,21 +31,23 @@ def entity_position(entity: Iterable[object], salt: str) -> float:
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
+def assign_entity_arm(entity: Iterable[object], salt: str, share: float) -> str:
+    """Return the arm of one entity, `champion` or `challenger`."""
+    return CHALLENGER if entity_position(entity, salt) < share else CHAMPION
+
+
 def assign_arms(entities: pl.DataFrame, salt: str, share: float) -> pl.Series:
     """Return the arm of each row, `champion` or `challenger`; all columns are the entity's key."""
     unique = entities.unique(maintain_order=True)
-    drawn = pl.Series(
-        "__drawn", [entity_position(row, salt) for row in unique.iter_rows()], pl.Float64
-    )
+    arms = [assign_entity_arm(row, salt, share) for row in unique.iter_rows()]
     rows = entities.join(
-        unique.with_columns(drawn),
+        unique.with_columns(pl.Series("__arm", arms, pl.String)),
         on=entities.columns,
         how="left",
         nulls_equal=True,
         maintain_order="left",
     )
-    arm = pl.when(pl.col("__drawn") < share).then(pl.lit(CHALLENGER)).otherwise(pl.lit(CHAMPION))
-    return rows.select(arm.alias("arm")).to_series()
+    return rows["__arm"].alias("arm")
 
 
 def _to_json(value: object) -> object:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
+from configs.clock import LATEST
 from tasks.ledger.descriptions import read_bake_end
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion, list_watched_versions
+from tasks.rollout.assignment import CHALLENGER, CHAMPION, PREVIOUS
 from tasks.rollout.state import find_bake, find_rollout
 
 
@@ -32,7 +34,7 @@ class Route:
 
 def list_routes(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Route]:
     """Return the routes of [start, end) in order; times without a champion have none."""
-    changes = {e.at for e in entries} | {until for e in entries if (until := read_bake_end(e))}
+    changes = _list_changes(entries)
     edges = sorted({start, end, *(change for change in changes if start < change < end)})
     routes: list[Route] = []
     for since, until in pairwise(edges):
@@ -42,6 +44,23 @@ def list_routes(entries: Sequence[Entry], start: datetime, end: datetime) -> lis
         elif route:
             routes.append(route)
     return routes
+
+
+def find_route(entries: Sequence[Entry], moment: datetime) -> Route | None:
+    """Return the route of a moment, until it may change; None without a champion."""
+    later = (change for change in _list_changes(entries) if change > moment)
+    return _route_at(entries, moment, min(later, default=LATEST))
+
+
+def list_route_roles(route: Route) -> dict[int, str]:
+    """Return the role of each version of a route; the champion first."""
+    others = {route.previous: PREVIOUS, route.challenger: CHALLENGER}
+    return {route.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
+
+
+def _list_changes(entries: Sequence[Entry]) -> set[datetime]:
+    """Return the times at which a route may change."""
+    return {e.at for e in entries} | {until for e in entries if (until := read_bake_end(e))}
 
 
 def _route_at(entries: Sequence[Entry], start: datetime, end: datetime) -> Route | None:

@@ -20,9 +20,9 @@ from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_spine, join_features
 from tasks.ledger.log import open_ledger
 from tasks.models.registry import Model, open_model, predict, with_model_features
-from tasks.rollout.assignment import CHALLENGER, CHAMPION, PREVIOUS, assign_arms, rollout_salt
+from tasks.rollout.assignment import CHALLENGER, CHAMPION, assign_arms, rollout_salt
 from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS, drop_predicted_rows
-from tasks.rollout.routing import Route, list_routes
+from tasks.rollout.routing import Route, list_route_roles, list_routes
 from tasks.storage.chunks import TimeSpan
 
 
@@ -68,12 +68,6 @@ def find_scoring_routes(use_case: UseCase, window: TimeSpan) -> list[Route]:
             f"run train/{use_case.name}; scoring starts once its candidate is promoted"
         )
     return routes
-
-
-def list_route_roles(route: Route) -> dict[int, str]:
-    """Return the role of each version of a route; the champion first."""
-    others = {route.previous: PREVIOUS, route.challenger: CHALLENGER}
-    return {route.champion: CHAMPION} | {v: role for v, role in others.items() if v is not None}
 
 
 def score_route(

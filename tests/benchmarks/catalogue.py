@@ -11,6 +11,7 @@ from tests.benchmarks.stages import (
     historical,
     ingest,
     model,
+    online,
     scoring,
     tables,
     training,
@@ -111,6 +112,12 @@ STAGES = {
         (Ratio("one worker", "two workers", at_least=1.7, by_the_clock=True),),
         needs=("lake", "model"),
         smallest=3_000_000,
+    ),
+    "online": Stage(
+        {"ours": online.ours, "ours, logged": online.logged, "bare ASGI": online.bare},
+        (Ratio("ours", "bare ASGI", at_most=2), Ratio("ours, logged", "ours", at_most=1.25)),
+        needs=("lake", "model", "joined"),
+        largest=YEAR_ROWS + 1000,
     ),
     "retraining": Stage({"ours": training.ours}, needs=("lake",), largest=YEAR_ROWS + 1000),
 }

@@ -23,6 +23,7 @@ from infra import deployments, processes, stack
 from infra.environment import build_environment, check_port
 from infra.servers.credentials import read_token
 from tests.support.prefect_server import until
+from tests.support.programs import free_port
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -208,3 +209,24 @@ def test_children_get_the_settings_that_were_given(
     assert env["MAINSPRING_STATE"] == str(state)
     assert "MAINSPRING_LEDGER_URL" not in env
     assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+@pytest.mark.server
+def test_up_starts_the_prediction_server_of_a_serving_section(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = state / "configs"
+    folder.mkdir()
+    text = (ROOT / "configs" / "flights.yaml").read_text()
+    (folder / "flights.yaml").write_text(f"{text}\nserving: {{}}\n")
+    monkeypatch.setenv("MAINSPRING_USE_CASES", str(folder))
+    monkeypatch.setenv("MAINSPRING_SERVING_PORT", str(free_port()))
+    monkeypatch.setenv("MAINSPRING_WARM_START", "false")
+    settings.cache_clear()
+    running = stack.up(mlflow=False, free_ports=True, deployed=False)
+    assert running.started[-1] == "serving-flights"
+    url = running.addresses["serving-flights"]
+    health = httpx.get(f"{url}/health").json()
+    assert (health["status"], health["model"]) == ("starting", "flights")
+    assert httpx.get(f"{url}/ready").status_code == 503
+    assert stack.down().processes[0] == "serving-flights"

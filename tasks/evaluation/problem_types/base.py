@@ -81,6 +81,11 @@ class ProblemType(ABC):
         """Return decisions as the prediction tables hold them."""
         return pl.Series("decision", decision)
 
+    def list_decisions(self, decision: Decisions) -> list[bool | float | str]:
+        """Return decisions as the prediction tables hold them, without building a column."""
+        decisions: list[bool | float | str] = decision.tolist()
+        return decisions
+
     def to_decision_array(self, decision: pl.Series) -> Decisions:
         """Return the inverse of `to_decision_column`."""
         return decision.to_numpy()

@@ -84,6 +84,10 @@ class Multiclass(ProblemType):
         names = dict(enumerate(self.classes))
         return pl.Series("decision", decision).replace_strict(names, return_dtype=pl.String)
 
+    def list_decisions(self, decision: Decisions) -> list[bool | float | str]:
+        """Return the names of the decided classes."""
+        return [self.classes[code] for code in decision.tolist()]
+
     def to_decision_array(self, decision: pl.Series) -> Decisions:
         """Return the codes of the decided classes."""
         return decision.replace_strict(self._codes, return_dtype=pl.Int64).to_numpy()

@@ -6,11 +6,10 @@ import pytest
 
 from configs.errors import NoChampion
 from tasks.ledger.log import Entry, open_ledger
-from tasks.rollout.routing import Route
+from tasks.rollout.routing import Route, list_route_roles
 from tasks.scoring.batch import (
     build_prediction_rows,
     find_scoring_routes,
-    list_route_roles,
     scoring_window,
 )
 from tests.support.flights import END

@@ -1,0 +1,70 @@
+"""The command `serve`: the prediction server of one use case."""
+
+from __future__ import annotations
+
+import os
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from configs.schema.loading import load_use_case
+from configs.settings import settings
+from flows.cli.options import Name
+from tasks.reporting.terminal import render_text
+
+if TYPE_CHECKING:
+    from infra.servers.prediction_guard import PredictionGuard
+
+_console = Console()
+_USE_CASE, _HOST, _METRICS = (
+    f"MAINSPRING_SERVED_{name}" for name in ("USE_CASE", "HOST", "METRICS")
+)
+_DRAIN_SECONDS = 30  # requests that are at work end within it
+_OWN_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}
+
+
+def serve(
+    use_case: Name,
+    port: Annotated[
+        int | None, typer.Option(help="Port (default: MAINSPRING_SERVING_PORT, 8080).")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on (default: MAINSPRING_HOST).")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes on the same port.")] = 1,
+) -> None:
+    """Serve predictions over HTTP: V1, V2 and /invocations, by the route of the ledger.
+
+    A promotion, a rollout step and a rollback hold within two seconds. SIGTERM lets the requests
+    that are at work end. MAINSPRING_SERVING_TOKEN is the token of callers.
+    """
+    import uvicorn
+
+    from infra.servers.prediction_guard import require_serving_token
+
+    case, address = load_use_case(use_case), host or settings().host
+    require_serving_token(address)  # fails here, and not in every worker
+    os.environ.update(_OWN_ENVIRONMENT | {_USE_CASE: case.name, _HOST: address})
+    number = port or settings().serving_port
+    _console.print(render_text(f"serving {case.name} on http://{address}:{number}/openapi.json"))
+    with TemporaryDirectory() as folder:
+        if workers > 1:
+            os.environ.update({_METRICS: folder, "PROMETHEUS_MULTIPROC_DIR": folder})
+        uvicorn.run(
+            f"{__name__}:create_app", factory=True, host=address, port=number, workers=workers,
+            access_log=False, log_level="warning", timeout_graceful_shutdown=_DRAIN_SECONDS,
+            server_header=False, h11_max_incomplete_event_size=64 * 1024,
+        )  # fmt: skip
+
+
+def create_app() -> PredictionGuard:
+    """Return the server's application behind its guard; each worker calls it."""
+    from configs.clock import utc_or_now
+    from infra.servers.prediction_guard import PredictionGuard
+    from tasks.serving.app import create_prediction_app
+
+    case, shared_metrics = load_use_case(os.environ[_USE_CASE]), os.environ.get(_METRICS, "")
+    app = create_prediction_app(case, utc_or_now, shared_metrics)
+    return PredictionGuard(app, os.environ[_HOST])

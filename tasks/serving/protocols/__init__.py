@@ -1,0 +1,1 @@
+"""Protocols of the prediction server: thin JSON shapes over one service."""
