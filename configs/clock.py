@@ -12,6 +12,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """Bounds of every moment in a YAML file: libraries overflow at years like 1 and 9999."""
 LONGEST = timedelta(days=36_500)
+LARGEST_SHARE = 0.5  # of the rows, for one part of history
 YEAR = timedelta(days=365)
 _PERIODS = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 CLOCK_GRACE = timedelta(minutes=5)
@@ -97,3 +98,24 @@ def parse_rate(text: object) -> float:
 def write_rate(rate: float) -> str:
     """Return the text of events a year that `parse_rate` reads."""
     return f"{round(rate, 6):.6f}".rstrip("0").rstrip(".") + " per year"
+
+
+def parse_extent(text: object) -> timedelta | float:
+    """Return a part of history: a duration like `21d`, or `10%` as a share of the rows, 0.1."""
+    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%", str(text).strip())
+    share = float(match[1]) / 100 if match else text
+    if isinstance(share, float):
+        if not 0 < share <= LARGEST_SHARE:
+            raise ValueError(
+                f"share {share:.1%} is invalid; write a share above 0% and at most "
+                f"{LARGEST_SHARE:.0%}, like 10%, or a duration like 21d"
+            )
+        return share
+    return parse_duration(text)
+
+
+def write_extent(extent: timedelta | float) -> str:
+    """Return the text of a part of history that `parse_extent` reads."""
+    if isinstance(extent, timedelta):
+        return write_duration(extent)
+    return f"{round(100 * extent, 3):g}%"

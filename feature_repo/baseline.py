@@ -6,7 +6,7 @@ They are point-in-time correct: a row counts from when it was known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -38,3 +38,50 @@ def first(rows: pl.LazyFrame, keys: Sequence[str], known: str) -> pl.LazyFrame:
 def newest(rows: pl.LazyFrame, keys: Sequence[str], known: str) -> pl.LazyFrame:
     """Return the row of each key that was known last."""
     return rows.sort(known, maintain_order=True).unique(keys, keep="last", maintain_order=True)
+
+
+def upcoming(
+    rows: pl.LazyFrame,
+    series: Sequence[str],
+    event: str,
+    known: str,
+    every: timedelta,
+    ahead: timedelta,
+    start: datetime,
+    end: datetime,
+) -> pl.LazyFrame:
+    """Return a row for each series and step of time that is predicted in [start, end).
+
+    A step is predicted `ahead` of its event, whether its row has landed or not. A series begins
+    when its first row is known.
+
+    Args:
+        rows: the rows that have landed.
+        series: columns that identify a series; none if there is one.
+        event: column of the event time.
+        known: column of the time when a row was known.
+        every: time between two rows of a series.
+        ahead: time from the prediction to the event.
+        start: first prediction time.
+        end: end of the prediction times.
+    """
+    firsts = [pl.col(event).min().alias("origin"), pl.col(known).min().alias("since")]
+    begun = rows.group_by(series).agg(firsts) if series else rows.select(firsts)
+    width = every // timedelta(microseconds=1)
+
+    def count_steps(moment: datetime) -> pl.Expr:
+        passed = (pl.lit(moment) + ahead - pl.col("origin")).dt.total_microseconds()
+        return ((passed + width - 1) // width).clip(0)
+
+    steps = pl.int_ranges(count_steps(start), count_steps(end)).alias("step")
+    passed = pl.duration(microseconds=pl.col("step") * width)
+    return (
+        begun.filter(pl.col("origin").is_not_null())
+        .with_columns(steps)
+        .explode("step")
+        .drop_nulls("step")
+        .with_columns((pl.col("origin") + passed).alias(event))
+        .with_columns(prediction_time=pl.col(event) - ahead)
+        .filter(pl.col("prediction_time") >= pl.col("since"))
+        .select(*series, event, "prediction_time")
+    )

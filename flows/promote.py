@@ -1,6 +1,6 @@
 """Promote flow: decide on a candidate's next step, from its state in the ledger.
 
-gate or rollout review ► approval, if required ► ledger entry ► MLflow alias ► notifications
+gate or review ► approval, if required ► refit, if configured ► ledger ► alias ► notifications
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tasks.promotion.prefect_tasks import (
     ask_person,
     publish_step,
     record_approval,
+    refit_version,
     sync_champion_alias,
 )
 
@@ -29,7 +30,8 @@ from tasks.promotion.prefect_tasks import (
 def promote(use_case: str, version: int, as_of: datetime | None = None) -> State[None]:
     """Advance a version by one step as of `as_of`, by default the time of its last request.
 
-    Where approval is required, the run suspends itself and resumes with the answer.
+    Where approval is required, the run suspends itself and resumes with the answer. Where a refit
+    is configured, it takes the version's place as soon as the gate is passed.
     """
     case, at = load_use_case(use_case), None if as_of is None else utc_or_now(as_of)
     entry = advance_candidate(case, version, at)
@@ -39,8 +41,10 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
         if (answer := ask_person(entry)) is not None:
             record_approval(case, version, answer, utc_or_now())
             entry = advance_candidate(case, version, at)
+    if entry.what == "refit_asked":
+        entry = advance_candidate(case, refit_version(case, entry), at)
     if entry.what == "promoted":
         sync_champion_alias(case)
     publish_step(case, entry)
     send_due_notifications(case)
-    return Completed(message=f"version {version}, {entry.what}: {read_reason(entry)}")
+    return Completed(message=f"version {entry.version}, {entry.what}: {read_reason(entry)}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,13 +20,27 @@ from configs.clock import (
     EARLIEST,
     LATEST,
     parse_duration,
+    parse_extent,
     parse_rate,
     write_duration,
+    write_extent,
     write_rate,
 )
 
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"zone {name!r} not found; use one like Europe/Amsterdam") from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_check_zone)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration)]
 Span = Annotated[Duration, Field(gt=timedelta(0))]
+Extent = Annotated[timedelta | float, BeforeValidator(parse_extent), PlainSerializer(write_extent)]
+"""A duration, or a share of the rows."""
 Rate = Annotated[
     float, BeforeValidator(parse_rate), PlainSerializer(write_rate), Field(gt=0, le=366)
 ]

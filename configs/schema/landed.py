@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from configs.schema.base import ColumnType, SchemaModel
+from configs.schema.base import ColumnType, SchemaModel, Zone
 
 FILE_SUFFIXES = (".parquet", ".csv", ".tsv")
 """Endings of landed files, in any case; .csv and .tsv may be followed by .gz or .zst."""
@@ -32,14 +31,6 @@ def _check_encoding(name: str) -> str:
     return name
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"zone {name!r} not found; use one like Europe/Amsterdam") from error
-    return name
-
-
 class Column(SchemaModel):
     """A column of a table: its type, its name in the file, and how its values are written."""
 
@@ -49,7 +40,7 @@ class Column(SchemaModel):
     format: str | None = Field(
         None, description="of a time: strptime codes, epoch_s, epoch_ms or epoch_us"
     )
-    zone: Annotated[str, AfterValidator(_check_zone)] | None = Field(
+    zone: Zone | None = Field(
         None, description="of a time: the zone of values without one; UTC by default"
     )
     nulls: tuple[str, ...] | None = Field(

@@ -4,7 +4,7 @@ name: monthly
 title: Retrained on the first of each month, whatever the numbers say
 schedule: "0 5 1 * *"      # UTC; `own`: the use case's; left out: none
 alerts: [performance]      # which of drift and performance; `own`: as the use case has it
-gate: {rule: non_inferiority, margin: 0.01}    # also rollout, bake, retrain, monitor
+gate: {rule: non_inferiority, margin: 0.01}    # also rollout, bake, retrain, monitor, split
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from configs.schema.yaml_file import read_yaml
 from configs.settings import settings
 
 Section = dict[str, Any]
-_SECTIONS = ("gate", "rollout", "bake", "retrain", "monitor")
+_SECTIONS = ("gate", "rollout", "bake", "retrain", "monitor", "split")
 
 
 class RetrainingPolicy(SchemaModel):
@@ -41,6 +41,7 @@ class RetrainingPolicy(SchemaModel):
     bake: Section = Field({})
     retrain: Section = Field({})
     monitor: Section = Field({})
+    split: Section = Field({})
 
     def schedule_for(self, use_case: UseCase) -> str | None:
         """Return the cron line (UTC) of its trainings; None without a schedule."""

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import Duration, Metric, SchemaModel, Span
+from configs.schema.base import Duration, Extent, Metric, SchemaModel, Span
 from configs.schema.costs import AnyCost
 
 
@@ -56,8 +56,14 @@ class Candidate(SchemaModel):
 
 
 class Split(SchemaModel):
-    """Spans at the end of the training window: validation and holdout."""
+    """Spans at the end of the training window: validation and holdout.
 
-    validation: Duration = Field(timedelta(days=7), description="chooses candidate and threshold")
-    holdout: Duration = Field(timedelta(days=21), description="fresh rows for the gate")
+    Each is a duration, or a share of the labelled rows of the window, like 10%.
+    """
+
+    validation: Extent = Field(timedelta(days=7), description="chooses candidate and threshold")
+    holdout: Extent = Field(timedelta(days=21), description="fresh rows for the gate")
     min_rows: int = Field(1000, ge=2, description="fewest labelled rows for a training")
+    refit: Literal["never", "after_gate"] = Field(
+        "never", description="after_gate: fit what passed the gate again, on all rows until then"
+    )

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import METRICS, Cron, Day, Name, SchemaModel, Span
+from configs.schema.base import METRICS, Cron, Day, Name, SchemaModel, Span, Zone
 from configs.schema.costs import COSTS, ClassCost
 from configs.schema.data import Features, Spine, Table
 from configs.schema.label import Label
@@ -83,6 +83,7 @@ class UseCase(SchemaModel):
     schedules: Schedules
     demo: Demo | None = None
     serving: Serving | None = None
+    zone: Zone = Field("UTC", description="of a day: blocks of whole days begin at its midnight")
     seed: int = 0
 
     @property

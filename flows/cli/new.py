@@ -62,6 +62,15 @@ def new(
     after: Annotated[
         str, typer.Option(help="Time from a prediction until its label is known, like 30d.")
     ] = "",
+    ahead: Annotated[
+        str, typer.Option(help="Predict this long before the event, like 2h, known or not.")
+    ] = "",
+    zone: Annotated[
+        str, typer.Option(help="Zone of times without one, like Europe/Amsterdam.")
+    ] = "",
+    old_predictions: Annotated[
+        str, typer.Option(help="Column of predictions in use today, to beat: table.column.")
+    ] = "",
     schedule: Annotated[
         Literal["hourly", "daily", "weekly"], typer.Option(help="How often rows are scored.")
     ] = "daily",
@@ -80,7 +89,7 @@ def new(
     from infra import deployments
     from tasks.scaffold.plan import GivenAnswers
     from tasks.scaffold.render import render_files
-    from tasks.scaffold.resolve import make_plan
+    from tasks.scaffold.resolution.resolve import make_plan
     from tasks.scaffold.time_spans import choose_time_spans
     from tasks.scaffold.write_files import remove_unfinished, require_free_names, write_use_case
 
@@ -101,7 +110,8 @@ def new(
         event_time=_parse_pairs("--event-time", event_time),
         known_time=_parse_pairs("--known-time", known_time),
         known_from=_parse_pairs("--known-from", known_from), join=_parse_pairs("--join", join),
-        predict=predict, label=label, kind=kind, positive=positive, after=after, schedule=schedule,
+        predict=predict, label=label, kind=kind, positive=positive, after=after, ahead=ahead,
+        zone=zone, old_predictions=old_predictions, schedule=schedule,
     )  # fmt: skip
     plan = (
         questions.repeat(lambda: make_plan(answers, ask)) if questions else make_plan(answers, ask)

@@ -15,6 +15,7 @@ from tasks.features.feast_store import collect_feature_objects
 from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
 from tasks.features.retrieval import build_labels, build_spine
 from tasks.storage.lake import open_lake
+from tasks.training.fit import split_by_time
 from tasks.training.holdout_metrics import find_thin_slices
 
 _KNOWN = "__known"
@@ -25,27 +26,30 @@ def check_evidence_rows(use_case: UseCase) -> Iterator[Finding]:
     if not all(open_lake(use_case.name).exists(f"raw/{name}") for name in use_case.tables):
         yield Finding("evidence", "skipped", "nothing ingested yet")
         return
-    rows = join_labelled_rows(use_case)
+    rows, holdout_start = join_labelled_rows(use_case)
     if rows.height < MIN_GIVEAWAY_ROWS:
         yield Finding("evidence", "skipped", f"only {rows.height} labelled rows")
         return
     yield from _check_giveaways(use_case, rows)
-    yield from _check_amounts(use_case, rows)
+    yield from _check_amounts(use_case, rows.filter(pl.col(use_case.spine.time) >= holdout_start))
 
 
-def join_labelled_rows(use_case: UseCase) -> pl.DataFrame:
+def join_labelled_rows(use_case: UseCase) -> tuple[pl.DataFrame, datetime]:
     """Return the labelled rows of the newest validation and holdout spans, with their inputs.
 
-    Nothing is written. A view's newest row known by the prediction time is joined; how old it may
-    be does not matter here.
+    The time is the start of the holdout of a training on all rows that have landed. Nothing is
+    written. A view's newest row known by the prediction time is joined; how old it may be does not
+    matter here.
     """
     raw, module = scan_raw_tables(use_case, FOREVER), import_feature_module(use_case)
     end = _find_newest_known(use_case, raw) + timedelta(microseconds=1)
-    start = end - use_case.split.holdout - use_case.split.validation
+    start = _find_first_needed(use_case, end)
     keys, label, time = use_case.spine.key, use_case.label.column, use_case.spine.time
     labels = build_labels(use_case, start, end, end).select(*keys, label)
     spine = build_spine(use_case, start, end, end)
-    rows = spine.join(labels, on=keys).drop_nulls(label).sort(time)
+    labelled = spine.join(labels, on=keys).drop_nulls(label).sort(time)
+    parts = split_by_time(labelled, time, use_case.split, end)
+    rows, start = parts.judged, parts.validation_start
     for view in collect_feature_objects(use_case).feature_views:
         features = getattr(module, view.name)(raw, start - timedelta(days=31), end).collect()
         names = [each.name for each in view.features if each.name not in rows.columns]
@@ -55,7 +59,15 @@ def join_labelled_rows(use_case: UseCase) -> pl.DataFrame:
         rows = rows.join_asof(
             seen, left_on=time, right_on=_KNOWN, by=view.join_keys or None, check_sortedness=False
         ).drop(_KNOWN, strict=False)
-    return rows
+    return rows, parts.holdout_start
+
+
+def _find_first_needed(use_case: UseCase, end: datetime) -> datetime:
+    """Return the start of both spans; of shares, which need all rows, that of the window."""
+    spans = (use_case.split.holdout, use_case.split.validation)
+    if all(isinstance(span, timedelta) for span in spans):
+        return end - sum((span for span in spans if isinstance(span, timedelta)), timedelta(0))
+    return end - use_case.retrain.window
 
 
 def _find_newest_known(use_case: UseCase, raw: dict[str, pl.LazyFrame]) -> datetime:
@@ -81,12 +93,9 @@ def _check_giveaways(use_case: UseCase, rows: pl.DataFrame) -> Iterator[Finding]
         yield Finding("too good", "ok", f"no input gives {label.column} away, {rows.height} rows")
 
 
-def _check_amounts(use_case: UseCase, rows: pl.DataFrame) -> Iterator[Finding]:
+def _check_amounts(use_case: UseCase, holdout: pl.DataFrame) -> Iterator[Finding]:
     """Name the slices that the gate can never look at, and a gate that needs more rows."""
-    time, gate = use_case.spine.time, use_case.gate
-    newest = rows[time].max()
-    assert isinstance(newest, datetime)
-    holdout = rows.filter(pl.col(time) > newest - use_case.split.holdout)
+    gate = use_case.gate
     if holdout.height < gate.min_rows:
         detail = f"gate.min_rows is {gate.min_rows}; the holdout has {holdout.height} labelled rows"
         yield Finding("gate", "skipped", f"{detail}, so each candidate waits for more")

@@ -86,7 +86,7 @@ def _check_candidates(use_case: UseCase) -> Iterator[Finding]:
     """Check that each estimator can be imported, takes its parameters and fits the label."""
     from tasks.evaluation.problem_types import problem_type_of
     from tasks.models.matrix import InputSchema
-    from tasks.training.fit import build_estimator
+    from tasks.training.estimators import build_estimator
 
     features = use_case.features
     empty: dict[str, tuple[str, ...]] = dict.fromkeys(features.categorical, ())

@@ -22,7 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.blocks import BlockMetric, choose_block_length, leave_blocks_out
+from tasks.evaluation.blocks import (
+    BlockMetric,
+    choose_block_length,
+    leave_blocks_out,
+    to_clock,
+)
 from tasks.evaluation.bootstrap import (
     PairedPredictions,
     Predictions,
@@ -105,7 +110,8 @@ def measure_daily(
         predictions: predictions of these rows.
     """
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    stamps = rows[use_case.spine.time].dt.epoch("d").to_numpy().astype(np.int64)
+    clock = to_clock(rows[use_case.spine.time], use_case.zone)
+    stamps = clock.dt.epoch("d").to_numpy().astype(np.int64)
     day = stamps - stamps.min()
     days = int(day.max()) + 1
     pair = PairedPredictions(label, day, days, predictions, predictions, problem_type_of(use_case))

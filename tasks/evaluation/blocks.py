@@ -9,6 +9,7 @@ follows from the autocorrelation of the blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -20,27 +21,40 @@ from tasks.evaluation.metrics import Floats
 BlockNumbers = NDArray[np.int64]
 BlockMetric = Callable[[Floats], Floats]  # draw counts (draws, blocks) → metric (draws,)
 MIN_BLOCKS = 5  # fewer all differ in one direction by chance in more than 1 case of 20
+_DAY = timedelta(days=1)
 _RANDOM_BLOCKS = 100  # of independent rows
 _RUNS_LOOKED_AT = 5  # autocorrelations in a row that must be insignificant
 
 
-def assign_blocks(times: pl.Series, gate: Gate, seed: int) -> BlockNumbers:
+def assign_blocks(times: pl.Series, gate: Gate, seed: int, zone: str = "UTC") -> BlockNumbers:
     """Return the block number of each row, 0, 1, … (rows,): its span of gate.block since 1970.
 
     Independent rows get one of a hundred blocks at random.
+
+    Args:
+        times: the rows' prediction times
+        gate: whose `block` is the length of a block
+        seed: seed of random blocks
+        zone: whose midnight begins a block of whole days
     """
     if gate.block is None:
         shuffled: BlockNumbers = np.random.default_rng(seed).permutation(len(times))
         numbers: BlockNumbers = shuffled % _RANDOM_BLOCKS
         return numbers
     width = int(gate.block.total_seconds() * 1_000_000)
-    spans = times.dt.epoch("us").to_numpy() // width
+    clock = to_clock(times, zone) if gate.block % _DAY == timedelta(0) else times
+    spans = clock.dt.epoch("us").to_numpy() // width
     return np.unique(spans, return_inverse=True)[1].astype(np.int64)
 
 
-def count_blocks(times: pl.Series, gate: Gate, seed: int) -> int:
-    """Return the number of blocks that rows lie in."""
-    return len(np.unique(assign_blocks(times, gate, seed)))
+def to_clock(times: pl.Series, zone: str) -> pl.Series:
+    """Return UTC times as the clocks of a zone show them, without a zone."""
+    return times.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def count_blocks(times: pl.Series, gate: Gate, seed: int, zone: str = "UTC") -> int:
+    """Return the number of blocks that rows lie in, as `assign_blocks` numbers them."""
+    return len(np.unique(assign_blocks(times, gate, seed, zone)))
 
 
 def draw_blocks(blocks: int, resamples: int, seed: int, length: int = 1) -> Floats:

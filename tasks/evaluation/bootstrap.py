@@ -150,7 +150,7 @@ def pair_predictions(
 ) -> PairedPredictions:
     """Pair two models' predictions of labelled rows; of one model alone, give it twice."""
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    block = assign_blocks(rows[use_case.spine.time], use_case.gate, use_case.seed)
+    block = assign_blocks(rows[use_case.spine.time], use_case.gate, use_case.seed, use_case.zone)
     return PairedPredictions(
         label, block, int(block.max()) + 1, challenger, champion, problem_type_of(use_case)
     )

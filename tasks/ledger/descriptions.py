@@ -52,6 +52,8 @@ def versions_concerned(entry: Entry) -> list[int]:
         replaced = evidence.loser
     elif isinstance(evidence, Recovered):
         replaced = evidence.lost
+    elif isinstance(evidence, CandidateRegistered):
+        replaced = evidence.refit_of
     return [version for version in (entry.version, replaced) if version is not None]
 
 
@@ -162,7 +164,10 @@ def _describe_candidate(evidence: CandidateRegistered) -> str:
         f"{name} {_format_metric(evidence.holdout[name])}"
         for name in PROBLEM_TYPES[evidence.kind].status_metrics
     )
-    return f"{evidence.algorithm} on {evidence.rows['train']:,} rows; holdout {metrics}"
+    fitted = f"{evidence.algorithm} on {evidence.rows['train']:,} rows"
+    if evidence.refit_of is not None:
+        return f"{fitted}: refit of version {evidence.refit_of}, whose holdout has {metrics}"
+    return f"{fitted}; holdout {metrics}"
 
 
 def _evidence(entry: Entry) -> object:

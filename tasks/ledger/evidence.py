@@ -167,6 +167,8 @@ class CandidateRegistered(Evidence):
     rows: dict[str, int] = {}
     threshold: Threshold = None
     holdout: dict[str, float | None] = {}
+    refit_of: int | None = Field(None, description="judged version whose place a refit takes")
+    gates: list[GateCheck] = Field([], description="a refit held against the judged version")
 
 
 class Deferred(StepEvidence):
@@ -263,28 +265,18 @@ class LimitsRenewed(Reason):
 
 
 EVIDENCE: dict[EntryKind, type[Evidence]] = {
-    "episode_opened": EpisodeOpened,
-    "episode_closed": EpisodeClosed,
-    "alert_raised": AlertRaised,
-    "retrain_started": RetrainStarted,
-    "candidate_registered": CandidateRegistered,
-    "deferred": Deferred,
-    "approval_asked": ApprovalAsked,
-    **dict.fromkeys(("approved", "rejected"), ApprovalGiven),
-    "rollout_started": RolloutStarted,
-    "rollout_grown": RolloutGrown,
-    "step_asked": StepAsked,
-    "promoted": Promoted,
-    "refused": Refused,
-    "rollback_asked": RollbackAsked,
-    "rolled_back": RolledBack,
-    "schema_migrated": SchemaMigrated,
-    "recovered": Recovered,
-    "retired": Reason,
-    **dict.fromkeys(("rows_released", "rows_repaired", "rows_erased"), RowsChanged),
-    "notified": Notified,
-    "limits_renewed": LimitsRenewed,
-}
+    "episode_opened": EpisodeOpened, "episode_closed": EpisodeClosed,
+    "alert_raised": AlertRaised, "retrain_started": RetrainStarted,
+    "candidate_registered": CandidateRegistered, "deferred": Deferred,
+    "approval_asked": ApprovalAsked, "approved": ApprovalGiven, "rejected": ApprovalGiven,
+    "refit_asked": StepEvidence, "refit_dropped": Reason,
+    "rollout_started": RolloutStarted, "rollout_grown": RolloutGrown, "step_asked": StepAsked,
+    "promoted": Promoted, "refused": Refused,
+    "rollback_asked": RollbackAsked, "rolled_back": RolledBack,
+    "schema_migrated": SchemaMigrated, "recovered": Recovered, "retired": Reason,
+    "rows_released": RowsChanged, "rows_repaired": RowsChanged, "rows_erased": RowsChanged,
+    "notified": Notified, "limits_renewed": LimitsRenewed,
+}  # fmt: skip
 
 
 def read_evidence(entry: Entry, kind: type[AnyEvidence]) -> AnyEvidence:

@@ -42,6 +42,16 @@ def approval_key(version: int) -> str:
     return f"approval:{version}"
 
 
+def refit_key(version: int) -> str:
+    """Return the key of the request to refit a version; it is the origin of the refit too."""
+    return f"refit:{version}"
+
+
+def refit_dropped_key(version: int) -> str:
+    """Return the key of the entry that says why a version has no refit."""
+    return f"refit_dropped:{version}"
+
+
 def decision_key(version: int) -> str:
     """Return the key of the decision on a version, by the gate or its rollout."""
     return f"decision:{version}"

@@ -58,6 +58,8 @@ EntryKind = Literal[
     "approval_asked",  #  key approval_asked:<version>  the gate passed, a person decides
     "approved",  #        key approval:<version>        the person approved
     "rejected",  #        key approval:<version>        the person rejected
+    "refit_asked",  #     key refit:<version>           request: fit what passed the gate again
+    "refit_dropped",  #   key refit_dropped:<version>   no refit took its place, it goes on itself
     "rollout_started",  # key rollout:<version>         it scores beside the champion
     "rollout_grown",  #   key rollout:<version>:<stage> with a larger share
     "step_asked",  #      key step:<version>:<date>     request: the next step of a candidate
@@ -78,8 +80,9 @@ EntryKind = Literal[
 
 # Each of these is a request. Its event may be lost; `list_unanswered` finds the open requests.
 RequestKind = Literal[
-    "alert_raised", "candidate_registered", "step_asked", "approved", "rejected", "rollback_asked"
-]
+    "alert_raised", "candidate_registered", "refit_asked", "step_asked", "approved", "rejected",
+    "rollback_asked",
+]  # fmt: skip
 
 _metadata = MetaData()
 _table = Table(

@@ -26,11 +26,16 @@ from tasks.ledger.keys import (
     closing_key,
     deferral_key,
     is_manual_promotion,
+    refit_dropped_key,
+    refit_key,
     rollback_key,
 )
 from tasks.ledger.log import Entry, RequestKind
 
-_ANSWERS = ("deferred", "approval_asked", "rollout_started", "rollout_grown", "promoted", "refused")
+_ANSWERS = (
+    "deferred", "approval_asked", "refit_asked", "rollout_started", "rollout_grown", "promoted",
+    "refused",
+)  # fmt: skip
 
 
 def find_champion(entries: Sequence[Entry], at: datetime | None = None) -> Entry | None:
@@ -136,14 +141,46 @@ def _read_digest(entry: Entry) -> str | None:
 
 
 def find_decision(entries: Sequence[Entry], version: int) -> Entry | None:
-    """Return the last promotion or refusal of a version, manual ones too; None before any."""
+    """Return the last promotion or refusal of a version, manual ones too; None before any.
+
+    Without one, the registration of the refit that took its place decides too.
+    """
     decisions = [e for e in entries if e.version == version and e.what in ("promoted", "refused")]
-    return decisions[-1] if decisions else None
+    return decisions[-1] if decisions else find_refit(entries, version)
 
 
 def find_candidate(entries: Sequence[Entry], origin: str) -> Entry | None:
     """Return the candidate of an alert (its key) or of a training run; None before there is one."""
     return _find_key(entries, candidate_key(origin))
+
+
+def find_refit_request(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the request to refit a version; None if there was none."""
+    return _find_key(entries, refit_key(version))
+
+
+def find_dropped_refit(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the entry that says why a version has no refit; None if there is none."""
+    return _find_key(entries, refit_dropped_key(version))
+
+
+def find_refit(entries: Sequence[Entry], version: int) -> Entry | None:
+    """Return the registration of the refit that took a version's place; None before it."""
+    return find_candidate(entries, refit_key(version))
+
+
+def is_refit(entry: Entry) -> bool:
+    """Return whether an entry registers a refit."""
+    if entry.what != "candidate_registered":
+        return False
+    return read_evidence(entry, CandidateRegistered).refit_of is not None
+
+
+def find_judged_version(entries: Sequence[Entry], version: int) -> int | None:
+    """Return the version whose place a refit takes; None of other versions."""
+    own = (e for e in entries if e.version == version and e.what == "candidate_registered")
+    judged = (read_evidence(e, CandidateRegistered).refit_of for e in own)
+    return next((version for version in judged if version is not None), None)
 
 
 def find_approval_request(entries: Sequence[Entry], version: int) -> Entry | None:
@@ -200,9 +237,17 @@ def list_unclaimed_alerts(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def list_undecided_candidates(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the candidates that are neither promoted nor refused yet."""
+    """Return the candidates that are neither promoted, nor refused, nor replaced by a refit."""
     decided = {e.version for e in entries if e.what in ("promoted", "refused")}
-    return [e for e in entries if e.what == "candidate_registered" and e.version not in decided]
+    keys = {e.key for e in entries}
+    return [
+        e
+        for e in entries
+        if e.what == "candidate_registered"
+        and e.version is not None
+        and e.version not in decided
+        and candidate_key(refit_key(e.version)) not in keys
+    ]
 
 
 def _find_key(entries: Sequence[Entry], key: str) -> Entry | None:
@@ -221,7 +266,7 @@ def _is_answered(request: Entry, entries: Sequence[Entry]) -> bool:
     """Return whether a request was answered.
 
     An alert is answered by its candidate, a rollback by its key or by the next promotion, which
-    leaves nothing to undo, the others by the next step of the version.
+    leaves nothing to undo, the others by the next step of the version or by its refit.
 
     A version is candidate twice if it answers two alerts; one decision on it answers both.
     """
@@ -232,4 +277,6 @@ def _is_answered(request: Entry, entries: Sequence[Entry]) -> bool:
         return superseded or _find_key(entries, rollback_key(request)) is not None
     since = 0 if request.what == "candidate_registered" else request.seq
     later = [e for e in entries if e.version == request.version and e.seq > since]
+    if request.version is not None and find_refit(entries, request.version) is not None:
+        return True
     return any(e.what in _ANSWERS for e in later)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from tasks.models.card import ModelCard
 from tasks.models.reference_profile import CALENDAR, ReferenceProfile
-from tasks.reporting.markdown import format_code
+from tasks.reporting.markdown import escape_markdown, format_code
 
 
 def list_left_out(card: ModelCard) -> list[str]:
     """Return what training left out: inputs without values, rare categories, other labels."""
-    limits = []
+    limits = [
+        f"Too good to be true: {escape_markdown(each)}. Check that it is known at the prediction "
+        "time, and is no part of the label."
+        for each in card.giveaways
+    ]
     if card.empty_inputs:
         names = ", ".join(map(format_code, card.empty_inputs))
         limits.append(f"Inputs without a value in the train span, which it ignores: {names}.")

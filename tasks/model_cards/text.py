@@ -10,6 +10,11 @@ from dataclasses import dataclass
 
 from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.model_cards.limits import list_left_out
+from tasks.model_cards.measured_rows import (
+    count_measured_days,
+    describe_holdout,
+    describe_measurement,
+)
 from tasks.models.card import ModelCard
 from tasks.models.reference_profile import CategoricalBins, ColumnProfile
 from tasks.reporting.formats import (
@@ -64,7 +69,7 @@ def render_card(
 {standing}{_describe_model(card)}
 
 ## Metrics
-Measured on the holdout with the ONNX file that runs in production.
+{describe_measurement(card)}
 
 {_render_metrics(card)}
 
@@ -122,10 +127,8 @@ def _describe_model(card: ModelCard) -> str:
         f"{format_code(card.algorithm)} ({format_code(card.candidate.estimator)}), "
         f"{len(card.inputs.inputs)} inputs from feature service "
         f"{format_code(card.feature_service)}; {escape_markdown(rule)}. "
-        f"Fitted and selected on {format_count(fitted)} rows of "
-        f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, measured on the holdout up to "
-        f"{card.end:%Y-%m-%d} ({format_count(card.rows['holdout'])} rows, "
-        f"{escape_markdown(text.describe_labels(card.holdout))})."
+        f"Fitted {'and selected ' if card.refit is None else ''}on {format_count(fitted)} rows of "
+        f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, {describe_holdout(card)}"
     )
 
 
@@ -134,7 +137,7 @@ def _find_limits(card: ModelCard) -> list[str]:
         f"The model predicts one thing: “{escape_markdown(card.title)}”. It uses what was known at "
         "the prediction time. Predictions are invalid if inputs are taken at another time.",
         _describe_span(card),
-        f"It was measured on {(card.end - card.trained_until).days} days. Metrics and intervals "
+        f"It was measured on {count_measured_days(card)} days. Metrics and intervals "
         "describe these days; other periods may differ by more.",
     ]
     cost = card.configuration.get("evaluation", {}).get("cost")
@@ -234,6 +237,7 @@ def _render_data(card: ModelCard) -> str:
     parts = [
         (part, format_moment(start), format_moment(end), rows)
         for (part, (start, end)), rows in zip(spans.items(), card.rows.values(), strict=True)
+        if start < end
     ]
     spans_table = build_table(("part", "from", "to", "rows"), parts)
     versions = build_table(("table", "version"), card.table_versions.items())

@@ -11,9 +11,21 @@ from configs.schema import base
 from configs.schema.training import Candidate
 from tasks.evaluation.alarm_limits import RuleLimit
 from tasks.evaluation.problem_types import Threshold
+from tasks.ledger.evidence import GateCheck
 from tasks.models.footprint import Footprint
 from tasks.models.matrix import InputSchema
 from tasks.models.reference_profile import ReferenceProfile
+
+
+class Refit(BaseModel):
+    """The judged version whose settings were fitted again, and how both compare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(description="the judged version; the card's metrics are its own")
+    measured_from: datetime = Field(description="start of its holdout")
+    measured_until: datetime = Field(description="end of its holdout")
+    gates: tuple[GateCheck, ...] = Field(description="both versions on the newest rows")
 
 
 class ModelCard(BaseModel):
@@ -58,6 +70,9 @@ class ModelCard(BaseModel):
     rare_values: dict[str, int] = Field(
         {}, description="number of values by categorical input that share one code, as too rare"
     )
+    giveaways: tuple[str, ...] = Field(
+        (), description="inputs that explain nearly all of the label, each finding in words"
+    )
     thin: tuple[dict[str, Any], ...] = Field((), description="slices too small to be measured")
     calibration: tuple[dict[str, float], ...]
     reference: ReferenceProfile = Field(description="rows before trained_until, with their score")
@@ -69,6 +84,7 @@ class ModelCard(BaseModel):
     limits: dict[str, RuleLimit] = Field(
         {}, description="of performance rules with false_alarms, by the rule's subject"
     )
+    refit: Refit | None = Field(None, description="of a version that passed the gate")
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")

@@ -35,6 +35,7 @@ _SEVERITIES: Mapping[EntryKind, Severity] = {
     "rolled_back": "page",
     "recovered": "page",
     "approval_asked": "ticket",
+    "refit_dropped": "ticket",
     "rollout_started": "inform",
     "promoted": "inform",
     "refused": "inform",

@@ -11,6 +11,7 @@ from configs.errors import Terminal
 from configs.schema.use_case import UseCase
 from tasks.evaluation.alpha_spending import GateLook, next_look_time, plan_gate_look
 from tasks.ledger import projections
+from tasks.ledger.evidence import CandidateRegistered, GateEvidence, read_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
 from tasks.rollout.state import RunningRollout, find_rollout
@@ -47,6 +48,24 @@ class CandidateState:
     def approval(self) -> Entry | None:
         """The approval or rejection by a person."""
         return projections.find_approval(self.ledger.entries, self.version)
+
+    @cached_property
+    def refit_request(self) -> Entry | None:
+        """The request to refit it, or the version whose refit it is, with the gate's evidence."""
+        judged = projections.find_judged_version(self.ledger.entries, self.version)
+        return projections.find_refit_request(self.ledger.entries, judged or self.version)
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether its refit is over: it is one itself, or it was dropped."""
+        dropped = projections.find_dropped_refit(self.ledger.entries, self.version)
+        return dropped is not None or self.agreement is not None
+
+    @cached_property
+    def agreement(self) -> GateEvidence | None:
+        """The checks of a refit against the judged version; None of other candidates."""
+        evidence = read_evidence(self.registered, CandidateRegistered)
+        return GateEvidence(gates=evidence.gates) if evidence.refit_of is not None else None
 
     @property
     def champion(self) -> Entry | None:

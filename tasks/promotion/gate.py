@@ -268,7 +268,7 @@ def _count_rows(
     """Return the check that requires enough rows, and their number, times and blocks."""
     times = rows[use_case.spine.time]
     label = rows[use_case.label.column].to_numpy().astype(np.float64)
-    blocks = count_blocks(times, use_case.gate, use_case.seed)
+    blocks = count_blocks(times, use_case.gate, use_case.seed, use_case.zone)
     first, last = (at if isinstance(at, datetime) else None for at in (times.min(), times.max()))
     check = gate_checks.check_row_count(gate, min_rows, label, blocks, problem_type_of(use_case))
     return check, GateEvidence(rows=rows.height, from_=first, to=last, blocks=blocks)

@@ -74,7 +74,7 @@ def _compare_opponent(
     known = np.isfinite(value)
     name, own = f"{gate.metric} against {column}", rows.filter(pl.Series(known))
     label = own[use_case.label.column].to_numpy().astype(np.float64)
-    blocks = count_blocks(own[use_case.spine.time], gate, use_case.seed)
+    blocks = count_blocks(own[use_case.spine.time], gate, use_case.seed, use_case.zone)
     counted = check_row_count(name, gate.min_rows, label, blocks, kind)
     if counted.verdict == "wait":
         return counted, None

@@ -16,7 +16,7 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.lifecycle import champion_alias
 from tasks.lifecycle.resend_requests import answering_flow, find_overdue
-from tasks.model_cards.prefect_tasks import publish_model_cards
+from tasks.model_cards.prefect_tasks import publish_model_card, publish_model_cards
 from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
 from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
@@ -159,6 +159,25 @@ def advance_candidate(use_case: UseCase, version: int, as_of: datetime | None) -
         "version %s: %s at %s, %s", version, entry.what, entry.at, read_reason(entry)
     )
     return entry
+
+
+@task(task_run_name="refit version {request.version}", **RETRY_TRANSIENT)
+def refit_version(use_case: UseCase, request: Entry) -> int:
+    """Refit the version of a request; return the version that goes on: its refit, or itself."""
+    # imported here: without a refit, a step needs neither Feast nor the models
+    from tasks.promotion.refitting import refit
+
+    actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
+    entry = refit.record_refit(open_ledger(), use_case, request, actor, refit.refit_judged_version)
+    assert entry.version is not None
+    if entry.what == "candidate_registered":
+        get_run_logger().info(
+            "version %s is the refit of version %s", entry.version, request.version
+        )
+        publish_model_card(use_case, entry.version)
+    else:
+        get_run_logger().warning("%s", read_reason(entry))
+    return entry.version
 
 
 def _gate(candidate: CandidateState) -> Decision:

@@ -1,8 +1,8 @@
 """Next step of a candidate: gate, approval, rollout stages, promotion or refusal.
 
-candidate ► gate ► approval, if manual or in doubt ► rollout, stage by stage ► champion. A candidate
-is refused on the way, or deferred until more rows are labelled. Only the ledger and the YAML decide
-the step, and each step is a compare-and-set insert into the ledger.
+candidate ► gate ► approval, if manual or in doubt ► refit, if configured ► rollout, stage by stage
+► champion. A candidate is refused on the way, or deferred until more rows are labelled. Only the
+ledger and the YAML decide the step, and each step is a compare-and-set insert into the ledger.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from tasks.ledger.evidence import (
     PromotionTerms,
     Reason,
     Refused,
+    StepEvidence,
     merge_evidence,
     read_evidence,
 )
 from tasks.ledger.file_digests import FileDigests
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.projections import find_file_digests
+from tasks.ledger.refit_entries import make_refit_asked
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.promotion.candidate_state import CandidateState, read_candidate_state
 from tasks.promotion.gate import Decision
@@ -57,8 +59,9 @@ def advance_candidate(
 ) -> Entry:
     """Take a version one step further in the ledger, and return the entry of the step.
 
-    The last entry is returned if there is nothing to do: the version is decided, or an approval is
-    pending. Conflict if the ledger changed in the meantime: retry, the champion may be another one.
+    The last entry is returned if there is nothing to do: the version is decided, or an approval or
+    its refit is pending. Conflict if the ledger changed in the meantime: retry, the champion may be
+    another one.
 
     Args:
         book: the ledger
@@ -101,6 +104,7 @@ class _PromotionStep:
         """Return the next step."""
         candidate, running = self.candidate, self.candidate.rollout
         request, approval = candidate.approval_request, candidate.approval
+        refit = candidate.refit_request
         if running is not None and running.version == candidate.version:
             return self._continue_rollout(running, review)
         if approval is not None and approval.what == "rejected":
@@ -108,10 +112,13 @@ class _PromotionStep:
         if request is not None and approval is None:
             patience = self._expired_patience(request.at)
             return self._refuse(f"not approved within {patience}") if patience else request
+        if refit is not None and not candidate.is_refitted:
+            return refit
         if running is not None:
             return self._defer(f"version {running.version} is in a rollout; one at a time")
-        if request is not None and not self._has_other_champion(request.seq):
-            return self._begin(read_evidence(request, ApprovalAsked))
+        for passed in (refit, request):
+            if passed is not None and not self._has_other_champion(passed.seq):
+                return self._accept(read_evidence(passed, StepEvidence))
         return self._judge(gate)
 
     def _judge(self, gate: JudgeCandidate) -> Entry:
@@ -124,7 +131,16 @@ class _PromotionStep:
         asks_person = self.use_case.approval == "manual" or bool(evidence.doubts)
         if asks_person and self.candidate.approval is None:
             return make_approval_asked(*self._about, merge_evidence(ApprovalAsked, evidence))
-        return self._begin(evidence)
+        return self._accept(evidence)
+
+    def _accept(self, evidence: StepEvidence) -> Entry:
+        """Ask for a refit where the YAML has one; a refit goes on with the evidence of both."""
+        if self.use_case.split.refit == "after_gate" and not self.candidate.is_refitted:
+            return make_refit_asked(*self._about, evidence)
+        if (agreement := self.candidate.agreement) is None:
+            return self._begin(evidence)
+        table = GateEvidence(gates=[*evidence.gates, *agreement.gates])
+        return self._begin(merge_evidence(StepEvidence, evidence, table))
 
     def _begin(self, evidence: GateEvidence) -> Entry:
         """Start the rollout, or promote at once where the YAML asks for none."""

@@ -20,6 +20,7 @@ from tasks.evaluation.bootstrap import Difference, block_mean, compare_models
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.prediction_columns import read_predictions
 from tasks.ledger.log import Entry
+from tasks.ledger.projections import is_refit
 from tasks.replay.plan import ReplayPlan, window_ends
 from tasks.replay.policy_metrics import (
     NUMBER_SCHEMA,
@@ -166,9 +167,8 @@ def _summarise_policies(
     least = min(totals.values(), default=0.0)
     shares = _measure_best_shares(replay.plan.use_case, predictions, costs)
     for name, job in replay.jobs.items():
-        counts = {
-            what: sum(e.what == kind for e in entries[name]) for what, kind in _COUNTED.items()
-        }
+        own = [e for e in entries[name] if not is_refit(e)]  # one training, fitted again
+        counts = {what: sum(e.what == kind for e in own) for what, kind in _COUNTED.items()}
         for what in (
             "retrains",
             "promotions",

@@ -15,6 +15,7 @@ from pathlib import Path
 from configs.errors import MainspringError
 from configs.schema.use_case import UseCase
 from infra.storage.locks import hold_file_lock
+from tasks.models.registry import Model
 from tasks.replay import shared_training, simulate
 from tasks.replay.plan import PolicyJob, ReplayStep
 from tasks.replay.progress import STEP_PATIENCE, ProgressMeter
@@ -37,9 +38,11 @@ def run_policy(folder: Path) -> None:
 def run_step(job: PolicyJob, step: ReplayStep, meter: ProgressMeter) -> None:
     """Run one step; trainings in it are counted as training."""
 
-    def train(use_case: UseCase, as_of: datetime) -> shared_training.TrainedFiles:
+    def train(
+        use_case: UseCase, as_of: datetime, judged: Model | None = None
+    ) -> shared_training.TrainedFiles:
         with meter.of("train"):
-            trained, is_reused = shared_training.train_once(job.trained, use_case, as_of)
+            trained, is_reused = shared_training.train_once(job.trained, use_case, as_of, judged)
         if is_reused:
             meter.add("train", trained.seconds)
         return trained

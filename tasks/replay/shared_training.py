@@ -28,6 +28,8 @@ from tasks.models.artifact import (
     read_version_files,
     write_artifact,
 )
+from tasks.models.registry import Model
+from tasks.promotion.refitting.refit import refit_judged_version
 from tasks.replay.plan import ReplayPlan
 from tasks.replay.progress import STEP_PATIENCE, cpu_seconds
 from tasks.training.pipeline import train_model
@@ -74,41 +76,55 @@ def write_period_labels(plan: ReplayPlan, folder: Path) -> None:
     labels.write_parquet(folder / LABELS_FILE)
 
 
-def train_files(use_case: UseCase, as_of: datetime) -> TrainedFiles:
-    """Train as the train flow does, without registering the model."""
+def train_files(use_case: UseCase, as_of: datetime, judged: Model | None = None) -> TrainedFiles:
+    """Train or refit as the flows do, without registering the model."""
     before = cpu_seconds()
-    artifact = train_model(use_case, as_of)
+    if judged is None:
+        artifact = train_model(use_case, as_of)
+    else:
+        artifact = refit_judged_version(judged, as_of)
     return TrainedFiles(artifact, cpu_seconds() - before)
 
 
-def train_once(folder: Path, use_case: UseCase, as_of: datetime) -> tuple[TrainedFiles, bool]:
+def train_once(
+    folder: Path, use_case: UseCase, as_of: datetime, judged: Model | None = None
+) -> tuple[TrainedFiles, bool]:
     """Return the trained files below `folder`; train if they do not exist yet.
+
+    Args:
+        folder: the folder of all trainings of a replay.
+        use_case: the use case.
+        as_of: end of the training window.
+        judged: the version to refit; None for a candidate of its own.
 
     Returns:
         The files, and whether they existed before.
     """
-    model_folder = folder / hash_training_inputs(use_case, as_of)
+    model_folder = folder / hash_training_inputs(use_case, as_of, judged)
     folder.mkdir(parents=True, exist_ok=True)
     with hold_file_lock(model_folder.with_suffix(".lock"), STEP_PATIENCE):
         if model_folder.exists():
             return _read_training(model_folder, use_case), True
-        trained = train_files(use_case, as_of)
+        trained = train_files(use_case, as_of, judged)
         _write_training(model_folder, trained)
     return trained, False
 
 
-def hash_training_inputs(use_case: UseCase, as_of: datetime) -> str:
+def hash_training_inputs(use_case: UseCase, as_of: datetime, judged: Model | None = None) -> str:
     """Return a hash of all that training depends on, beside the pinned lake.
 
-    That is `as_of` and the YAML, without the fields that do not change a trained model.
+    That is `as_of` and the YAML, without the fields that do not change a trained model. Of a refit
+    it is the number and the file of the judged version too, which its card names.
     """
     irrelevant_parts: dict[str, Any] = {
         "retrain": {"cooldown"},
         "monitor": {"performance": True, "drift": _IRRELEVANT_DRIFT_FIELDS},
+        "split": {"refit"},
     }
     excluded = dict.fromkeys(_IRRELEVANT_FIELDS, True) | irrelevant_parts
     content = use_case.model_dump_json(exclude=excluded)
-    return sha256(f"{as_utc(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
+    refitted = "" if judged is None else f"{judged.version} {judged.card.digest} "
+    return sha256(f"{refitted}{as_utc(as_of).isoformat()} {content}".encode()).hexdigest()[:16]
 
 
 def _write_training(folder: Path, trained: TrainedFiles) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from configs.errors import BadModel, NoChampion, NoRows
 from configs.schema.use_case import UseCase
@@ -18,7 +19,8 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
 from tasks.lifecycle import champion_alias, resend_requests
-from tasks.models.registry import find_version
+from tasks.models.artifact import ModelArtifact
+from tasks.models.registry import Model, find_version
 from tasks.monitoring import window
 from tasks.monitoring.limits.renewal import renew_limits
 from tasks.monitoring.measurements import build_measurement_rows, save_measurements
@@ -27,6 +29,7 @@ from tasks.orchestration.parallel import map_parallel
 from tasks.promotion import bake, due_steps
 from tasks.promotion.gate import judge_candidate
 from tasks.promotion.record_step import advance_candidate
+from tasks.promotion.refitting.refit import record_refit
 from tasks.promotion.rollback import roll_back_as_asked
 from tasks.promotion.stage_review import review_stage
 from tasks.replay.shared_training import TrainedFiles
@@ -40,9 +43,17 @@ from tasks.training.candidate import record_candidate
 from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
-TrainModel = Callable[[UseCase, datetime], TrainedFiles]
+
 _RUN_ERRORS = (NoRows, BadModel)  # in production, such a run fails and the loop continues
 _log = logging.getLogger(__name__)
+
+
+class TrainModel(Protocol):
+    """Trains a candidate, or fits a judged version again, as of a moment."""
+
+    def __call__(  # noqa: D102
+        self, use_case: UseCase, as_of: datetime, judged: Model | None = None
+    ) -> TrainedFiles: ...
 
 
 def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None) -> None:
@@ -146,20 +157,29 @@ def _retrain(use_case: UseCase, alert: Entry, train: TrainModel) -> None:
         )
 
 
-def _promote(use_case: UseCase, request: Entry, _: TrainModel) -> None:
+def _promote(use_case: UseCase, request: Entry, train: TrainModel) -> None:
     """Advance a candidate as the promote flow does, without a form for approvals."""
     assert request.version is not None
-    entry = advance_candidate(
-        open_ledger(),
-        use_case,
-        request.version,
-        request.at,
-        REPLAY_ACTOR,
-        judge_candidate,
-        review_stage,
-    )
+    entry = _advance(use_case, request.version, request.at)
+    if entry.what == "refit_asked":
+        refitted = record_refit(
+            open_ledger(), use_case, entry, REPLAY_ACTOR, partial(_refit, use_case, train)
+        )
+        assert refitted.version is not None
+        entry = _advance(use_case, refitted.version, request.at)
     if entry.what == "promoted":
         champion_alias.sync_champion_alias(open_ledger(), use_case.name)
+
+
+def _advance(use_case: UseCase, version: int, as_of: datetime) -> Entry:
+    """Record the next step of a version, as the flow's task does."""
+    return advance_candidate(
+        open_ledger(), use_case, version, as_of, REPLAY_ACTOR, judge_candidate, review_stage
+    )
+
+
+def _refit(use_case: UseCase, train: TrainModel, judged: Model, as_of: datetime) -> ModelArtifact:
+    return train(use_case, as_of, judged).artifact
 
 
 def _roll_back(use_case: UseCase, request: Entry, _: TrainModel) -> None:

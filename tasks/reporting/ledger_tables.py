@@ -16,6 +16,8 @@ EVENT_STYLES: dict[str, CellStyle] = {
     "alert_raised": "bad",
     "episode_opened": "bad",
     "episode_closed": "good",
+    "refit_asked": "progress",
+    "refit_dropped": "warning",
     "rollout_started": "progress",
     "rollout_grown": "progress",
     "deferred": "muted",

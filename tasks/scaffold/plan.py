@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
+
+import polars as pl
 
 from configs.schema.base import ColumnType, LabelKind
 from tasks.scaffold.sample import FEW_VALUES, Sample
@@ -16,6 +18,7 @@ Schedule = Literal["hourly", "daily", "weekly"]
 AskQuestion = Callable[[str, str, str], str]
 """(flag, question, proposal) → answer; the proposal is "" where there is none."""
 _LONGEST_LABEL_NAME = 41
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,30 @@ class GivenAnswers:
     kind: LabelKind | None = None
     positive: str = ""
     after: str = ""
+    ahead: str = ""
+    zone: str = ""
+    old_predictions: str = ""
     schedule: Schedule = "daily"
+
+
+@dataclass(frozen=True)
+class Lag:
+    """A time between a row and the earlier one that its inputs come from, and its name."""
+
+    name: str
+    span: timedelta
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Rows that are predicted before they are known: one for each series and step of time.
+
+    `series` are the keys beside the event time. `every` is the time between two rows of a series.
+    """
+
+    series: tuple[str, ...]
+    every: timedelta
+    lags: tuple[Lag, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,8 @@ class InputColumn:
 class TablePlan:
     """A table: its sample, keys and times, the features from it, and the columns left out.
 
-    `join` are the columns that look up the newest row. `left_out` gives the reason by column.
+    `join` are the columns that look up the newest row. `left_out` gives the reason by column. Rows
+    that are predicted before they are known have inputs from rows that lie `lag` earlier.
     """
 
     sample: Sample
@@ -66,11 +93,22 @@ class TablePlan:
     join: tuple[str, ...] = ()
     inputs: tuple[InputColumn, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    lag: Lag | None = None
 
     @property
     def name(self) -> str:
         """The table's name."""
         return self.sample.name
+
+    @property
+    def view_name(self) -> str:
+        """The name of its view, and of the function that returns the view's rows."""
+        return self.name if self.lag is None else f"{self.name}_{self.lag.name}"
+
+    def shift(self, lag: Lag) -> TablePlan:
+        """Return the plan of a view of the rows that lie a lag before the predicted ones."""
+        inputs = (replace(each, name=f"{each.name}_{lag.name}") for each in self.inputs)
+        return replace(self, inputs=tuple(inputs), lag=lag)
 
 
 @dataclass(frozen=True)
@@ -101,18 +139,60 @@ class LabelPlan:
 
 @dataclass(frozen=True)
 class ScaffoldPlan:
-    """A whole use case. `subject` is the table whose rows are predicted."""
+    """A whole use case. `subject` is the table whose rows are predicted.
+
+    A row is predicted `ahead` of its event, or as soon as it is known. It has a `forecast` if it is
+    not known then. `zone` is that of times without one. `opponents` are columns that a first
+    champion must beat.
+    """
 
     name: str
     tables: Mapping[str, TablePlan]
     subject: TablePlan
     label: LabelPlan
     schedule: Schedule
+    ahead: timedelta = timedelta(0)
+    forecast: Forecast | None = None
+    zone: str = "UTC"
+    old_predictions: str = ""
 
     @property
     def views(self) -> list[TablePlan]:
-        """The tables that have a view: all that provide features."""
-        return [table for table in self.tables.values() if table.inputs]
+        """The tables that have a view: all that provide features. A forecast has one a lag."""
+        views = []
+        for table in self.tables.values():
+            lags = self.forecast.lags if self.forecast and table is self.subject else ()
+            views += [table.shift(lag) for lag in lags] or [table]
+        return [view for view in views if view.inputs]
+
+    @property
+    def clock_inputs(self) -> dict[str, str]:
+        """The calendar numbers of a forecast's events, by name: methods of polars' `dt`."""
+        if self.forecast is None:
+            return {}
+        every, widest = self.forecast.every, {"hour": timedelta(hours=12), "weekday": _DAY}
+        return {f"event_{part}": part for part, width in widest.items() if every <= width}
+
+    @property
+    def predicted_at(self) -> pl.Expr:
+        """The prediction time of a key, of all rows with the key."""
+        known = pl.col(self.subject.known).min()
+        if not self.ahead:
+            return known
+        ahead_of_event = pl.col(self.subject.event).min() - self.ahead
+        return ahead_of_event if self.forecast else pl.max_horizontal(ahead_of_event, known)
+
+    @property
+    def opponents(self) -> list[str]:
+        """The columns that a first champion must beat: earlier labels, and the old predictions."""
+        old = [self.old_predictions] if self.old_predictions else []
+        if self.label.kind == "multiclass" or self.label.positive:
+            return old
+        labels = [
+            each.name for view in self.views if view.lag for each in view.inputs
+            if each.column == self.label.column
+        ]  # fmt: skip
+        return [*labels, *old]
 
     @property
     def label_column_kind(self) -> ColumnType:
@@ -123,7 +203,8 @@ class ScaffoldPlan:
     def spine_columns(self) -> list[str]:
         """The columns that the spine takes from its table: its keys and the views' join columns."""
         joins = (column for table in self.views for column in table.join)
-        return list(dict.fromkeys((*self.subject.keys, *joins)))
+        old = (self.old_predictions,) if self.old_predictions else ()
+        return list(dict.fromkeys((*self.subject.keys, *joins, *old)))
 
     @property
     def known_categories(self) -> list[str]:

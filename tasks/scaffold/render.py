@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from configs.schema.base import METRICS
 from tasks.scaffold.literals import format_python, format_yaml, join_names, require_source
 from tasks.scaffold.plan import ScaffoldPlan
-from tasks.scaffold.resolve_label import count_beyond
+from tasks.scaffold.resolution.label import count_beyond
 from tasks.scaffold.sample_rows import count_labelled_rows, encode_sample_rows
 from tasks.scaffold.suites import profile_suites
 from tasks.scaffold.time_spans import choose_time_spans
@@ -72,9 +72,12 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "plan": plan,
         "spans": choose_time_spans(plan),
         "views": views,
-        "numeric": [feature.name for feature in inputs if not feature.categorical],
+        "numeric": [
+            *plan.clock_inputs,
+            *(feature.name for feature in inputs if not feature.categorical),
+        ],
         "categorical": [*plan.known_categories, *categorical],
-        "helpers": ["days_since"] * dated + ["first", "known_in", "newest"],
+        "helpers": _list_helpers(plan, dated=dated),
         "label_table": plan.tables[plan.label.table],
         "label_column_kind": plan.label_column_kind,
         "metric": METRICS[plan.label.kind][0],
@@ -89,6 +92,12 @@ def _template_values(plan: ScaffoldPlan) -> dict[str, object]:
         "rules": sorted({rule for suite in suites for rule in suite.rules}),
         "labelled_rows": count_labelled_rows(plan),
     }
+
+
+def _list_helpers(plan: ScaffoldPlan, *, dated: bool) -> list[str]:
+    """Return the names that the feature module imports from the baseline."""
+    rows = ["upcoming"] if plan.forecast else ["first"]
+    return sorted([*["days_since"] * dated, *rows, "known_in", "newest"])
 
 
 def _label_codes(plan: ScaffoldPlan) -> list[tuple[str, str]]:

@@ -30,7 +30,12 @@ def count_labelled_rows(plan: ScaffoldPlan) -> int:
     """Return how many of the predicted rows have a label among the selected ones."""
     selected, keys = _select_rows(plan), list(plan.subject.keys)
     labelled = selected[plan.label.table].drop_nulls(plan.label.column)
-    return selected[plan.subject.name].unique(keys).join(labelled, on=keys, how="semi").height
+    predicted = selected[plan.subject.name]
+    if plan.forecast is not None:  # no series is predicted before its first row is known
+        known = pl.col(plan.subject.known).min()
+        since = known.over(plan.forecast.series) if plan.forecast.series else known
+        predicted = predicted.filter(pl.col(plan.subject.event) - plan.ahead >= since)
+    return predicted.unique(keys).join(labelled, on=keys, how="semi").height
 
 
 def _select_rows(plan: ScaffoldPlan) -> dict[str, pl.DataFrame]:

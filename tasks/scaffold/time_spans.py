@@ -64,7 +64,7 @@ def _predicted_rows(plan: ScaffoldPlan) -> pl.DataFrame:
     """Return the time of each prediction (`predicted`) and of its label (`known`)."""
     subject, label = plan.subject, plan.label
     table, keys = plan.tables[label.table], list(subject.keys)
-    predicted = subject.sample.rows.group_by(keys).agg(predicted=pl.col(subject.known).min())
+    predicted = subject.sample.rows.group_by(keys).agg(predicted=plan.predicted_at)
     labels = table.sample.rows.drop_nulls(label.column).with_columns(
         newest=pl.lit(table.known_from) if table.known_from else pl.col(table.known)
     )
@@ -84,6 +84,7 @@ def _sample_times(plan: ScaffoldPlan, last_label: object) -> list[datetime]:
         else:
             columns = (table.sample.rows[name] for name in (table.event, table.known))
             times += [time for column in columns for time in (column.min(), column.max())]
+    times.append(plan.subject.sample.rows[plan.subject.event].min() - plan.ahead)  # type: ignore[operator]
     return [time for time in times if isinstance(time, datetime)]
 
 

@@ -15,6 +15,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.evaluation.alarm_limits import calibrate_limits
 from tasks.evaluation.bootstrap import Predictions
+from tasks.evaluation.giveaways import find_giveaways, list_suspects
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema, build_matrix
@@ -68,6 +69,7 @@ def build_model_card(
         candidate=fitted.candidate,
         inputs=fitted.schema,
         empty_inputs=find_empty_inputs(fitted.schema, parts.train),
+        giveaways=_describe_giveaways(use_case, parts.judged),
         rare_values=find_rare_values(fitted.schema, parts.train),
         feature_service=use_case.features.service,
         label=use_case.label.column,
@@ -104,6 +106,13 @@ def build_model_card(
         footprint=exported.footprint,
         digest=sha256(exported.onnx).hexdigest(),
     )
+
+
+def _describe_giveaways(use_case: UseCase, rows: pl.DataFrame) -> tuple[str, ...]:
+    """Return the inputs that give the label away on rows that the model was not fitted on."""
+    suspects, label = list_suspects(use_case, rows), use_case.label
+    giveaways = find_giveaways(rows, suspects, label.column, label.kind)
+    return tuple(each.describe() for each in giveaways)
 
 
 def _reference(

@@ -57,4 +57,7 @@ def build_candidate_entry(model: Model, origin: str, as_of: datetime, actor: str
         threshold=card.threshold,
         holdout=dict(card.holdout),
     )
+    if card.refit is not None:
+        refit = {"refit_of": card.refit.version, "gates": list(card.refit.gates)}
+        evidence = evidence.model_copy(update=refit)
     return make_candidate_registered(card.use_case, model.version, as_of, actor, evidence)

@@ -7,9 +7,8 @@
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
 
@@ -17,14 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from configs.errors import BadConfig, NoRows
+from configs.errors import NoRows
 from configs.schema.data import Features
 from configs.schema.training import Candidate, Split
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import is_better
-from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
+from tasks.evaluation.problem_types import Threshold, problem_type_of
 from tasks.models.matrix import InputSchema, Matrix, build_matrix, require_inputs
 from tasks.models.onnx_session import select_outputs
+from tasks.training.estimators import build_estimator
 
 MAX_VOCABULARY = 1000  # values of a categorical input with a code of their own
 LabelArray = NDArray[np.int8] | NDArray[np.float64]
@@ -122,12 +122,14 @@ def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -
     Args:
         frame: rows with a column `time`.
         time: the column to split by.
-        split: lengths of the holdout and of the validation span.
+        split: lengths of the holdout and of the validation span, or their shares of the rows.
         end: end of the holdout; later rows are dropped.
     """
-    holdout_start = end - split.holdout
-    validation_start = holdout_start - split.validation
     at = pl.col(time)
+    times = frame.filter(at < end)[time].sort()
+    holdout_start = _find_start(times, split.holdout, times, end)
+    before = times.filter(times < holdout_start)
+    validation_start = _find_start(before, split.validation, times, holdout_start)
     return TrainingSplit(
         train=frame.filter(at < validation_start),
         validation=frame.filter(at >= validation_start, at < holdout_start),
@@ -136,6 +138,21 @@ def split_by_time(frame: pl.DataFrame, time: str, split: Split, end: datetime) -
         holdout_start=holdout_start,
         end=end,
     )
+
+
+def _find_start(
+    times: pl.Series, extent: timedelta | float, whole: pl.Series, end: datetime
+) -> datetime:
+    """Return the start of the last part of sorted times: a span, or a share of the whole.
+
+    Rows of one time stay together. A share has one row or more.
+    """
+    if isinstance(extent, timedelta):
+        return end - extent
+    rows = max(1, round(extent * len(whole)))
+    start = times[max(len(times) - rows, 0)] if len(times) else end
+    assert isinstance(start, datetime)
+    return start
 
 
 def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -> TrainingSplit:
@@ -179,20 +196,28 @@ def _require_classes(use_case: UseCase, parts: TrainingSplit) -> None:
 
 def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedCandidate:
     """Fit one candidate on the train span; choose its threshold by cost on the validation span."""
+    fitted = fit_on_rows(use_case, name, parts.train)
+    labels, cost = read_labels(use_case, parts.validation), use_case.evaluation.cost
+    values = fitted.predict(build_matrix(parts.validation, fitted.schema))
+    problem_type = problem_type_of(use_case)
+    threshold = problem_type.choose_threshold(labels, values, cost)
+    metrics = problem_type.evaluate(labels, values, threshold, cost)
+    return replace(fitted, threshold=threshold, validation=metrics)
+
+
+def fit_on_rows(
+    use_case: UseCase, name: str, rows: pl.DataFrame, threshold: Threshold = None
+) -> FittedCandidate:
+    """Fit one candidate on labelled rows, without metrics; the threshold is given."""
     candidate = use_case.candidates[name]
-    schema = learn_schema(use_case.features, parts.train)
+    schema = learn_schema(use_case.features, rows)
     problem_type = problem_type_of(use_case)
     estimator = build_estimator(name, candidate, schema, use_case.seed, problem_type)
     started = perf_counter()
-    train = fill_empty_columns(build_matrix(parts.train, schema))
-    estimator.fit(train, read_labels(use_case, parts.train))
+    matrix = fill_empty_columns(build_matrix(rows, schema))
+    estimator.fit(matrix, read_labels(use_case, rows))
     seconds = perf_counter() - started
-    labels = read_labels(use_case, parts.validation)
-    values = predict_with_estimator(estimator, build_matrix(parts.validation, schema))
-    cost = use_case.evaluation.cost
-    threshold = problem_type.choose_threshold(labels, values, cost)
-    metrics = problem_type.evaluate(labels, values, threshold, cost)
-    return FittedCandidate(name, candidate, schema, estimator, threshold, metrics, seconds)
+    return FittedCandidate(name, candidate, schema, estimator, threshold, {}, seconds)
 
 
 def choose_candidate(use_case: UseCase, fitted: list[FittedCandidate]) -> FittedCandidate:
@@ -206,62 +231,6 @@ def choose_candidate(use_case: UseCase, fitted: list[FittedCandidate]) -> Fitted
         if is_better(metric, other.validation[metric], best.validation[metric]):
             best = other
     return best
-
-
-def build_estimator(
-    name: str, candidate: Candidate, schema: InputSchema, seed: int, problem_type: ProblemType
-) -> Any:  # noqa: ANN401
-    """Return an unfitted estimator for the matrix of `schema`.
-
-    With encoding `ordinal`, the matrix is used as it is, with codes as plain numbers. With
-    `one_hot`, missing numbers become the median, numbers are scaled, and each code gets a column;
-    an unseen code has none.
-
-    Args:
-        name: the candidate's name in the YAML, for error messages.
-        candidate: estimator, parameters and encoding.
-        schema: the columns of the matrix.
-        seed: `random_state` of an estimator that has one.
-        problem_type: the problem type that the estimator must support.
-
-    Raises:
-        BadConfig: the estimator or a parameter is unknown, or the problem type is not supported.
-    """
-    field = f"candidates.{name}"
-    module, _, class_name = candidate.estimator.rpartition(".")
-    try:
-        estimator = getattr(importlib.import_module(module), class_name)(**candidate.params)
-    except (ImportError, AttributeError) as missing:
-        raise BadConfig(
-            f"{field}.estimator: {candidate.estimator!r} not found: {missing}. Name an importable "
-            "scikit-learn estimator"
-        ) from missing
-    except TypeError as invalid:
-        raise BadConfig(f"{field}.params is invalid: {invalid}") from invalid
-    if not problem_type.supports_estimator(estimator):
-        raise BadConfig(
-            f"{field}.estimator: {candidate.estimator} does not support the problem "
-            f"type {problem_type.name} (`label.kind`). Name another estimator"
-        )
-    if "random_state" in estimator.get_params():
-        estimator.set_params(random_state=seed)
-    return _with_one_hot(estimator, schema) if candidate.encoding == "one_hot" else estimator
-
-
-def _with_one_hot(estimator: Any, schema: InputSchema) -> Any:  # noqa: ANN401
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    numeric = len(schema.numeric)
-    columns = [
-        ("numeric", make_pipeline(impute, StandardScaler()), list(range(numeric))),
-        ("codes", OneHotEncoder(handle_unknown="ignore"), list(range(numeric, len(schema.inputs)))),
-    ]
-    used = [column for column in columns if column[2]]  # the converter takes no empty selection
-    return make_pipeline(ColumnTransformer(used), estimator)
 
 
 def predict_with_estimator(estimator: Any, matrix: Matrix) -> NDArray[np.float64]:  # noqa: ANN401

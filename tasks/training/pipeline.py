@@ -63,6 +63,11 @@ def train_model(
     table_versions = steps.read_table_versions(use_case)
     model = fit_best_candidate(use_case, as_of, steps)
     artifact = build_artifact(use_case, model, table_versions, steps)
+    return note_other_labels(use_case, artifact, as_of)
+
+
+def note_other_labels(use_case: UseCase, artifact: ModelArtifact, as_of: datetime) -> ModelArtifact:
+    """Return the artifact with the values of its training window that are no label."""
     start = as_of - use_case.retrain.window
     other = retrieval.read_known_labels(use_case, start, as_of, as_of).other_values
     if not other:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from configs.errors import BadConfig, MainspringError
-from configs.schema.loading import explain_invalid, load_use_case
-from configs.schema.use_case import UseCase
+from configs.errors import MainspringError
 from tasks.evaluation.problem_types import Threshold
 from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import fit_best_candidate
+from tasks.training.refit import fit_all_rows, load_recorded_use_case
 
 STEP_PREFIX = "step: "  # begins the lines that report progress
 
@@ -34,37 +33,15 @@ class RetrainResult(BaseModel):
     rows: dict[str, int]
 
 
-def load_recorded_use_case(card: ModelCard) -> UseCase:
-    """Return the use case as it was when the card was built.
-
-    An older card has no configuration. Then return the current YAML with the card's candidate,
-    inputs, feature service and seed.
-
-    Raises:
-        BadConfig: the recorded configuration is invalid for this code.
-    """
-    if card.configuration:
-        try:
-            return UseCase.model_validate(card.configuration)
-        except ValidationError as invalid:
-            message = explain_invalid(invalid, UseCase)
-            raise BadConfig(
-                f"the recorded YAML is invalid for the current code:\n{message}"
-            ) from invalid
-    current = load_use_case(card.use_case)
-    inputs = {"numeric": card.inputs.numeric, "categorical": card.inputs.categorical}
-    features = current.features.model_copy(update={"service": card.feature_service, **inputs})
-    candidates = {card.algorithm: card.candidate}
-    recorded = {"features": features, "candidates": candidates, "seed": card.seed}
-    return current.model_copy(update=recorded)
-
-
 def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
     """Fit and export the card's candidate on the rows of its training run."""
     case = load_recorded_use_case(card)
-    candidates = {card.algorithm: case.candidates[card.algorithm]}
-    case = case.model_copy(update={"candidates": candidates})
-    fitted = fit_best_candidate(case, card.end, report=_report_step)
+    if card.refit is not None:
+        fitted = fit_all_rows(case, card, card.end)
+    else:
+        candidates = {card.algorithm: case.candidates[card.algorithm]}
+        case = case.model_copy(update={"candidates": candidates})
+        fitted = fit_best_candidate(case, card.end, report=_report_step)
     parts, exported = fitted.parts, fitted.exported
     sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}
     inputs = exported.fitted.schema

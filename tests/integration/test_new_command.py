@@ -72,6 +72,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def visitor_counts(sites: tuple[str, ...]) -> pl.DataFrame:
+    """Counts of twelve weeks by local clock, each known an hour later; without sites one series."""
+    hours = pl.datetime_range(
+        datetime(2024, 5, 1, tzinfo=UTC),
+        datetime(2024, 7, 24, tzinfo=UTC),
+        "1h",
+        closed="left",
+        eager=True,
+    )
+    at, clock = pl.int_range(len(hours), eager=True), hours.dt.hour().cast(pl.Float64)
+    frames = [
+        pl.DataFrame({"hour": hours, "visits": (at * 7919 % 11) + 30 + clock * (number + 1)})
+        .with_columns(known=pl.col("hour") + pl.duration(hours=1))
+        .with_columns([pl.lit(site).alias("site")] if site else [])
+        for number, site in enumerate(sites or ("",))
+    ]
+    return pl.concat(frames)
+
+
 def run_in_project(project: Path, *words: str) -> tuple[int, str]:
     env = {**os.environ, "PYTHONPATH": str(project), "MAINSPRING_STATE": str(project / "state")}
     done = subprocess.run(
@@ -106,6 +125,26 @@ def test_a_label_of_some_texts_is_one_of_several_classes(project):
     made = ("feature_repo/punctuality", "expectations/punctuality.py", "tests/use_cases")
     assert run_in_project(project, "ruff", "check", *made) == (0, "All checks passed!\n")
     test = "tests/use_cases/test_punctuality.py"
+    code, said = run_in_project(project, "pytest", "-p", "no:cacheprovider", test)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("sites", [("north", "south"), ()])
+def test_a_forecast_is_tried_up_to_a_model(project, sites):
+    name = f"visitors_{len(sites)}"
+    path = project / "samples" / f"{name}.csv"
+    visitor_counts(sites).write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
+    keys = "site,hour" if sites else "hour"
+    words = ("--table", f"counts={path}", "--keys", f"counts={keys}", "--event-time", "counts=hour")
+    words = (*words, "--label", "counts.visits", "--ahead", "2h", "--zone", "Europe/Amsterdam")
+    code, said = run_in_project(project, "flows.cli.app", "new", name, *words)
+    assert code == 0, said
+    assert "the sample trains a model" in said
+    made = (f"feature_repo/{name}", f"expectations/{name}.py", "tests/use_cases")
+    assert run_in_project(project, "ruff", "check", *made) == (0, "All checks passed!\n")
+    code, said = run_in_project(project, "ruff", "format", "--check", *made)
+    assert code == 0, said
+    test = f"tests/use_cases/test_{name}.py"
     code, said = run_in_project(project, "pytest", "-p", "no:cacheprovider", test)
     assert code == 0, said
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from configs.errors import BadConfig
 from tasks.scaffold.plan import GivenAnswers, ScaffoldPlan
-from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.resolution.resolve import make_plan
 
 ORDERS = """order,customer,ordered,loaded,amount,gift,note,paid,when
 1,7,2024-01-01,2024-01-01T06:00:00Z,10.5,true,x,yes,noon

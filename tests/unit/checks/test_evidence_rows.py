@@ -34,7 +34,7 @@ def test_honest_inputs_are_fine(parcels):
     found = check_parcels(parcels, pl.lit("red"))
     assert found["too good"][0] == "ok"
     assert "gate" not in found
-    rows = join_labelled_rows(parcels.use_case)
+    rows, _ = join_labelled_rows(parcels.use_case)
     assert set(parcels.use_case.features.inputs) <= set(rows.columns)
     assert rows["damaged"].null_count() == 0
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema.promotion import Gate
 from tasks.evaluation.blocks import (
+    assign_blocks,
     choose_block_length,
     choose_common_length,
+    count_blocks,
     draw_blocks,
     leave_blocks_out,
     merge_runs,
@@ -163,3 +168,41 @@ def test_runs_bring_intervals_of_similar_days_near_the_stated_rate(similarity, a
             single += outside and length == 1
     assert missed / 300 <= at_most
     assert similarity == 0 or single / 300 > 0.2
+
+
+def hourly_times(days: int, start: datetime = datetime(2024, 3, 29, tzinfo=UTC)) -> pl.Series:
+    return pl.Series([start + timedelta(hours=hour) for hour in range(24 * days)])
+
+
+@pytest.mark.parametrize(
+    ("zone", "first_day", "days"),
+    [
+        ("UTC", 24, 4),
+        ("Europe/Amsterdam", 23, 5),
+        ("America/New_York", 4, 5),
+        ("Asia/Tokyo", 15, 5),
+    ],
+)
+def test_a_day_begins_at_the_midnight_of_its_zone(zone, first_day, days):
+    numbers = assign_blocks(hourly_times(4), Gate(), 0, zone)
+    assert (numbers == 0).sum() == first_day
+    assert numbers.max() + 1 == days == count_blocks(hourly_times(4), Gate(), 0, zone)
+    assert (np.diff(numbers) >= 0).all()
+
+
+def test_a_day_has_23_hours_when_clocks_go_forward():
+    numbers = assign_blocks(hourly_times(4), Gate(), 0, "Europe/Amsterdam")
+    assert np.bincount(numbers).tolist() == [23, 24, 23, 24, 2]
+
+
+@pytest.mark.parametrize("block", [timedelta(hours=6), timedelta(minutes=90)])
+def test_shorter_blocks_follow_no_zone(block):
+    times, gate = hourly_times(3), Gate(block=block)
+    assert (assign_blocks(times, gate, 0) == assign_blocks(times, gate, 0, "Asia/Tokyo")).all()
+
+
+def test_independent_rows_share_a_hundred_blocks_evenly():
+    numbers = assign_blocks(hourly_times(30), Gate(block=None), 3)
+    sizes = np.bincount(numbers)
+    assert (len(sizes), sizes.min(), sizes.max()) == (100, 7, 8)
+    assert (assign_blocks(hourly_times(30), Gate(block=None), 4) != numbers).any()

@@ -12,7 +12,7 @@ from configs.schema.loading import load_use_case
 from configs.settings import ROOT
 from tasks.scaffold.plan import GivenAnswers, to_name
 from tasks.scaffold.render import render_files
-from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.resolution.resolve import make_plan
 from tasks.scaffold.write_files import write_use_case
 from tests.support.hostile_texts import HOSTILE_TEXTS
 

@@ -20,7 +20,7 @@ from tasks.ingestion.parsing.file_schema import parse_file
 from tasks.scaffold.column_names import OWN_NAMES, map_names
 from tasks.scaffold.plan import GivenAnswers, ScaffoldPlan
 from tasks.scaffold.render import render_files
-from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.resolution.resolve import make_plan
 from tests.support.sample_shapes import SHAPES, Shape, make_parcels
 
 START = datetime(2024, 1, 1, 0, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.scaffold.plan import GivenAnswers
 from tasks.scaffold.render import render_files
-from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.resolution.resolve import make_plan
 from tests.support.order_samples import plan_orders
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from configs.settings import ROOT
 from feature_repo.visits.source import write_csv
 from tasks.scaffold.plan import GivenAnswers
 from tasks.scaffold.render import render_files
-from tasks.scaffold.resolve import make_plan
+from tasks.scaffold.resolution.resolve import make_plan
 from tasks.scaffold.write_files import require_free_names, write_use_case
 from tests.support.order_samples import plan_orders
 

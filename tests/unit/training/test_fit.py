@@ -165,3 +165,43 @@ def test_an_input_without_a_number_is_ignored(name, value):
         run_onnx(session, build_matrix(each, fitted.schema)) for each in (parts.holdout, other)
     )
     np.testing.assert_allclose(predicted, again, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hours", "holdout", "validation", "sizes"),
+    [
+        (range(100), "10%", "5%", (85, 5, 10)),
+        (range(100), "0.5%", "0.5%", (98, 1, 1)),
+        (range(100), "50%", "49%", (1, 49, 50)),
+        (range(200), "10%", "12h", (168, 12, 20)),
+        (range(200), "12h", "10%", (168, 20, 12)),
+        ([0] * 50 + [9] * 50, "10%", "10%", (0, 50, 50)),  # rows of one time stay together
+        ([*range(90), *[199] * 10], "10%", "10%", (80, 10, 10)),  # a gap needs no longer span
+        ([3], "10%", "10%", (0, 0, 1)),
+        ([], "10%", "10%", (0, 0, 0)),
+    ],
+)
+def test_shares_of_the_rows_split_like_spans(hours, holdout, validation, sizes):
+    split = Split.model_validate({"holdout": holdout, "validation": validation})
+    frame = pl.DataFrame(
+        {"at": [END - timedelta(hours=200 - hour) for hour in reversed(hours)]},
+        schema={"at": pl.Datetime("us", "UTC")},
+    )
+    parts = split_by_time(frame, "at", split, END)
+    found = (parts.train, parts.validation, parts.holdout)
+    assert tuple(part.height for part in found) == sizes
+    assert parts.validation_start <= parts.holdout_start <= parts.end
+
+
+@pytest.mark.parametrize("text", ["10%", "2.5%", "50%", "20d", "4w", "36h", "0.125%"])
+def test_extents_are_written_as_they_are_read(text):
+    split = Split.model_validate({"holdout": text})
+    assert split.model_dump(mode="json")["holdout"] == text
+    assert Split.model_validate(split.model_dump(mode="json")) == split
+    assert Split.model_validate_json(split.model_dump_json()) == split
+
+
+@pytest.mark.parametrize("text", ["0%", "51%", "100%", "-3%", "ten%", "10", "%", "0.6", 0.7])
+def test_an_extent_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="like"):
+        Split.model_validate({"holdout": text})

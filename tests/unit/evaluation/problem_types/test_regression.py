@@ -26,9 +26,9 @@ from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.monitoring.performance import join_labels, measure_rules
 from tasks.promotion import gate_checks, gate_files
+from tasks.training.estimators import build_estimator
 from tasks.training.fit import (
     TrainingSplit,
-    build_estimator,
     choose_candidate,
     fit_candidate,
     learn_schema,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -18,13 +18,17 @@ from configs.schema.data import OWN_TIME
 from tasks.scaffold.column_types import looks_like_time
 from tasks.scaffold.plan import (
     AskQuestion,
+    Forecast,
     GivenAnswers,
+    LabelPlan,
     ScaffoldPlan,
     TablePlan,
 )
-from tasks.scaffold.resolve_columns import resolve_columns
-from tasks.scaffold.resolve_inputs import resolve_inputs
-from tasks.scaffold.resolve_label import resolve_label
+from tasks.scaffold.resolution.columns import resolve_columns
+from tasks.scaffold.resolution.forecast import plan_forecast, require_known_joins, resolve_ahead
+from tasks.scaffold.resolution.inputs import resolve_inputs
+from tasks.scaffold.resolution.label import resolve_label
+from tasks.scaffold.resolution.zone import apply_zone, resolve_zone
 from tasks.scaffold.sample import Sample, read_sample
 
 _RESERVED = {
@@ -40,15 +44,48 @@ def make_plan(answers: GivenAnswers, ask: AskQuestion) -> ScaffoldPlan:
         raise BadConfig("--table: none is given. Give one, like --table orders=samples/orders.csv")
     _check_names(answers.tables)
     samples = {name: read_sample(name, path) for name, path in answers.tables.items()}
+    zone = resolve_zone(answers, samples, ask)
+    samples = {name: apply_zone(sample, zone) for name, sample in samples.items()}
     timed = {name: _resolve_times(answers, sample, ask) for name, sample in samples.items()}
     subject = timed[_resolve_subject(answers, timed, ask)]
     tables = {name: _resolve_known_from(answers, table, timed) for name, table in timed.items()}
+    ahead = resolve_ahead(answers)
+    forecast = plan_forecast(subject, ahead)
     label = resolve_label(answers, tables, subject, ask)
+    old = _resolve_old_predictions(answers, subject, label, forecast)
     for name, table in tables.items():
         if name == subject.name or name != label.table:
-            tables[name] = resolve_inputs(answers, table, subject, label, tables)
+            tables[name] = resolve_inputs(answers, table, subject, label, tables, forecast, old)
     _require_inputs(tables)
-    return ScaffoldPlan(answers.name, tables, tables[subject.name], label, answers.schedule)
+    if forecast is not None:
+        require_known_joins(tables, subject, forecast)
+    return ScaffoldPlan(
+        answers.name, tables, tables[subject.name], label, answers.schedule, ahead, forecast, zone,
+        old,
+    )  # fmt: skip
+
+
+def _resolve_old_predictions(
+    answers: GivenAnswers, subject: TablePlan, label: LabelPlan, forecast: Forecast | None
+) -> str:
+    """Return the column with the predictions of what the model replaces; empty without one."""
+    if not answers.old_predictions:
+        return ""
+    flag = f"--old-predictions {answers.old_predictions}"
+    column = subject.sample.find_column(answers.old_predictions.removeprefix(f"{subject.name}."))
+    numbers = subject.sample.columns_of("number", "integer")
+    taken = (*subject.keys, label.column if label.table == subject.name else "")
+    if column not in numbers or column in taken or label.kind == "multiclass":
+        raise BadConfig(
+            f"{flag}: give a column of {subject.name} with numbers: predicted values, or "
+            f"probabilities of the event. Columns: {', '.join(numbers) or 'none'}"
+        )
+    if forecast is not None:
+        raise BadConfig(
+            f"{flag}: the rows of {subject.name} are not known when they are predicted. Return the "
+            "column from the feature module, and name it in gate.opponents"
+        )
+    return column
 
 
 def _require_inputs(tables: Mapping[str, TablePlan]) -> None:
@@ -86,11 +123,22 @@ def _resolve_times(answers: GivenAnswers, sample: Sample, ask: AskQuestion) -> T
     if answer == "none":
         return static
     (event,) = resolve_columns({name: answer}, sample, "--event-time", "", ask)
-    (known,) = resolve_columns(answers.known_time, sample, "--known-time", event, ask)
-    for flag, column in (("--event-time", event), ("--known-time", known)):
-        _require_time(sample, flag, column)
+    _require_time(sample, "--event-time", event)
+    proposal = propose_known_time(sample, event)
+    (known,) = resolve_columns(answers.known_time, sample, "--known-time", proposal, ask)
+    _require_time(sample, "--known-time", known)
     _require_order(sample, event, known)
     return TablePlan(sample, keys, event, known, None)
+
+
+def propose_known_time(sample: Sample, event: str) -> str:
+    """Return the time that is latest in all rows: a row is complete no sooner than that."""
+    times, latest = sample.columns_of("time"), event
+    for name in times:
+        span = sample.rows[name] - sample.rows[latest]
+        if not sample.rows[name].null_count() and (span >= timedelta(0)).all():
+            latest = name
+    return latest
 
 
 def _require_keys(sample: Sample, keys: tuple[str, ...]) -> None:

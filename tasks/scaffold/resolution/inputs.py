@@ -7,8 +7,15 @@ from itertools import count
 
 from configs.errors import BadConfig
 from configs.schema.base import ColumnType
-from tasks.scaffold.plan import GivenAnswers, InputColumn, LabelPlan, TablePlan, to_name
-from tasks.scaffold.resolve_columns import resolve_columns
+from tasks.scaffold.plan import (
+    Forecast,
+    GivenAnswers,
+    InputColumn,
+    LabelPlan,
+    TablePlan,
+    to_name,
+)
+from tasks.scaffold.resolution.columns import resolve_columns
 from tasks.scaffold.sample import FEW_VALUES
 
 _TIME_COLUMNS = {"event_timestamp", "created_timestamp", "prediction_time", "label_known_time"}
@@ -21,12 +28,27 @@ def resolve_inputs(
     subject: TablePlan,
     label: LabelPlan,
     tables: Mapping[str, TablePlan],
+    forecast: Forecast | None = None,
+    old_predictions: str = "",
 ) -> TablePlan:
-    """Return the table with its join columns, its features and the columns that are left out."""
+    """Return the table with its join columns, its features and the columns that are left out.
+
+    Args:
+        answers: the flags.
+        table: the table.
+        subject: the table whose rows are predicted.
+        label: the label; its earlier values are inputs of a forecast.
+        tables: all tables.
+        forecast: how rows are predicted before they are known; None if they are known.
+        old_predictions: a column that is no input, but an opponent.
+    """
     join = _resolve_join(answers, table, subject)
     excluded = {table.event, table.known, *(key for each in tables.values() for key in each.keys)}
     excluded |= set(join)
-    excluded |= {label.column} if label.table == table.name else set()
+    if table.name == label.table and forecast is None:
+        excluded.add(label.column)
+    if table.name == subject.name:
+        excluded.add(old_predictions)
     inputs: list[InputColumn] = []
     left_out = dict(table.sample.left_out)
     for column, kind in table.sample.columns.items():

@@ -1,0 +1,1 @@
+"""Refits of versions that passed the gate."""
