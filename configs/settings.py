@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     )
     joined: Folder = Field("", description="folder of joined rows, a cache for pinned lakes")
     reports: Folder = Field("", description="HTML reports, pictures and Data Docs")
-    reports_url: Link = Field("", description="address of `reports` in a browser, like https://…")
+    reports_url: Link = Field(
+        "",
+        description="address of `reports` in a browser, like https://… (default: that of the "
+        "server that `up` starts)",
+    )
     ledger_url: Database = Field("", repr=False, description="address of the ledger's database")
     mlflow_uri: Tracking = Field(
         "", repr=False, description="database of MLflow, or an http:// tracking server"
@@ -123,6 +127,9 @@ class Settings(BaseSettings):
         pattern=TOKEN_PATTERN,
         description="token of callers that may also write",
     )
+    reports_port: int = Field(
+        4300, ge=1, le=65535, description="port of the local server of the reports"
+    )
     token: str = Field(
         "",
         repr=False,
@@ -171,6 +178,11 @@ class Settings(BaseSettings):
     def prefect_url(self) -> str:
         """Root address of the local Prefect server."""
         return f"http://{self.host}:{self.prefect_port}"
+
+    @property
+    def reports_server_url(self) -> str:
+        """Root address of the local server of the reports."""
+        return f"http://{self.host}:{self.reports_port}"
 
     @property
     def mlflow_url(self) -> str:

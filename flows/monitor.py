@@ -27,6 +27,7 @@ from tasks.monitoring.prefect_tasks import (
     send_due_notifications,
 )
 from tasks.orchestration.run_logs import RunName
+from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.bake import add_bake_measurements
 from tasks.promotion.prefect_tasks import evaluate_bake, request_due_steps, request_rollback
 from tasks.storage.lake import open_lake
@@ -46,6 +47,7 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     window = load_window(case, book.entries(use_case), now)
     if window is None:
         request_due_steps(case, now)
+        write_overview(case, now)
         return Completed(message="nothing monitored: there is no champion yet")
     bake = evaluate_bake(case, now)
     rows = add_bake_measurements(case, measure_window(window), bake, now)
@@ -60,6 +62,7 @@ def monitor(use_case: str, as_of: datetime | None = None, report: bool = True) -
     if report:
         publish_history_chart(case, read_measurements(lake, now), book.entries(use_case), now)
     if report and window.rows:
-        publish_evidently(window.use_case, window.champion, now)
+        publish_evidently(window.use_case, window.champion, rows, now)
     send_due_notifications(case)
+    write_overview(case, now)
     return Completed(message=f"version {window.champion.version}: {count_severities(rows)}")

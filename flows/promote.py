@@ -16,6 +16,7 @@ from configs.schema.loading import load_use_case
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.orchestration.run_logs import RunName
+from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import (
     advance_candidate,
     ask_person,
@@ -38,6 +39,7 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
     if entry.what == "approval_asked":
         publish_step(case, entry)
         send_due_notifications(case)
+        write_overview(case, entry.at)
         if (answer := ask_person(entry)) is not None:
             record_approval(case, version, answer, utc_or_now())
             entry = advance_candidate(case, version, at)
@@ -47,4 +49,5 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
         sync_champion_alias(case)
     publish_step(case, entry)
     send_due_notifications(case)
+    write_overview(case, entry.at)
     return Completed(message=f"version {entry.version}, {entry.what}: {read_reason(entry)}")

@@ -16,6 +16,7 @@ from configs.schema.loading import load_use_case
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.orchestration.run_logs import RunName
+from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
 
 
@@ -30,13 +31,15 @@ def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> St
         promotion: The promotion's key in the ledger.
         as_of: The moment from which the previous champion is champion again.
     """
-    case = load_use_case(use_case)
-    entry = roll_back_as_asked(case, promotion, utc_or_now(as_of))
+    case, at = load_use_case(use_case), utc_or_now(as_of)
+    entry = roll_back_as_asked(case, promotion, at)
     version = sync_champion_alias(case)
     if entry is None:
+        write_overview(case, at)
         return Completed(
             message=f"{promotion} is not the current promotion: champion is version {version}"
         )
     publish_step(case, entry)
     send_due_notifications(case)
+    write_overview(case, at)
     return Completed(message=f"version {version} is champion again: {read_reason(entry)}")

@@ -17,13 +17,15 @@ from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_freshness, send_due_notifications
 from tasks.orchestration.run_logs import RunName
+from tasks.overview.prefect_tasks import write_overview
 
 
 @flow(name="watch", flow_run_name=RunName("watch-{use_case}"))
 def watch(use_case: str, as_of: datetime | None = None) -> State[None]:
     """Compare the newest time of each with its deadline; the flow is idempotent."""
-    case = load_use_case(use_case)
-    overdue = check_freshness(open_ledger(), case, utc_or_now(as_of))
+    case, now = load_use_case(use_case), utc_or_now(as_of)
+    overdue = check_freshness(open_ledger(), case, now)
     send_due_notifications(case)
+    write_overview(case, now)
     messages = (read_reason(entry) for entry in overdue)
     return Completed(message="; ".join(messages) or "nothing is overdue")

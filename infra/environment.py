@@ -16,7 +16,7 @@ import psutil
 from configs.errors import BadConfig
 from configs.settings import ROOT, settings
 from infra.servers.credentials import auth_string, build_credentials, token_exists
-from infra.storage.s3 import boto_variables
+from infra.storage.s3 import boto_variables, is_s3
 
 
 def build_environment() -> dict[str, str]:
@@ -31,6 +31,7 @@ def build_environment() -> dict[str, str]:
         "MAINSPRING_STATE": str(state),
         "MAINSPRING_USE_CASES": str(settings().use_cases.resolve()),
         "MAINSPRING_HOME": str(ROOT),
+        "MAINSPRING_REPORTS_URL": _reports_url(),
         "PATH": _put_first(python, os.environ.get("PATH", os.defpath)),
         "PYTHONPATH": _put_first(str(ROOT), os.environ.get("PYTHONPATH", "")),
         "PREFECT_HOME": str(state / "prefect"),
@@ -42,6 +43,12 @@ def build_environment() -> dict[str, str]:
     }
 
 
+def _reports_url() -> str:
+    """Return where links to reports lead: the settings' address, or the local server."""
+    local = "" if is_s3(settings().reports) else settings().reports_server_url
+    return settings().reports_url or local
+
+
 def _as_text(value: object) -> str:
     """Return a setting's value as an environment variable holds it."""
     return value if isinstance(value, str) else json.dumps(value)
@@ -50,6 +57,7 @@ def _as_text(value: object) -> str:
 def enter_environment() -> None:
     """Set the variables in this process, and let Prefect read its settings again."""
     os.environ.update(build_environment() | build_credentials())
+    settings.cache_clear()  # links lead to the server of the reports from now on
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()  # Prefect read its settings when it was imported

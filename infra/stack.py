@@ -1,4 +1,4 @@
-"""Local stack of one machine: Prefect, worker, MLflow UI, prediction servers and deployments.
+"""Local stack of one machine: servers of Prefect, MLflow, reports and predictions, worker, deployments.
 
 `up` starts the processes that do not run yet and records them; `down` stops only those. One of
 them runs at a time: another one waits, so no process meets a database that is only being made.
@@ -47,10 +47,11 @@ from infra.relocation import relocate_mlflow
 from infra.servers.abandoned_runs import end_local_runs
 from infra.servers.credentials import auth_string, build_credentials
 from infra.storage.locks import hold_file_lock
+from infra.storage.s3 import is_s3
 
-PREFECT, MLFLOW, WARM, WORKER = "Prefect", "MLflow", "warm", "worker"
-_STOP_ORDER = (SERVING, WORKER, WARM, MLFLOW, PREFECT)
-_PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port"}
+PREFECT, MLFLOW, REPORTS, WARM, WORKER = "Prefect", "MLflow", "Reports", "warm", "worker"
+_STOP_ORDER = (SERVING, WORKER, WARM, REPORTS, MLFLOW, PREFECT)
+_PORTS = {PREFECT: "prefect_port", MLFLOW: "mlflow_port", REPORTS: "reports_port"}
 _DATABASES = {
     PREFECT: "PREFECT_SERVER_DATABASE_CONNECTION_URL",
     MLFLOW: "MLFLOW_BACKEND_STORE_URI",
@@ -82,7 +83,12 @@ class Running:
 
 
 def up(
-    *, schedules: bool = True, mlflow: bool = True, free_ports: bool = False, deployed: bool = True
+    *,
+    schedules: bool = True,
+    mlflow: bool = True,
+    reports: bool = True,
+    free_ports: bool = False,
+    deployed: bool = True,
 ) -> Running:
     """Start the missing processes, apply the deployments, and connect this process to the server.
 
@@ -92,6 +98,7 @@ def up(
     Args:
         schedules: whether a new server starts the scheduled runs.
         mlflow: whether to start the MLflow UI.
+        reports: whether to start the server of the reports.
         free_ports: whether to use any free ports instead of those of the settings.
         deployed: whether to apply the deployments; if not, the caller applies them.
 
@@ -103,14 +110,15 @@ def up(
     check_s3_addresses()
     check_deployments()
     with _hold_stack():
-        return _up(schedules=schedules, mlflow=mlflow, free_ports=free_ports, deployed=deployed)
+        needed = list_processes(mlflow=mlflow, reports=reports)
+        return _up(needed, schedules=schedules, free_ports=free_ports, deployed=deployed)
 
 
-def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> Running:
+def _up(needed: list[str], *, schedules: bool, free_ports: bool, deployed: bool) -> Running:
     """Start the missing processes, while no other `up` or `down` does anything."""
     running = {process.name: process for process in _read_own()}
     _check_same(running.values())
-    missing = [name for name in list_processes(mlflow=mlflow) if name not in running]
+    missing = [name for name in needed if name not in running]
     if free_ports:
         take_free_ports([_PORTS[name] for name in missing if name in _PORTS])
     for name in missing:
@@ -124,7 +132,11 @@ def _up(*, schedules: bool, mlflow: bool, free_ports: bool, deployed: bool) -> R
     except BaseException:
         _stop(process for name, process in running.items() if name in missing)
         raise
-    urls = {PREFECT: settings().prefect_url, MLFLOW: settings().mlflow_url}
+    urls = {
+        PREFECT: settings().prefect_url,
+        MLFLOW: settings().mlflow_url,
+        REPORTS: settings().reports_server_url,
+    }
     urls |= list_prediction_servers()
     return Running(
         addresses={name: url for name, url in urls.items() if name in running},
@@ -144,10 +156,18 @@ def down() -> Stopped:
         return _stop(_read_own())
 
 
-def list_processes(*, mlflow: bool) -> list[str]:
-    """List the processes of the stack by the settings, in the order of their start."""
+def list_processes(*, mlflow: bool, reports: bool) -> list[str]:
+    """List the processes of the stack by the settings, in the order of their start.
+
+    Args:
+        mlflow: whether the MLflow UI is asked for.
+        reports: whether the server of the reports is asked for.
+    """
     mlflow = mlflow and not settings().mlflow_uri.startswith("http")  # a tracking server runs
-    needed = {PREFECT: True, MLFLOW: mlflow, WARM: settings().warm_start, WORKER: True}
+    reports = reports and not is_s3(settings().reports)  # whose own server answers
+    needed = {
+        PREFECT: True, MLFLOW: mlflow, REPORTS: reports, WARM: settings().warm_start, WORKER: True,
+    }  # fmt: skip
     return [*(name for name, is_needed in needed.items() if is_needed), *list_prediction_servers()]
 
 
@@ -177,6 +197,7 @@ def _start(missing: list[str], running: dict[str, Process], schedules: bool) -> 
             _launch(name, running, {})
     pages = {name: f"{url}/live" for name, url in list_prediction_servers().items()}
     pages[MLFLOW] = f"{settings().mlflow_url}/health"
+    pages[REPORTS] = f"{settings().reports_server_url}/health"
     for name in set(missing) & set(pages):
         _wait(running, name, pages[name])
     _check_alive(running)
@@ -203,6 +224,7 @@ def _command(name: str) -> list[str]:
         WARM: "infra.warm_start.server",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
         MLFLOW: f"infra.servers.mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
+        REPORTS: f"infra.servers.reports --host {s.host} --port {s.reports_port}",
     }
     words = (serving_arguments(name) if is_prediction_server(name) else arguments[name]).split()
     if name == MLFLOW:

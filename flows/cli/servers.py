@@ -29,7 +29,7 @@ def up(
         bool, typer.Option(help="Let the deployments run on their schedules.")
     ] = True,
 ) -> None:
-    """Start the Prefect server, a worker and the MLflow UI, and apply the deployments.
+    """Start Prefect, MLflow, the reports' server and a worker; apply the deployments.
 
     An invalid use case stops no other one. It is named, and the exit code is 1.
     """
@@ -44,6 +44,7 @@ def up(
         link = address if is_prediction_server(name) else _build_link(address)
         addresses.add_row(name, render_text(link, f"link {link}"))
     _console.print(addresses)
+    _write_overviews()
     _print_client_variables()
     _print_missing_blocks(running.missing_blocks)
     state = f"MAINSPRING_STATE={settings().state}"
@@ -97,6 +98,16 @@ def deployments(
         _console.print("prefect.yaml is out of date: run mainspring deployments --write")
         raise typer.Exit(1)
     all_use_cases().require_all(_WITHOUT_INVALID)
+
+
+def _write_overviews() -> None:
+    """Write the pages of all models, with links to the servers that run now."""
+    from tasks.overview.write import write_all_overviews
+
+    with _console.status("writing the overview"):
+        failed = write_all_overviews(None)
+    for name, error in failed.items():
+        _print((f"overview of {name} cannot be written", "yellow"), f": {error}")
 
 
 def _build_link(address: str) -> str:

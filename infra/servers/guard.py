@@ -20,7 +20,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -44,14 +44,20 @@ _HEADERS = {
 }
 _SCRIPT = """
 const form = document.forms[0];
+const asked = new URLSearchParams(location.search).get("next") || "/";
+const isToken = /^#[A-Za-z0-9._~-]{16,}$/.test(location.hash);
+// a browser keeps the part after the # of the address that it was sent here from
+const next = (/^[/](?![/\\\\])/.test(asked) ? asked : "/") + (isToken ? "" : location.hash);
 async function signIn(token) {
-  const response = await fetch("", {method: "POST", body: token});
-  if (response.ok) location.replace("/");
+  const response = await fetch("/sign-in", {method: "POST", body: token});
+  if (response.ok) location.replace(next);
   else document.querySelector("output").textContent = "This token is not valid.";
 }
 form.onsubmit = event => { event.preventDefault(); signIn(form.token.value); };
-const token = location.hash.slice(1);
+const token = isToken ? location.hash.slice(1) : "";
 if (token) { history.replaceState(null, "", location.pathname); signIn(token); }
+// a link from outside comes without the cookie, although this browser has it
+else fetch("/sign-in", {method: "HEAD"}).then(r => { if (r.ok) location.replace(next); });
 """
 _PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Mainspring: sign in</title>
 <form><p>Open the link that <code>mainspring up</code> prints, or enter the token.</p>
@@ -114,12 +120,14 @@ class Guard:
         method, path = connection.scope.get("method", ""), connection.scope["path"]
         if path == SIGN_IN and method in ("GET", "POST"):
             return await self._sign_in(Request(connection.scope, receive))
+        if path == SIGN_IN and method == "HEAD":
+            return Response(status_code=204 if self._has_token(connection) else 401)
         if (path in self._health and method in ("GET", "HEAD")) or self._has_token(connection):
             return None
         if connection.scope["type"] == "websocket" and self._checks_token:
             return None
         if method == "GET" and "text/html" in connection.headers.get("accept", ""):
-            return RedirectResponse(SIGN_IN, 303)
+            return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': path})}", 303)
         return JSONResponse({"error": "the token of this server is missing or not valid"}, 401)
 
     def _has_token(self, connection: HTTPConnection) -> bool:

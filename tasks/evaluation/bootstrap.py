@@ -26,7 +26,7 @@ from tasks.evaluation.blocks import (
 )
 from tasks.evaluation.bootstrap_intervals import bootstrap_interval
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Decisions, Floats
-from tasks.evaluation.problem_types import ProblemType, problem_type_of
+from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.evaluation.ranking_metrics import (
     BlockedLabels,
     block_average_precision,
@@ -143,6 +143,34 @@ def compare_models(
         replace(one, subject=name, unit=pair.problem_type.margin_unit(one.subject, spread, cost))
         for name, one in zip((*subjects, *parts), differences, strict=True)
     ]
+
+
+def measure_intervals(
+    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
+) -> dict[str, tuple[float, float]]:
+    """Return the confidence interval of each metric that has one, at `gate.confidence`.
+
+    Runs of blocks of `gate.block` are resampled, as long as the metrics need. With fewer than
+    MIN_BLOCKS blocks, return no interval.
+    """
+    gate, cost, problem_type = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
+    predictions = Predictions(value, problem_type.decide(value, threshold))
+    alone = pair_predictions(use_case, rows, predictions, predictions)
+    if alone.blocks < MIN_BLOCKS:
+        return {}
+    measures = {
+        name: block_mean(alone, calibration_gaps(alone, predictions))
+        if name == "calibration_gap"
+        else block_metric(name, alone, predictions, cost)
+        for name in problem_type.interval_metrics
+    }
+    length = choose_common_length(gate, measures.values(), alone.block_count)
+    draws = draw_blocks(alone.block_count, gate.resamples, use_case.seed, length)
+    error = 1 - gate.confidence
+    return {
+        name: bootstrap_interval(measure(draws), alone.blocks / length, error)
+        for name, measure in measures.items()
+    }
 
 
 def pair_predictions(

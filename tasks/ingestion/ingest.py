@@ -24,6 +24,7 @@ from tasks.ingestion.refusals import Refusal, digest_rules
 from tasks.ingestion.rows.snapshots import add_own_times
 from tasks.ingestion.rows.time_bounds import find_early_rows, latest_time, select_possible_rows
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
+from tasks.ingestion.validation_page import write_validation_page
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 
@@ -34,19 +35,20 @@ _CHANGING = "it changed while it was read; the next run reads it again"
 class ValidatedFiles:
     """The verdicts on landed files; accepted and quarantined rows by table and fingerprint.
 
-    `docs` is the address of the Data Docs.
+    `page` is the address of the validation page, `docs` that of the Data Docs.
     """
 
     verdicts: list[FileVerdict] = field(default_factory=list)
     accepted: dict[str, dict[str, pl.DataFrame]] = field(default_factory=dict)
     quarantined: dict[str, dict[str, pl.DataFrame]] = field(default_factory=dict)
     docs: str = ""
+    page: str = ""
 
 
 def validate_files(
     use_case: UseCase, files: Sequence[LandedFile], as_of: datetime
 ) -> ValidatedFiles:
-    """Read and validate landed files and write the Data Docs; commits nothing.
+    """Read and validate landed files, write their page and Data Docs; commits nothing.
 
     Files of a table whose types in the lake are not those of the YAML wait for the migration.
     """
@@ -56,7 +58,8 @@ def validate_files(
     if not files:
         return result
     digest = sha256("".join(file.fingerprint for file in files).encode()).hexdigest()
-    validator = FileValidator(use_case, as_of, f"{as_of:%Y%m%dT%H%M%SZ}-{digest[:8]}")
+    run = f"{as_of:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    validator = FileValidator(use_case, as_of, run)
     for table, group in groupby(files, key=lambda file: file.table):
         landed = list(group)
         originals = [file for file in landed if file.copy_of is None]
@@ -77,7 +80,13 @@ def validate_files(
         rules = digest_rules(use_case, table)
         verdicts = [_judge_file(file, refused, split, rules) for file in originals]
         result.verdicts.extend(verdicts + _judge_copies(use_case, copies, verdicts))
-    return replace(result, docs=validator.write_docs())
+    return replace(
+        result,
+        docs=validator.write_docs(),
+        page=write_validation_page(
+            use_case, run, as_of, result.verdicts, validator.rule_results, result.quarantined
+        ),
+    )
 
 
 def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:

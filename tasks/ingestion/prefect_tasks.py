@@ -120,7 +120,7 @@ def list_refused_files(use_case: UseCase) -> list[str]:
 
 @task(task_run_name="publish ingest summary", cache_policy=NO_CACHE)
 def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles) -> None:
-    """Publish a table of the ingested files and a link to the Data Docs; logs the summary."""
+    """Publish a table of the ingested files and links to their validation; logs the summary."""
     if not validated.verdicts:
         get_run_logger().info("no new files")
         return
@@ -131,9 +131,17 @@ def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles) -> None
             get_run_logger().warning("file not taken: %s", verdict.reason)
     text = f"### Landed files\n\n{render_markdown(counts)}"
     create_markdown_artifact(text, key=f"{use_case.slug}-landed")
-    if not validated.docs:
-        return
-    create_link_artifact(
-        files.link_to(validated.docs), f"Data Docs of {use_case.name}", key=f"{use_case.slug}-docs",
-        description=validated.docs,
-    )  # fmt: skip
+    if validated.page:
+        create_link_artifact(
+            files.link_to(validated.page),
+            f"Validation of {use_case.name}",
+            key=f"{use_case.slug}-validation",
+            description=summarise_ingest(validated.verdicts),
+        )
+    if validated.docs:
+        create_link_artifact(
+            files.link_to(validated.docs),
+            f"Data Docs of {use_case.name}",
+            key=f"{use_case.slug}-docs",
+            description="The same results, as Great Expectations shows them",
+        )

@@ -7,7 +7,6 @@ RangeIndex), which is many times cheaper.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -23,6 +22,12 @@ from configs.settings import settings
 from tasks.features.raw_tables import FILE_COLUMN as FILE_COLUMN
 from tasks.ingestion.data_docs import name_docs_run, write_data_docs
 from tasks.ingestion.refusals import Refusal
+from tasks.ingestion.rule_results import (
+    RuleResult,
+    describe_failure,
+    name_rule,
+    read_rule_results,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +87,7 @@ class FileValidator:
         self._landing = self._context.data_sources.add_pandas("landing")
         self._suites = {name: load_suite(use_case, name, as_of) for name in use_case.tables}
         self._definitions: dict[str, Any] = {}
+        self.rule_results: list[RuleResult] = []
 
     def find_refusal(self, table: str, rows: pl.DataFrame, path: str) -> Refusal | None:
         """Return why a file is refused as a whole; None if it is not.
@@ -97,12 +103,14 @@ class FileValidator:
         frame = _project(rows, rules)
         batch = self._definition(table).get_batch(batch_parameters={"dataframe": frame})
         suite = ExpectationSuite(name=table, expectations=_copy_rules(rules))
-        failed = _select_failed(batch.validate(suite))
+        result = batch.validate(suite)
+        failed = _select_failed(result)
+        self.rule_results.extend(read_rule_results(table, result.results, path))
         if not failed:
             return None
         self._validate(table, f"{table}_file", rules, frame, name_docs_run(path))
         failed = failed[:1] if rows.is_empty() else failed
-        failures = "; ".join(map(_describe_failure, failed))
+        failures = "; ".join(map(describe_failure, failed))
         reason = f"{path}: {failures}; correct the file and land it again, or correct the suite"
         if self._depend_on_time(table, failed):
             return Refusal(reason, "time", rows.height, self._as_of)
@@ -119,15 +127,17 @@ class FileValidator:
         """
         rules = self._suites[table].by_row
         result = self._validate(table, table, rules, _project(rows, rules), self._run)
+        failed = _select_failed(result)
+        self.rule_results.extend(read_rule_results(table, result.results))
         pairs = [
             pl.DataFrame(
                 {
                     POSITION: one.result["unexpected_index_list"],
-                    REASONS_COLUMN: _name_rule(one),
+                    REASONS_COLUMN: name_rule(one),
                 },
                 schema={POSITION: pl.UInt32, REASONS_COLUMN: pl.String},
             )
-            for one in _select_failed(result)
+            for one in failed
         ]
         empty = pl.DataFrame(schema={POSITION: pl.UInt32, REASONS_COLUMN: pl.String})
         return pl.concat([empty, *pairs]).group_by(POSITION).agg(REASONS_COLUMN).sort(POSITION)
@@ -226,7 +236,7 @@ def _select_failed(result: ExpectationSuiteValidationResult) -> list[Any]:
     failed = [one for one in result.results if not one.success]
     for one in failed:
         if one.exception_info and one.exception_info.get("raised_exception", True):
-            raise BadConfig(f"{_name_rule(one)} cannot be evaluated: {one.exception_info}")
+            raise BadConfig(f"{name_rule(one)} cannot be evaluated: {one.exception_info}")
     return failed
 
 
@@ -234,23 +244,3 @@ def _identify_rule(config: Any) -> str:  # noqa: ANN401
     """Return a rule's kind and values as text."""
     kwargs = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
     return f"{config.type} {sorted(kwargs.items(), key=str)}"
-
-
-def _name_rule(result: Any) -> str:  # noqa: ANN401
-    """Return a rule's name and columns, such as `values_to_be_between(wind_speed)`."""
-    config = result.expectation_config
-    kind = re.sub(r"^expect_(column_(?=values)|column_|table_)?", "", config.type)
-    single = (config.kwargs.get(p) for p in ("column", "column_A", "column_B"))
-    columns = [
-        name for name in (*single, *config.kwargs.get("column_list", ())) if name != FILE_COLUMN
-    ]
-    return f"{kind}({', '.join(name for name in columns if name)})"
-
-
-def _describe_failure(result: Any) -> str:  # noqa: ANN401
-    """Return the rule that a file breaks, the observed value and the allowed ones."""
-    bounds = {"min_value": "at least", "max_value": "at most"}
-    kwargs = result.expectation_config.kwargs
-    allowed = [f"{words} {kwargs[b]}" for b, words in bounds.items() if kwargs.get(b) is not None]
-    observed = result.result.get("observed_value")
-    return f"{_name_rule(result)} found {observed}, allowed: {' and '.join(allowed) or kwargs}"

@@ -48,9 +48,15 @@ def describe_version_history(entries: Sequence[Entry], version: int) -> VersionH
     return VersionHistory(version, describe_standing(entries, version), story)
 
 
+def card_address(use_case: str, version: int) -> str:
+    """Return the address of a version's card as JSON, which the overview reads."""
+    return f"{settings().reports}/{use_case}/models/v{version}.json"
+
+
 def write_card_page(card: ModelCard, version: int, entries: Sequence[Entry]) -> CardPage:
-    """Write reports/<use case>/models/v<version>.md and .html, and the pictures they show."""
+    """Write v<version>.md, .html, .json of reports/<use case>/models, and their pictures."""
     folder = f"{settings().reports}/{card.use_case}/models"
+    files.write_file(card_address(card.use_case, version), card.model_dump_json().encode())
     pictures = draw_card_charts(card, f"{folder}/pictures")
     history = describe_version_history(entries, version)
     linked = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}

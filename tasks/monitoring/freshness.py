@@ -56,7 +56,7 @@ def find_latest_arrivals(use_case: UseCase, ledger: LedgerState, as_of: datetime
     promotions = [e.at for e in ledger.entries if e.what == "promoted" and e.at <= as_of]
     arrivals: Arrivals = {}
     for source, deadline in use_case.deadlines.spans.items():
-        newest = _find_arrival(use_case, source, as_of, deadline)
+        newest = find_arrival(use_case, source, as_of, deadline)
         due_since = promotions[:1] if source in _DUE_SINCE_PROMOTION else []
         if times := [*due_since, *([newest] if newest else [])]:
             arrivals[source] = max(times)
@@ -120,9 +120,17 @@ def _closing_reason(arrived: datetime | None) -> str:
     return f"data arrived at {arrived:%Y-%m-%d %H:%M} UTC"
 
 
-def _find_arrival(
+def find_arrival(
     use_case: UseCase, source: str, as_of: datetime, deadline: timedelta
 ) -> datetime | None:
+    """Return the newest time of a source up to `as_of`; None before the first.
+
+    Args:
+        use_case: the use case.
+        source: landed, labelled, scored or monitored.
+        as_of: time of the check.
+        deadline: how far back to look first.
+    """
     if source == "labelled":
         return _find_newest_label(use_case, as_of, deadline)
     columns = {

@@ -27,7 +27,7 @@ _TEXT, _FLOAT, _INT = pl.String(), pl.Float64(), pl.Int64()
 _MEASUREMENT: dict[str, pl.DataType] = {
     "kind": _TEXT, "subject": _TEXT, "window_start": _TIME, "window_end": _TIME,
     "value": _FLOAT, "reference": _FLOAT, "threshold": _FLOAT, "coverage": _FLOAT,
-    "rows": _INT, "verdict": _TEXT,
+    "rows": _INT, "verdict": _TEXT, "low": _FLOAT, "high": _FLOAT,
 }  # fmt: skip
 
 _ROW = {"as_of": _TIME, "model_version": _INT, **_MEASUREMENT}
@@ -37,7 +37,8 @@ _ROW = {"as_of": _TIME, "model_version": _INT, **_MEASUREMENT}
 class Measurement:
     """One measured value of one window, with its reference and threshold.
 
-    `coverage` is the measured share of the window, `rows` the number of rows.
+    `coverage` is the measured share of the window, `rows` the number of rows. [`low`, `high`] is
+    the confidence interval of a metric, at `gate.confidence`; without one both are None.
     """
 
     kind: MeasurementKind
@@ -50,6 +51,8 @@ class Measurement:
     coverage: float | None = None
     rows: int = 0
     verdict: MeasurementVerdict | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def cause(self) -> str:
@@ -73,13 +76,15 @@ def save_measurements(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> int | 
     return lake.replace_window(MONITORING_TABLE, rows, "as_of", window, keys=("kind", "subject"))
 
 
-def read_measurements(lake: Lake, as_of: datetime) -> pl.DataFrame:
-    """Return all rows of the table up to `as_of`, oldest first; an empty frame without a table."""
+def read_measurements(lake: Lake, as_of: datetime | None) -> pl.DataFrame:
+    """Return all rows of the table up to `as_of` (all), oldest first; none without a table."""
+    none = pl.LazyFrame(schema=_ROW)
     if not lake.exists(MONITORING_TABLE):
-        return pl.DataFrame(schema=_ROW)
-    return (
-        lake.scan(MONITORING_TABLE).filter(pl.col("as_of") <= as_of).collect().sort("as_of", "kind")
-    )
+        return none.collect()
+    # older tables lack columns
+    rows = pl.concat([none, lake.scan(MONITORING_TABLE)], how="diagonal")
+    known = rows if as_of is None else rows.filter(pl.col("as_of") <= as_of)
+    return known.collect().sort("as_of", "kind")
 
 
 def read_other_labels(lake: Lake) -> dict[str, int]:

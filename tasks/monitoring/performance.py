@@ -10,16 +10,20 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
 from tasks.evaluation.alarm_limits import RuleLimit, compute_rule_limit
+from tasks.evaluation.bootstrap import measure_intervals
 from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.evaluation.prediction_columns import to_prediction_array
 from tasks.evaluation.problem_types import Threshold, problem_type_of
 from tasks.monitoring.measurements import Measurement, MeasurementVerdict
+
+_NO_INTERVAL = (None, None)
 
 
 def join_labels(use_case: UseCase, predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -53,10 +57,12 @@ def measure_window_metrics(
     inside = _between(use_case, rows, start, as_of)
     coverage, metrics = _measure(use_case, inside, threshold)
     mature = is_mature(coverage, use_case.label.min_coverage)
+    intervals = _measure_intervals(use_case, inside, threshold) if mature else {}
     return [
         Measurement(
             "performance", name, start, as_of, value=metrics.get(name) if mature else None,
             reference=reference, coverage=coverage, rows=inside.height,
+            low=intervals.get(name, _NO_INTERVAL)[0], high=intervals.get(name, _NO_INTERVAL)[1],
         )
         for name, reference in holdout.items()
         if name != "rows"
@@ -188,3 +194,17 @@ def _measure(
     metrics = problem_type.evaluate(known[label].to_numpy(), values, threshold, cost)
     defined = {name: None if math.isnan(value) else value for name, value in metrics.items()}
     return label_coverage(known.height, rows.height), defined
+
+
+def _measure_intervals(
+    use_case: UseCase, rows: pl.DataFrame, threshold: Threshold
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the confidence interval of each metric that has one; none with too few blocks."""
+    known = rows.filter(pl.col(use_case.label.column).is_not_null())
+    problem_type = problem_type_of(use_case)
+    labels = known[use_case.label.column].to_numpy().astype(np.float64)
+    if known.is_empty() or not problem_type.can_compare(labels):
+        return {}
+    values = to_prediction_array(known[problem_type.value_column])
+    intervals = measure_intervals(use_case, known, values, threshold)
+    return {name: pair for name, pair in intervals.items() if all(map(math.isfinite, pair))}

@@ -27,6 +27,7 @@ from tasks.monitoring.lost_rows import find_lost_row_changes
 from tasks.monitoring.measurements import MONITORING_TABLE, build_measurement_rows, count_severities
 from tasks.monitoring.report import (
     build_report_address,
+    build_report_header,
     format_report_title,
     render_evidently,
     render_measurements,
@@ -110,19 +111,27 @@ def send_due_notifications(use_case: UseCase) -> list[Entry]:
 
 
 @task(task_run_name="publish Evidently report", cache_policy=NO_CACHE)
-def publish_evidently(use_case: UseCase, model: Model, as_of: datetime) -> str:
-    """Write Evidently's report of the monitored window; return its address."""
+def publish_evidently(use_case: UseCase, model: Model, rows: pl.DataFrame, as_of: datetime) -> str:
+    """Write Evidently's report of the monitored window; return its address.
+
+    Args:
+        use_case: the use case, with the inputs of the version.
+        model: the champion.
+        rows: measurements of the window.
+        as_of: end of the window.
+    """
     address = build_report_address(use_case, as_of, "html")
     current = sample_current_rows(use_case, model, as_of)
     scores = model.card.reference.score_names(use_case.features.inputs)
     reference = sample_reference_rows(use_case, model, as_of)
-    page = render_evidently(use_case, scores, current, reference)
+    header = build_report_header(use_case, model, rows, as_of)
+    page = render_evidently(use_case, scores, current, reference, rows, header)
     files.write_file(address, page.encode())
     create_link_artifact(
         link=files.link_to(address),
         link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
         key=f"{use_case.slug}-distributions",
-        description=address,
+        description=header.title,
     )
     return address
 

@@ -1,21 +1,28 @@
 """Monitoring reports: Evidently's HTML on a sample, and the measurements in Markdown.
 
-Reports decide nothing. Evidently's own tests raise false alarms on small samples, so its report
-shows distributions only; the verdicts are those of the monitoring table.
+Reports decide nothing. Evidently's own tests raise false alarms on small samples. So its report
+shows distributions of a sample, and the drift of each column as the monitor measured it on all
+rows: by the reference, bins and limit of the model's card.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from html import escape
+from typing import Any
 
 import polars as pl
 
+from configs.foreign_text import neutralise_text
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import retrieval
+from tasks.models.reference_profile import ReferenceProfile
 from tasks.models.registry import Model, predict
 from tasks.monitoring.measurements import MEASUREMENT_VERDICTS, count_severities
 from tasks.monitoring.window import read_predicted_rows
@@ -24,8 +31,20 @@ from tasks.reporting.markdown import escape_markdown, render_markdown
 from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 
 TABLE_ROWS = 25
+USUAL_LIMIT = 0.25  # of PSI; the books call more a large change
+_METHOD = "PSI of all rows, by Mainspring's reference and bins"
+_HEADER_STYLE = "font-family:system-ui,sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem"
 _DATA_LINE = re.compile(r"^\s*var (?:additional_graphs_)?metric_[0-9a-f]{32} = .*$", re.MULTILINE)
 _INDEX = "__index"
+
+
+@dataclass(frozen=True)
+class ReportHeader:
+    """Title, explanation and notes of an Evidently report."""
+
+    title: str
+    text: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def build_report_address(use_case: UseCase, as_of: datetime, suffix: str) -> str:
@@ -67,7 +86,12 @@ def sample_rows(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def render_evidently(
-    use_case: UseCase, scores: Sequence[str], current: pl.DataFrame, reference: pl.DataFrame
+    use_case: UseCase,
+    scores: Sequence[str],
+    current: pl.DataFrame,
+    reference: pl.DataFrame,
+    measured: pl.DataFrame,
+    header: ReportHeader,
 ) -> str:
     """Return Evidently's drift report of inputs and score as one HTML page.
 
@@ -76,6 +100,8 @@ def render_evidently(
         scores: names of the model's scores.
         current: rows of the monitored window.
         reference: rows of the reference span.
+        measured: measurements of the window, with the PSI and limit of each column.
+        header: title and notes of the page.
     """
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
@@ -89,8 +115,93 @@ def render_evidently(
         )
         for rows in (current, reference)
     )
-    drift = DataDriftPreset(num_method="psi", cat_method="psi", include_tests=False)
-    return restrict_page(_escape_data(Report([drift]).run(now, then).get_html_str(as_iframe=False)))
+    drifts = measured.filter(pl.col("kind") == "drift", pl.col("value").is_not_null())
+    limits = dict(drifts.select("subject", "threshold").iter_rows())
+    methods = _register_measured_drift(dict(drifts.select("subject", "value").iter_rows()))
+    drift = DataDriftPreset(
+        num_method="psi",
+        cat_method="psi",
+        per_column_method=methods,
+        per_column_threshold=limits,
+        include_tests=False,
+    )
+    page = _escape_data(Report([drift]).run(now, then).get_html_str(as_iframe=False))
+    return restrict_page(_add_header(page, header))
+
+
+def _register_measured_drift(psis: Mapping[str, float]) -> dict[str, Any]:
+    """Give Evidently a statistical test for each column that returns the PSI as it was measured."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    kinds = [ColumnType.Numerical, ColumnType.Categorical]
+    methods = {}
+    for place, (column, psi) in enumerate(psis.items()):
+        test = StatTest(f"mainspring_psi_{place}", _METHOD, kinds)
+        register_stattest(test, partial(_return_psi, psi))
+        methods[column] = test
+    return methods
+
+
+def _return_psi(psi: float, _then: object, _now: object, _kind: object, limit: float) -> Any:  # noqa: ANN401
+    """Return a PSI and whether it is above its limit, as Evidently's tests do."""
+    return psi, psi > limit
+
+
+def describe_unusual_limits(measured: pl.DataFrame, reference: ReferenceProfile) -> list[str]:
+    """Return a line for each column whose limit is far from the usual ones, with the reason.
+
+    Args:
+        measured: measurements of the window.
+        reference: the champion's profile.
+    """
+    unusual = measured.filter(pl.col("kind") == "drift", pl.col("threshold") > USUAL_LIMIT)
+    lines = []
+    for column, limit in (
+        unusual.sort("threshold", descending=True).select("subject", "threshold").iter_rows()
+    ):
+        why = reference.columns[column].informs if column in reference.columns else ""
+        reason = "windows of its training span differ by nearly as much"
+        lines.append(f"{column}: limit {limit:.2f}, since {why or reason}")
+    return lines
+
+
+def build_report_header(
+    use_case: UseCase, model: Model, measured: pl.DataFrame, as_of: datetime
+) -> ReportHeader:
+    """Return the header of the Evidently report of a window.
+
+    Args:
+        use_case: the use case.
+        model: the champion.
+        measured: measurements of the window.
+        as_of: end of the window.
+    """
+    start = as_of - use_case.monitor.window
+    return ReportHeader(
+        title=f"{use_case.name}, {start:%Y-%m-%d} to {as_of:%Y-%m-%d}: distributions",
+        text=(
+            f"Drift is measured by Mainspring: reference, bins and limits of version "
+            f"{model.version}, on all rows. The pictures show a sample of at most "
+            f"{use_case.monitor.report_rows:,} rows."
+        ),
+        notes=tuple(describe_unusual_limits(measured, model.card.reference)),
+    )
+
+
+def _add_header(page: str, header: ReportHeader) -> str:
+    """Return Evidently's page with a title, and with a header above the report."""
+    notes = "".join(f"<li>{escape(neutralise_text(note))}</li>" for note in header.notes)
+    why = f"<details><summary>Limits above {USUAL_LIMIT:g}</summary><ul>{notes}</ul></details>"
+    title = escape(neutralise_text(header.title))
+    top = (
+        f'<header style="{_HEADER_STYLE}"><p><a href="../index.html">all windows</a></p>'
+        f"<h1>{title}</h1><p>{escape(neutralise_text(header.text))}</p>{why if notes else ''}"
+        "</header>"
+    )
+    page = re.sub(r"<title>.*?</title>", "", page, count=1, flags=re.DOTALL)
+    page = page.replace("<head>", f"<head><title>{title}</title>", 1)
+    return re.sub(r"<body[^>]*>", lambda match: match[0] + top, page, count=1)
 
 
 def _escape_data(page: str) -> str:

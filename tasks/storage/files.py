@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from pyarrow import fs
 
 from configs.settings import settings
+from infra.storage.atomic import write_atomically
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import is_s3, open_file_system
 
@@ -70,11 +71,15 @@ def hash_file(address: str, size: int) -> str:
 
 
 def write_file(address: str, content: bytes) -> None:
-    """Write a file and the folders above it; CannotWrite if the disk is full or read-only."""
+    """Write a file in one step, and the folders above it.
+
+    CannotWrite if the disk is full or read-only.
+    """
     with storage_errors(address):
         system, path = _open_file_system(address)
         if not is_s3(address):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(path), content)
+            return
         kind, _ = mimetypes.guess_type(path)  # without it a browser saves a page, not shows it
         metadata = {"Content-Type": kind} if kind else {}
         with system.open_output_stream(path, metadata=metadata) as stream:

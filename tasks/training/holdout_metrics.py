@@ -9,15 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from configs.schema.use_case import UseCase
-from tasks.evaluation.blocks import MIN_BLOCKS, choose_common_length, draw_blocks
-from tasks.evaluation.bootstrap import (
-    Predictions,
-    block_mean,
-    block_metric,
-    calibration_gaps,
-    pair_predictions,
-)
-from tasks.evaluation.bootstrap_intervals import bootstrap_interval
+from tasks.evaluation.bootstrap import measure_intervals
 from tasks.evaluation.metrics import Floats, calibration_table
 from tasks.evaluation.problem_types import ProblemType, Threshold, problem_type_of
 from tasks.evaluation.slices import iterate_slices, measure_by_slice
@@ -59,34 +51,6 @@ def measure_holdout(
         "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, rule.slice_min_rows)),
         "thin": tuple(find_thin_slices(use_case, rows)),
         "calibration": tuple(_calibration(problem_type, labels, value, threshold).to_dicts()),
-    }
-
-
-def measure_intervals(
-    use_case: UseCase, rows: pl.DataFrame, value: Floats, threshold: Threshold
-) -> dict[str, tuple[float, float]]:
-    """Return the confidence interval of each metric that has one, at `gate.confidence`.
-
-    Runs of blocks of `gate.block` are resampled, as long as the metrics need. With fewer than
-    MIN_BLOCKS blocks, return no interval.
-    """
-    gate, cost, problem_type = use_case.gate, use_case.evaluation.cost, problem_type_of(use_case)
-    predictions = Predictions(value, problem_type.decide(value, threshold))
-    alone = pair_predictions(use_case, rows, predictions, predictions)
-    if alone.blocks < MIN_BLOCKS:
-        return {}
-    measures = {
-        name: block_mean(alone, calibration_gaps(alone, predictions))
-        if name == "calibration_gap"
-        else block_metric(name, alone, predictions, cost)
-        for name in problem_type.interval_metrics
-    }
-    length = choose_common_length(gate, measures.values(), alone.block_count)
-    draws = draw_blocks(alone.block_count, gate.resamples, use_case.seed, length)
-    error = 1 - gate.confidence
-    return {
-        name: bootstrap_interval(measure(draws), alone.blocks / length, error)
-        for name, measure in measures.items()
     }
 
 

@@ -57,7 +57,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     """The addresses of the servers of a new state."""
     with (
         state(tmp_path_factory.mktemp("state"), {"MAINSPRING_WARM_START": "false"}),
-        run_stack(mlflow=True, deployed=False) as addresses,
+        run_stack(mlflow=True, reports=True, deployed=False) as addresses,
     ):
         yield addresses
 

@@ -11,7 +11,8 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from tasks.ingestion.validation import FILE_COLUMN, FileValidator
-from tasks.monitoring.report import render_evidently
+from tasks.monitoring.measurements import build_measurement_rows
+from tasks.monitoring.report import ReportHeader, render_evidently
 from tasks.reporting.html import render_html
 from tasks.reporting.markdown import escape_markdown
 from tests.support.browser import open_page, serve_witness
@@ -55,7 +56,11 @@ def write_evidently(folder: Path, texts: list[str]) -> Path:
             "score": random.random(300),
         }
     )
-    (folder / "evidently.html").write_text(render_evidently(case, rows, rows))
+    measured = build_measurement_rows([], AS_OF, 1)
+    header = ReportHeader(texts[0], texts[1], tuple(texts))
+    (folder / "evidently.html").write_text(
+        render_evidently(case, ["score"], rows, rows, measured, header)
+    )
     return folder / "evidently.html"
 
 

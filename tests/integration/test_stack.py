@@ -65,7 +65,7 @@ def test_up_starts_once_and_down_stops_only_that(
     state: Path, one_broken: None, neighbour: subprocess.Popen[bytes]
 ) -> None:
     first = stack.up(mlflow=False, free_ports=True)
-    assert first.started == ("Prefect", "warm", "worker")
+    assert first.started == ("Prefect", "Reports", "warm", "worker")
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
     client = httpx.Client(base_url=address, auth=("mainspring", read_token()), timeout=60)
@@ -78,9 +78,14 @@ def test_up_starts_once_and_down_stops_only_that(
         seconds=40,
     )
     again = stack.up(mlflow=False, free_ports=True)
-    assert (again.started, again.already) == ((), ("Prefect", "warm", "worker"))
+    assert (again.started, again.already) == ((), ("Prefect", "Reports", "warm", "worker"))
     assert again.addresses == first.addresses
-    assert stack.down().processes == ("worker", "warm", "Prefect")  # the clock may have begun runs
+    assert stack.down().processes == (
+        "worker",
+        "warm",
+        "Reports",
+        "Prefect",
+    )  # the clock may have begun runs
     assert stack.down() == stack.Stopped((), 0)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/api/health")
@@ -148,10 +153,10 @@ def test_a_state_folder_that_cannot_be_is_named(
 def test_warm_start_false_leaves_the_fork_server_out(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert stack.list_processes(mlflow=False) == ["Prefect", "warm", "worker"]
+    assert stack.list_processes(mlflow=False, reports=False) == ["Prefect", "warm", "worker"]
     monkeypatch.setenv("MAINSPRING_WARM_START", "false")
     settings.cache_clear()
-    assert stack.list_processes(mlflow=False) == ["Prefect", "worker"]
+    assert stack.list_processes(mlflow=False, reports=True) == ["Prefect", "Reports", "worker"]
 
 
 def test_a_pid_that_belongs_to_another_by_now_is_left_alone(

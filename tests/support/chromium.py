@@ -20,16 +20,22 @@ from tests.support.programs import find
 
 
 class Page:
-    """One tab: it opens addresses and evaluates JavaScript."""
+    """One tab: it opens addresses and evaluates JavaScript.
+
+    `events` are what Chromium reported of the domains that a test enabled.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection, self._numbers = connection, itertools.count(1)
+        self.events: list[dict[str, Any]] = []
 
     def call(self, method: str, **given: Any) -> dict[str, Any]:
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": given}))
         while True:
             answer: dict[str, Any] = json.loads(self._connection.recv(timeout=60))
+            if "method" in answer:
+                self.events.append(answer)
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return dict(answer["result"])

@@ -10,11 +10,14 @@ from tests.support.state import forget
 
 
 @contextmanager
-def run_stack(*, mlflow: bool = False, deployed: bool = True) -> Iterator[dict[str, str]]:
+def run_stack(
+    *, mlflow: bool = False, reports: bool = False, deployed: bool = True
+) -> Iterator[dict[str, str]]:
     """Start the stack of the present state on free ports; yield the addresses of its servers.
 
     Args:
         mlflow: whether MLflow's server is one of them.
+        reports: whether the server of the reports is one of them.
         deployed: whether the deployments that ship are created.
     """
     from infra import deployments, environment, stack
@@ -22,7 +25,9 @@ def run_stack(*, mlflow: bool = False, deployed: bool = True) -> Iterator[dict[s
     before = dict(os.environ)
     deployments.write_deployments()
     try:
-        started = stack.up(mlflow=mlflow, free_ports=True, schedules=False, deployed=deployed)
+        started = stack.up(
+            mlflow=mlflow, reports=reports, free_ports=True, schedules=False, deployed=deployed
+        )
         yield started.addresses
     finally:
         environment.leave_environment()

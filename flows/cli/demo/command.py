@@ -73,7 +73,9 @@ def run_demo(console: Console, name: str, until: str | None, state: Path) -> boo
     with ThreadPoolExecutor() as threads:
         with console.status("starting the demo's own Prefect server and worker"):
             prepared = threads.submit(_prepare_first_week, use_case, use_case.demo)
-            running = stack.up(schedules=False, mlflow=False, free_ports=True, deployed=False)
+            running = stack.up(
+                schedules=False, mlflow=False, reports=False, free_ports=True, deployed=False
+            )
             deployed = threads.submit(deploy.deploy_to_stack)
             prepared.result()
         try:

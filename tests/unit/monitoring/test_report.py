@@ -6,13 +6,15 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
+from tasks.monitoring.measurements import Measurement, build_measurement_rows
 from tasks.monitoring.report import (
+    ReportHeader,
     render_evidently,
     render_measurements,
     sample_rows,
     sort_by_severity,
 )
-from tests.support.measured_weeks import measured_week
+from tests.support.measured_weeks import MONDAY, WEEK, measured_week
 from tests.support.punctuality import CLASSES, classes_use_case
 
 
@@ -37,6 +39,19 @@ def small() -> UseCase:
     return flights.model_copy(update={"features": features, "monitor": monitor})
 
 
+HEADER = ReportHeader("parcels, a week", "By Mainspring's limits.", ("temperature: limit 5",))
+
+
+def drifts() -> pl.DataFrame:
+    """A PSI of our own for each column, far from what Evidently would measure."""
+    psis = {"distance": (4.25, 5.5), "weekday": (0.5, 0.25), "carrier": (0.01, 0.1)}
+    measured = [
+        Measurement("drift", name, MONDAY - WEEK, MONDAY, psi, 0.0, limit, rows=9, verdict="ok")
+        for name, (psi, limit) in psis.items()
+    ]
+    return build_measurement_rows(measured, MONDAY, 1)
+
+
 def draw_inputs(seed: int, height: int = 1000) -> pl.DataFrame:
     random = np.random.default_rng(seed)
     return pl.DataFrame(
@@ -59,8 +74,20 @@ def test_a_sample_is_the_same_every_time_and_in_order(small: UseCase) -> None:
 
 
 def test_evidently_writes_one_html_about_inputs_and_score(small: UseCase) -> None:
-    text = render_evidently(small, ["score"], draw_inputs(1, 300), draw_inputs(2, 300))
+    text = render_evidently(
+        small, ["score"], draw_inputs(1, 300), draw_inputs(2, 300), drifts(), HEADER
+    )
     assert all(name in text for name in ("distance", "weekday", "carrier", "score"))
+    assert "<title>parcels, a week</title>" in text
+    assert "temperature: limit 5" in text
+
+
+def test_evidently_shows_the_psi_and_the_verdict_of_the_monitor(small: UseCase) -> None:
+    given = draw_inputs(1, 300)
+    text = render_evidently(small, ["score"], given, given, drifts(), HEADER)
+    assert "PSI of all rows, by Mainspring" in text
+    assert "4.25" in text
+    assert "Drift is detected for 25" in text  # weekday alone, of four columns
 
 
 def test_evidently_shows_the_probability_of_each_class(small: UseCase) -> None:
@@ -69,5 +96,5 @@ def test_evidently_shows_the_probability_of_each_class(small: UseCase) -> None:
     names = [f"score_{name}" for name in CLASSES]
     scores = [pl.lit(0.2).alias(name) for name in names]
     given = draw_inputs(1, 300).drop("score").with_columns(scores)
-    text = render_evidently(case, names, given, given)
+    text = render_evidently(case, names, given, given, drifts().clear(), HEADER)
     assert all(name in text for name in names)
