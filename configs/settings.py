@@ -147,6 +147,9 @@ class Settings(BaseSettings):
         True,
         description="whether `up` starts a fork server (0.5 GB) that runs are forked from",
     )
+    traceback: bool = Field(
+        False, description="whether a command shows the traceback of an error nothing foresees"
+    )
     image: str = Field("", description="container image of runs, for docker and kubernetes pools")
     revision: str = Field(
         "", description="git commit of the code, where git is missing (in an image)"

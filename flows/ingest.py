@@ -16,6 +16,7 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from configs.schema.request_table import derive_request_case
 from configs.schema.use_case import UseCase
+from flows.frame import AsOf, FlowRunName, Name, RetryRefused, tag_runs
 from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
@@ -33,11 +34,11 @@ from tasks.ingestion.summary import summarise_ingest
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_lost_rows, send_due_notifications
-from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="ingest", flow_run_name=RunName("ingest-{use_case}"))
-def ingest(use_case: str, as_of: datetime | None = None, retry_refused: bool = False) -> State[str]:
+@tag_runs
+@flow(name="ingest", flow_run_name=FlowRunName("ingest {use_case} {moment}"))
+def ingest(use_case: Name, as_of: AsOf = None, retry_refused: RetryRefused = False) -> State[str]:
     """Ingest the landed files, and refresh the features up to `as_of`.
 
     With `retry_refused`, all refused files are validated again. The flow is idempotent. Its state
@@ -67,5 +68,5 @@ def _ingest_landed(
     notes = check_keys(case, intake)
     report_refused_files(case, intake.verdicts, at)
     record_files(case, intake.verdicts, at)
-    publish_ingest_summary(case, intake)
+    publish_ingest_summary(case, intake, at)
     return intake, versions, notes

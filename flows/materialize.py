@@ -5,20 +5,19 @@ feature tables ──► online store ──► age of each view
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import AsOf, FlowRunName, Name, tag_runs
 from tasks.features.prefect_tasks import publish_features
-from tasks.orchestration.run_logs import RunName
 
 
-@flow(name="materialize", flow_run_name=RunName("materialize-{use_case}"))
-def materialize(use_case: str, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="materialize", flow_run_name=FlowRunName("materialize {use_case} {moment}"))
+def materialize(use_case: Name, as_of: AsOf = None) -> State[None]:
     """Publish the features known at `as_of`; an older row never replaces a newer one."""
     ages = publish_features(load_use_case(use_case), utc_or_now(as_of))
     stale = ages.filter("stale")["view"].to_list()

@@ -5,17 +5,15 @@ gate or review ► approval, if required ► refit, if configured ► ledger ►
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import FlowRunName, Name, StepAsOf, VersionNumber, tag_runs
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
-from tasks.orchestration.run_logs import RunName
 from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import (
     advance_candidate,
@@ -27,8 +25,9 @@ from tasks.promotion.prefect_tasks import (
 )
 
 
-@flow(name="promote", flow_run_name=RunName("promote-{use_case}-{version}"))
-def promote(use_case: str, version: int, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="promote", flow_run_name=FlowRunName("promote {use_case} v{version} {moment}"))
+def promote(use_case: Name, version: VersionNumber, as_of: StepAsOf = None) -> State[None]:
     """Advance a version by one step as of `as_of`, by default the time of its last request.
 
     Where approval is required, the run suspends itself and resumes with the answer. Where a refit
@@ -45,7 +44,7 @@ def promote(use_case: str, version: int, as_of: datetime | None = None) -> State
             entry = advance_candidate(case, version, at)
     if entry.what == "refit_asked":
         entry = advance_candidate(case, refit_version(case, entry), at)
-    if entry.what == "promoted":
+    if entry.what in ("promoted", "refused"):
         sync_champion_alias(case)
     publish_step(case, entry)
     send_due_notifications(case)

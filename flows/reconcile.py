@@ -5,21 +5,20 @@ ledger ► requests that no run has processed ► their events, again ► MLflow
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import AsOf, FlowRunName, Name, tag_runs
 from tasks.monitoring.prefect_tasks import send_due_notifications
-from tasks.orchestration.run_logs import RunName
 from tasks.promotion.prefect_tasks import resend_requests, sync_champion_alias
 
 
-@flow(name="reconcile", flow_run_name=RunName("reconcile-{use_case}"))
-def reconcile(use_case: str, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="reconcile", flow_run_name=FlowRunName("reconcile {use_case} {moment}"))
+def reconcile(use_case: Name, as_of: AsOf = None) -> State[None]:
     """Resend the overdue requests of a use case; without any, nothing changes.
 
     `as_of` is compared with the times of Prefect runs, so it must be real time.

@@ -5,21 +5,20 @@ claim of the alert ► the train flow's sequence ► candidate in the ledger ►
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import AlertKey, FlowRunName, Name, StepAsOf, tag_runs
 from flows.train import make_candidate
-from tasks.orchestration.run_logs import RunName
 from tasks.training.prefect_tasks import claim_retrain, record_candidate, request_decision
 
 
-@flow(name="retrain", flow_run_name=RunName("retrain-{use_case}"))
-def retrain(use_case: str, alert: str, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="retrain", flow_run_name=FlowRunName("retrain {use_case} {moment}"))
+def retrain(use_case: Name, alert: AlertKey, as_of: StepAsOf = None) -> State[None]:
     """Train a candidate for an alert as of `as_of`, by default the time of the alert.
 
     Nothing is trained if the alert already has a candidate, or another run is training one.

@@ -5,23 +5,22 @@ rollback in the ledger ► MLflow alias ► notifications
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import AsOf, FlowRunName, Name, PromotionKey, tag_runs
 from tasks.ledger.descriptions import read_reason
 from tasks.monitoring.prefect_tasks import send_due_notifications
-from tasks.orchestration.run_logs import RunName
 from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
 
 
-@flow(name="rollback", flow_run_name=RunName("rollback-{use_case}-{promotion}"))
-def rollback(use_case: str, promotion: str, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="rollback", flow_run_name=FlowRunName("rollback {use_case} {moment}"))
+def rollback(use_case: Name, promotion: PromotionKey, as_of: AsOf = None) -> State[None]:
     """Undo a promotion from `as_of` on; the flow is idempotent.
 
     It needs the ledger and the registry. The previous champion scores the next batch.

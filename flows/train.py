@@ -11,10 +11,13 @@ from prefect import flow
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from tasks.orchestration.run_logs import RunName
+from flows.frame import AsOf, FlowRunName, Name, tag_runs
+from tasks.orchestration.progress import publish_steps
+from tasks.promotion.prefect_tasks import sync_champion_alias
 from tasks.training.pipeline import train_model
 from tasks.training.prefect_tasks import (
     PREFECT_STEPS,
+    find_equal_version,
     find_version,
     record_candidate,
     register_candidate,
@@ -22,8 +25,9 @@ from tasks.training.prefect_tasks import (
 )
 
 
-@flow(name="train", flow_run_name=RunName("train-{use_case}"))
-def train(use_case: str, as_of: datetime | None = None) -> int:
+@tag_runs
+@flow(name="train", flow_run_name=FlowRunName("train {use_case} {moment}"))
+def train(use_case: Name, as_of: AsOf = None) -> int:
     """Train on [as_of - retrain.window, as_of); return the version, registered once a day."""
     at = utc_or_now(as_of)
     return make_candidate(use_case, at, origin=f"train:{at:%Y-%m-%d}")
@@ -33,7 +37,8 @@ def make_candidate(use_case: str, as_of: datetime, origin: str) -> int:
     """Train, register and record one candidate, and request its decision; return its version.
 
     Train and retrain share this sequence. Run again for the same origin, it ends with the same
-    version, also after a kill.
+    version, also after a kill. A training that gives the same file from the same rows as an earlier
+    one ends with the version of that one.
 
     Args:
         use_case: name of the use case.
@@ -43,6 +48,12 @@ def make_candidate(use_case: str, as_of: datetime, origin: str) -> int:
     case = load_use_case(use_case)
     version = find_version(case, origin)
     if version is None:
-        version = register_candidate(train_model(case, as_of, PREFECT_STEPS), origin)
-    request_decision(record_candidate(case, version, origin, as_of))
+        steps = publish_steps(f"{case.slug}-training", len(case.candidates) + 2)
+        artifact = train_model(case, as_of, PREFECT_STEPS, steps)
+        version = find_equal_version(artifact.card, origin)
+        if version is None:
+            version = register_candidate(artifact, origin)
+    entry = record_candidate(case, version, origin, as_of)
+    sync_champion_alias(case)
+    request_decision(entry)
     return version

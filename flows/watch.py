@@ -5,23 +5,22 @@ newest row, label, prediction and monitored window ► freshness episodes ► no
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
+from flows.frame import AsOf, FlowRunName, Name, tag_runs
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_freshness, send_due_notifications
-from tasks.orchestration.run_logs import RunName
 from tasks.overview.prefect_tasks import write_overview
 
 
-@flow(name="watch", flow_run_name=RunName("watch-{use_case}"))
-def watch(use_case: str, as_of: datetime | None = None) -> State[None]:
+@tag_runs
+@flow(name="watch", flow_run_name=FlowRunName("watch {use_case} {moment}"))
+def watch(use_case: Name, as_of: AsOf = None) -> State[None]:
     """Compare the newest time of each with its deadline; the flow is idempotent."""
     case, now = load_use_case(use_case), utc_or_now(as_of)
     overdue = check_freshness(open_ledger(), case, now)

@@ -22,7 +22,7 @@ from uuid import UUID
 from configs.clock import write_duration
 from configs.schema.loading import all_use_cases
 from configs.schema.use_case import UseCase
-from infra.deployments import GLOBAL_PREFIX
+from infra.deployments import GLOBAL_PREFIX, deployment_name
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -76,7 +76,7 @@ def build_watch_automation(
     name = use_case.name
     body = (
         f"{name}: {use_case.title}\n"
-        f"No run of watch/{name} has completed for {write_duration(within)}, so missing data, "
+        f"No watch run of {name} has completed for {write_duration(within)}, so missing data, "
         "labels or predictions would not be reported.\n"
         "Check the worker first, then the last watch runs in Prefect's UI."
     )
@@ -86,10 +86,17 @@ def build_watch_automation(
         "prefect.flow-run.*",
         expect={"prefect.flow-run.Completed"},
         within=within,
-        related=[{"role": "flow", "name": "watch"}, {"role": "deployment", "name": name}],
+        related=[
+            {"role": "flow", "name": "watch"},
+            {"role": "deployment", "name": deployment_name(name, "watch")},
+        ],
     )
     return AutomationCore(
-        name=watch_automation_name(use_case), trigger=trigger, actions=[*send] or [DoNothing()]
+        name=watch_automation_name(use_case),
+        description=f"When no watch of {name} completes for {write_duration(within)}, notify the "
+        "blocks for pages.",
+        trigger=trigger,
+        actions=[*send] or [DoNothing()],
     )
 
 
@@ -111,6 +118,8 @@ def _build_crashed_runs() -> AutomationCore:
     message = f"no heartbeat for {HEARTBEAT_TIMEOUT.seconds} s: process and worker have ended"
     return AutomationCore(
         name=CRASHED_RUNS,
+        description="When the heartbeats of a run stop, mark it as crashed: its process and worker "
+        "have ended, and the next run of its deployment can start.",
         trigger=_build_silence_trigger(
             heartbeat,
             expect={heartbeat, *(f"prefect.flow-run.{end}" for end in ends)},

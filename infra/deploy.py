@@ -8,7 +8,7 @@ import sys
 
 from configs.errors import BadConfig, CannotStart
 from configs.settings import ROOT, settings
-from infra import automations, deployments, work_pools
+from infra import automations, deployed, deployments, work_pools
 from infra.environment import check_state, join_server
 from infra.preflight import check_s3_addresses
 from infra.processes import log_folder, read_last_lines
@@ -50,6 +50,7 @@ def deploy_to_stack(*, schedules: bool = False) -> list[str]:
     for with `schedules`.
     """
     _apply_deployments()
+    deployed.finish_deployments(schedules=schedules)
     return automations.install_automations(schedules=schedules)
 
 

@@ -4,6 +4,8 @@
 needs only its YAML file. The file holds no path of a machine: on a worker, MAINSPRING_HOME names
 the folder of the code, and PATH leads to the `python` that runs a flow.
 
+A deployment is named <use case>-<flow>, and the runs of a use case have a work queue of their own.
+
 Every deployment runs once at a time, and the next run waits (ENQUEUE). CANCEL_NEW would lose work:
 if process and worker die together, their run keeps its slot for minutes. Runs that start meanwhile
 would be cancelled, and with them an alert's only retraining.
@@ -32,10 +34,37 @@ GLOBAL_PREFIX = "Mainspring:"
 """Prefix of automations that belong to no use case; the name of a use case is lowercase."""
 BURST_SECONDS = 60
 """How long equal events start no further run; reconcile resends an event only later."""
+FLOWS = {
+    "ingest": "Validate landed files, and write good rows to the lake and bad ones to quarantine.",
+    "materialize": "Publish the newest features to the online store, and report stale views.",
+    "score": "Score the rows that are due, with every version active at their prediction time. "
+    "With window = 7d, all rows of seven days are scored again.",
+    "monitor": "Measure performance, drift and data quality of a window; raise alerts. At "
+    "as_of = 2013-07-15T00:00:00Z it measures the window that ended then.",
+    "train": "Train a candidate on the rows before as_of; its decision follows by itself.",
+    "retrain": "Train a candidate for an alert. An automation starts it.",
+    "promote": "Take a candidate one step further: gate, approval, rollout, champion. An "
+    "automation starts it; version = 3 starts it by hand.",
+    "rollback": "Undo a promotion and restore the previous champion. An automation starts it; "
+    "promotion = decision:3 starts it by hand.",
+    "watch": "Alert when data, labels, predictions or monitoring runs are overdue.",
+    "reconcile": "Resend requests that no run answered, and sync MLflow's alias.",
+    "verify": "Compare the stored state with its digests, and repair what can be made again.",
+}
+"""The flows of a use case, each with the description of its deployment."""
 _HEADER = "# Made from the use cases' YAML files by `mainspring deployments --write`: edit those.\n"
-_WORK_POOL_SECTION = {"name": WORK_POOL}  # what a run executes is fixed in infra/pools
 _ONE_AT_A_TIME = {"limit": 1, "collision_strategy": "ENQUEUE"}
+_CAUSES = {
+    "alert": "the monitor requests retraining",
+    "candidate": "a candidate can take its next step",
+    "rollback": "a loss of the champion is shown",
+}
 _WORKING_DIRECTORY = "prefect.deployments.steps.set_working_directory"
+
+
+def deployment_name(use_case: str, flow: str) -> str:
+    """Return the name of a use case's deployment of a flow."""
+    return f"{use_case}-{flow}"
 
 
 def build_deployments() -> dict[str, Any]:
@@ -46,10 +75,10 @@ def build_deployments() -> dict[str, Any]:
     use_cases = all_use_cases()
     deployments = [each for use_case in use_cases.sound for each in _build_use_case(use_case)]
     deployments += _read_existing(use_cases.broken)
-    deployments.sort(key=lambda each: str(each["name"]))
+    deployments.sort(key=lambda each: str(each["parameters"]["use_case"]))
     return {
         "name": "mainspring",
-        "definitions": {"work_pool": _WORK_POOL_SECTION, "one_at_a_time": _ONE_AT_A_TIME},
+        "definitions": {"one_at_a_time": _ONE_AT_A_TIME},
         "pull": [{_WORKING_DIRECTORY: {"directory": "{{ $MAINSPRING_HOME }}"}}],
         "deployments": [*deployments, _build_failed_automation()],
     }
@@ -88,11 +117,11 @@ def _read_existing(broken: Collection[str]) -> Iterator[dict[str, Any]]:
         raise BadConfig(f"{path}: `deployments` not found; restore the file from git, or remove it")
     for each in content["deployments"]:
         if each.get("parameters", {}).get("use_case") in broken:
-            yield each | {"concurrency_limit": _ONE_AT_A_TIME, "work_pool": _WORK_POOL_SECTION}
+            yield each | {"concurrency_limit": _ONE_AT_A_TIME}
 
 
 def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
-    """Build the deployments of one use case, each with its name: score/<use case>, and so on."""
+    """Build the deployments of one use case."""
     when = use_case.schedules
     alert = _trigger(use_case, "alert", "retrain", alert="{{ event.payload.alert }}")
     candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
@@ -114,13 +143,14 @@ def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
 
 def _deployment(flow: str, use_case: UseCase, **starts: object) -> dict[str, Any]:
     return {
-        "name": use_case.name,
+        "name": deployment_name(use_case.name, flow),
+        "description": f"{use_case.title}\n\n{FLOWS[flow]}",
         "entrypoint": f"flows/{flow}.py:{flow}",
         "parameters": {"use_case": use_case.name},
-        "tags": ["mainspring", use_case.name],
+        "tags": ["mainspring", use_case.name, flow],
         **starts,
         "concurrency_limit": _ONE_AT_A_TIME,
-        "work_pool": _WORK_POOL_SECTION,
+        "work_pool": {"name": WORK_POOL, "work_queue_name": use_case.name},
     }
 
 
@@ -132,6 +162,8 @@ def _build_failed_automation() -> dict[str, Any]:
     """
     trigger = {
         "name": f"{GLOBAL_PREFIX} report failed automations",
+        "description": "When an automation of a use case fails, start a run that shows why. "
+        "Nothing is lost: reconcile resends what no run answered.",
         "expect": ["prefect.automation.action.failed"],
         "match": {
             "prefect.resource.id": "prefect.automation.*",
@@ -149,9 +181,10 @@ def _build_failed_automation() -> dict[str, Any]:
     return {
         "name": "mainspring",
         "entrypoint": "flows/report_failed_automation.py:report_failed_automation",
+        "description": "Fail with the reason of an automation that failed, so that it is seen.",
         "tags": ["mainspring"],
         "triggers": [trigger],
-        "work_pool": _WORK_POOL_SECTION,
+        "work_pool": {"name": WORK_POOL},
     }
 
 
@@ -163,6 +196,8 @@ def _trigger(use_case: UseCase, what: str, flow: str, **parameters: str) -> dict
     event = f"mainspring.{what}"
     return {
         "name": f"{use_case.name}: {what} starts {flow}",
+        "description": f"When {_CAUSES[what]} for {use_case.name}, start one run of {flow}. Equal "
+        f"events within {BURST_SECONDS} s start no further run.",
         "expect": [event],
         "match": {"prefect.resource.id": f"mainspring.model.{use_case.name}"},
         "for_each": ["prefect.resource.id", event],
@@ -178,12 +213,8 @@ def _cron(line: str) -> list[dict[str, Any]]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Dumper that writes the shared sections once, as named anchors."""
+    """Dumper that writes the shared section once, under its name in `definitions`."""
 
-    def generate_anchor(self, node: yaml.Node) -> str:
-        """Return the name under `definitions` instead of id001."""
-        return "one_at_a_time" if _has_key(node, "limit") else "work_pool"
-
-
-def _has_key(node: yaml.Node, key: str) -> bool:
-    return any(name.value == key for name, _ in node.value)
+    def generate_anchor(self, _node: yaml.Node) -> str:
+        """Return the name of the only shared section instead of id001."""
+        return "one_at_a_time"

@@ -1,4 +1,4 @@
-"""Local stack of one machine: servers of Prefect, MLflow, reports and predictions, worker, deployments.
+"""Local stack of one machine: Prefect, MLflow, reports, prediction servers, worker, deployments.
 
 `up` starts the processes that do not run yet and records them; `down` stops only those. One of
 them runs at a time: another one waits, so no process meets a database that is only being made.

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from configs.errors import BadConfig
-from flows.cli.options import Name
+from flows.cli.options import Name, VersionOption
 from tasks.reporting.terminal import render_text
 
 _console = Console()
@@ -18,7 +18,7 @@ _console = Console()
 def export(
     use_case: Name,
     target: Annotated[Path, typer.Argument(help="File to write, for example model.onnx.")],
-    version: Annotated[int | None, typer.Option(help="Version (default: the champion).")] = None,
+    version: VersionOption = None,
     layout: Annotated[
         Literal["columns", "vectors", "blocks"],
         typer.Option(

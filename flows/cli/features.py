@@ -30,7 +30,9 @@ def rebuild(
     case = load_use_case(use_case)
     lake, table = open_lake(case.name), f"features/{view}"
     if not lake.exists(table):
-        raise NoRows(f"{lake.uri(table)} does not exist: run ingest/{case.name} first")
+        raise NoRows(
+            f"{lake.uri(table)} does not exist: run mainspring run ingest {case.name} first"
+        )
     rebuild_view(case, view, EARLIEST, {"by": by, "reason": reason})
     typer.echo(f"{table} was rebuilt in history: version {lake.version(table)}")
 

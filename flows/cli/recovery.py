@@ -46,7 +46,8 @@ def recover(
         _console.print(f"version {entry.version} was a candidate and is refused")
     if recovery.champion is None:
         _console.print(
-            f"no version is champion: run train/{case.name}, the gate judges it as the first one"
+            f"no version is champion: run `mainspring run train {case.name}`; the gate judges it "
+            "as the first one"
         )
     elif recovery.entry is None:
         _console.print(f"version {recovery.champion} is champion, and its files are intact")

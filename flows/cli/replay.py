@@ -44,7 +44,8 @@ def replay(
         list[str], typer.Option(help="Policy: a name in configs/policies, or a file; repeatable.")
     ],
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Policies that run at once (default: number of CPUs).")
+        int | None,
+        typer.Option(min=1, max=1024, help="Policies at once (default: number of CPUs)."),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Erase an earlier replay of the period and start over.")

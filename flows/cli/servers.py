@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from configs.schema.loading import all_use_cases
+from configs.errors import BadConfig, CannotStart
+from configs.schema.loading import all_use_cases, load_use_case
 from configs.settings import settings
+from flows.cli.command_line import demo_folder
+from flows.cli.options import AnyName, AsJson, Name, print_json
+from tasks.models.mlflow.links import build_model_url
 from tasks.reporting.terminal import render_text
 
 _console = Console()
@@ -26,8 +30,11 @@ _WITHOUT_INVALID = (
 
 def up(
     schedules: Annotated[
-        bool, typer.Option(help="Let the deployments run on their schedules.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Let the deployments run on their schedules (default: yes, but not for the demo)."
+        ),
+    ] = None,
 ) -> None:
     """Start Prefect, MLflow, the reports' server and a worker; apply the deployments.
 
@@ -38,7 +45,9 @@ def up(
 
     _print("state folder ", (str(settings().state), "cyan"))
     with _console.status("starting the servers (the first time takes a minute)"):
-        running = stack.up(schedules=schedules)
+        running = stack.up(
+            schedules=settings().state != demo_folder() if schedules is None else schedules
+        )
     addresses = Table.grid(padding=(0, 2))
     for name, address in running.addresses.items():
         link = address if is_prediction_server(name) else _build_link(address)
@@ -108,6 +117,57 @@ def _write_overviews() -> None:
         failed = write_all_overviews(None)
     for name, error in failed.items():
         _print((f"overview of {name} cannot be written", "yellow"), f": {error}")
+
+
+def open_pages(
+    use_case: AnyName = None,
+    browser: Annotated[bool, typer.Option(help="Open the first page in a browser.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Print the addresses of the servers and of a use case's pages, and open the first one."""
+    from infra import environment
+
+    servers = {"Prefect": settings().prefect_url, "MLflow": settings().mlflow_url}
+    links = {name: _build_link(page) for name, page in servers.items()}  # they sign a browser in
+    for name in [use_case] if use_case else [each.name for each in all_use_cases().sound]:
+        links[f"{name} in MLflow"] = build_model_url(name)
+        links[f"{name} in Prefect"] = f"{settings().prefect_url}/deployments?tags={name}"
+    if as_json:
+        print_json(links)
+        return
+    for name, link in links.items():
+        _print(f"{name}: ", (link, f"link {link}"))
+    if not environment.join_server():
+        raise CannotStart(f"no server responds at {settings().prefect_url}; start it with make up")
+    if browser and _console.is_terminal:
+        typer.launch(next(iter(links.values())))
+
+
+def notify(
+    what: Annotated[Literal["test"], typer.Argument(help="Send a test.")], name: Name
+) -> None:
+    """Send a test notification through every block that a use case's YAML names."""
+    from infra import environment
+    from tasks.orchestration.notification_blocks import send_notification
+
+    case = load_use_case(name)
+    if not case.notify:
+        raise BadConfig(f"{case.name}: `notify` is not set in its YAML; name a block there")
+    if not environment.join_server():
+        raise CannotStart(f"no server responds at {settings().prefect_url}; start it with make up")
+    failed = {}
+    for each in case.notify:
+        severities = ", ".join(each.severities)
+        subject = f"[{what}] {case.name}: a test of {each.block}"
+        body = f"{case.title}\nThis block gets notifications of severity {severities}."
+        try:
+            send_notification(each.block, subject, body)
+        except Exception as error:  # noqa: BLE001 - any webhook may fail in its own way
+            failed[each.block] = str(error).partition("\n")[0]
+        else:
+            _print(f"{each.block}: sent; it gets {severities}")
+    if failed:
+        raise BadConfig("; ".join(f"{block}: {why}" for block, why in failed.items()))
 
 
 def _build_link(address: str) -> str:

@@ -20,6 +20,7 @@ CALIBRATION_BINS = 10
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"brier", "log_loss", "rmse", "mae", "cost"})
 METRIC_NAMES = {  # for reports
     "roc_auc": "ROC AUC", "pr_auc": "average precision", "log_loss": "log loss",
+    "calibration_gap": "calibration gap", "ece": "expected calibration error",
     "accuracy": "accuracy", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "cost": "cost",
 }  # fmt: skip
 

@@ -64,7 +64,7 @@ def require_current_definitions(use_case: UseCase) -> None:
         if table not in lake.pinned and is_outdated(lake.note(table), digest_view(use_case, view)):
             raise BadConfig(
                 f"{lake.uri(table)} was built by another definition of {view}(): run "
-                f"ingest/{use_case.name}, which rebuilds it in history"
+                f"`mainspring run ingest {use_case.name}`, which rebuilds it in history"
             )
 
 

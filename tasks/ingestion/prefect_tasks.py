@@ -16,7 +16,7 @@ from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileVerdict, LandedFile
 from tasks.ingestion.rows.erased_keys import count_erased_rows
 from tasks.ingestion.rows.similar_keys import find_similar_keys
-from tasks.ingestion.summary import count_files_by_table, summarise_ingest
+from tasks.ingestion.summary import render_ingest, summarise_ingest
 from tasks.ledger.log import open_ledger
 from tasks.orchestration.events import REFUSED_EVENT, event_resource
 from tasks.orchestration.retries import RETRY_TRANSIENT
@@ -119,29 +119,33 @@ def list_refused_files(use_case: UseCase) -> list[str]:
 
 
 @task(task_run_name="publish ingest summary", cache_policy=NO_CACHE)
-def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles) -> None:
-    """Publish a table of the ingested files and links to their validation; logs the summary."""
+def publish_ingest_summary(use_case: UseCase, validated: ValidatedFiles, as_of: datetime) -> None:
+    """Publish the ingested files, broken rules and rows in quarantine; log the summary.
+
+    The page of the validation and the Data Docs are linked.
+    """
     if not validated.verdicts:
         get_run_logger().info("no new files")
         return
     get_run_logger().info(summarise_ingest(validated.verdicts))
-    counts = build_record_table(count_files_by_table(validated.verdicts).to_dicts())
     for verdict in validated.verdicts:
         if verdict.status in ("waiting", "ignored"):
             get_run_logger().warning("file not taken: %s", verdict.reason)
-    text = f"### Landed files\n\n{render_markdown(counts)}"
-    create_markdown_artifact(text, key=f"{use_case.slug}-landed")
+    summary = f"{as_of:%Y-%m-%d}: {summarise_ingest(validated.verdicts)}"
+    create_markdown_artifact(
+        render_ingest(validated), key=f"{use_case.slug}-landed", description=summary
+    )
     if validated.page:
         create_link_artifact(
             files.link_to(validated.page),
             f"Validation of {use_case.name}",
             key=f"{use_case.slug}-validation",
-            description=summarise_ingest(validated.verdicts),
+            description=summary,
         )
     if validated.docs:
         create_link_artifact(
             files.link_to(validated.docs),
             f"Data Docs of {use_case.name}",
             key=f"{use_case.slug}-docs",
-            description="The same results, as Great Expectations shows them",
+            description=f"{as_of:%Y-%m-%d}: the same results, as Great Expectations shows them",
         )

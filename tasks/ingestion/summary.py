@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import polars as pl
 
+from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileStatus, FileVerdict
+from tasks.ingestion.validation import REASONS_COLUMN
+from tasks.reporting.markdown import escape_markdown, render_markdown
+from tasks.reporting.table import Cell, build_record_table
 
-_PATHS_SHOWN = 3
+_PATHS_SHOWN, _FILES_SHOWN, _EXAMPLES = 3, 20, 5
 
 
 def count_files_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
@@ -31,6 +35,47 @@ def count_files_by_table(verdicts: Sequence[FileVerdict]) -> pl.DataFrame:
             pl.col("rows").filter(status == "refused").sum().alias("refused_rows"),
         )
     )
+
+
+def render_ingest(validated: ValidatedFiles) -> str:
+    """Return files and rows by table, the files by name, broken rules and examples, in Markdown."""
+    files = [
+        {
+            "file": v.file.path,
+            "status": Cell(v.status, "bad" if v.status == "refused" else "plain"),
+            "rows": v.rows,
+            "accepted": v.accepted,
+            "quarantined": v.quarantined,
+            "reason": v.reason,
+        }
+        for v in validated.verdicts[:_FILES_SHOWN]
+    ]
+    more = len(validated.verdicts) - _FILES_SHOWN
+    parts = [
+        "### Landed files",
+        _render(count_files_by_table(validated.verdicts).to_dicts()),
+        _render(files),
+        *([f"and {more} more files"] if more > 0 else []),
+    ]
+    for table, batches in validated.quarantined.items():
+        rows = pl.concat(batches.values(), how="diagonal_relaxed") if batches else pl.DataFrame()
+        if rows.height:
+            parts += _render_quarantine(table, rows)
+    return "\n\n".join(parts) + "\n"
+
+
+def _render_quarantine(table: str, rows: pl.DataFrame) -> list[str]:
+    """Return the rules that rows of a table broke, and examples of the rows."""
+    rules = rows.explode(REASONS_COLUMN).group_by(REASONS_COLUMN).len().sort("len", descending=True)
+    broken = [{"rule": rule, "rows": count} for rule, count in rules.iter_rows()]
+    shown = [name for name in rows.columns if not name.startswith("_")]
+    examples = rows.select(shown).head(_EXAMPLES).to_dicts()
+    title = f"### Quarantine of {escape_markdown(table)}: {rows.height} rows"
+    return [title, _render(broken), "Examples:", _render(examples)]
+
+
+def _render(records: list[dict[str, Any]]) -> str:
+    return render_markdown(build_record_table(records))
 
 
 def summarise_ingest(verdicts: Sequence[FileVerdict], refused: Sequence[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from tasks.ledger.evidence import (
     Promoted,
     Reason,
     Recovered,
+    RetrainStarted,
     RollbackAsked,
     RolledBack,
     RolloutGrown,
@@ -29,7 +31,9 @@ from tasks.ledger.keys import is_manual_promotion
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import find_champion
 
+_RUN_ID = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 _ABOUT_ENTRIES = ("notified", "step_asked", "episode_opened", "episode_closed")
+_MEASURED = ("performance", "drift", "contract")
 _ROW_CHANGES = ("rows_released", "rows_repaired", "rows_erased")
 _BY_PERSON = ("approved", "rejected", "recovered", "retired", "schema_migrated", *_ROW_CHANGES)
 
@@ -71,11 +75,11 @@ def describe_no_champion(entries: Sequence[Entry], model: str) -> str:
     """Return one line on why there is no champion yet, and the next command."""
     own = [e for e in entries if e.version is not None and e.what not in _ABOUT_ENTRIES]
     if not own:
-        return f"no champion yet: run train/{model}"
+        return f"no champion yet: run mainspring run train {model}"
     last = own[-1]
     commands = {
         "refused": f"promote it manually with mainspring promote {model} {last.version}, or run "
-        f"train/{model} again",
+        f"mainspring run train {model} again",
         "approval_asked": f"answer with mainspring approve (or reject) {model} {last.version}",
     }
     command = commands.get(last.what, f"its decision follows; see mainspring history {model}")
@@ -93,11 +97,22 @@ def describe_event(entry: Entry) -> str:
     return f"{text} ({share:.0%})" if share else text
 
 
+def describe_actor(entry: Entry) -> str:
+    """Return who acted: a person's name, or a flow without the id of its run."""
+    return _RUN_ID.sub("", entry.actor)
+
+
 def describe_evidence(entry: Entry) -> str:
     """Return one line of the evidence of an entry."""
     evidence = _evidence(entry)
     if isinstance(evidence, CandidateRegistered):
         return _describe_candidate(evidence)
+    if isinstance(evidence, EpisodeOpened):
+        return _describe_episode(evidence) or entry.key
+    if isinstance(evidence, AlertRaised) and evidence.causes:
+        return f"retraining is requested for {', '.join(evidence.causes)}"
+    if isinstance(evidence, RetrainStarted):
+        return f"for the alert of {evidence.alert.rpartition(':')[2]}"
     if isinstance(evidence, EpisodeClosed):
         return f"{evidence.cause or evidence.episode}: {evidence.reason}"
     text = read_reason(entry) or entry.key
@@ -168,6 +183,18 @@ def _describe_candidate(evidence: CandidateRegistered) -> str:
     if evidence.refit_of is not None:
         return f"{fitted}: refit of version {evidence.refit_of}, whose holdout has {metrics}"
     return f"{fitted}; holdout {metrics}"
+
+
+def _describe_episode(evidence: EpisodeOpened) -> str:
+    """Return the cause and its value beside the limit; a gap is limited to both sides."""
+    if evidence.value is None or evidence.threshold is None or evidence.kind not in _MEASURED:
+        return evidence.message
+    sign = "±" if evidence.subject.startswith("calibration_gap") else ""
+    count = evidence.message.partition("; ")[2]
+    trained = "" if evidence.reference is None else f", at training {evidence.reference:.4g}"
+    limit = f"limit {sign}{evidence.threshold:.4g}{trained if evidence.kind != 'drift' else ''}"
+    text = f"{evidence.cause} is {evidence.value:.4g} ({limit})"
+    return f"{text}; {count}" if count else text
 
 
 def _evidence(entry: Entry) -> object:

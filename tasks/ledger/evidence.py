@@ -163,6 +163,7 @@ class CandidateRegistered(Evidence):
     kind: LabelKind = "binary"  # entries without one are older than the other problem types
     digest: str | None = Field(None, description="sha256 of the ONNX file")
     files: FileDigests | None = None
+    one_file: str | None = Field(None, description="sha256 of the one-file model")
     trained_until: Time | None = None
     rows: dict[str, int] = {}
     threshold: Threshold = None

@@ -57,7 +57,7 @@ def require_champion(entries: Sequence[Entry], model: str, at: datetime | None =
     """Return what `find_champion` finds; NoChampion says what to do when there is none."""
     champion = find_champion(entries, at)
     if champion is None or champion.version is None:
-        raise NoChampion(f"{model} has no champion at {at or 'this time'}: run train/{model} first")
+        raise NoChampion(f"{model} has no champion at {at or 'this time'}: run train first")
     return champion
 
 

@@ -6,7 +6,7 @@ made again whenever the ledger has a new entry about the version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from configs.settings import settings
@@ -23,7 +23,7 @@ from tasks.storage import files
 
 @dataclass(frozen=True)
 class CardPage:
-    """The addresses of a card's page in Markdown and HTML, and its text in Markdown.
+    """The addresses of a card's page in Markdown and HTML and of its pictures, and its text.
 
     The Markdown file refers to its pictures; the HTML file and the text contain them.
     """
@@ -31,6 +31,7 @@ class CardPage:
     markdown: str
     html: str
     text: str
+    pictures: Mapping[str, str]
 
 
 def describe_version_history(entries: Sequence[Entry], version: int) -> VersionHistory:
@@ -62,7 +63,7 @@ def write_card_page(card: ModelCard, version: int, entries: Sequence[Entry]) -> 
     linked = {name: address.removeprefix(f"{folder}/") for name, address in pictures.items()}
     inlined = {name: inline_image(files.read_file(address)) for name, address in pictures.items()}
     text = render_card(card, history, inlined)
-    page = CardPage(f"{folder}/v{version}.md", f"{folder}/v{version}.html", text)
+    page = CardPage(f"{folder}/v{version}.md", f"{folder}/v{version}.html", text, pictures)
     files.write_file(page.markdown, render_card(card, history, linked).encode())
     html = render_html(page.text, f"{card.use_case} version {version}")
     files.write_file(page.html, html.encode())

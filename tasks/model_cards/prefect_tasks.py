@@ -11,7 +11,10 @@ from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
 from tasks.model_cards.page import CardPage, write_card_page
 from tasks.models.mlflow.client import connect_mlflow
+from tasks.models.mlflow.runs import log_picture, tag_step
 from tasks.models.registry import open_model
+from tasks.reporting.ledger_tables import tabulate_gates
+from tasks.reporting.markdown import render_markdown
 from tasks.storage import files
 
 
@@ -35,4 +38,27 @@ def publish_model_card(use_case: UseCase, version: int) -> CardPage:
     html = files.read_file(card_page.html).decode()
     with storage_errors(settings().mlflow_artifacts):
         client.log_text(run_id, html, f"card/v{version}.html")
+        for name, address in card_page.pictures.items():
+            log_picture(client, run_id, f"{name}.png", files.read_file(address))
     return card_page
+
+
+def publish_decision(use_case: UseCase, entry: Entry, run_page: str) -> None:
+    """Write what was decided on a version into MLflow: tags, and the gate table as a file.
+
+    Args:
+        use_case: the use case.
+        entry: the step of the version.
+        run_page: address of the Prefect run that took it.
+    """
+    if entry.version is None:
+        return
+    tag_step(entry, run_page)
+    table = tabulate_gates(entry)
+    if table is None:
+        return
+    client = connect_mlflow()
+    run_id = client.get_model_version(use_case.name, str(entry.version)).run_id
+    with storage_errors(settings().mlflow_artifacts):
+        client.log_text(run_id, f"# {table.title}\n\n{render_markdown(table)}\n", "gates.md")
+        client.log_dict(run_id, {"checks": table.records()}, "gates.json")

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from configs.settings import settings
+from tasks.evaluation.metrics import METRIC_NAMES
 from tasks.evaluation.problem_types import recorded_problem_type
-from tasks.model_cards.limits import list_left_out
+from tasks.model_cards.limits import list_limits
 from tasks.model_cards.measured_rows import (
-    count_measured_days,
     describe_holdout,
     describe_measurement,
 )
 from tasks.models.card import ModelCard
+from tasks.models.mlflow.links import build_model_url, build_version_url
 from tasks.models.reference_profile import CategoricalBins, ColumnProfile
 from tasks.reporting.formats import (
     format_count,
@@ -25,10 +27,7 @@ from tasks.reporting.formats import (
 )
 from tasks.reporting.markdown import escape_markdown, format_code, render_markdown
 from tasks.reporting.problem_type_text import problem_type_text
-from tasks.reporting.table import build_record_table, build_table
-
-_OFTEN_MISSING = 0.05
-_YEAR_DAYS = 365
+from tasks.reporting.table import build_record_table, build_table, transpose_table
 
 
 def render_card_summary(card: ModelCard) -> str:
@@ -66,7 +65,7 @@ def render_card(
     standing = f"**{escape_markdown(history.standing)}**\n\n" if history else ""
     return f"""# {escape_markdown(card.title)}
 
-{standing}{_describe_model(card)}
+{standing}{_render_links(card, history)}{_describe_model(card)}
 
 ## Metrics
 {describe_measurement(card)}
@@ -113,70 +112,34 @@ The monitor compares each window of {card.reference.window.days} days with this 
 """
 
 
-def list_limits(card: ModelCard) -> str:
-    """Return what the model is not made for, a Markdown list derived from the card's numbers."""
-    return "\n".join(f"- {limit}" for limit in _find_limits(card))
+def _render_links(card: ModelCard, history: VersionHistory | None) -> str:
+    """Return links to the version's pages, and to the card of the version before it."""
+    if history is None:
+        return ""
+    name, version = card.use_case, history.version
+    pages = {
+        f"version {version} in MLflow": build_version_url(name, version),
+        "all versions": build_model_url(name),
+        "runs in Prefect": f"{settings().prefect_url}/deployments?tags={name}",
+    }
+    if version > 1:
+        pages[f"card of version {version - 1}"] = f"v{version - 1}.html"
+    return " · ".join(f"[{title}]({page})" for title, page in pages.items()) + "\n\n"
 
 
 def _describe_model(card: ModelCard) -> str:
     """Describe in two sentences what the model is, and its training and holdout rows."""
-    fitted = card.rows["train"] + card.rows["validation"]
     text = problem_type_text(recorded_problem_type(card))
     rule = text.describe_decision_rule(card.threshold)
+    chosen = format_count(card.rows["validation"])
+    selected = f" and selected on {chosen} more" if card.refit is None else ""
     return (
         f"{format_code(card.algorithm)} ({format_code(card.candidate.estimator)}), "
         f"{len(card.inputs.inputs)} inputs from feature service "
         f"{format_code(card.feature_service)}; {escape_markdown(rule)}. "
-        f"Fitted {'and selected ' if card.refit is None else ''}on {format_count(fitted)} rows of "
-        f"{card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}, {describe_holdout(card)}"
+        f"Fitted on {format_count(card.rows['train'])} rows{selected}, of {card.start:%Y-%m-%d} to "
+        f"{card.trained_until:%Y-%m-%d}; {describe_holdout(card)}"
     )
-
-
-def _find_limits(card: ModelCard) -> list[str]:
-    limits = [
-        f"The model predicts one thing: “{escape_markdown(card.title)}”. It uses what was known at "
-        "the prediction time. Predictions are invalid if inputs are taken at another time.",
-        _describe_span(card),
-        f"It was measured on {count_measured_days(card)} days. Metrics and intervals "
-        "describe these days; other periods may differ by more.",
-    ]
-    cost = card.configuration.get("evaluation", {}).get("cost")
-    if cost:
-        limits.append(
-            escape_markdown(problem_type_text(recorded_problem_type(card)).describe_costs(cost))
-        )
-    missing = [
-        f"{format_code(name)} ({format_share(column.shares[-1])})"
-        for name, column in card.reference.columns.items()
-        if column.shares[-1] > _OFTEN_MISSING
-    ]
-    if missing:
-        limits.append(f"Often missing in the training data: {', '.join(missing)}.")
-    vocabulary = [
-        f"{format_code(name)} ({len(known)} known)"
-        for name, known in card.inputs.vocabulary.items()
-    ]
-    if vocabulary:
-        limits.append(
-            f"Unseen categories are handled as unknown: {', '.join(vocabulary)}. Their accuracy "
-            "was not measured."
-        )
-    limits += list_left_out(card)
-    if card.thin:
-        limits.append(
-            f"{len(card.thin)} slices were too small to be measured, and their quality is unknown "
-            "(see the slices)."
-        )
-    limits.append("Contributions and importance show what the model uses, not what causes events.")
-    return limits
-
-
-def _describe_span(card: ModelCard) -> str:
-    days = (card.trained_until - card.start).days
-    span = f"It was trained on {days} days, {card.start:%Y-%m-%d} to {card.trained_until:%Y-%m-%d}"
-    if days >= _YEAR_DAYS:
-        return f"{span}."
-    return f"{span}: less than a year, so not every season."
 
 
 def _render_metrics(card: ModelCard) -> str:
@@ -188,7 +151,7 @@ def _render_metrics(card: ModelCard) -> str:
             if low is None or high is None
             else f"{format_number(low, 4)} to {format_number(high, 4)}"
         )
-        rows.append((name, card.holdout[name], interval))
+        rows.append((METRIC_NAMES.get(name, name), card.holdout[name], interval))
     return render_markdown(build_table(("metric", "holdout", "interval"), rows))
 
 
@@ -224,7 +187,7 @@ def _list_thin_slices(card: ModelCard) -> str:
 
 def _render_candidates(card: ModelCard) -> str:
     rows = [{"candidate": name, **metrics} for name, metrics in card.validation.items()]
-    return render_markdown(build_record_table(rows))
+    return render_markdown(transpose_table(build_record_table(rows)))
 
 
 def _render_data(card: ModelCard) -> str:
@@ -296,4 +259,5 @@ Then it compares the predictions.
 
 - made with: {escape_markdown(packages or "(not recorded)")}
 - inputs: {escape_markdown(inputs)}
-- ONNX file: sha256 {format_code(card.digest)}"""
+- ONNX file: sha256 {format_code(card.digest)}
+- one-file model of MLflow: sha256 {format_code(card.one_file_digest or "(not recorded)")}"""

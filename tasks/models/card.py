@@ -88,3 +88,6 @@ class ModelCard(BaseModel):
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")
+    one_file_digest: str | None = Field(
+        None, description="sha256 of the one-file model that MLflow's users load"
+    )

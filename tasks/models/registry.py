@@ -33,13 +33,14 @@ from tasks.models.matrix import build_matrix
 from tasks.models.mlflow.client import (
     connect_mlflow,
     create_registered_model,
-    log_run,
     mlflow_errors,
 )
+from tasks.models.mlflow.runs import log_run, name_run
 from tasks.models.mlflow.versions import (
     EXTRA_FILES,
     NOT_FOUND,
     downloaded_version,
+    find_version,
     get_version,
     read_tagged_digests,
     skip_numbers,
@@ -113,17 +114,6 @@ def require_same_label(use_case: UseCase, model: Model) -> None:
 
 def _describe_label(labelled: LabelSpec) -> str:
     return f"{labelled.kind} {', '.join(labelled.classes)}".strip()
-
-
-@mlflow_errors()
-def find_version(use_case: str, origin: str) -> int | None:
-    """Return the version registered for an origin; None if there is none.
-
-    If two runs registered one at the same time, return the first.
-    """
-    registered = connect_mlflow().search_model_versions(f"name = '{use_case}'")
-    versions = [int(v.version) for v in registered if v.tags.get("origin") == origin]
-    return min(versions, default=None)
 
 
 @mlflow_errors()
@@ -205,39 +195,48 @@ def recovery_hint(use_case: str) -> str:
 
 
 @mlflow_errors()
-def set_champion_alias(use_case: str, version: int | None) -> None:
-    """Set MLflow's alias `champion` to a version, or remove it without one.
+def set_alias(use_case: str, alias: str, version: int | None, *, is_required: bool = True) -> None:
+    """Set an alias of MLflow to a version, or remove it without one.
+
+    Args:
+        use_case: name of the registered model.
+        alias: the alias.
+        version: the version; None to remove the alias.
+        is_required: whether a missing version is an error, or removes the alias.
 
     Raises:
         BadModel: MLflow has no such version.
     """
     client = connect_mlflow()
     if version is None:
-        client.delete_registered_model_alias(use_case, CHAMPION_ALIAS)
+        client.delete_registered_model_alias(use_case, alias)
         return
     try:
         get_version(use_case, version)
     except BadModel as missing:
-        raise BadModel(f"{missing}. {recovery_hint(use_case)}") from missing
-    client.set_registered_model_alias(use_case, CHAMPION_ALIAS, str(version))
+        if is_required:
+            raise BadModel(f"{missing}. {recovery_hint(use_case)}") from missing
+        client.delete_registered_model_alias(use_case, alias)
+        return
+    client.set_registered_model_alias(use_case, alias, str(version))
 
 
 @mlflow_errors()
-def read_champion_alias(use_case: str) -> int | None:
-    """Return the version that has MLflow's alias `champion`; None if there is none."""
+def read_alias(use_case: str, alias: str = CHAMPION_ALIAS) -> int | None:
+    """Return the version that has an alias of MLflow; None if there is none.
+
+    Args:
+        use_case: name of the registered model.
+        alias: the alias.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
-        return int(connect_mlflow().get_model_version_by_alias(use_case, CHAMPION_ALIAS).version)
+        return int(connect_mlflow().get_model_version_by_alias(use_case, alias).version)
     except MlflowException as missing:
         if missing.error_code in NOT_FOUND:
             return None
         raise
-
-
-def build_version_url(use_case: str, version: int) -> str:
-    """Return the address of a version in the MLflow UI."""
-    return f"{settings().mlflow_url}/#/models/{use_case}/versions/{version}"
 
 
 def _create_version(
@@ -258,6 +257,7 @@ def _create_version(
         "feature_service": card.feature_service,
         "revision": card.revision,
         "trained_until": card.trained_until.isoformat(),
+        "status": "candidate",
     }
     client = connect_mlflow()
     run_id, model_id, source = log_run(client, artifact, files, pages, tags)
@@ -271,6 +271,7 @@ def _create_version(
         description=description[:_DESCRIPTION_LENGTH],
         model_id=model_id,
     )
+    name_run(client, run_id, card, int(created.version), origin)
     return int(created.version)
 
 

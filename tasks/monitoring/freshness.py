@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from configs.clock import write_duration
+from configs.errors import NoRows
 from configs.schema.use_case import UseCase
 from tasks.features import retrieval
 from tasks.ledger.causes import FRESHNESS_KIND, join_cause
@@ -61,6 +62,22 @@ def find_latest_arrivals(use_case: UseCase, ledger: LedgerState, as_of: datetime
         if times := [*due_since, *([newest] if newest else [])]:
             arrivals[source] = max(times)
     return arrivals
+
+
+def require_known_rows(use_case: UseCase, as_of: datetime) -> None:
+    """Raise NoRows if the newest known row is older at `as_of` than its deadline allows.
+
+    The deadline is `deadlines.landed`, or `monitor.window` without one. Nothing is required before
+    the first row.
+    """
+    deadline = use_case.deadlines.landed or use_case.monitor.window
+    newest = find_arrival(use_case, "landed", as_of, deadline)
+    if newest is not None and as_of - newest > deadline:
+        raise NoRows(
+            f"as_of: {as_of:%Y-%m-%dT%H:%M} is more than {write_duration(deadline)} after the "
+            f"newest known row of {use_case.name}, which is of {newest:%Y-%m-%dT%H:%M} UTC. Give a "
+            f"moment up to {newest + deadline:%Y-%m-%dT%H:%M}, or set `force` to true"
+        )
 
 
 def find_freshness_changes(

@@ -125,14 +125,21 @@ def read_window_metrics(use_case: UseCase) -> pl.DataFrame:
     )
 
 
-def draw_year_chart(use_case: UseCase) -> bytes:
-    """Draw the status metrics by window, with alerts, promotions and refusals; return a PNG."""
+def draw_year_chart(use_case: UseCase, stayed: pl.DataFrame | None = None) -> bytes:
+    """Draw the status metrics by window, with alerts, promotions and refusals; return a PNG.
+
+    Args:
+        use_case: the use case.
+        stayed: metrics by `window_end` that the first champion would have had if it had stayed.
+    """
     weeks, entries = read_window_metrics(use_case), open_ledger().entries(use_case.name)
     shown = problem_type_of(use_case).status_metrics
     heights = [3, *(2 for _ in shown[1:])]
     figure = create_figure(figsize=(11, 1 + sum(heights)), layout="constrained")
     panels = figure.subplots(len(shown), 1, sharex=True, height_ratios=heights)
     for axes, metric in zip(panels, shown, strict=True):
+        if stayed is not None:
+            _draw_stayed(axes, stayed, metric)
         _draw_metric(axes, weeks, metric)
         first = entries[0].at if entries else None
         mark_ledger(axes, entries, first, named=axes is panels[0])
@@ -140,9 +147,19 @@ def draw_year_chart(use_case: UseCase) -> bytes:
         tidy_axes(axes, "")
         title = METRIC_NAMES[metric] + (" per prediction" if metric == "cost" else "")
         axes.set_ylabel(f"{title}, by week")
-    panels[0].legend(loc="lower left", frameon=False, ncols=6)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper right", frameon=False, ncols=6
+    )
     figure.suptitle(use_case.title, x=0.01, ha="left", fontsize=13, color=INK, weight="bold")
     return to_png(figure, dpi=130)
+
+
+def _draw_stayed(axes: Axes, stayed: pl.DataFrame, metric: str) -> None:
+    """Draw what the first champion would have come to, as a thin grey line below the others."""
+    rows = stayed.drop_nulls(metric).sort("window_end")
+    times: Any = rows["window_end"].to_list()
+    label = "had the first champion stayed"
+    axes.plot(times, rows[metric], color="#8a929c", linewidth=1.1, linestyle="--", label=label)
 
 
 def _draw_metric(axes: Axes, weeks: pl.DataFrame, metric: str) -> None:

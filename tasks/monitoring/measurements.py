@@ -71,9 +71,33 @@ def build_measurement_rows(
 
 
 def save_measurements(lake: Lake, rows: pl.DataFrame, as_of: datetime) -> int | None:
-    """Replace the rows of `as_of`; return the table's version. Idempotent."""
+    """Replace the rows of `as_of`; return the table's version. Idempotent.
+
+    Rows of a moment in the past are kept without verdicts, unless it was judged in its time. So
+    they neither open nor close an episode, now or later.
+    """
+    if has_later_window(lake, as_of) and not _was_judged(lake, as_of):
+        rows = rows.with_columns(pl.lit(None, _TEXT).alias("verdict"))
     window = (as_of, as_of + timedelta(microseconds=1))
     return lake.replace_window(MONITORING_TABLE, rows, "as_of", window, keys=("kind", "subject"))
+
+
+def has_later_window(lake: Lake, as_of: datetime) -> bool:
+    """Return whether a window that ends after `as_of` was monitored: then `as_of` is in the past.
+
+    In the past, the monitor measures and requests nothing.
+    """
+    if not lake.exists(MONITORING_TABLE):
+        return False
+    rows = lake.scan(MONITORING_TABLE).filter(
+        pl.col("as_of") > as_of, pl.col("verdict").is_not_null()
+    )
+    return bool(rows.head(1).collect().height)
+
+
+def _was_judged(lake: Lake, as_of: datetime) -> bool:
+    own = (pl.col("as_of") == as_of) & pl.col("verdict").is_not_null()
+    return bool(lake.scan(MONITORING_TABLE).filter(own).head(1).collect().height)
 
 
 def read_measurements(lake: Lake, as_of: datetime | None) -> pl.DataFrame:

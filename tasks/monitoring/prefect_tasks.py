@@ -33,6 +33,7 @@ from tasks.monitoring.report import (
     render_measurements,
     sample_current_rows,
     sample_reference_rows,
+    summarise_verdicts,
 )
 from tasks.monitoring.requests import send_requests
 from tasks.monitoring.retrain_alerts import record_window_changes
@@ -42,7 +43,7 @@ from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.markdown import escape_markdown, inline_image
 from tasks.storage import files
 from tasks.storage.file_records import read_file_records
-from tasks.storage.lake import Lake
+from tasks.storage.lake import Lake, open_lake
 
 
 @task(task_run_name="raise alerts", **RETRY_TRANSIENT)
@@ -131,7 +132,7 @@ def publish_evidently(use_case: UseCase, model: Model, rows: pl.DataFrame, as_of
         link=files.link_to(address),
         link_text=f"Distributions of {use_case.name} up to {as_of:%Y-%m-%d}",
         key=f"{use_case.slug}-distributions",
-        description=header.title,
+        description=f"{as_of:%Y-%m-%d}: {header.title}",
     )
     return address
 
@@ -140,7 +141,11 @@ def publish_evidently(use_case: UseCase, model: Model, rows: pl.DataFrame, as_of
 def publish_measurements(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> None:
     """Publish the measurements of `as_of` as a table artifact of the run."""
     table = render_measurements(format_report_title(use_case, as_of), rows)
-    create_markdown_artifact(table, key=f"{use_case.slug}-numbers")
+    create_markdown_artifact(
+        table,
+        key=f"{use_case.slug}-numbers",
+        description=f"{as_of:%Y-%m-%d}: {summarise_verdicts(rows)}",
+    )
 
 
 @task(task_run_name="publish history chart", cache_policy=NO_CACHE)
@@ -154,11 +159,13 @@ def publish_history_chart(
     )
     png = draw_monitoring_chart(title, history, entries)
     files.write_file(address, png)
-    publish_image(use_case, png, "picture", title)
+    publish_image(use_case, png, "picture", title, f"{as_of:%Y-%m-%d}: history of the metrics")
     return address
 
 
-def publish_image(use_case: UseCase, png: bytes, name: str, title: str) -> None:
+def publish_image(
+    use_case: UseCase, png: bytes, name: str, title: str, description: str = ""
+) -> None:
     """Publish a PNG as an artifact with the key <use case>-<name>.
 
     Args:
@@ -166,14 +173,21 @@ def publish_image(use_case: UseCase, png: bytes, name: str, title: str) -> None:
         png: the image.
         name: end of the key.
         title: text that stands for the image.
+        description: what a list of artifacts shows.
     """
     image = f"![{escape_markdown(title)}]({inline_image(png)})"
-    create_markdown_artifact(image, key=f"{use_case.slug}-{name}")
+    create_markdown_artifact(image, key=f"{use_case.slug}-{name}", description=description or title)
 
 
 @task(task_run_name="check freshness", **RETRY_TRANSIENT)
 def check_freshness(book: Ledger, use_case: UseCase, as_of: datetime) -> list[Entry]:
-    """Record freshness episodes that open or close; return the open ones. Idempotent."""
+    """Record freshness episodes that open or close; return the open ones. Idempotent.
+
+    At a moment in the past, nothing is recorded.
+    """
+    if measurements.has_later_window(open_lake(use_case.name), as_of):
+        get_run_logger().warning("%s is in the past: a later window was monitored", as_of)
+        return _list_open(book, use_case, FRESHNESS_KIND, as_of)
     ledger = read_ledger_state(book, use_case.name)
     arrivals = find_latest_arrivals(use_case, ledger, as_of)
     for source, at in arrivals.items():

@@ -24,16 +24,22 @@ from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import retrieval
 from tasks.models.reference_profile import ReferenceProfile
 from tasks.models.registry import Model, predict
-from tasks.monitoring.measurements import MEASUREMENT_VERDICTS, count_severities
+from tasks.monitoring.measurements import MEASUREMENT_VERDICTS
 from tasks.monitoring.window import read_predicted_rows
+from tasks.reporting.formats import format_share
 from tasks.reporting.html import restrict_page
 from tasks.reporting.markdown import escape_markdown, render_markdown
 from tasks.reporting.table import SEVERITY_STYLES, Cell, build_record_table
 
-TABLE_ROWS = 25
 USUAL_LIMIT = 0.25  # of PSI; the books call more a large change
 _METHOD = "PSI of all rows, by Mainspring's reference and bins"
 _HEADER_STYLE = "font-family:system-ui,sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem"
+DRIFT_ROWS, NAMES_SHOWN = 5, 30
+_WORDS = {"page": "alert", "ticket": "ticket", "inform": "note", "ok": "ok"}
+_LIMITS = (
+    "Drift is the PSI against the training rows. A limit comes from the weeks of that span, "
+    "so inputs with seasons have high limits."
+)
 _DATA_LINE = re.compile(r"^\s*var (?:additional_graphs_)?metric_[0-9a-f]{32} = .*$", re.MULTILINE)
 _INDEX = "__index"
 
@@ -226,15 +232,66 @@ def sort_by_severity(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def render_measurements(title: str, rows: pl.DataFrame) -> str:
-    """Return the measurements of highest severity in Markdown, with the count of each severity."""
-    shown = sort_by_severity(rows).head(TABLE_ROWS)
-    columns = ("verdict", "kind", "subject", "value", "reference", "threshold", "coverage", "rows")
-    records = [
-        row | {"verdict": Cell(row["verdict"], SEVERITY_STYLES[row["verdict"]])}
-        for row in shown.select(columns).to_dicts()
+    """Return the measurements in Markdown: performance first, then data, then drift.
+
+    Of data and drift, what is within its limits is named in one line; of drift, the inputs nearest
+    to their limits are shown too.
+    """
+    judged = sort_by_severity(rows)
+    performance = rows.filter(pl.col("kind").is_in(["performance", "bake"]))
+    parts = [
+        f"## {escape_markdown(title)}",
+        summarise_verdicts(rows),
+        *_render_group("Performance", sort_by_severity(performance), performance.height),
+        *_render_group("Data", judged.filter(kind="contract"), 0),
+        *_render_group("Drift", judged.filter(kind="drift"), DRIFT_ROWS),
     ]
-    table = render_markdown(build_record_table(records))
-    return f"## {escape_markdown(title)}\n\n{count_severities(rows)}\n\n{table}\n"
+    return "\n\n".join([*parts, f"*{_LIMITS}*"]) + "\n"
+
+
+def _render_group(title: str, rows: pl.DataFrame, least: int) -> list[str]:
+    """Return a heading, a table and a line on the rest; nothing without rows.
+
+    Args:
+        title: the heading.
+        rows: the rows, highest severity first.
+        least: the number of rows that are shown even if they are within their limits.
+    """
+    if rows.is_empty():
+        return []
+    count = max(least, rows.filter(pl.col("verdict") != "ok").height)
+    shown, rest = rows.head(count), rows[count:]["subject"].to_list()
+    records = [_describe_row(row) for row in shown.to_dicts()]
+    table = [render_markdown(build_record_table(records))] if records else []
+    names = escape_markdown(", ".join(rest[:NAMES_SHOWN]))
+    more = f" and {len(rest) - NAMES_SHOWN} more" if len(rest) > NAMES_SHOWN else ""
+    within = [f"{len(rest)} more within their limits: {names}{more}"] if rest else []
+    return [f"### {title}", *table, *within]
+
+
+def _describe_row(row: dict[str, Any]) -> dict[str, object]:
+    """Return a measurement as cells, its verdict first; drift has no reference value."""
+    shown = {
+        "verdict": Cell(_WORDS[row["verdict"]], SEVERITY_STYLES[row["verdict"]]),
+        "measured": row["subject"],
+        "value": row["value"],
+        "limit": row["threshold"],
+    }
+    if row["kind"] != "drift":
+        shown |= {"at training": row["reference"], "labels known": format_share(row["coverage"])}
+    return shown | {"rows": row["rows"]}
+
+
+def summarise_verdicts(rows: pl.DataFrame) -> str:
+    """Return the number of alerts, notes and fine values, and the subjects of the alerts."""
+    alerts = rows.filter(pl.col("verdict") == "page")["subject"].to_list()
+    counts = dict(rows["verdict"].drop_nulls().value_counts().rows())
+    notes = counts.get("ticket", 0) + counts.get("inform", 0)
+    named = f" ({', '.join(alerts[:3])}{'…' if alerts[3:] else ''})" if alerts else ""
+    return (
+        f"{len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'}{named}, "
+        f"{notes} {'note' if notes == 1 else 'notes'}, {counts.get('ok', 0)} fine"
+    )
 
 
 def format_report_title(use_case: UseCase, as_of: datetime) -> str:

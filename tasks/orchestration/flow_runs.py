@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from configs.settings import settings
+from infra.deployments import FLOWS, deployment_name
+
 _LATEST = 200  # runs to search; Prefect cannot filter by parameter
 
 
@@ -22,8 +25,8 @@ class FlowRun:
     suspended: bool = False
 
 
-def list_flow_runs(flow: str, deployment: str) -> list[FlowRun]:
-    """Return the latest runs of a deployment, newest first; none if it does not exist."""
+def list_flow_runs(flow: str, use_case: str) -> list[FlowRun]:
+    """Return the latest runs of a use case's deployment, newest first; none if it has none."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         DeploymentFilter,
@@ -36,7 +39,9 @@ def list_flow_runs(flow: str, deployment: str) -> list[FlowRun]:
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+            deployment_filter=DeploymentFilter(
+                name=DeploymentFilterName(any_=[deployment_name(use_case, flow)])
+            ),
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=_LATEST,
         )
@@ -45,19 +50,20 @@ def list_flow_runs(flow: str, deployment: str) -> list[FlowRun]:
     ]
 
 
-def find_suspended_run(flow: str, deployment: str, version: int | None) -> FlowRun | None:
+def find_suspended_run(flow: str, use_case: str, version: int | None) -> FlowRun | None:
     """Return the suspended run of a version; None if there is none."""
-    suspended = (run for run in list_flow_runs(flow, deployment) if run.suspended)
+    suspended = (run for run in list_flow_runs(flow, use_case) if run.suspended)
     return next((run for run in suspended if run.parameters.get("version") == version), None)
 
 
-def delete_deployments(name: str) -> int:
-    """Delete the deployments of a name, of every flow; return their number."""
+def delete_deployments(use_case: str) -> int:
+    """Delete all deployments of a use case; return their number."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
     with get_client(sync_client=True) as client:
-        wanted = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+        names = [deployment_name(use_case, flow) for flow in FLOWS]
+        wanted = DeploymentFilter(name=DeploymentFilterName(any_=[use_case, *names]))
         existing = client.read_deployments(deployment_filter=wanted)
         for deployment in existing:
             client.delete_deployment(deployment.id)
@@ -71,6 +77,14 @@ def resume_run(run_id: str, answer: dict[str, Any]) -> bool:
 
     with get_client(sync_client=True) as client:
         return client.resume_flow_run(UUID(run_id), answer).status == SetStateStatus.ACCEPT
+
+
+def build_run_page() -> str:
+    """Return the address of this flow run on the Prefect server; empty outside of a run."""
+    from prefect import runtime
+
+    run_id = runtime.flow_run.id
+    return f"{settings().prefect_url}/runs/flow-run/{run_id}" if run_id else ""
 
 
 def is_run_alive(run_id: str) -> bool:

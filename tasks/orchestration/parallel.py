@@ -38,13 +38,18 @@ _LOCAL: dict[str, Any] = {
 
 
 def map_parallel(
-    work: Task[..., Result] | Callable[..., Result], parts: Sequence[Any], **shared: object
+    work: Task[..., Result] | Callable[..., Result],
+    parts: Sequence[Any],
+    report_done: Callable[[int], None] = lambda _: None,
+    /,
+    **shared: object,
 ) -> list[Result]:
     """Return the results of `work` for each part, in their order.
 
     Args:
         work: a function, or a Prefect task, which gets one task run for each part.
         parts: values of its first argument.
+        report_done: called with the number of finished parts, after each of them.
         shared: its other arguments.
 
     Raises:
@@ -52,9 +57,14 @@ def map_parallel(
             raised unchanged.
     """
     if len(parts) < 2 or settings().engine == "local":
-        return [work(part, **shared) for part in parts]
+        results = []
+        for part in parts:
+            results.append(work(part, **shared))
+            report_done(len(results))
+        return results
     with _workers() as runner:
-        return _gather(runner, [_submit(runner, work, part, shared) for part in parts])
+        futures = [_submit(runner, work, part, shared) for part in parts]
+        return _gather(runner, futures, report_done)
 
 
 def local_cluster_options(workers: int) -> dict[str, Any]:
@@ -75,7 +85,9 @@ def _submit(
     return runner.submit(work, {first: part, **shared})
 
 
-def _gather(runner: DaskTaskRunner, futures: Sequence[Future]) -> list[Any]:
+def _gather(
+    runner: DaskTaskRunner, futures: Sequence[Future], report_done: Callable[[int], None]
+) -> list[Any]:
     """Return the results in order, each fetched and released at once.
 
     A worker that dies later then does not lose them.
@@ -97,6 +109,7 @@ def _gather(runner: DaskTaskRunner, futures: Sequence[Future]) -> list[Any]:
                     "MAINSPRING_PARTITION_ROWS"
                 ) from killed
             done.release()
+            report_done(len(results))
     return [results[place] for place in range(len(futures))]
 
 

@@ -112,5 +112,6 @@ def _require_registered(entries: Sequence[Entry], model: str, version: int) -> E
         if entry.what == "candidate_registered" and entry.version == version:
             return entry
     raise Terminal(
-        f"the ledger of {model} has no candidate of version {version}: train/{model} makes one"
+        f"the ledger of {model} has no candidate of version {version}: `mainspring run train "
+        f"{model}` makes one"
     )

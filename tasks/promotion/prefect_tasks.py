@@ -11,17 +11,22 @@ from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.descriptions import read_reason
+from configs.settings import settings
+from tasks.ledger.descriptions import describe_event, read_reason
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.lifecycle import champion_alias
 from tasks.lifecycle.resend_requests import answering_flow, find_overdue
-from tasks.model_cards.prefect_tasks import publish_model_card, publish_model_cards
+from tasks.model_cards.prefect_tasks import (
+    publish_decision,
+    publish_model_card,
+    publish_model_cards,
+)
+from tasks.models.mlflow.links import build_version_url
 from tasks.monitoring.requests import send_requests
 from tasks.orchestration.events import announce_champion
-from tasks.orchestration.flow_runs import find_suspended_run, list_flow_runs
+from tasks.orchestration.flow_runs import build_run_page, find_suspended_run, list_flow_runs
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.orchestration.run_logs import RunName
 from tasks.promotion import approval, bake, record_step, rollback
 from tasks.promotion.approval import ApprovalAnswer, resume_approval_run
 from tasks.promotion.bake import BakeEvaluation, record_rollback_request
@@ -30,6 +35,7 @@ from tasks.promotion.due_steps import record_due_steps
 from tasks.promotion.gate import Decision
 from tasks.reporting.ledger_tables import tabulate_gates
 from tasks.reporting.markdown import escape_markdown, render_markdown
+from tasks.storage import files
 
 if TYPE_CHECKING:
     from tasks.promotion.stage_review import StageReview
@@ -125,7 +131,7 @@ def request_rollback(
     return request
 
 
-@task(task_run_name=RunName("roll back {promotion}"), **RETRY_TRANSIENT)
+@task(task_run_name="roll back the promotion", **RETRY_TRANSIENT)
 def roll_back_as_asked(use_case: UseCase, promotion: str, as_of: datetime) -> Entry | None:
     """Roll a promotion back; None if it is not the current one."""
     actor = f"rollback {runtime.flow_run.id}"
@@ -193,18 +199,32 @@ def _review(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> StageRev
     return review_stage(use_case, ledger, as_of)
 
 
-@task(task_run_name="publish {entry.what}", cache_policy=NO_CACHE)
+@task(task_run_name="publish the step", cache_policy=NO_CACHE)
 def publish_step(use_case: UseCase, entry: Entry) -> None:
     """Publish a step: its checks as an artifact, the champion's event, and the model cards."""
     back = entry.what == "rolled_back"
-    title = f"back to version {entry.version}" if back else f"version {entry.version} {entry.what}"
+    title = describe_event(entry)
     checks = tabulate_gates(entry)
     reason = escape_markdown(f"{title}: {read_reason(entry)}")
+    parts = [reason, _render_links(use_case, entry), render_markdown(checks) if checks else ""]
     create_markdown_artifact(
-        f"{reason}\n\n{render_markdown(checks) if checks else ''}",
+        "\n\n".join(parts),
         key=f"{'rollback' if back else 'decision'}-{use_case.slug}",
-        description=title,
+        description=f"{entry.at:%Y-%m-%d}: {title}",
     )
     announce_champion(entry)
     if entry.what in _DECIDED:
         publish_model_cards(use_case, entry)
+    publish_decision(use_case, entry, build_run_page())
+
+
+def _render_links(use_case: UseCase, entry: Entry) -> str:
+    """Return links to the version in MLflow and to its card."""
+    if entry.version is None:
+        return ""
+    card = f"{settings().reports}/{use_case.name}/models/v{entry.version}.html"
+    pages = {
+        f"version {entry.version} in MLflow": build_version_url(use_case.name, entry.version),
+        "model card": files.link_to(card),
+    }
+    return " · ".join(f"[{name}]({page})" for name, page in pages.items())

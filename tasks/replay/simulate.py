@@ -20,10 +20,15 @@ from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
 from tasks.lifecycle import champion_alias, resend_requests
 from tasks.models.artifact import ModelArtifact
-from tasks.models.registry import Model, find_version
+from tasks.models.mlflow.versions import find_equal_version, find_version
+from tasks.models.registry import Model
 from tasks.monitoring import window
 from tasks.monitoring.limits.renewal import renew_limits
-from tasks.monitoring.measurements import build_measurement_rows, save_measurements
+from tasks.monitoring.measurements import (
+    build_measurement_rows,
+    has_later_window,
+    save_measurements,
+)
 from tasks.monitoring.retrain_alerts import record_window_changes
 from tasks.orchestration.parallel import map_parallel
 from tasks.promotion import bake, due_steps
@@ -80,18 +85,22 @@ def simulate_score(use_case: UseCase, as_of: datetime, length: str | None = None
 
 def simulate_monitor(use_case: UseCase, as_of: datetime) -> None:
     """Monitor as the monitor flow does, without reports and charts."""
-    book = open_ledger()
+    book, lake = open_ledger(), open_lake(use_case.name)
     entries = book.entries(use_case.name)
+    is_past = has_later_window(lake, as_of)
     try:
         monitored = window.load_window(use_case, entries, as_of)
     except NoChampion:
-        due_steps.record_due_steps(book, use_case, as_of)
+        if not is_past:
+            due_steps.record_due_steps(book, use_case, as_of)
         return
     baked = bake.evaluate_bake(use_case, fold_ledger(entries), as_of)
     measured = window.measure_window(monitored)
     rows = build_measurement_rows(measured, as_of, monitored.champion.version)
     rows = bake.add_bake_measurements(use_case, rows, baked, as_of)
-    save_measurements(open_lake(use_case.name), rows, as_of)
+    save_measurements(lake, rows, as_of)
+    if is_past:
+        return
     record_window_changes(book, use_case, rows, as_of)
     renew_limits(book, use_case, monitored.champion, as_of)
     bake.record_rollback_request(book, use_case.name, baked, as_of)
@@ -111,7 +120,9 @@ def simulate_train(use_case: UseCase, as_of: datetime, train: TrainModel, origin
     version = find_version(name, origin)
     if version is None:
         trained = train(use_case, as_of)
-        version = register_candidate(trained.artifact, origin)
+        version = find_equal_version(trained.artifact.card, origin)
+        if version is None:
+            version = register_candidate(trained.artifact, origin)
     record_candidate(open_ledger(), name, version, origin, as_of, REPLAY_ACTOR)
 
 

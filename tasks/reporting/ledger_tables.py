@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from tasks.ledger.descriptions import describe_event, describe_evidence, read_gates
+from tasks.ledger.descriptions import describe_actor, describe_event, describe_evidence, read_gates
 from tasks.ledger.log import Entry
 from tasks.reporting.formats import format_moment
 from tasks.reporting.table import Cell, CellStyle, Column, Table, build_table
@@ -42,10 +42,11 @@ def tabulate_history(model: str, entries: Sequence[Entry], *, full: bool = False
     Args:
         model: The use case's name, for the title.
         entries: The entries to show, in their order.
-        full: Whether to show sequence number, actor and the evidence as JSON too.
+        full: Whether to show sequence number, run and the evidence as JSON too.
     """
-    titles = [Column("when (UTC)", wrap=False), Column("what", wrap=False)]
-    titles += [Column("seq", "right", wrap=False), Column("by")] if full else []
+    titles = [Column("when (UTC)", wrap=False), Column("what")]
+    titles += [Column("seq", "right", wrap=False)] if full else []
+    titles += [Column("by")]
     rows = [_build_row(entry, full=full) for entry in entries]
     return build_table([*titles, Column("evidence")], rows, f"ledger of {model}")
 
@@ -53,7 +54,8 @@ def tabulate_history(model: str, entries: Sequence[Entry], *, full: bool = False
 def tabulate_version(entries: Sequence[Entry]) -> Table:
     """Return the entries about a version: when, what, why and by whom or what."""
     rows = [
-        (format_moment(e.at), describe_event(e), describe_evidence(e), e.actor) for e in entries
+        (format_moment(e.at), describe_event(e), describe_evidence(e), describe_actor(e))
+        for e in entries
     ]
     return build_table(("when (UTC)", "what", "why", "by"), rows)
 
@@ -64,9 +66,9 @@ def tabulate_gates(entry: Entry) -> Table | None:
     if not checks:
         return None
     rows = [
-        (check.gate, check.asked, check.measured, _verdict_cell(check.verdict)) for check in checks
+        (_verdict_cell(check.verdict), check.gate, check.asked, check.measured) for check in checks
     ]
-    columns = ("gate", "requirement", "measured", Column("verdict", wrap=False))
+    columns = (Column("verdict", wrap=False), "gate", "requirement", "measured")
     return build_table(columns, rows, f"{describe_event(entry)}, {entry.at:%Y-%m-%d}")
 
 
@@ -79,6 +81,7 @@ def _build_row(entry: Entry, *, full: bool) -> list[Cell]:
     if full:
         texts += [str(entry.seq), entry.actor, json.dumps(entry.evidence, indent=1)]
     else:
-        texts.append(describe_evidence(entry))
+        evidence = describe_evidence(entry).removeprefix(f"by {entry.actor}: ")
+        texts += [describe_actor(entry), evidence]
     style = EVENT_STYLES.get(entry.what, "plain")
     return [Cell(text, style) for text in texts]

@@ -65,7 +65,8 @@ def find_scoring_routes(use_case: UseCase, window: TimeSpan) -> list[Route]:
     if not routes:
         raise NoChampion(
             f"{use_case.name} has no champion between {window[0]} and {window[1]}: "
-            f"run train/{use_case.name}; scoring starts once its candidate is promoted"
+            f"run `mainspring run train {use_case.name}`; scoring starts once its candidate is "
+            "promoted"
         )
     return routes
 

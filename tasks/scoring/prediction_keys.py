@@ -42,7 +42,7 @@ def parse_key(use_case: UseCase, key_text: str, table: pl.LazyFrame) -> dict[str
     names, types = use_case.spine.key, table.collect_schema()
     try:
         pairs = _split_pairs(names, key_text)
-        return {name: _parse_value(pairs[name], types[name]) for name in names}
+        return {name: _parse_value(name, pairs[name], types[name]) for name in names}
     except ValueError as error:
         form = _describe_key_format(use_case, table)
         message = f"{key_text!r} is an invalid key of {use_case.name}: {error}; {form}"
@@ -81,13 +81,24 @@ def _describe_key_format(use_case: UseCase, table: pl.LazyFrame) -> str:
     return f"a key is {'/'.join(names)}{example_text}"
 
 
-def _parse_value(text: str, kind: pl.DataType) -> Any:  # noqa: ANN401
-    if kind.is_temporal():
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if kind.is_integer():
-        return int(text)
-    return float(text) if kind.is_float() else text
+def _parse_value(name: str, text: str, kind: pl.DataType) -> Any:  # noqa: ANN401
+    """Return a value of a key; ValueError names the column and what it must be."""
+    try:
+        if kind.is_temporal():
+            moment = datetime.fromisoformat(text)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if kind.is_integer():
+            return int(text)
+        return float(text) if kind.is_float() else text
+    except (ValueError, OverflowError) as error:
+        wanted = (
+            "a time like 2013-07-04"
+            if kind.is_temporal()
+            else "a whole number"
+            if kind.is_integer()
+            else "a number"
+        )
+        raise ValueError(f"{name} must be {wanted}, not {text!r:.40}") from error
 
 
 def _format_value(value: object) -> str:

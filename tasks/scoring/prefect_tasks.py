@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 
 from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
 from tasks.rollout.routing import Route
-from tasks.scoring import plan
+from tasks.scoring import plan, summary
 from tasks.scoring.batch import list_route_roles
 from tasks.scoring.partitions import ScoredPartition, score_partition_rows
 from tasks.scoring.plan import ScoringPlan, write_scored_rows
@@ -72,6 +74,17 @@ def write_contributions(plan: ScoringPlan, partitions: Sequence[ScoredPartition]
 def write_predictions(plan: ScoringPlan, partitions: Sequence[ScoredPartition]) -> int:
     """Write the predictions of a run, after all else; returns and logs the number of rows."""
     return _write_table(plan, PREDICTIONS, partitions)
+
+
+@task(task_run_name="publish scored rows", cache_policy=NO_CACHE)
+def publish_scored(
+    use_case: UseCase, partitions: Sequence[ScoredPartition], as_of: datetime, seconds: float
+) -> None:
+    """Publish rows, versions, arms, decisions and histogram of a run as an artifact."""
+    line, text = summary.render_scored(use_case, partitions, seconds)
+    create_markdown_artifact(
+        text, key=f"{use_case.slug}-scored", description=f"{as_of:%Y-%m-%d}: {line}"
+    )
 
 
 @task(task_run_name="remove spill", **RETRY_TRANSIENT)

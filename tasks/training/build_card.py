@@ -19,6 +19,8 @@ from tasks.evaluation.giveaways import find_giveaways, list_suspects
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.models.card import ModelCard
 from tasks.models.matrix import InputSchema, build_matrix
+from tasks.models.one_file.graph import build_one_file
+from tasks.models.one_file.inputs import MLFLOW_LAYOUT
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.reference_profile import ReferenceProfile, build_reference_profile
 from tasks.training.fit import (
@@ -62,7 +64,7 @@ def build_model_card(
     judged_scores = run_onnx(session, build_matrix(parts.judged, fitted.schema))
     decided = problem_type_of(use_case).decide(judged_scores, exported.threshold)
     judged = Predictions(judged_scores, decided)
-    return ModelCard(
+    card = ModelCard(
         use_case=use_case.name,
         title=use_case.title,
         algorithm=fitted.name,
@@ -106,6 +108,8 @@ def build_model_card(
         footprint=exported.footprint,
         digest=sha256(exported.onnx).hexdigest(),
     )
+    one_file = build_one_file(exported.onnx, card, MLFLOW_LAYOUT)
+    return card.model_copy(update={"one_file_digest": sha256(one_file).hexdigest()})
 
 
 def _describe_giveaways(use_case: UseCase, rows: pl.DataFrame) -> tuple[str, ...]:

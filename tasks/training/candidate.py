@@ -52,6 +52,7 @@ def build_candidate_entry(model: Model, origin: str, as_of: datetime, actor: str
         kind=card.kind,
         digest=card.digest,
         files=model.digests,
+        one_file=card.one_file_digest,
         trained_until=card.trained_until,
         rows=card.rows,
         threshold=card.threshold,

@@ -57,11 +57,21 @@ class FittedModel:
 
 
 def train_model(
-    use_case: UseCase, as_of: datetime, steps: TrainingSteps = PLAIN_STEPS
+    use_case: UseCase,
+    as_of: datetime,
+    steps: TrainingSteps = PLAIN_STEPS,
+    report: ReportStep = lambda _: None,
 ) -> ModelArtifact:
-    """Train on [as_of - retrain.window, as_of) and build the card; register nothing."""
+    """Train on [as_of - retrain.window, as_of) and build the card; register nothing.
+
+    Args:
+        use_case: the use case.
+        as_of: end of the training window.
+        steps: the functions to call.
+        report: called with the name of each step before it starts.
+    """
     table_versions = steps.read_table_versions(use_case)
-    model = fit_best_candidate(use_case, as_of, steps)
+    model = fit_best_candidate(use_case, as_of, steps, report)
     artifact = build_artifact(use_case, model, table_versions, steps)
     return note_other_labels(use_case, artifact, as_of)
 

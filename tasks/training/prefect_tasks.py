@@ -14,13 +14,13 @@ from configs.schema.use_case import UseCase
 from tasks.features import raw_tables
 from tasks.features.prefect_tasks import build_training_set
 from tasks.ledger.log import Entry, open_ledger
-from tasks.model_cards.prefect_tasks import publish_model_card
-from tasks.models import registry
+from tasks.model_cards.prefect_tasks import publish_decision, publish_model_card
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
-from tasks.models.registry import build_version_url
+from tasks.models.mlflow import versions as mlflow_versions
+from tasks.models.mlflow.links import build_version_url
 from tasks.orchestration.events import request_next_step
-from tasks.orchestration.flow_runs import is_run_alive
+from tasks.orchestration.flow_runs import build_run_page, is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.training import build_card, candidate, fit, onnx_export, pipeline, retrain_claim
 from tasks.training.fit import FittedCandidate, TrainingSplit
@@ -48,7 +48,16 @@ def read_table_versions(use_case: UseCase) -> dict[str, int]:
 @task(task_run_name="find registered version", **RETRY_TRANSIENT)
 def find_version(use_case: UseCase, origin: str) -> int | None:
     """Run `find_version` as a Prefect task."""
-    return registry.find_version(use_case.name, origin)
+    return mlflow_versions.find_version(use_case.name, origin)
+
+
+@task(task_run_name="find equal version", **RETRY_TRANSIENT)
+def find_equal_version(card: ModelCard, origin: str) -> int | None:
+    """Run `find_equal_version` as a Prefect task and log the version."""
+    version = mlflow_versions.find_equal_version(card, origin)
+    if version is not None:
+        get_run_logger().info("%s has the same file: it is version %s", origin, version)
+    return version
 
 
 @task(task_run_name="build model card", cache_policy=NO_CACHE)
@@ -77,6 +86,7 @@ def record_candidate(use_case: UseCase, version: int, origin: str, as_of: dateti
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
     entry = candidate.record_candidate(open_ledger(), use_case.name, version, origin, as_of, actor)
     publish_model_card(use_case, version)
+    publish_decision(use_case, entry, build_run_page())
     link, text = (
         build_version_url(use_case.name, version),
         f"{use_case.name} version {version} in MLflow",

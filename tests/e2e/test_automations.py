@@ -51,7 +51,7 @@ def server(
 
 
 def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
-    from tasks.models.registry import read_champion_alias
+    from tasks.models.registry import read_alias
 
     twins = _register_twins(server)
     both = [_promote(version) for version in twins]
@@ -62,7 +62,7 @@ def test_two_promotions_at_once_leave_one_champion(server: UseCase) -> None:
     assert reigning is not None
     assert sorted(e.what for e in decisions) == ["promoted", "refused"], "a twin beat its equal"
     assert decisions[1].evidence["champion_version"] == reigning.version
-    assert read_champion_alias(NAME) == reigning.version
+    assert read_alias(NAME) == reigning.version
 
 
 def test_an_alert_is_answered_and_decided_on_by_itself_and_once(server: UseCase) -> None:
@@ -88,7 +88,7 @@ def test_reconcile_handles_an_alert_whose_event_was_lost(server: UseCase) -> Non
     from prefect.deployments import run_deployment
 
     alert = _record_alert("alert:lost")
-    run_deployment(f"reconcile/{NAME}", timeout=90)
+    run_deployment(f"reconcile/{NAME}-reconcile", timeout=90)
     assert until(lambda: _decision_on_answer_to(alert), "a decision").version
 
 
@@ -96,7 +96,7 @@ def test_features_are_published_by_hand_as_on_a_schedule(server: UseCase) -> Non
     from prefect.deployments import run_deployment
 
     asked = {"as_of": LATER.isoformat()}
-    run = run_deployment(f"materialize/{NAME}", parameters=asked, timeout=120)
+    run = run_deployment(f"materialize/{NAME}-materialize", parameters=asked, timeout=120)
     assert run.state is not None
     assert run.state.is_completed()
     assert run.state.message == "6 views, stale: none"
@@ -163,7 +163,7 @@ def test_bad_champion_is_rolled_back_within_one_window(server: UseCase) -> None:
     """Its labels of one airport were permuted before it was trained; a person passes it."""
     from flows.monitor import monitor
     from flows.score import score
-    from tasks.models.registry import read_champion_alias
+    from tasks.models.registry import read_alias
 
     case = write_small_yaml()
     before = find_champion(open_ledger().entries(NAME))
@@ -172,12 +172,12 @@ def test_bad_champion_is_rolled_back_within_one_window(server: UseCase) -> None:
     assert "is champion" in _mainspring(
         "promote", NAME, str(bad), "--reason", "trust me", "--by", "eve", "--as-of", f"{LATER:%F}"
     )
-    assert read_champion_alias(NAME) == bad
+    assert read_alias(NAME) == bad
     ingest(date(2013, 1, 29), date(2013, 2, 5))
     score(NAME, as_of=LATER + WEEK, window="7d")
     monitor(NAME, as_of=LATER + WEEK, report=False)
     undone = until(lambda: entry_of(f"rollback:{_seq(f'hand:{bad}')}"), "a rollback")
-    until(lambda: read_champion_alias(NAME) == before.version or None, "the alias back")
+    until(lambda: read_alias(NAME) == before.version or None, "the alias back")
     assert (undone.version, undone.evidence["loser"]) == (before.version, bad)
     assert undone.at == LATER + WEEK
     failed = {line["gate"] for line in undone.evidence["gates"] if line["verdict"] == "fail"}

@@ -12,6 +12,7 @@ import yaml
 
 from configs.settings import ROOT
 from tasks.ledger.log import Ledger
+from tests.support.readme_commands import run_demo_commands
 
 
 def play_demo(tmp_path: Path, *words: str, **env: str) -> str:
@@ -92,3 +93,9 @@ def test_the_whole_year_twice_in_a_row(tmp_path):
     baked = datetime.fromisoformat(let_in[-1].evidence["bake_until"]) - let_in[-1].at
     assert baked == timedelta(days=28)
     assert [e.version for e in story if e.what == "refused"] == [3]
+    before = len(story)
+    printed = run_demo_commands(tmp_path)
+    assert len(printed) >= 9
+    assert "measured only" in " ".join(text for name, text in printed.items() if "monitor" in name)
+    after = Ledger(f"sqlite:///{tmp_path / 'demo' / 'ledger.db'}").entries("flights")
+    assert len(after) == before, "nothing of README changes a decision"

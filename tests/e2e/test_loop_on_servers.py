@@ -10,9 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from flows.cli.app import app
 from infra.processes import read_processes
 from infra.servers.credentials import read_token
 from tasks.ledger.log import Entry, open_ledger
@@ -54,16 +56,27 @@ def test_an_alert_is_answered_promoted_scored_and_published(promoted: Entry) -> 
 
     assert promoted.what == "promoted"
     asked = {"as_of": (LATER + WINDOW).isoformat(), "window": "2d"}
-    scored = run_deployment(f"score/{NAME}", parameters=asked, timeout=120)
+    scored = run_deployment(f"score/{NAME}-score", parameters=asked, timeout=120)
     assert scored.state is not None
     assert scored.state.is_completed()
     predictions = open_lake(NAME).scan("predictions").collect()
     assert predictions.height > 0
     assert set(predictions["model_version"]) == {promoted.version}
     when = {"as_of": LATER.isoformat()}
-    materialized = run_deployment(f"materialize/{NAME}", parameters=when, timeout=120)
+    materialized = run_deployment(f"materialize/{NAME}-materialize", parameters=when, timeout=120)
     assert materialized.state is not None
     assert materialized.state.message == "6 views, stale: none"
+
+
+def test_command_runs_a_flow_waits_and_prints_its_message_and_links(promoted: Entry) -> None:
+    words = ["run", "materialize", NAME, "--as-of", f"{LATER:%Y-%m-%dT%H:%M:%S}"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "6 views, stale: none" in done.output
+    assert "/runs/flow-run/" in done.output
+    wrong = CliRunner().invoke(app, ["run", "score", NAME, "-p", "window=week"])
+    assert wrong.exit_code == 1
+    assert wrong.output.startswith("Error: ")
 
 
 def test_mlflow_on_postgresql_serves_what_the_ledger_says(

@@ -174,7 +174,7 @@ def _deploy_watch() -> None:
 
     flow = Flow.from_source(str(ROOT), "flows/watch.py:watch")
     flow.deploy(  # type: ignore[union-attr]
-        NAME,
+        f"{NAME}-watch",
         work_pool_name="mainspring",
         parameters={"use_case": NAME},
         print_next_steps=False,
@@ -214,7 +214,7 @@ def _watch_through_its_deployment(as_of: datetime) -> float:
     from prefect.deployments import run_deployment
 
     asked = {"use_case": NAME, "as_of": as_of.isoformat()}
-    run = run_deployment(f"watch/{NAME}", parameters=asked, timeout=60, poll_interval=0.5)
+    run = run_deployment(f"watch/{NAME}-watch", parameters=asked, timeout=60, poll_interval=0.5)
     assert run.state is not None
     assert run.state.is_completed()
     return run.state.timestamp.timestamp()

@@ -29,7 +29,8 @@ from tasks.ingestion import feature_refresh
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.models.artifact import ModelArtifact
-from tasks.models.registry import find_version, open_model
+from tasks.models.mlflow.versions import find_version
+from tasks.models.registry import open_model
 from tasks.replay import shared_training, simulate
 from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.lake import open_lake

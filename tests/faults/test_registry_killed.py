@@ -11,7 +11,8 @@ from pathlib import Path
 from configs.urls import with_driver
 from tasks.models.artifact import pack_artifact, write_artifact
 from tasks.models.mlflow.client import connect_mlflow, migrate_mlflow
-from tasks.models.registry import find_version, open_model, register_version
+from tasks.models.mlflow.versions import find_version
+from tasks.models.registry import open_model, register_version
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import quick_use_case
 from tests.support.processes import at_once

@@ -174,7 +174,9 @@ def state_of_a_run(host: Host) -> str:
     """How a run of a deployment that the worker starts ends: one that needs nothing in the lake."""
     auth = httpx.BasicAuth("mainspring", SECRETS["MAINSPRING_TOKEN"])
     with httpx.Client(base_url=host.environment("worker")["PREFECT_API_URL"], auth=auth) as client:
-        deployment = call_prefect(client, "GET", "/deployments/name/reconcile/visits")["id"]
+        deployment = call_prefect(client, "GET", "/deployments/name/reconcile/visits-reconcile")[
+            "id"
+        ]
         made = call_prefect(client, "POST", f"/deployments/{deployment}/create_flow_run", json={})[
             "id"
         ]

@@ -175,7 +175,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
     for wrong, said in (
         ("UA/1545", "it has 2 values for 4 columns"),
         ("carrier=UA,flight=1", "unknown or missing columns: flight_date, origin"),
-        ("UA/x/EWR/2013-01-11", "invalid literal"),
+        ("UA/x/EWR/2013-01-11", "flight must be a whole number, not 'x'"),
         ("XX/1/EWR/2013-01-11", "no prediction found for XX/1/EWR/2013-01-11"),
     ):
         result = CliRunner().invoke(app, ["explain", "flights", wrong])

@@ -77,7 +77,7 @@ def test_another_value_ends_neither_training_nor_monitor(
         known = build_labels(parcels.use_case, MARCH, APRIL, APRIL)
         assert known["outcome"].is_finite().all()
         console = Console(record=True, width=200)
-        console.print(render_status(parcels.use_case))
+        console.print(render_status(parcels.use_case, APRIL + 8 * DAY))
         assert f"outcome that are no label: {named!r} in" in console.export_text()
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from configs.errors import NoRows
 from configs.schema.loading import load_use_case
 from flows.monitor import monitor
 from flows.score import score
@@ -101,7 +102,7 @@ def test_a_page_is_an_episode_and_an_alert(state: Path) -> None:
 
 
 def test_people_see_a_table_a_picture_and_a_report(state: Path) -> None:
-    assert "| **page** | performance | calibration_gap_1w |" in read_artifact("flights-numbers")
+    assert "| **alert** | calibration_gap_1w |" in read_artifact("flights-numbers")
     assert "data:image/png;base64," in read_artifact("flights-picture")
     folder = state / "reports" / "flights" / "monitor"
     html = folder / "2013-02-04T0000.html"
@@ -121,11 +122,20 @@ def test_again_changes_no_row_no_version_and_no_entry(state: Path) -> None:
 
 def test_a_week_without_any_data_pages(state: Path) -> None:
     dead = AS_OF + timedelta(days=14)
-    monitor("flights", dead, report=True)
+    with pytest.raises(NoRows, match=r"more than 6h after the newest known row .* set `force`"):
+        monitor("flights", dead)
+    monitor("flights", dead, report=True, force=True)
     found = read_monitoring().filter(pl.col("as_of") == dead)
     pages = set(found.filter(pl.col("verdict") == "page")["subject"])
     assert {"rows:arrivals", "rows:predictions", "missing_days:weather"} <= pages
     assert found.filter(pl.col("kind") == "drift").is_empty()
+
+
+def test_moment_in_the_past_is_measured_and_says_so(state: Path) -> None:
+    before = open_ledger().entries("flights")
+    done = monitor("flights", AS_OF - timedelta(days=2), report=False, return_state=True)
+    assert "measured only, since a later window was monitored" in str(done.message)
+    assert open_ledger().entries("flights") == before
 
 
 def test_before_the_first_champion_there_is_nothing_to_watch(state: Path) -> None:

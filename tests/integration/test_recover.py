@@ -173,7 +173,7 @@ def test_a_lost_champion_is_named_and_the_one_before_recovered(story, lose):
         story.open(2)
     recovery = story.recover()
     assert (recovery.champion, set(recovery.lost)) == (1, {2})
-    assert (story.champion, registry.read_champion_alias(story.name)) == (1, 1)
+    assert (story.champion, registry.read_alias(story.name)) == (1, 1)
     entries = open_ledger().entries(story.name)
     assert (entries[-1].what, entries[-1].evidence["lost"]) == ("recovered", 2)
     assert story.recover().entry is None
@@ -194,7 +194,7 @@ def test_versions_that_mlflow_lost_are_registered_again(story, lose):
         story.open(2)
     recovery = story.recover()
     assert (recovery.champion, recovery.restored, recovery.lost) == (2, (1, 2, 3), {})
-    assert (recovery.entry, recovery.refused, registry.read_champion_alias(story.name)) == (
+    assert (recovery.entry, recovery.refused, registry.read_alias(story.name)) == (
         None, (), 2,
     )  # fmt: skip
     forget_models()

@@ -69,8 +69,12 @@ def test_up_starts_once_and_down_stops_only_that(
     address = first.addresses["Prefect"]
     assert httpx.get(f"{address}/api/health").is_success
     client = httpx.Client(base_url=address, auth=("mainspring", read_token()), timeout=60)
-    deployed = [d["name"] for d in client.post("/api/deployments/filter").json()]
-    assert [deployed.count(name) for name in ("flights", "visits", "mainspring")] == [11, 11, 1]
+    deployed = client.post("/api/deployments/filter").json()
+    use_cases = [d["parameters"].get("use_case") for d in deployed]
+    assert [use_cases.count(name) for name in ("flights", "visits", None)] == [11, 11, 1]
+    forms = [d["parameter_openapi_schema"]["properties"].get("use_case") for d in deployed]
+    assert [form["enum"] for form in forms if form] == [[n] for n in use_cases if n]
+    assert all(each["active"] for d in deployed for each in d["schedules"])
     planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
     until(
         lambda: client.post("/api/flow_runs/filter", json=planned).json() or None,

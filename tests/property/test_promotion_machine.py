@@ -23,7 +23,7 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_standing_promotions, list_unanswered
 from tasks.lifecycle.champion_alias import sync_champion_alias
 from tasks.models.mlflow.client import connect_mlflow
-from tasks.models.registry import read_champion_alias
+from tasks.models.registry import read_alias
 from tasks.promotion.record_step import advance_candidate
 from tasks.promotion.rollback import roll_back, roll_back_by_hand
 from tasks.promotion.stage_review import review_stage
@@ -194,7 +194,7 @@ class Takeover(RuleBasedStateMachine):
         """Whatever died on the way, the alias follows, and what was asked for is done."""
         sync_champion_alias(self.book, self.name)
         reigning = find_champion(self.entries())
-        assert read_champion_alias(self.name) == (None if reigning is None else reigning.version)
+        assert read_alias(self.name) == (None if reigning is None else reigning.version)
         for asked in list_unanswered(self.entries()):
             assert asked.what != "rollback_asked", "its run has come already"
 

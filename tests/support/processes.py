@@ -64,14 +64,14 @@ def copy_state(state: Path, target: Path) -> Path:
 
 def read_state(state: Path) -> tuple[list[Entry], int | None, int | None]:
     """What a state's ledger says, who is champion in it, and whom MLflow calls champion."""
-    from tasks.models.registry import read_champion_alias
+    from tasks.models.registry import read_alias
 
     os.environ["MAINSPRING_STATE"] = str(state)
     settings.cache_clear()
     open_ledger.cache_clear()
     entries = open_ledger().entries(NAME)
     reigning = find_champion(entries)
-    return entries, None if reigning is None else reigning.version, read_champion_alias(NAME)
+    return entries, None if reigning is None else reigning.version, read_alias(NAME)
 
 
 def fault_points(*effects: str) -> list[str]:

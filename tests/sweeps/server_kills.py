@@ -83,7 +83,7 @@ def _disturb(step: Step, chance: random.Random, tally: Tally) -> None:
 def _start(step: Step) -> FlowRun:
     from prefect.deployments import run_deployment
 
-    return run_deployment(f"{step.flow}/{NAME}", parameters=step.parameters, timeout=0)  # type: ignore[return-value]
+    return run_deployment(f"{step.flow}/{NAME}-{step.flow}", parameters=step.parameters, timeout=0)  # type: ignore[return-value]
 
 
 def _wait_for_end(run: FlowRun, seconds: float) -> bool:

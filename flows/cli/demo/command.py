@@ -22,9 +22,10 @@ from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases, load_use_case
 from configs.schema.use_case import Demo, UseCase
 from configs.settings import ROOT, Settings, settings
+from flows.cli.demo.first_champion import measure_first_champion
 from flows.cli.demo.state import DemoWeek, land_week, require_empty_state, reset_state
 from flows.cli.demo.steps import DECISIONS, run_steps
-from flows.cli.views.history import render_history
+from flows.cli.views.history import choose_entries, render_history
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import find_candidate
 from tasks.monitoring.history_chart import draw_year_chart
@@ -108,13 +109,14 @@ def _prepare_first_week(use_case: UseCase, demo: Demo) -> None:
 def _show_results(console: Console, use_case: UseCase, seconds: float, usual: Settings) -> bool:
     """Print history, chart and addresses; return whether the loop closed."""
     chart = publish_demo_chart(use_case.name).removeprefix(f"{ROOT}/")
-    console.print(render_history(use_case.name))
+    console.print(render_history(use_case.name, choose_entries(use_case.name)))
     closed = is_loop_closed(use_case)
     verdict = (
         ("the loop closed", "bold green") if closed else ("the loop did not close", "bold red")
     )
     text = Text.assemble(
         verdict, f" in {format_seconds(seconds)}\nchart    ", render_text(chart),
+        "\ntry      ", ("\n         ".join(_try_commands(use_case.name)), "bold"),
         "\nthe demo's runs, artifacts and models: ", ("make up DEMO=1", "bold"), ", then\n",
         render_text(f"Prefect  {usual.prefect_url}\nMLflow   {usual.mlflow_url}"),
     )  # fmt: skip
@@ -122,11 +124,19 @@ def _show_results(console: Console, use_case: UseCase, seconds: float, usual: Se
     return closed
 
 
+def _try_commands(use_case: str) -> list[str]:
+    """Return commands that show the results; for another state folder, the folder comes too."""
+    place = "--demo" if settings().state == ROOT / ".mainspring/demo" else "--state <folder>"
+    commands = ("status", f"history {use_case} --gates", f"reproduce {use_case} 2")
+    return [f"mainspring {command} {place}" for command in commands]
+
+
 @flow(name="demo", flow_run_name=RunName("demo-{use_case}"))
 def publish_demo_chart(use_case: str) -> str:
     """Draw the chart of the whole demo, as a file and an artifact; return its address."""
     case = load_use_case(use_case)
-    address, chart = f"{settings().reports}/{use_case}/year.png", draw_year_chart(case)
+    address = f"{settings().reports}/{use_case}/year.png"
+    chart = draw_year_chart(case, measure_first_champion(case))
     files.write_file(address, chart)
     publish_image(case, chart, "year", case.title)
     return address

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -14,11 +16,16 @@ from tasks.scoring.explain import ExplainedInput, ExplainedPrediction, Explanati
 from tasks.scoring.prediction_keys import format_key
 from tasks.training.reproduce import SAME_PREDICTION, Reproduction
 
-_BAR = 12  # characters of the longest bar
+_BAR = 8  # characters of the longest bar
 
 
-def render_explanation(explanation: Explanation) -> RenderableType:
-    """Return the predictions of a row, and every input with its times and contribution."""
+def render_explanation(explanation: Explanation, top: int | None = None) -> RenderableType:
+    """Return the predictions of a row, and its inputs with their times and contributions.
+
+    With `top`, only that many inputs are shown; the contributions of the others are added up.
+    """
+    shown = explanation.inputs[:top]
+    hidden = explanation.inputs[len(shown) :]
     factor, unit = problem_type_text(recorded_problem_type(explanation)).contribution_unit
     label = (
         "not known yet"
@@ -35,7 +42,8 @@ def render_explanation(explanation: Explanation) -> RenderableType:
         ),
         render_terminal(tabulate_predictions(explanation)),
         *_render_notes(explanation.notes),
-        render_terminal(tabulate_inputs(explanation.inputs, factor, unit)),
+        render_terminal(tabulate_inputs(shown, explanation.predicted, factor, unit)),
+        *_summarise_hidden(hidden, factor, unit),
         render_text(
             f"mean of the background {explanation.base:.4f}, plus contributions in {unit}: "
             f"{total:.4f}"
@@ -62,11 +70,14 @@ def tabulate_predictions(explanation: Explanation) -> Table:
     return build_table([right[0], "arm", *right[1:], "decision", ""], rows)
 
 
-def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str) -> Table:
-    """Return the inputs of a prediction: value, source, times, and contribution with a bar.
+def tabulate_inputs(
+    inputs: tuple[ExplainedInput, ...], predicted: datetime, factor: float, unit: str
+) -> Table:
+    """Return the inputs of a prediction: value, source, known time, and contribution with a bar.
 
     Args:
         inputs: The inputs, in the order in which they are shown.
+        predicted: The prediction time, from which the age of a value counts.
         factor: The number that turns a contribution into `unit`.
         unit: The unit of the contributions, the title of their column.
     """
@@ -76,8 +87,7 @@ def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str
             each.name,
             _format_input(each.value),
             each.source,
-            each.event_time,
-            each.known_time,
+            _format_known(each.known_time, predicted),
             format_number(factor * each.contribution, 2, signed=True),
             Cell(
                 "█" * round(_BAR * abs(each.contribution) / largest),
@@ -87,16 +97,34 @@ def tabulate_inputs(inputs: tuple[ExplainedInput, ...], factor: float, unit: str
         for each in inputs
     ]
     value, points = Column("value", "right"), Column(unit, "right")
-    titles: list[str | Column] = [
-        "input",
-        value,
-        "from",
-        "happened (UTC)",
-        "known (UTC)",
-        points,
-        "",
-    ]
-    return build_table(titles, rows)
+    return build_table(["input", value, "from", "known (age)", points, ""], rows)
+
+
+def _format_known(known: datetime | None, predicted: datetime) -> str:
+    """Return when a value was known, and how long before the prediction.
+
+    On the day of the prediction the time is enough.
+    """
+    if known is None:
+        return MISSING
+    age = _format_age(max(predicted - known, timedelta(0)))
+    is_same_day = known.date() == predicted.date()
+    return f"{known:%H:%M} ({age})" if is_same_day else f"{known:%Y-%m-%d} ({age})"
+
+
+def _format_age(age: timedelta) -> str:
+    """Return a duration in its largest useful unit, like 39 min, 18 h or 98 d."""
+    minutes = age // timedelta(minutes=1)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
+
+
+def _summarise_hidden(hidden: tuple[ExplainedInput, ...], factor: float, unit: str) -> list[Text]:
+    if not hidden:
+        return []
+    total = format_number(factor * sum(each.contribution for each in hidden), 2, signed=True)
+    return [render_text(f"{len(hidden)} more inputs add {total} {unit}; --all shows them")]
 
 
 def render_reproduction(reproduction: Reproduction) -> RenderableType:

@@ -1,13 +1,13 @@
-"""MLflow client: connection, database tables, one run per registered model."""
+"""MLflow client: connection, database tables, experiments and registered models."""
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from configs.errors import Transient
 from configs.paths import folder_uri, sqlite_path, sqlite_url
@@ -16,17 +16,11 @@ from configs.urls import is_postgres, shown, split_login
 from infra.relocation import relocate_mlflow
 from infra.storage.errors import storage_errors
 from infra.storage.s3 import boto_variables
-from tasks.models.artifact import ModelArtifact, VersionFiles
-from tasks.models.card import ModelCard
-from tasks.models.mlflow.flavor import log_mlflow_model
+from tasks.models.mlflow.links import build_model_url
 from tasks.storage.database import database_errors, hold_database_lock
-from tasks.storage.lake import open_lake
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-
-_INVALID_IN_NAME = re.compile(r"[^\w .:/-]")  # in a metric name, which may hold a class name
 
 
 def connect_mlflow() -> MlflowClient:
@@ -81,7 +75,11 @@ def _create_tables(uri: str) -> None:
     """Create MLflow's tables unless they exist; MlflowException if an older MLflow made them."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, folder_uri(settings().mlflow_artifacts)).engine.dispose()
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # not between our lines
+    store = SqlAlchemyStore(uri, folder_uri(settings().mlflow_artifacts))
+    if sqlite_path(uri) is not None:  # a database of our own, in which nothing uses it
+        store.delete_experiment("0")
+    store.engine.dispose()
 
 
 @contextmanager
@@ -96,7 +94,7 @@ def mlflow_errors() -> Iterator[None]:
 
     uri = settings().mlflow_uri
     try:
-        with storage_errors(_written_places()):
+        with storage_errors(written_places()):
             yield
     except MlflowException as failed:
         if failed.error_code != "TEMPORARILY_UNAVAILABLE":
@@ -105,7 +103,7 @@ def mlflow_errors() -> Iterator[None]:
         raise Transient(f"{shown(uri)} cannot be used now: {message}") from failed
 
 
-def _written_places() -> str:
+def written_places() -> str:
     """Return both places that MLflow writes to: an error rarely says which one failed."""
     uri = settings().mlflow_uri
     file = sqlite_path(uri)
@@ -129,102 +127,22 @@ def create_registered_model(client: MlflowClient, use_case: str, title: str) -> 
             raise
 
 
-def log_run(
-    client: MlflowClient,
-    artifact: ModelArtifact,
-    files: VersionFiles,
-    pages: Mapping[str, str],
-    tags: dict[str, str],
-) -> tuple[str, str, str]:
-    """Write one finished run with model files, metrics, parameters and data set versions.
+def find_experiment(client: MlflowClient, use_case: str, title: str = "") -> str:
+    """Return the id of the experiment of a use case; create it if it does not exist.
 
     Args:
         client: a client of the tracking server.
-        artifact: the model to log.
-        files: its files.
-        pages: more text files to keep beside the model, by file name.
-        tags: tags of the run; `origin` names it.
-
-    Returns:
-        Run id, model id and the address of the model files.
+        use_case: name of the experiment.
+        title: the question that its models answer, for a new experiment.
     """
-    import mlflow
-    from mlflow.entities import Metric, Param, RunTag
-
-    card = artifact.card
-    experiment = find_experiment(client, card.use_case)
-    artifact_errors = storage_errors(settings().mlflow_artifacts, disk=_written_places())
-    with (
-        artifact_errors,
-        mlflow.start_run(experiment_id=experiment, run_name=tags["origin"]) as run,
-    ):
-        started, run_id = run.info.start_time, run.info.run_id
-        logged = log_mlflow_model(artifact, files, pages)
-        metrics = [
-            Metric(name, value, started, 0, model_id=logged.model_id)
-            for name, value in _metrics(card).items()
-        ]
-        params = [Param(name, str(value)) for name, value in _params(card).items()]
-        client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in tags.items()])
-        client.log_inputs(run_id, _inputs(card))
-    return run_id, logged.model_id, f"models:/{logged.model_id}"
-
-
-def _metrics(card: ModelCard) -> dict[str, float]:
-    validation = {
-        f"validation_{candidate}_{name}": value
-        for candidate, metrics in card.validation.items()
-        for name, value in metrics.items()
-    }
-    holdout = {f"holdout_{name}": value for name, value in card.holdout.items()}
-    footprint = {name: float(value) for name, value in card.footprint.model_dump().items()}
-    threshold = {"threshold": card.threshold} if isinstance(card.threshold, float) else {}
-    metrics = {**holdout, **validation, **footprint, **threshold, "parity": card.parity}
-    return {_INVALID_IN_NAME.sub("_", name): value for name, value in metrics.items()}
-
-
-def _params(card: ModelCard) -> dict[str, object]:
-    return {
-        "algorithm": card.algorithm,
-        "estimator": card.candidate.estimator,
-        "encoding": card.candidate.encoding,
-        **card.candidate.params,
-        "seed": card.seed,
-        "start": card.start.isoformat(),
-        "end": card.end.isoformat(),
-        **{f"{part}_rows": rows for part, rows in card.rows.items()},
-    }
-
-
-def _inputs(card: ModelCard) -> list[Any]:
-    """Return the lake's tables as MLflow datasets, the table version as the digest."""
-    from mlflow.data.delta_dataset_source import DeltaDatasetSource
-    from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.entities import DatasetInput, InputTag
-
-    lake = open_lake(card.use_case)
-    sources = {
-        table: DeltaDatasetSource(path=lake.uri(table), delta_table_version=number)
-        for table, number in card.table_versions.items()
-    }
-    return [
-        DatasetInput(
-            MetaDataset(source, table, f"v{card.table_versions[table]}")._to_mlflow_entity(),
-            [InputTag("mlflow.data.context", "training")],
-        )
-        for table, source in sources.items()
-    ]
-
-
-def find_experiment(client: MlflowClient, use_case: str) -> str:
-    """Return the id of the experiment of a use case; create it if it does not exist."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(use_case)
     if experiment is None:
         try:
             location = folder_uri(f"{settings().mlflow_artifacts}/{use_case}")
-            return str(client.create_experiment(use_case, artifact_location=location))
+            note = {"mlflow.note.content": f"{title}\n\nVersions: {build_model_url(use_case)}"}
+            return str(client.create_experiment(use_case, artifact_location=location, tags=note))
         except MlflowException as raced:
             experiment = client.get_experiment_by_name(use_case)
             if experiment is None:

@@ -17,6 +17,7 @@ import polars as pl
 from tasks.models.artifact import ModelArtifact, VersionFiles, read_golden_inputs, write_companions
 from tasks.models.card import ModelCard
 from tasks.models.one_file.graph import build_one_file
+from tasks.models.one_file.inputs import MLFLOW_LAYOUT
 from tasks.models.one_file.outputs import find_output_names
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def log_mlflow_model(
     from mlflow.models import Model
 
     flavor = sys.modules[__name__]
-    name = artifact.card.algorithm
+    name = f"{artifact.card.use_case}-{artifact.card.end:%Y-%m-%d}-{artifact.card.algorithm}"
     return Model.log(None, flavor, name=name, artifact=artifact, files=files, pages=pages)
 
 
@@ -88,7 +89,7 @@ def save_model(
             save_as_external_data=False,
             extra_files=[str(each) for each in extra],
         )
-    Path(path, ONE_FILE).write_bytes(build_one_file(artifact.onnx, artifact.card, "vectors"))
+    Path(path, ONE_FILE).write_bytes(build_one_file(artifact.onnx, artifact.card, MLFLOW_LAYOUT))
     mlflow_model.flavors["python_function"]["data"] = ONE_FILE
     mlflow_model.save(str(Path(path, "MLmodel")))
 

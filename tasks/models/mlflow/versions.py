@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from configs.errors import BadModel
+from configs.paths import sqlite_path
 from configs.settings import settings
 from configs.urls import shown
 from infra.storage.errors import storage_errors
 from tasks.ledger.file_digests import FileDigests
 from tasks.models.artifact import MAX_FILE_BYTES
-from tasks.models.mlflow.client import connect_mlflow
+from tasks.models.card import ModelCard
+from tasks.models.mlflow.client import connect_mlflow, mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 EXTRA_FILES = "extra_files"  # folder of card and golden rows beside MLflow's model
+_ORIGINS = "origins"  # tag: all that asked for the same training, joined by ;
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
+
+
+@mlflow_errors()
+def find_version(use_case: str, origin: str) -> int | None:
+    """Return the version registered for an origin; None if there is none.
+
+    If two runs registered one at the same time, return the first.
+    """
+    registered = connect_mlflow().search_model_versions(f"name = '{use_case}'")
+    versions = [int(v.version) for v in registered if origin in _list_origins(v.tags)]
+    return min(versions, default=None)
+
+
+@mlflow_errors()
+def find_equal_version(card: ModelCard, origin: str) -> int | None:
+    """Return the version of the same file from the same training rows; None if there is none.
+
+    The version is then also the one of `origin`, so `find_version` finds it without a training.
+    """
+    client, use_case = connect_mlflow(), card.use_case
+    training = {"digest": card.digest, "trained_until": card.trained_until.isoformat()}
+    registered = client.search_model_versions(f"name = '{use_case}'")
+    equal = [v for v in registered if training.items() <= v.tags.items()]
+    if not equal:
+        return None
+    first = min(equal, key=lambda v: int(v.version))
+    origins = ";".join([*_list_origins(first.tags), origin])
+    client.set_model_version_tag(use_case, first.version, _ORIGINS, origins)
+    return int(first.version)
+
+
+def _list_origins(tags: Mapping[str, str]) -> list[str]:
+    """Return all that asked for a version, the first one that registered it."""
+    return [tags.get("origin", ""), *filter(None, tags.get(_ORIGINS, "").split(";")[1:])]
 
 
 def read_tagged_digests(use_case: str, version: int) -> FileDigests:
@@ -38,15 +75,19 @@ def get_version(use_case: str, version: int) -> ModelVersion:
     """Return a version from MLflow; BadModel if there is none."""
     from mlflow.exceptions import MlflowException
 
+    message = (
+        f"{use_case} version {version} not found in MLflow: it was deleted, the registered model "
+        "was renamed, or MLflow's database is another one"
+    )
+    file = sqlite_path(settings().mlflow_uri)
+    if file is not None and not file.exists():  # a reader creates none
+        raise BadModel(message)
     try:
         return connect_mlflow().get_model_version(use_case, str(version))
     except MlflowException as missing:
         if missing.error_code not in NOT_FOUND:
             raise
-        raise BadModel(
-            f"{use_case} version {version} not found in MLflow: it was deleted, the registered "
-            "model was renamed, or MLflow's database is another one"
-        ) from missing
+        raise BadModel(message) from missing
 
 
 @contextmanager

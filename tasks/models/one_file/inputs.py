@@ -15,6 +15,7 @@ Layout = Literal["columns", "vectors", "blocks"]
 """The inputs: a tensor (rows, 1) a column; a tensor (rows,) a column, as MLflow passes them; or the
 two tensors `numeric` (rows, numbers) and `categorical` (rows, categories).
 """
+MLFLOW_LAYOUT: Layout = "vectors"
 LAYOUTS: tuple[Layout, ...] = ("columns", "vectors", "blocks")
 BLOCKS = ("numeric", "categorical")
 MISSING_CATEGORY = "\u2400"

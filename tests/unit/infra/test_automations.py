@@ -34,7 +34,7 @@ def test_watcher_listens_for_its_use_case_and_pages_all_blocks() -> None:
     related = [one.model_dump() for one in trigger.match_related]
     assert related == [
         {"prefect.resource.role": "flow", "prefect.resource.name": "watch"},
-        {"prefect.resource.role": "deployment", "prefect.resource.name": "flights"},
+        {"prefect.resource.role": "deployment", "prefect.resource.name": "flights-watch"},
     ]
     assert trigger.expect == {"prefect.flow-run.Completed"}
     assert trigger.within == WITHIN

@@ -39,9 +39,12 @@ def add_trains(folder: Path) -> Path:
 
 @pytest.fixture
 def on_disk() -> dict[str, dict[str, Any]]:
-    """The deployments of the prefect.yaml that ships, by flow/name."""
+    """The deployments of the prefect.yaml that ships, by flow/use case."""
     content = yaml.safe_load((ROOT / "prefect.yaml").read_text())
-    return {f"{flow_of(d)}/{d['name']}": d for d in content["deployments"]}
+    return {
+        f"{flow_of(d)}/{d.get('parameters', {}).get('use_case', d['name'])}": d
+        for d in content["deployments"]
+    }
 
 
 def flow_of(deployment: dict[str, Any]) -> str:
@@ -100,7 +103,9 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
 def test_what_is_asked_starts_one_run_of_what_answers_it(
     on_disk: dict[str, dict[str, Any]], flow: str, event: str, asked: str
 ) -> None:
-    assert on_disk[f"{flow}/flights"]["triggers"] == [
+    (trigger,) = on_disk[f"{flow}/flights"]["triggers"]
+    assert trigger.pop("description").startswith("When ")
+    assert [trigger] == [
         {
             "name": f"flights: {event.removeprefix('mainspring.')} starts {flow}",
             "expect": [event],
@@ -132,9 +137,12 @@ def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, An
         if name != "report_failed_automation/mainspring":
             use_case = name.partition("/")[2]
             assert deployment["parameters"] == {"use_case": use_case}
-            assert deployment["tags"] == ["mainspring", use_case]
+            assert deployment["name"] == f"{use_case}-{flow_of(deployment)}"
+            assert deployment["tags"] == ["mainspring", use_case, flow_of(deployment)]
             assert deployment["concurrency_limit"] == WAITS_ITS_TURN
-        assert deployment["work_pool"] == {"name": "mainspring"}  # infra/pools has the command
+            assert deployment["work_pool"]["work_queue_name"] == use_case
+        assert deployment["work_pool"]["name"] == "mainspring"  # infra/pools has the command
+        assert len(deployment["description"]) > 40
 
 
 def test_every_entrypoint_is_a_flow_of_that_name(on_disk: dict[str, dict[str, Any]]) -> None:
@@ -154,8 +162,11 @@ def test_a_new_use_case_makes_the_file_out_of_date(folder: Path) -> None:
     shipped = (folder / "flights.yaml").read_text()
     (folder / "trains.yaml").write_text(shipped.replace("name: flights", "name: trains", 1))
     assert not deployments.deployments_are_current()
-    names = [d["name"] for d in deployments.build_deployments()["deployments"]]
-    assert [names.count(n) for n in ("flights", "trains", "mainspring")] == [11, 11, 1]
+    queues = [
+        d["work_pool"].get("work_queue_name")
+        for d in deployments.build_deployments()["deployments"]
+    ]
+    assert [queues.count(n) for n in ("flights", "trains", None)] == [11, 11, 1]
 
 
 def test_deployments_of_an_invalid_use_case_stay_unchanged(folder: Path) -> None:

@@ -3,7 +3,8 @@
 import json
 from datetime import timedelta
 
-from tasks.model_cards.text import list_limits, render_card
+from tasks.model_cards.limits import list_limits
+from tasks.model_cards.text import render_card
 from tasks.models.card import ModelCard
 
 NEW_FIELDS = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow.client import connect_mlflow
+from tasks.models.mlflow.versions import find_equal_version, find_version
 from tasks.models.registry import (
-    find_version,
     open_model,
     predict,
-    read_champion_alias,
-    set_champion_alias,
+    read_alias,
+    set_alias,
 )
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.onnx_export import export_candidate
@@ -117,6 +118,17 @@ def test_an_origin_is_registered_once(trained):
     assert trained.register("train:another") > first
 
 
+def test_the_same_training_for_another_origin_is_the_same_version(trained):
+    version = trained.register("train:2013-01-21")
+    assert find_version(USE_CASE.name, "alert:the-same") is None
+    assert find_equal_version(trained.card, "alert:the-same") == version
+    assert find_version(USE_CASE.name, "alert:the-same") == version
+    later = trained.card.trained_until + timedelta(days=1)
+    other = trained.card.model_copy(update={"trained_until": later})
+    assert find_equal_version(other, "alert:later") is None
+    assert find_version(USE_CASE.name, "alert:later") is None
+
+
 def test_nothing_stored_is_a_pickle(trained):
     version = trained.register("train:2013-01-21")
     stored = [
@@ -169,10 +181,10 @@ def test_missing_files_and_versions_are_named(trained):
 
 def test_the_alias_follows(trained):
     first, second = trained.register("train:2013-01-21"), trained.register("train:another")
-    assert read_champion_alias("nobody") is None
+    assert read_alias("nobody") is None
     for version in (first, second):
-        set_champion_alias(USE_CASE.name, version)
-        assert read_champion_alias(USE_CASE.name) == version
+        set_alias(USE_CASE.name, "champion", version)
+        assert read_alias(USE_CASE.name) == version
 
 
 def test_the_card_reads_well(trained):

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tasks.monitoring.measurements import (
     MONITORING_TABLE,
     Measurement,
     build_measurement_rows,
+    has_later_window,
     read_measurements,
     save_measurements,
 )
@@ -49,6 +52,21 @@ def test_other_numbers_replace_those_of_their_moment_only(tmp_path: Path) -> Non
     save_measurements(lake, build_measurement_rows(numbers(MONDAY, 0.6)[:1], MONDAY, 1), MONDAY)
     assert read_measurements(lake, MONDAY)["value"].to_list() == [0.6]
     assert read_measurements(lake, MONDAY + WEEK).height == 4
+
+
+@pytest.mark.parametrize("before", [timedelta(microseconds=1), timedelta(hours=3), 9 * WEEK])
+def test_measurements_of_the_past_are_history_without_verdicts(
+    tmp_path: Path, before: timedelta
+) -> None:
+    lake, at = Lake(str(tmp_path)), MONDAY - before
+    assert not has_later_window(lake, at)
+    save_measurements(lake, build_measurement_rows(numbers(MONDAY), MONDAY, 1), MONDAY)
+    assert has_later_window(lake, at)
+    assert not has_later_window(lake, MONDAY)
+    for _ in range(2):
+        save_measurements(lake, build_measurement_rows(numbers(at), at, 1), at)
+        assert read_measurements(lake, at)["verdict"].to_list() == [None] * 3
+    assert "page" in read_measurements(lake, MONDAY)["verdict"].to_list()
 
 
 def test_before_the_first_window_the_history_is_empty(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def test_the_worst_come_first() -> None:
 
 def test_the_table_counts_verdicts_and_shows_the_worst() -> None:
     text = render_measurements("flights", measured_week(5, "page"))
-    assert "1 page, 0 ticket, 1 inform, 3 ok" in text
+    assert "1 alert (roc_auc_5w), 1 note, 3 fine" in text
     assert text.index("roc_auc_5w") < text.index("temperature") < text.index("carrier")
+    assert text.index("### Performance") < text.index("### Drift")
 
 
 @pytest.fixture

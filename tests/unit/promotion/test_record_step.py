@@ -113,7 +113,7 @@ def test_a_decision_is_never_before_the_last_change_of_champion(reigning):
 
 
 def test_advance_candidate_refuses_an_unknown_version(book):
-    with pytest.raises(Terminal, match="no candidate of version 9: train/flights makes one"):
+    with pytest.raises(Terminal, match="no candidate of version 9: `mainspring run train"):
         step(book, DIRECT, 9)
 
 

@@ -132,7 +132,10 @@ def test_values_have_one_format_everywhere() -> None:
 def test_a_verdict_stands_out_in_each_output() -> None:
     table = build_table([Column("verdict", wrap=False)], [[Cell("✗ fail", "bad")]])
     assert "| **✗ fail** |" in render_markdown(table)
-    assert render_terminal(table).columns[0].no_wrap
+    console = Console(width=30, force_terminal=True, color_system="standard")
+    with console.capture() as shown:
+        console.print(render_terminal(table))
+    assert "\x1b[1;31m✗ fail" in shown.get()
 
 
 def test_a_table_can_be_turned_and_be_empty() -> None:

@@ -44,7 +44,7 @@ def test_every_version_of_a_cast_has_one_role():
 
 
 def test_without_a_champion_nothing_is_scored(quick_case, promoted):
-    with pytest.raises(NoChampion, match="run train/flights"):
+    with pytest.raises(NoChampion, match="mainspring run train flights"):
         find_scoring_routes(quick_case, (END - 30 * DAY, END - 20 * DAY))
 
 

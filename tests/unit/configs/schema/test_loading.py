@@ -50,7 +50,7 @@ def test_status_shows_the_others_and_then_says_what_is_wrong(three):
     result = CliRunner().invoke(app, ["status"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     for name in ("flights", "trains"):
-        assert f"run train/{name}" in result.output
+        assert f"run mainspring run ingest {name}" in result.output
     assert "buses.yaml is invalid" in result.output
 
 
@@ -63,7 +63,8 @@ def test_deployments_leave_out_an_invalid_use_case(three, flags):
     assert "title: Field required" in result.output
     assert "Every valid use case is deployed" in result.output
     made = yaml.safe_load((settings().use_cases.parent / "prefect.yaml").read_text())
-    assert {d["name"] for d in made["deployments"]} == {"flights", "trains", "mainspring"}
+    queues = {d["work_pool"].get("work_queue_name") for d in made["deployments"]}
+    assert queues == {"flights", "trains", None}
 
 
 def test_a_run_of_the_broken_one_says_what_to_mend(three):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from configs.settings import ROOT, settings
 from flows.cli.app import app
 from tasks.ledger.log import Entry, open_ledger
-from tasks.models.registry import read_champion_alias
+from tasks.models.registry import read_alias
 from tests.support.ledger_entries import START
 from tests.support.processes import register_empty_versions
 
@@ -89,7 +89,7 @@ def test_a_rollback_by_hand_needs_no_server_and_keeps_the_reason(home):
     code, said = invoke(*words)
     assert (code, said) == (0, "version 1 is champion again from 2013-04-09 00:00 UTC on\n")
     assert invoke(*words) == (code, said), "a rollback is idempotent"
-    assert read_champion_alias("flights") == 1
+    assert read_alias("flights") == 1
     assert "complaints" in invoke("history", "flights")[1]
 
 
@@ -138,7 +138,7 @@ def test_an_error_is_a_sentence_without_the_name_of_its_class(home):
 def test_status_before_anything_happened(home):
     code, said = invoke("status")
     assert code == 0
-    assert "no champion yet: run train/flights" in said
+    assert "then run mainspring run ingest flights" in " ".join(said.split())
 
 
 def test_check_without_data_writes_nothing(home):

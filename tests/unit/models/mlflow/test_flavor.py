@@ -13,7 +13,7 @@ import pytest
 
 from tasks.models.artifact import read_golden_inputs
 from tasks.models.mlflow.client import connect_mlflow
-from tasks.models.registry import Model, open_model, predict, register_version, set_champion_alias
+from tasks.models.registry import Model, open_model, predict, register_version, set_alias
 from tests.support.artifacts import fit_artifact
 from tests.support.flights import quick_use_case
 from tests.support.spoiled_rows import make_spoiled_rows
@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory):
     """The champion of a state, as the product opens it."""
     with lies_in(tmp_path_factory.mktemp("state"), {}):
         version = register_version(fit_artifact(USE_CASE, "boosting"), "train:2013-01-21")
-        set_champion_alias(USE_CASE.name, version)
+        set_alias(USE_CASE.name, "champion", version)
         yield open_model(USE_CASE.name, version)
 
 

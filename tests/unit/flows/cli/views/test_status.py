@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from configs.schema.loading import load_use_case
-from flows.cli.views.history import render_history
+from flows.cli.views.history import choose_entries, render_history
 from flows.cli.views.status import render_status
 from tasks.ledger.log import Entry, open_ledger
 from tasks.monitoring.history_chart import draw_year_chart, read_window_metrics
@@ -16,6 +16,7 @@ from tasks.storage.lake import open_lake
 from tests.support.ledger_entries import START
 
 FLIGHTS = load_use_case("flights")
+LATER = START + timedelta(days=7)
 PROMOTED = {"reason": "roc_auc 0.74 against 0.50: improvement +0.24 [+0.21, +0.26]"}
 
 
@@ -23,6 +24,10 @@ def render(shown) -> str:
     console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(shown)
     return console.export_text()
+
+
+def show_history(*, full: bool = False, gates: bool = False) -> RenderableType:
+    return render_history("flights", choose_entries("flights", full=full), full=full, gates=gates)
 
 
 def monitored(weeks: int) -> None:
@@ -52,12 +57,12 @@ def test_weekly_numbers_are_one_row_a_window(home):
 def test_status_names_champion_and_open_episodes(home):
     monitored(3)
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
-    assert "no open episode" in render(render_status(FLIGHTS))
+    assert "no open episode" in render(render_status(FLIGHTS, LATER))
     evidence = {"message": "roc_auc_5w is 0.65, reference 0.73, limit 0.67"}
     open_ledger().record(
         Entry("flights", "episode_opened", "episode:a", START, "monitor", 1, evidence)
     )
-    said = render(render_status(FLIGHTS))
+    said = render(render_status(FLIGHTS, LATER))
     assert "champion: version 1 since 2013-04-01" in said
     assert "open since 2013-04-01: roc_auc_5w is 0.65" in said
 
@@ -65,7 +70,7 @@ def test_status_names_champion_and_open_episodes(home):
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (None, "no champion yet: run train/flights"),
+        (None, "no champion yet: run mainspring run train flights"),
         ("refused", "refused v1, 2013-04-01: too few rows; promote it manually with mainspring"),
         ("approval_asked", "too few rows; answer with mainspring approve (or reject) flights 1"),
         ("deferred", "deferred v1, 2013-04-01: too few rows; its decision follows"),
@@ -78,7 +83,7 @@ def test_status_says_what_became_of_the_first_candidate(home, what, said):
     evidence = {"message": "no data", "cause": "freshness:landed", "kind": "freshness"}
     opened = Entry("flights", "episode_opened", "episode:a", START, "watch", None, evidence)
     open_ledger().record(opened)
-    shown = render(render_status(FLIGHTS))
+    shown = render(render_status(FLIGHTS, LATER))
     assert said in shown
     assert "open since 2013-04-01: no data" in shown
 
@@ -86,7 +91,7 @@ def test_status_says_what_became_of_the_first_candidate(home, what, said):
 def test_a_closed_episode_is_named(home):
     closed = {"episode": "episode:a", "cause": "performance:cost_5w", "reason": "data arrived"}
     open_ledger().record(Entry("flights", "episode_closed", "c", START, "watch", None, closed))
-    assert "performance:cost_5w: data arrived" in render(render_history("flights"))
+    assert "performance:cost_5w: data arrived" in render(show_history())
 
 
 def test_status_names_what_still_proves_itself(home):
@@ -94,7 +99,7 @@ def test_status_names_what_still_proves_itself(home):
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, baked))
     plan = plan_rollout(FLIGHTS, 1).to_json()
     open_ledger().record(Entry("flights", "rollout_started", "rollout:2", START, "gate", 2, plan))
-    said = render(render_status(FLIGHTS))
+    said = render(render_status(FLIGHTS, LATER))
     assert "rollout (canary): version 2, stage 1 of 2, 10%" in said
     assert "compared with the previous champion until 2013-04-29" in said
 
@@ -104,10 +109,10 @@ def test_history_shows_each_decisions_gates_on_demand(home):
     evidence = {**PROMOTED, "gates": gates}
     open_ledger().record(Entry("flights", "refused", "decision:2", START, "gate", 2, evidence))
     open_ledger().record(Entry("flights", "notified", "notified:x", START, "notify", 2))
-    assert "not [dearer]" in render(render_history("flights", gates=True))
-    assert "✗ fail" in render(render_history("flights", gates=True))
-    assert "not [dearer]" not in render(render_history("flights"))
-    assert "notified" not in render(render_history("flights"))
+    assert "not [dearer]" in render(show_history(gates=True))
+    assert "✗ fail" in render(show_history(gates=True))
+    assert "not [dearer]" not in render(show_history())
+    assert "notified" not in render(show_history())
 
 
 def test_history_names_the_person(home):
@@ -115,15 +120,15 @@ def test_history_names_the_person(home):
         Entry("flights", "promoted", "hand:3", START, "ada", 3, {"reason": "urgent"})
     )
     open_ledger().record(Entry("flights", "promoted", "decision:4", START, "gate", 4, PROMOTED))
-    said = render(render_history("flights"))
-    assert "by ada: urgent" in said
-    assert "by gate" not in said
+    said = render(show_history())
+    assert "│ ada " in said
+    assert "│ gate " in said
 
 
 def test_history_shows_reasons_and_on_demand_all_evidence(home):
     open_ledger().record(Entry("flights", "promoted", "decision:1", START, "gate", 1, PROMOTED))
-    assert PROMOTED["reason"] in render(render_history("flights"))
-    assert '"reason"' in render(render_history("flights", full=True))
+    assert PROMOTED["reason"] in render(show_history())
+    assert '"reason"' in render(show_history(full=True))
 
 
 def test_the_picture_is_a_png(home):

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from configs.errors import BadConfig
-from flows.cli.new_questions import Questions
+from flows.cli.new.questions import Questions
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from rich.text import Text
 from configs.errors import BadConfig
 from configs.schema.loading import all_use_cases
 from configs.settings import settings
-from flows.cli.new_questions import Questions
+from flows.cli.new.questions import Questions
 from tasks.reporting.table import Table, build_table
 from tasks.reporting.terminal import render_terminal, render_text
 
@@ -85,7 +85,7 @@ def new(
     nothing if a step fails. It never overwrites a file. If it is interrupted, it removes what it
     wrote, at the latest when it runs again.
     """
-    from flows.cli.new_trial import try_use_case
+    from flows.cli.new.trial import try_use_case
     from infra import deployments
     from tasks.scaffold.plan import GivenAnswers
     from tasks.scaffold.render import render_files
@@ -171,8 +171,18 @@ def _ask_tables(ask: AskQuestion) -> dict[str, str]:
     while name := ask("--table name=files", question, "" if tables else "rows"):
         tables[name] = ask(f"--table {name}=…", f"Sample files of {name}", f"{name}.csv")
         if ask is _use_proposal:
+            _require_proposed(tables[name])
             break
     return tables
+
+
+def _require_proposed(file: str) -> None:
+    """Raise BadConfig if the file that is taken without a question does not exist."""
+    if not Path(file).exists():
+        raise BadConfig(
+            "--table is missing, and without a terminal it is not asked for. Give --table "
+            f"name=files, like --table rows={file}"
+        )
 
 
 def _use_proposal(flag: str, question: str, proposal: str) -> str:

@@ -40,7 +40,7 @@ def try_use_case(
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAINSPRING_")}
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "flows.cli.new_trial", name, as_of.isoformat()],
+                [sys.executable, "-m", "flows.cli.new.trial", name, as_of.isoformat()],
                 cwd=root, capture_output=True, text=True, timeout=_SECONDS, check=False,
                 env={**kept, "MAINSPRING_STATE": state, "PYTHONPATH": str(root),
                      "MAINSPRING_USE_CASES": str(root / "configs")},

@@ -1,0 +1,1 @@
+"""The `new` command: a use case from sample files, its questions and its trial."""
