@@ -39,8 +39,9 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCase]:
             case.train(APRIL, f"train:{version}")
             case.promote(version, APRIL + (version - 1) * DAY)
             write_card_page(open_model(case.name, version).card, version, case.ledger())
-        case.land("days", parcel_rows(APRIL, days=14), at=APRIL)
         for week in (1, 2):
+            start = APRIL + 7 * (week - 1) * DAY
+            case.land(f"week{week}", parcel_rows(start, days=7), at=start)
             case.ingest(APRIL + 7 * week * DAY)
             case.score(APRIL + 7 * week * DAY, "7d")
             case.monitor(APRIL + 7 * week * DAY)
