@@ -7,7 +7,7 @@ place in the week, since a week of five Sundays is no week of clean data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -57,6 +57,7 @@ class ComparedDays:
         days: number of days.
         block: neighbouring days that are drawn together.
         frame: prediction time, label and columns of the slices.
+        holdout: the length of the champion's holdout.
     """
 
     use_case: UseCase
@@ -64,6 +65,7 @@ class ComparedDays:
     days: int
     block: int
     frame: pl.DataFrame
+    holdout: timedelta
 
     def draw(self, random: np.random.Generator, days: int) -> Indexes:
         """Return the days of a history, (days,); the first one is of the weekday of day 0."""
@@ -135,8 +137,10 @@ def build_day_pool(judged: JudgedRows) -> DayPool:
     names = [use_case.spine.time, use_case.label.column]
     names += [each.column for each in use_case.evaluation.slices]
     frame = judged.rows.select(*dict.fromkeys(names))
-    block = _choose_block(DayPool(judged, ComparedDays(use_case, day, days, 1, frame)))
-    return DayPool(judged, ComparedDays(use_case, day, days, block, frame))
+    card = judged.model.card
+    compared = ComparedDays(use_case, day, days, 1, frame, card.end - card.trained_until)
+    pool = DayPool(judged, compared)
+    return replace(pool, compared=replace(compared, block=_choose_block(pool)))
 
 
 def _choose_block(pool: DayPool) -> int:

@@ -40,9 +40,9 @@ def play_match(days: ComparedDays, match: Match, random: np.random.Generator) ->
 def _play_gate(days: ComparedDays, match: Match, random: np.random.Generator) -> int | None:
     use_case, gate, last = days.use_case, days.use_case.gate, 0
     patience = gate.patience if gate.looks > 1 else timedelta(0)
-    rows = days.take_rows(days.draw(random, _count_days(use_case.split.holdout + patience)))
+    rows = days.take_rows(days.draw(random, _count_days(days.holdout + patience)))
     models = swap_twins(random, rows, match.new, match.old)
-    since = HISTORY_START + use_case.split.holdout
+    since = HISTORY_START + days.holdout
     for number in range(gate.looks):
         at = since + number * (patience / max(gate.looks - 1, 1))
         look = plan_gate_look(gate.looks, gate.patience, since, at, last)

@@ -13,9 +13,8 @@ from configs.errors import NoChampion
 from configs.schema.use_case import UseCase
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
-from tasks.rollout.routing import Route
+from tasks.rollout.routing import Route, list_route_roles
 from tasks.scoring import plan, summary
-from tasks.scoring.batch import list_route_roles
 from tasks.scoring.partitions import ScoredPartition, score_partition_rows
 from tasks.scoring.plan import ScoringPlan, write_scored_rows
 from tasks.storage import chunks

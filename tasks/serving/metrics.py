@@ -58,8 +58,8 @@ class ServingMetrics:
     def count_predictions(self, predicted: RequestPredictions) -> None:
         """Count the rows of a request and their missing features."""
         for arm in set(predicted.arms):
-            version = str(predicted.by_role[arm].version)
-            self._prediction(version, arm).inc(predicted.arms.count(arm))
+            used = str(predicted.by_role[arm].version)
+            self._prediction(used, arm).inc(predicted.arms.count(arm))
         for version in predicted.errors:
             self.failed_shadows.labels(str(version)).inc()
         if any(predicted.missing):
@@ -74,5 +74,5 @@ class ServingMetrics:
         if not self._shared_folder:  # the variable alone may be Feast's
             return generate_latest(self._registry)
         shared = CollectorRegistry()
-        MultiProcessCollector(shared, self._shared_folder)
+        MultiProcessCollector(shared, self._shared_folder)  # type: ignore[no-untyped-call]
         return generate_latest(shared)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from types import GenericAlias, UnionType
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ _PYTHON: Mapping[ColumnType | None, Any] = {
     "text": str, "integer": int, "number": float, "boolean": bool, "time": datetime,
     None: str | int | float | bool,
 }  # fmt: skip
-_NUMBER: UnionType = int | float | bool | None
+_NUMBER: Any = int | float | bool | None
 _PATH = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
 

@@ -19,8 +19,9 @@ from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.refit_entries import make_refit_dropped
 from tasks.models.artifact import ModelArtifact
 from tasks.models.matrix import build_matrix
+from tasks.models.mlflow.versions import find_version
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.models.registry import Model, find_version, open_model
+from tasks.models.registry import Model, open_model
 from tasks.promotion.gate import judge_harm, predict_for_gate
 from tasks.promotion.gate_checks import to_verdict
 from tasks.training.candidate import record_candidate
