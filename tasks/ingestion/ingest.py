@@ -80,13 +80,11 @@ def validate_files(
         rules = digest_rules(use_case, table)
         verdicts = [_judge_file(file, refused, split, rules) for file in originals]
         result.verdicts.extend(verdicts + _judge_copies(use_case, copies, verdicts))
-    return replace(
-        result,
-        docs=validator.write_docs(),
-        page=write_validation_page(
-            use_case, run, as_of, result.verdicts, validator.rule_results, result.quarantined
-        ),
+    docs, results = validator.write_docs(), validator.rule_results
+    page = write_validation_page(
+        use_case, run, as_of, result.verdicts, results, result.quarantined, docs
     )
+    return replace(result, docs=docs, page=page)
 
 
 def commit_rows(use_case: UseCase, validated: ValidatedFiles) -> dict[str, int]:

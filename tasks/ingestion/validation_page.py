@@ -47,6 +47,7 @@ def write_validation_page(
     verdicts: Sequence[FileVerdict],
     rules: Sequence[RuleResult],
     quarantined: Mapping[str, Mapping[str, pl.DataFrame]],
+    docs: str,
 ) -> str:
     """Write the page of one ingest; return its address.
 
@@ -57,6 +58,7 @@ def write_validation_page(
         verdicts: on the files of the run.
         rules: results of every rule that was applied.
         quarantined: rows in quarantine by table and file.
+        docs: address of the Data Docs of the run; empty if there are none.
     """
     page = render_page(
         _TEMPLATES,
@@ -71,7 +73,7 @@ def write_validation_page(
         more=max(0, len(verdicts) - _FILES_SHOWN),
         rows={t: _show_rows(list(parts.values())) for t, parts in quarantined.items() if parts},
         trends=_draw_trends(use_case, verdicts, as_of),
-        docs=f"../data_docs/{run}/index.html",
+        docs=docs and f"../data_docs/{run}/index.html",
     )
     address = f"{settings().reports}/{use_case.name}/validation/{run}.html"
     files.write_file(address, page.encode())

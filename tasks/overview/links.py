@@ -37,9 +37,9 @@ def link_version(model: str, version: int) -> str:
     return f"{settings().mlflow_url}/#/models/{quote(model)}/versions/{version}"
 
 
-def link_deployments(model: str) -> str:
-    """Return the link to the deployments of a use case in Prefect."""
-    return f"{prefect_address()}/deployments?deployments.flowOrDeploymentNameLike={quote(model)}"
+def link_deployments() -> str:
+    """Return the link to the deployments in Prefect."""
+    return f"{prefect_address()}/deployments"
 
 
 def prefect_address() -> str:

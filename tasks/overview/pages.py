@@ -150,7 +150,7 @@ def _list_links(facts: ModelFacts) -> list[LinkedText]:
         card = f"models/v{version}.html"
         links += [LinkedText(f"card of version {version}", card)] * (card in facts.reports)
         links += [LinkedText(f"version {version} in MLflow", link_version(name, version))]
-    links += [LinkedText("deployments in Prefect", link_deployments(name))]
+    links += [LinkedText("deployments in Prefect", link_deployments())]
     kinds = (("monitor/", ".html", "distributions"), ("validation/", ".html", "validation"))
     for folder, suffix, title in kinds:
         newest = _list_reports(facts, folder, suffix)[:1]

@@ -38,7 +38,7 @@ def write_page_of(case: UseCase, names: list[str], path: str = "planes/a.csv") -
     bad = rows.with_columns(_reasons=pl.lit([names[0]])).head(broken.height)
     address = write_validation_page(
         case, "run", AS_OF, [accepted_file(path, rows=2, accepted=1, quarantined=1)],
-        validator.rule_results, {"planes": {"batch": bad}, "weather": {}},
+        validator.rule_results, {"planes": {"batch": bad}, "weather": {}}, "docs",
     )  # fmt: skip
     return Path(address).read_text()
 
