@@ -26,6 +26,7 @@ SCORED = TRAINED + timedelta(days=7)
 POLICIES = ("never", "monthly", "performance")
 # "files": digests of the card, which holds measured times
 _CLOCKS = {"run_id", "run", "recorded", "revision", "footprint", "files"}  # differ from run to run
+_LATER = {"low", "high"}  # columns of the monitoring table that came after the recording
 _PROSE = {"message", "reason", "asked", "measured"}  # words about numbers that stand beside them
 _WEEK_TABLES = ("raw", "quarantine", "features", "predictions", "shadows", "monitoring")
 
@@ -138,8 +139,8 @@ def _plain(value: Any) -> Any:
 
 
 def without_clocks(rows: pl.DataFrame) -> pl.DataFrame:
-    """A table without ids and clocks, in an order of its own."""
-    plain = rows.drop(*_CLOCKS, strict=False)
+    """A table without ids, clocks and later columns, in an order of its own."""
+    plain = rows.drop(*_CLOCKS, *_LATER, strict=False)
     return plain.sort(pl.all().exclude(pl.List), maintain_order=True)
 
 
