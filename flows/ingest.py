@@ -17,7 +17,6 @@ from configs.schema.loading import load_use_case
 from configs.schema.request_table import derive_request_case
 from configs.schema.use_case import UseCase
 from flows.frame import AsOf, FlowRunName, Name, RetryRefused, tag_runs
-from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.prefect_tasks import (
     check_keys,
@@ -31,6 +30,7 @@ from tasks.ingestion.prefect_tasks import (
     validate_files,
 )
 from tasks.ingestion.summary import summarise_ingest
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.ledger.descriptions import read_reason
 from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import check_lost_rows, send_due_notifications

@@ -13,6 +13,7 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from flows.frame import AlertKey, FlowRunName, Name, StepAsOf, tag_runs
 from flows.train import make_candidate
+from tasks.model_cards.prefect_tasks import publish_candidate
 from tasks.training.prefect_tasks import claim_retrain, record_candidate, request_decision
 
 
@@ -35,5 +36,7 @@ def retrain(use_case: Name, alert: AlertKey, as_of: StepAsOf = None) -> State[No
         version = make_candidate(use_case, at, origin=alert)
         return Completed(message=f"version {version} trained for {alert}")
     if claim.verdict == "covered" and claim.version is not None:
-        request_decision(record_candidate(case, claim.version, alert, at))
+        entry = record_candidate(case, claim.version, alert, at)
+        publish_candidate(case, entry)
+        request_decision(entry)
     return Completed(message=f"nothing to train: {claim.reason}")

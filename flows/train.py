@@ -12,6 +12,7 @@ from prefect import flow
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from flows.frame import AsOf, FlowRunName, Name, tag_runs
+from tasks.model_cards.prefect_tasks import publish_candidate, register_candidate
 from tasks.orchestration.progress import publish_steps
 from tasks.promotion.prefect_tasks import sync_champion_alias
 from tasks.training.pipeline import train_model
@@ -20,7 +21,6 @@ from tasks.training.prefect_tasks import (
     find_equal_version,
     find_version,
     record_candidate,
-    register_candidate,
     request_decision,
 )
 
@@ -54,6 +54,7 @@ def make_candidate(use_case: str, as_of: datetime, origin: str) -> int:
         if version is None:
             version = register_candidate(artifact, origin)
     entry = record_candidate(case, version, origin, as_of)
+    publish_candidate(case, entry)
     sync_champion_alias(case)
     request_decision(entry)
     return version

@@ -23,9 +23,9 @@ from flows.cli.recovery import recover, retire
 from flows.cli.rehearse import rehearse
 from flows.cli.replay import replay
 from flows.cli.rows import erase, quarantine, release, repair
-from flows.cli.run import run
-from flows.cli.serve import serve
-from flows.cli.servers import deploy, deployments, down, notify, open_pages, up
+from flows.cli.servers.run import run
+from flows.cli.servers.serve import serve
+from flows.cli.servers.stack import deploy, deployments, down, notify, open_pages, up
 from flows.cli.verify import verify
 
 console = Console()

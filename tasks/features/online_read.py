@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from feast import FeatureView
     from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 
-Columns = Mapping[str, Sequence[Any]]
+RequestColumns = Mapping[str, Sequence[Any]]
 """Values by column name: the rows of a request, without a data frame."""
 _RETRY_SECONDS = 5.0  # after a failure to open the store
 _TYPES: Mapping[str, ColumnType] = {
@@ -107,7 +107,7 @@ class OnlineReader:
         self,
         service: str,
         views: Sequence[OnlineView],
-        columns: Columns,
+        columns: RequestColumns,
         count: int,
         moment: datetime,
     ) -> OnlineRows:

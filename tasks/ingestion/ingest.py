@@ -8,7 +8,7 @@ again. The verdict is the same: it depends on content, `as_of` and the rows of e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
@@ -23,26 +23,13 @@ from tasks.ingestion.quarantine import SplitRows, split_rows, write_quarantine
 from tasks.ingestion.refusals import Refusal, digest_rules
 from tasks.ingestion.rows.snapshots import add_own_times
 from tasks.ingestion.rows.time_bounds import find_early_rows, latest_time, select_possible_rows
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.ingestion.validation import FILE_COLUMN, REASONS_COLUMN, FileValidator
 from tasks.ingestion.validation_page import write_validation_page
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 
 _CHANGING = "it changed while it was read; the next run reads it again"
-
-
-@dataclass(frozen=True)
-class ValidatedFiles:
-    """The verdicts on landed files; accepted and quarantined rows by table and fingerprint.
-
-    `page` is the address of the validation page, `docs` that of the Data Docs.
-    """
-
-    verdicts: list[FileVerdict] = field(default_factory=list)
-    accepted: dict[str, dict[str, pl.DataFrame]] = field(default_factory=dict)
-    quarantined: dict[str, dict[str, pl.DataFrame]] = field(default_factory=dict)
-    docs: str = ""
-    page: str = ""
 
 
 def validate_files(

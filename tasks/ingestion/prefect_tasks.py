@@ -12,11 +12,11 @@ from prefect.events import emit_event
 
 from configs.schema.use_case import UseCase
 from tasks.ingestion import feature_refresh, ingest, landing
-from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileVerdict, LandedFile
 from tasks.ingestion.rows.erased_keys import count_erased_rows
 from tasks.ingestion.rows.similar_keys import find_similar_keys
 from tasks.ingestion.summary import render_ingest, summarise_ingest
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.ledger.log import open_ledger
 from tasks.orchestration.events import REFUSED_EVENT, event_resource
 from tasks.orchestration.retries import RETRY_TRANSIENT

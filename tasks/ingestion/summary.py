@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import polars as pl
 
-from tasks.ingestion.ingest import ValidatedFiles
 from tasks.ingestion.landing import FileStatus, FileVerdict
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.ingestion.validation import REASONS_COLUMN
 from tasks.reporting.markdown import escape_markdown, render_markdown
 from tasks.reporting.table import Cell, build_record_table

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from prefect.artifacts import create_markdown_artifact
+from prefect import get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.errors import storage_errors
 from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
+from tasks.model_cards import registration
 from tasks.model_cards.page import CardPage, write_card_page
+from tasks.models.artifact import ModelArtifact
 from tasks.models.mlflow.client import connect_mlflow
+from tasks.models.mlflow.links import build_version_url
 from tasks.models.mlflow.runs import log_picture, tag_step
 from tasks.models.registry import open_model
+from tasks.orchestration.flow_runs import build_run_page
+from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.reporting.ledger_tables import tabulate_gates
 from tasks.reporting.markdown import render_markdown
 from tasks.storage import files
+
+
+@task(task_run_name="register version", **RETRY_TRANSIENT)
+def register_candidate(artifact: ModelArtifact, origin: str) -> int:
+    """Run `register_candidate` as a Prefect task and log the version."""
+    card, version = artifact.card, registration.register_candidate(artifact, origin)
+    get_run_logger().info("%s version %s: sha256 %s", card.use_case, version, card.digest)
+    return version
+
+
+@task(task_run_name="publish candidate", **RETRY_TRANSIENT)
+def publish_candidate(use_case: UseCase, entry: Entry) -> None:
+    """Publish the card of a recorded candidate, its tags in MLflow, and a link to it."""
+    version = entry.version
+    assert version is not None  # a candidate has one
+    publish_model_card(use_case, version)
+    publish_decision(use_case, entry, build_run_page())
+    create_link_artifact(
+        build_version_url(use_case.name, version),
+        link_text=f"{use_case.name} version {version} in MLflow",
+        key=f"model-version-{use_case.slug}",
+        description=entry.key,
+    )
 
 
 def publish_model_cards(use_case: UseCase, entry: Entry) -> None:

@@ -19,6 +19,7 @@ from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion, list_unanswered
 from tasks.ledger.state import fold_ledger
 from tasks.lifecycle import champion_alias, resend_requests
+from tasks.model_cards.registration import register_candidate
 from tasks.models.artifact import ModelArtifact
 from tasks.models.mlflow.versions import find_equal_version, find_version
 from tasks.models.registry import Model
@@ -45,7 +46,6 @@ from tasks.storage.chunks import remove_spill
 from tasks.storage.lake import open_lake
 from tasks.training import retrain_claim
 from tasks.training.candidate import record_candidate
-from tasks.training.pipeline import register_candidate
 
 REPLAY_ACTOR = "replay"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import Floats
 from tasks.evaluation.problem_types import ProblemType, recorded_problem_type
-from tasks.features.online_read import Columns, OnlineView, list_service_views
+from tasks.features.online_read import OnlineView, RequestColumns, list_service_views
 from tasks.models.artifact import read_golden_inputs
 from tasks.models.card import ModelCard
 from tasks.models.one_file.export import export_one_file
@@ -66,7 +66,7 @@ def open_served_version(use_case: UseCase, version: int) -> OpenedVersion:
     )
 
 
-def predict_columns(opened: OpenedVersion, columns: Columns, count: int) -> Floats:
+def predict_columns(opened: OpenedVersion, columns: RequestColumns, count: int) -> Floats:
     """Predict the rows of a request: values (rows,), or (rows, classes).
 
     Args:
@@ -79,7 +79,7 @@ def predict_columns(opened: OpenedVersion, columns: Columns, count: int) -> Floa
     return values if opened.card.kind == "multiclass" else values[:, 0]
 
 
-def build_blocks(card: ModelCard, columns: Columns, count: int) -> dict[str, NDArray[Any]]:
+def build_blocks(card: ModelCard, columns: RequestColumns, count: int) -> dict[str, NDArray[Any]]:
     """Return rows as the blocks of a one-file model, without a data frame."""
     schema = card.inputs
     blocks: dict[str, NDArray[Any]] = {}

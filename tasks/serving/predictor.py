@@ -76,7 +76,7 @@ class MissingFeatures(Transient):
     """Features are missing or stale, and the YAML says to refuse then."""
 
 
-def predict_rows(
+def predict_request(
     use_case: UseCase,
     served: ServedRoute,
     columns: Mapping[str, Sequence[Any]],
@@ -193,10 +193,10 @@ def _make_missing_rows(views: Sequence[OnlineView], count: int) -> OnlineRows:
 
 def _fill_column(completed: _CompletedRows, name: str, rows: OnlineRows, view: str) -> None:
     """Put read values where a row does not give the feature, and count the nulls."""
-    given, read = completed.inputs[name], rows.columns[name]
-    pairs = zip(given, read, strict=True)
+    columns, read = completed.inputs[name], rows.columns[name]
+    pairs = zip(columns, read, strict=True)
     completed.inputs[name] = [new if value is NOT_GIVEN else value for value, new in pairs]
-    for place, value in enumerate(given):
+    for place, value in enumerate(columns):
         if value is NOT_GIVEN:
             completed.missing[place] += rows.missing[view][place]
             completed.stale[place] += rows.stale[view][place]

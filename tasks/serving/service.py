@@ -23,7 +23,7 @@ from tasks.serving.predictor import (
     ServedRoute,
     list_services,
     needs_online_features,
-    predict_rows,
+    predict_request,
 )
 from tasks.serving.request_log import LoggedRequest, RequestLogger
 from tasks.serving.route_keeper import RouteKeeper
@@ -139,7 +139,7 @@ class PredictionService:
         moment: datetime,
     ) -> RequestPredictions:
         def work() -> RequestPredictions:
-            return predict_rows(
+            return predict_request(
                 self.use_case, served, columns, moment, self._reader,
                 self.limits.on_missing_features,
             )  # fmt: skip

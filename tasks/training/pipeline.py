@@ -11,10 +11,8 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.features import raw_tables, retrieval
-from tasks.model_cards.text import render_card, render_card_summary
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
-from tasks.models.registry import register_version
 from tasks.training import build_card, fit, onnx_export
 from tasks.training.fit import FittedCandidate, TrainingSplit, choose_candidate
 from tasks.training.golden_rows import choose_golden_rows
@@ -132,11 +130,3 @@ def fit_best_candidate(
     report("export to ONNX")
     best = choose_candidate(use_case, fitted)
     return FittedModel(parts, fitted, steps.export_candidate(use_case, best, parts))
-
-
-def register_candidate(artifact: ModelArtifact, origin: str) -> int:
-    """Register a trained model with its summary and card text in MLflow; return its version."""
-    card = artifact.card
-    return register_version(
-        artifact, origin, render_card_summary(card), {"card.md": render_card(card)}
-    )

@@ -7,22 +7,18 @@ from datetime import datetime
 
 import polars as pl
 from prefect import get_run_logger, runtime, task
-from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
 from configs.schema.use_case import UseCase
 from tasks.features import raw_tables
 from tasks.features.prefect_tasks import build_training_set
 from tasks.ledger.log import Entry, open_ledger
-from tasks.model_cards.prefect_tasks import publish_decision, publish_model_card
-from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
 from tasks.models.mlflow import versions as mlflow_versions
-from tasks.models.mlflow.links import build_version_url
 from tasks.orchestration.events import request_next_step
-from tasks.orchestration.flow_runs import build_run_page, is_run_alive
+from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.training import build_card, candidate, fit, onnx_export, pipeline, retrain_claim
+from tasks.training import build_card, candidate, fit, onnx_export, retrain_claim
 from tasks.training.fit import FittedCandidate, TrainingSplit
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import TrainingSteps
@@ -72,29 +68,11 @@ def build_model_card(
     return build_card.build_model_card(use_case, parts, candidates, exported, versions)
 
 
-@task(task_run_name="register version", **RETRY_TRANSIENT)
-def register_candidate(artifact: ModelArtifact, origin: str) -> int:
-    """Run `register_candidate` as a Prefect task and log the version."""
-    card, version = artifact.card, pipeline.register_candidate(artifact, origin)
-    get_run_logger().info("%s version %s: sha256 %s", card.use_case, version, card.digest)
-    return version
-
-
 @task(task_run_name="record version {version}", **RETRY_TRANSIENT)
 def record_candidate(use_case: UseCase, version: int, origin: str, as_of: datetime) -> Entry:
-    """Record a registered version once; publish its model card and a link to MLflow."""
+    """Run `record_candidate` as a Prefect task, for this flow run."""
     actor = f"{runtime.flow_run.flow_name} {runtime.flow_run.id}"
-    entry = candidate.record_candidate(open_ledger(), use_case.name, version, origin, as_of, actor)
-    publish_model_card(use_case, version)
-    publish_decision(use_case, entry, build_run_page())
-    link, text = (
-        build_version_url(use_case.name, version),
-        f"{use_case.name} version {version} in MLflow",
-    )
-    create_link_artifact(
-        link, link_text=text, key=f"model-version-{use_case.slug}", description=origin
-    )
-    return entry
+    return candidate.record_candidate(open_ledger(), use_case.name, version, origin, as_of, actor)
 
 
 @task(task_run_name="request decision on version {entry.version}", cache_policy=NO_CACHE)

@@ -246,7 +246,8 @@ def _decision_on_answer_to(alert: Entry) -> Entry | None:
 
 def _register_twins(case: UseCase) -> list[int]:
     """Two versions of the same file, recorded as candidates that nobody was told of."""
-    from tasks.training.pipeline import register_candidate, train_model
+    from tasks.model_cards.registration import register_candidate
+    from tasks.training.pipeline import train_model
 
     first = register_candidate(train_model(case, EARLIER), "train:first-twin")
     return [one.version or 0 for one in map(candidate, (first, another_version(first)))]

@@ -39,7 +39,8 @@ SHARED = ("lake", "landing", "feast_registry", "feast_online", "mlflow_artifacts
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ledger and registry with version 1 as champion, and 2, as good, as candidate."""
     from tasks.lifecycle.champion_alias import sync_champion_alias
-    from tasks.training.pipeline import register_candidate, train_model
+    from tasks.model_cards.registration import register_candidate
+    from tasks.training.pipeline import train_model
 
     with run_servers(tmp_path_factory.mktemp("server")):
         case = write_small_yaml(gate={"rule": "non_inferiority", "margin": 0.5, "cost_margin": 9})

@@ -11,8 +11,9 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
+from tasks.ingestion.ingest import commit_rows, validate_files
 from tasks.ingestion.landing import discover_files, record_files
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import Lake
 from tests.support.fork_server import fork

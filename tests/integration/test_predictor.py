@@ -24,7 +24,7 @@ from tasks.promotion.rollback import roll_back_by_hand
 from tasks.rollout.routing import find_route
 from tasks.rollout.state import plan_rollout
 from tasks.scoring.batch import build_prediction_rows, score_route
-from tasks.serving.predictor import MissingFeatures, ServedRoute, predict_rows
+from tasks.serving.predictor import MissingFeatures, ServedRoute, predict_request
 from tasks.serving.route_keeper import RouteKeeper
 from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
 from tests.support.served_rows import as_request_columns, used_predictions
@@ -129,7 +129,7 @@ def test_request_and_batch_predict_the_same(case, ledger, story):
     keys = list(use_case.spine.key)
     spine = build_spine(use_case, NOW - 5 * DAY, NOW, NOW)
     given = join_features(use_case, spine)
-    found = predict_rows(
+    found = predict_request(
         use_case, served, as_request_columns(served, given), NOW, OnlineReader(use_case)
     )
     expected = batch.predictions.rename({problem_type_of(use_case).value_column: "value"})
@@ -162,7 +162,7 @@ def test_spoiled_rows_are_predicted_as_by_batch(case, ledger):
     batch = build_prediction_rows(
         use_case, model, rows.with_columns(pl.lit(NOW).alias(time)), "champion", NOW, "run"
     )
-    found = predict_rows(
+    found = predict_request(
         use_case, served, as_request_columns(served, rows), NOW, OnlineReader(use_case)
     )
     ours = used_predictions(use_case, rows.select("parcel"), found)
@@ -176,9 +176,9 @@ def test_features_are_read_online_as_they_were_joined(case, ledger):
     served, reader = open_route(use_case), OnlineReader(use_case)
     spine = build_spine(use_case, NOW - DAY, NOW, NOW)
     given = join_features(use_case, spine)
-    all_given = predict_rows(use_case, served, as_request_columns(served, given), NOW, reader)
+    all_given = predict_request(use_case, served, as_request_columns(served, given), NOW, reader)
     columns = as_request_columns(served, spine)
-    read = predict_rows(use_case, served, columns, NOW, reader)
+    read = predict_request(use_case, served, columns, NOW, reader)
     assert read.by_role == all_given.by_role
     assert (sum(read.missing), sum(read.stale), read.store_error) == (0, 0, "")
     assert max(read.ages.values()) <= DAY.total_seconds()
@@ -193,14 +193,14 @@ def test_missing_and_stale_features_are_counted_or_refused(case, ledger):
     views = served.champion.views
     features = sum(len(view.features) for view in views)
     columns = as_request_columns(served, unknown)
-    found = predict_rows(use_case, served, columns, NOW, reader)
+    found = predict_request(use_case, served, columns, NOW, reader)
     assert (found.missing, found.stale) == ([features, 0], [0, 0])
     late = NOW + (views[0].ttl or timedelta(0)) + 3 * DAY
     if views[0].ttl is not None:
-        found = predict_rows(use_case, served, columns, late, reader)
+        found = predict_request(use_case, served, columns, late, reader)
         assert (found.missing, found.stale) == ([features, 0], [0, features])
     with pytest.raises(MissingFeatures, match="missing or stale"):
-        predict_rows(use_case, served, columns, NOW, reader, "refuse")
+        predict_request(use_case, served, columns, NOW, reader, "refuse")
 
 
 def test_a_version_that_does_not_open_leaves_the_old_one(case, ledger):

@@ -11,9 +11,10 @@ import polars as pl
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from feature_repo.flights.source import write_landing
-from tasks.ingestion.ingest import ValidatedFiles, commit_rows, validate_files
+from tasks.ingestion.ingest import commit_rows, validate_files
 from tasks.ingestion.lake_types import require_declared_types
 from tasks.ingestion.landing import discover_files, record_files
+from tasks.ingestion.validated_files import ValidatedFiles
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 

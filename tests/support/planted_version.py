@@ -8,7 +8,8 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.features.retrieval import build_training_set
-from tasks.training.pipeline import TrainingSteps, register_candidate, train_model
+from tasks.model_cards.registration import register_candidate
+from tasks.training.pipeline import TrainingSteps, train_model
 
 
 def register_planted_version(case: UseCase, start: datetime, as_of: datetime) -> int:

@@ -46,6 +46,7 @@ from tasks.ingestion import feature_refresh
 from tasks.ingestion.landing import FileVerdict
 from tasks.ingestion.validation import FileValidator
 from tasks.ledger.log import Entry, open_ledger
+from tasks.model_cards.registration import register_candidate
 from tasks.models.mlflow import client as mlflow_client
 from tasks.promotion.manual_promotion import promote_manually
 from tasks.replay.simulate import simulate_monitor, simulate_score
@@ -53,7 +54,7 @@ from tasks.rollout.prediction_log import PREDICTIONS
 from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 from tasks.training.candidate import record_candidate
-from tasks.training.pipeline import register_candidate, train_model
+from tasks.training.pipeline import train_model
 from tests.support import small_case_files
 from tests.support.landing import assert_rows_of_files_add_up, ingest_landed, rows_of
 from tests.support.parcel_rows import APRIL, PARCELS

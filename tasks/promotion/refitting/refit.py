@@ -17,6 +17,7 @@ from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.evidence import GateCheck
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.refit_entries import make_refit_dropped
+from tasks.model_cards.registration import register_candidate
 from tasks.models.artifact import ModelArtifact
 from tasks.models.matrix import build_matrix
 from tasks.models.mlflow.versions import find_version
@@ -25,7 +26,7 @@ from tasks.models.registry import Model, open_model
 from tasks.promotion.gate import judge_harm, predict_for_gate
 from tasks.promotion.gate_checks import to_verdict
 from tasks.training.candidate import record_candidate
-from tasks.training.pipeline import FittedModel, register_candidate
+from tasks.training.pipeline import FittedModel
 from tasks.training.refit import build_refit_artifact, fit_all_rows, load_recorded_use_case
 
 # correlation of both predictions; retrained monthly on flights, sound refits had 0.77 to 0.99

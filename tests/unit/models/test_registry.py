@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from configs.errors import BadModel
+from tasks.model_cards.registration import register_candidate
 from tasks.model_cards.text import render_card, render_card_summary
 from tasks.models import registry
 from tasks.models.artifact import ModelArtifact
@@ -26,7 +27,7 @@ from tasks.models.registry import (
 )
 from tasks.training.fit import fit_candidate, split_training_rows
 from tasks.training.onnx_export import export_candidate
-from tasks.training.pipeline import FittedModel, build_artifact, register_candidate
+from tasks.training.pipeline import FittedModel, build_artifact
 from tests.support.flights import END, january, quick_use_case
 from tests.support.model_files import version_files_of
 from tests.support.postgres import Postgres

@@ -1,4 +1,4 @@
-"""The commands `up`, `down`, `deploy` and `deployments`: servers and their deployments."""
+"""The commands `up`, `down`, `deploy`, `deployments`, `open` and `notify`."""
 
 from __future__ import annotations
 
