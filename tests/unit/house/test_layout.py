@@ -110,7 +110,7 @@ COVERED_BY = {
     "reporting.html": "tests/unit/reporting/test_table.py",
     "reporting.ledger_tables": "tests/unit/flows/cli/views/test_status.py",
     "reporting.markdown": "tests/unit/reporting/test_table.py",
-    "model_cards.registration": "unit/models/test_registry.py",
+    "model_cards.registration": "tests/unit/models/test_registry.py",
     "model_cards.limits": "tests/unit/model_cards/test_text.py",
     "model_cards.measured_rows": "tests/integration/test_refit.py",
     "model_cards.charts": "tests/unit/model_cards/test_page.py",
