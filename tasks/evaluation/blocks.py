@@ -49,7 +49,9 @@ def assign_blocks(times: pl.Series, gate: Gate, seed: int, zone: str = "UTC") ->
 
 def to_clock(times: pl.Series, zone: str) -> pl.Series:
     """Return UTC times as the clocks of a zone show them, without a zone."""
-    return times.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    return (
+        times.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    )
 
 
 def count_blocks(times: pl.Series, gate: Gate, seed: int, zone: str = "UTC") -> int:

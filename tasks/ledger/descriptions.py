@@ -75,7 +75,7 @@ def describe_no_champion(entries: Sequence[Entry], model: str) -> str:
     """Return one line on why there is no champion yet, and the next command."""
     own = [e for e in entries if e.version is not None and e.what not in _ABOUT_ENTRIES]
     if not own:
-        return f"no champion yet: run mainspring run train {model}"
+        return f"no champion yet: run `mainspring run train {model}`"
     last = own[-1]
     commands = {
         "refused": f"promote it manually with mainspring promote {model} {last.version}, or run "

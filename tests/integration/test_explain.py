@@ -167,7 +167,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
     named = f"flight={row['flight']}, carrier={row['carrier']}, origin={row['origin']}"
     shown = CliRunner().invoke(app, ["explain", "flights", key])
     assert shown.exit_code == 0, shown.output
-    for said in ("happened (UTC)", "known (UTC)", "airport_ops", "request", key):
+    for said in ("known (age)", "from", "airport_ops", "request", key):
         assert said in shown.output
     day = f"{named},flight_date={row['flight_date']:%Y-%m-%d}"
     as_json = CliRunner().invoke(app, ["explain", "flights", day, "--json"])

@@ -55,7 +55,7 @@ def test_commands_that_read_work(state: Path, words: tuple[str, ...]) -> None:
 def test_the_number_stands_for_the_name_in_the_ledger(state: Path) -> None:
     done = run_as_user(state, "-m", "flows.cli.app", "promote", "visits", "1", "--reason", "test")
     assert "Traceback" not in done.stderr
-    assert "Error:" in done.stdout
+    assert "Error:" in done.stderr
     name = run_as_user(state, "-c", "from flows.cli.options import read_user_name as n; print(n())")
     assert name.stdout.strip() == f"uid {UID}"
 

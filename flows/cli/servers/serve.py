@@ -28,7 +28,8 @@ _OWN_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}
 def serve(
     use_case: Name,
     port: Annotated[
-        int | None, typer.Option(help="Port (default: MAINSPRING_SERVING_PORT, 8080).")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port (default: MAINSPRING_SERVING_PORT, 8080)."),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on (default: MAINSPRING_HOST).")

@@ -27,7 +27,7 @@ def test_the_champion_follows_the_promotions():
     ]
     assert find_champion(entries).version == 3
     assert find_champion(entries, START + timedelta(days=4)).version == 1
-    with pytest.raises(NoChampion, match="run train/m first"):
+    with pytest.raises(NoChampion, match="run train first"):
         require_champion(entries, "m", START - timedelta(days=1))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.settings import settings
 from tasks.model_cards.page import write_card_page
 from tasks.models.card import ModelCard
 from tests.support.artifacts import fit_artifact
@@ -21,11 +22,12 @@ def card() -> ModelCard:
 class PageReader(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.tags, self.sources, self.text = [], [], ""
+        self.tags, self.sources, self.links, self.text = [], [], [], ""
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        self.sources += [value for name, value in attrs if name == "src"]
+        self.links += [value for name, value in attrs if name == "href"]
 
     def handle_data(self, data):
         self.text += data
@@ -37,6 +39,10 @@ def test_the_page_is_one_file_with_everything(home, card, version_story):
     reader.feed(Path(found.html).read_text())
     assert len(reader.sources) == 3
     assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
+    assert [link.partition("#")[0] for link in reader.links[:2]] == [
+        settings().mlflow_url + "/"
+    ] * 2
+    assert reader.links[-1] == "v1.html"
     assert "script" not in reader.tags
     assert "b" not in reader.tags, "what a YAML says is text, never HTML"
     for said in ("Late <b>or</b> not?", "Version 2 is champion since", "AUC fell", "✗ fail",
@@ -59,6 +65,7 @@ def test_write_card_page_shows_hostile_text_as_text(home, card, version_story):
     reader = PageReader()
     reader.feed(Path(write_card_page(titled, 2, [*version_story, refused]).html).read_text())
     assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
+    assert not [link for link in reader.links if "x/y" in link]
     assert not {"script", "code-block"} & set(reader.tags)
     assert reader.text.count(hostile) >= 4, "title, limit, reason and actor"
 

@@ -50,7 +50,7 @@ def open_cause(kind: str, severity: str = "page") -> Entry:
 
 PROMOTED = make_entry("promoted", 1, "decision:1")
 SITUATIONS: list[tuple[list[Entry], str, str]] = [
-    ([], "new", "No champion yet: run train/calm."),
+    ([], "new", "No champion yet: run `mainspring run train calm`."),
     ([PROMOTED], "well", "Nothing: every rule that could be judged holds."),
     ([PROMOTED, open_cause("performance")], "alert", "Nothing yet: the next monitor run asks"),
     (

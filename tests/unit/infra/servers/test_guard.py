@@ -129,7 +129,7 @@ def test_both_ways_to_bring_the_token() -> None:
 
 def test_a_browser_is_led_to_the_sign_in_page() -> None:
     sent = ask(accept="text/html,*/*")
-    assert (sent.status_code, sent.headers["location"]) == (303, SIGN_IN)
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{SIGN_IN}?next=%2F")
     page = ask(SIGN_IN)
     assert page.status_code == 200
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]

@@ -70,7 +70,7 @@ def test_status_names_champion_and_open_episodes(home):
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (None, "no champion yet: run mainspring run train flights"),
+        (None, "no champion yet: run `mainspring run train flights`"),
         ("refused", "refused v1, 2013-04-01: too few rows; promote it manually with mainspring"),
         ("approval_asked", "too few rows; answer with mainspring approve (or reject) flights 1"),
         ("deferred", "deferred v1, 2013-04-01: too few rows; its decision follows"),
