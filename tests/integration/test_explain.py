@@ -165,7 +165,7 @@ def test_the_command_shows_it_and_names_the_key_that_it_wants(use_case, trained)
     row = predicted(use_case, LAST).row(0, named=True)
     key = f"{row['carrier']}/{row['flight']}/{row['origin']}/{row['flight_date']:%Y-%m-%d}"
     named = f"flight={row['flight']}, carrier={row['carrier']}, origin={row['origin']}"
-    shown = CliRunner().invoke(app, ["explain", "flights", key])
+    shown = CliRunner().invoke(app, ["explain", "flights", key, "--all"])
     assert shown.exit_code == 0, shown.output
     for said in ("known (age)", "from", "airport_ops", "request", key):
         assert said in shown.output

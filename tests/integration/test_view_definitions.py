@@ -63,9 +63,7 @@ def test_a_feature_that_is_added_has_its_history(parcels: SmallCase) -> None:
     parcels.train(APRIL)
     parcels.promote()
     add_heavy(parcels)
-    with pytest.raises(
-        BadConfig, match=r"another definition of parcels\(\): run `mainspring run ingest"
-    ):
+    with pytest.raises(BadConfig, match=r"another definition of parcels\(\): run `mainspring run"):
         parcels.train(APRIL)
     details = [f.detail for f in check_definitions(parcels.use_case)]
     assert any("the next refresh rebuilds its history" in detail for detail in details)
