@@ -38,8 +38,6 @@ def test_the_use_case_that_ships_is_what_docs_your_own_makes(tmp_path):
     by_hand = files.pop("configs/visits.yaml").decode()
     assert [path for path, text in files.items() if (ROOT / path).read_bytes() != text] == []
     ships = (ROOT / "configs/visits.yaml").read_text()
-        "  refit: after_gate\n", ""
-    )  # recorded numbers of visits have no refit
     assert by_hand.partition("\ntables:")[2].partition("\n# The newest labelled")[0] in ships
 
 
