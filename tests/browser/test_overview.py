@@ -38,7 +38,6 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCase]:
         for version in (1, 2):
             case.train(APRIL, f"train:{version}")
             case.promote(version, APRIL + (version - 1) * DAY)
-            write_card_page(open_model(case.name, version).card, version, case.ledger())
         for week in (1, 2):
             start = APRIL + 7 * (week - 1) * DAY
             case.land(f"week{week}", parcel_rows(start, days=7), at=start)
@@ -53,6 +52,9 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCase]:
 def servers(parcels: SmallCase) -> Iterator[dict[str, str]]:
     """The addresses of the servers, once the pages have links to them."""
     with run_stack(mlflow=True, reports=True, deployed=False) as addresses:
+        for version in (1, 2):
+            card = open_model(parcels.name, version).card
+            write_card_page(card, version, parcels.ledger())
         assert write_all_overviews(None) == {}
         yield addresses
 
