@@ -179,7 +179,7 @@ def _build_failed_automation() -> dict[str, Any]:
         },
     }
     return {
-        "name": "mainspring",
+        "name": deployment_name("mainspring", "report_failed_automation"),
         "entrypoint": "flows/report_failed_automation.py:report_failed_automation",
         "description": "Fail with the reason of an automation that failed, so that it is seen.",
         "tags": ["mainspring"],

@@ -86,7 +86,9 @@ def test_these_deployments_and_no_others_ship_with_these_starts(
         "watch/visits": ["*/15 * * * *"],
         "reconcile/visits": ["*/5 * * * *"],
         "verify/visits": ["45 1 * * *"],
-        "report_failed_automation/mainspring": ["Mainspring: report failed automations"],
+        "report_failed_automation/mainspring-report_failed_automation": [
+            "Mainspring: report failed automations"
+        ],
     }
     crons = [s for d in on_disk.values() for s in d.get("schedules", [])]
     assert {(s["timezone"], s["active"]) for s in crons} == {("UTC", True)}
@@ -122,7 +124,7 @@ def test_what_is_asked_starts_one_run_of_what_answers_it(
 def test_a_use_cases_failed_automation_is_told_of_and_no_other(
     on_disk: dict[str, dict[str, Any]],
 ) -> None:
-    (trigger,) = on_disk["report_failed_automation/mainspring"]["triggers"]
+    (trigger,) = on_disk["report_failed_automation/mainspring-report_failed_automation"]["triggers"]
     assert trigger["expect"] == ["prefect.automation.action.failed"]
     assert trigger["match"] == {
         "prefect.resource.id": "prefect.automation.*",
@@ -134,7 +136,7 @@ def test_a_use_cases_failed_automation_is_told_of_and_no_other(
 
 def test_how_and_where_the_runs_of_a_use_case_go(on_disk: dict[str, dict[str, Any]]) -> None:
     for name, deployment in on_disk.items():
-        if name != "report_failed_automation/mainspring":
+        if name != "report_failed_automation/mainspring-report_failed_automation":
             use_case = name.partition("/")[2]
             assert deployment["parameters"] == {"use_case": use_case}
             assert deployment["name"] == f"{use_case}-{flow_of(deployment)}"
