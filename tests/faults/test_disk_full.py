@@ -16,6 +16,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import polars as pl
 import pytest
@@ -176,9 +177,11 @@ def test_training_leaves_the_champion_and_registers_once(
 
 
 def again(origin: str) -> None:
-    """Register the model of the first training under another origin."""
+    """Register the model of the first training as one of other rows, for another origin."""
     known = open_model("flights", 1)
-    made = shared_training.TrainedFiles(ModelArtifact(known.onnx, known.card, known.golden), 0.0)
+    until = known.card.trained_until - timedelta(seconds=crc32(origin.encode()) % 3600)
+    card = known.card.model_copy(update={"trained_until": until})
+    made = shared_training.TrainedFiles(ModelArtifact(known.onnx, card, known.golden), 0.0)
     simulate.simulate_train(logistic_use_case(), AS_OF, lambda *_: made, origin=origin)
 
 
