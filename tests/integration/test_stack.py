@@ -232,6 +232,7 @@ def test_up_starts_the_prediction_server_of_a_serving_section(
     monkeypatch.setenv("MAINSPRING_SERVING_PORT", str(free_port()))
     monkeypatch.setenv("MAINSPRING_WARM_START", "false")
     settings.cache_clear()
+    deployments.write_deployments()
     running = stack.up(mlflow=False, free_ports=True, deployed=False)
     assert running.started[-1] == "serving-flights"
     url = running.addresses["serving-flights"]

@@ -19,6 +19,8 @@ from tasks.rehearsal.played_monitor import PlayedMonitor
 from tests.support.flights import quick_use_case
 from tests.support.judged_days import judged_days
 
+pytestmark = pytest.mark.system  # minutes together
+
 
 def test_windows_measure_what_the_monitor_measures_of_the_same_rows():
     pool = judged_days()

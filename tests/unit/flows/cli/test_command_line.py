@@ -18,6 +18,8 @@ from flows.cli.command_line import MainspringGroup, frame_command, use_state
 from tasks.ledger.log import Entry, open_ledger
 from tests.support.ledger_entries import START
 
+pytestmark = pytest.mark.system  # minutes together
+
 cli = CliRunner()
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 ANSWERS = {"use_case": "flights", "name": "flights", "version": "1", "flow": "score", "key": "a/b"}
