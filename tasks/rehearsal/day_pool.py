@@ -57,7 +57,7 @@ class ComparedDays:
         days: number of days.
         block: neighbouring days that are drawn together.
         frame: prediction time, label and columns of the slices.
-        holdout: the length of the champion's holdout.
+        holdout: the length of a challenger's holdout.
     """
 
     use_case: UseCase
@@ -137,8 +137,10 @@ def build_day_pool(judged: JudgedRows) -> DayPool:
     names = [use_case.spine.time, use_case.label.column]
     names += [each.column for each in use_case.evaluation.slices]
     frame = judged.rows.select(*dict.fromkeys(names))
-    card = judged.model.card
-    compared = ComparedDays(use_case, day, days, 1, frame, card.end - card.trained_until)
+    card, holdout = judged.model.card, use_case.split.holdout
+    if not isinstance(holdout, timedelta):  # a share of the rows
+        holdout = card.end - card.trained_until
+    compared = ComparedDays(use_case, day, days, 1, frame, holdout)
     pool = DayPool(judged, compared)
     return replace(pool, compared=replace(compared, block=_choose_block(pool)))
 
