@@ -141,7 +141,7 @@ def test_pages_work_from_a_folder_too(parcels: SmallCase, page: Page) -> None:
 
 def test_every_link_of_every_page_answers(servers: dict[str, str]) -> None:
     start, seen, dead = f"{servers['Reports']}/index.html", set(), []
-    # Prefect serves its pages only to who accepts HTML, as a browser does
+    # Prefect serves its pages only to clients that accept HTML, as browsers do
     headers = {"authorization": f"Bearer {read_token()}", "accept": "text/html,*/*"}
     with httpx.Client(headers=headers, follow_redirects=True, timeout=60) as client:
         pages = [start]
