@@ -43,7 +43,7 @@ def check_damage(
 
     A damaged ledger raises Damaged with all damages, which are in no episode then.
     """
-    lost = [str(damage) for damage in damages if not damage.repaired]
+    lost = _list_lost(damages)
     try:
         ledger = read_ledger_state(book, use_case.name)
     except Damaged as error:
@@ -55,7 +55,11 @@ def check_damage(
 
 def report_damages(damages: Sequence[StateDamage]) -> list[str]:
     """Return the repaired damages in words; raise Damaged if a person must replace a file."""
-    lost = [str(damage) for damage in damages if not damage.repaired]
-    if lost:
+    if lost := _list_lost(damages):
         raise Damaged("; ".join(lost))
     return [str(damage) for damage in damages]
+
+
+def _list_lost(damages: Sequence[StateDamage]) -> list[str]:
+    """Return the damages that a person must repair, in words."""
+    return [str(damage) for damage in damages if not damage.repaired]

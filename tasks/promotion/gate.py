@@ -28,7 +28,8 @@ from tasks.ledger.evidence import (
 )
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import rolled_back_until
-from tasks.models.registry import Model, open_model, predict, require_same_label
+from tasks.models.registry import Model, open_model, require_same_label
+from tasks.monitoring.limits.judged_rows import predict_rows
 from tasks.promotion import gate_checks
 from tasks.promotion.candidate_state import CandidateState
 from tasks.promotion.gate_checks import Margins
@@ -211,8 +212,7 @@ def judge_harm(
 def predict_for_gate(use_case: UseCase, model: Model, rows: pl.DataFrame) -> Predictions:
     """Predict rows that hold a model's inputs; BadConfig if it was trained for another label."""
     require_same_label(use_case, model)
-    value = predict(model, rows)
-    return Predictions(value, problem_type_of(use_case).decide(value, model.card.threshold))
+    return predict_rows(use_case, model, rows)
 
 
 def _compare(

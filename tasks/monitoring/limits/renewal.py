@@ -52,11 +52,13 @@ def renew_limits(book: Ledger, use_case: UseCase, model: Model, as_of: datetime)
         as_of: end of the monitored window.
     """
     rules = [rule for rule in use_case.monitor.performance if rule.false_alarms is not None]
+    if not rules:
+        return None
     entries = book.entries(use_case.name)
     start, end = find_judged_span(use_case, entries, model, as_of)
     days = (end - start) // _DAY
     before = _count_calibrated_days(model, rules, entries, start, as_of)
-    if not rules or days < max(_FEWEST_DAYS, GROWTH * before):
+    if days < max(_FEWEST_DAYS, GROWTH * before):
         return None
     try:
         judged = read_judged_rows(use_case, entries, model, as_of)
