@@ -9,6 +9,11 @@ BAKE_KIND: Final = "bake"  # an episode of a bake window
 LOST_KIND: Final = "lost"  # an episode of quarantined and refused rows, by ingest
 DAMAGE_KIND: Final = "damage"  # an episode of damaged files of the state, by verify
 
+TECHNICAL_KIND: Final = "technical"  # an episode of errors or latency, by the technical gate
+
+MINUTE_KINDS: Final = (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND, TECHNICAL_KIND)
+"""Kinds of episodes that other checks than the monitor open and close, each at its minute."""
+
 
 def join_cause(kind: str, subject: str) -> str:
     """Return the cause of an episode: its kind and its subject."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from configs.schema.base import Severity
-from tasks.ledger.causes import DAMAGE_KIND, FRESHNESS_KIND, LOST_KIND
+from tasks.ledger.causes import MINUTE_KINDS
 from tasks.ledger.evidence import (
     AlertRaised,
     ApprovalAsked,
@@ -51,9 +51,8 @@ from tasks.ledger.log import Entry, EntryKind
 def make_episode_opened(
     model: str, version: int | None, at: datetime, actor: str, evidence: EpisodeOpened
 ) -> Entry:
-    """Return the entry that opens an episode: one a cause and day, or minute for landed data."""
-    by_minute = evidence.kind in (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND)
-    time = f"{at:%Y-%m-%dT%H:%M}" if by_minute else f"{at:%Y-%m-%d}"
+    """Return the entry that opens an episode: one a cause and day, or minute for some kinds."""
+    time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind in MINUTE_KINDS else f"{at:%Y-%m-%d}"
     key = f"episode:{evidence.cause}:{time}"
     return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
 

@@ -8,8 +8,8 @@ windows must be bad. So one bad week pages no one, and one good week does not cl
              or the champion changed, which is another model
 
 Only windows of the current champion that have a verdict count. Episodes of freshness are opened and
-closed by freshness.py, those of lost rows by lost_rows.py, and those of damaged files by the verify
-flow.
+closed by freshness.py, those of lost rows by lost_rows.py, those of damaged files by the verify
+flow, and those of errors and latency by the technical gate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import polars as pl
 
 from configs.schema.monitoring import Rule
 from configs.schema.use_case import UseCase
-from tasks.ledger.causes import DAMAGE_KIND, FRESHNESS_KIND, LOST_KIND, join_cause, split_cause
+from tasks.ledger.causes import MINUTE_KINDS, join_cause, split_cause
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
@@ -48,8 +48,9 @@ def find_episode_changes(
     """
     past = ledger.at(as_of)
     windows = _group_windows(use_case, rows, past.champion_version, as_of)
-    others = (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND)
-    opened = [e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind not in others]
+    opened = [
+        e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind not in MINUTE_KINDS
+    ]
     reasons = {
         e.key: reason
         for e in opened

@@ -4,9 +4,9 @@ An episode requests retraining if its severity is page and it is about performan
 rows may then help, and the gate decides whether they did. An episode of severity ticket is for
 people.
 
-Episodes of the data contract, of freshness, of lost rows, of damaged files or of a bake never
-request retraining. While one of them pages, no alert is raised: a model must not learn from missing
-or damaged data, nor during a rollback.
+Episodes of the data contract, of freshness, of lost rows, of damaged files, of errors and latency
+or of a bake never request retraining. While one of them pages, no alert is raised: a model must not
+learn from missing or damaged data, nor during a rollback.
 
 There is one alert at a time: none while another is unanswered or a candidate is undecided. There is
 none within the cooldown after the last retraining started, or after a scheduled training: rows are
@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.causes import BAKE_KIND, DAMAGE_KIND, FRESHNESS_KIND, LOST_KIND
+from tasks.ledger.causes import BAKE_KIND, MINUTE_KINDS
 from tasks.ledger.entries import make_alert_raised
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
@@ -32,7 +32,7 @@ from tasks.monitoring.measurements import read_measurements
 from tasks.storage.lake import open_lake
 
 _RETRAIN_KINDS = ("performance", "drift")
-_BLOCKING_KINDS = ("contract", BAKE_KIND, FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND)
+_BLOCKING_KINDS = ("contract", BAKE_KIND, *MINUTE_KINDS)
 
 
 def find_due_alert(

@@ -6,6 +6,7 @@ functions of batch scoring.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,7 +55,8 @@ class RequestPredictions:
 
     `by_role` has the predictions of every version, used or shadow; `arms` says whose is used.
     `missing` and `stale` count the features of a row that were read online and are null therefore.
-    `errors` are those of versions in shadow; `ages` is the age in seconds of each view.
+    `errors` are those of versions in shadow; `ages` is the age in seconds of each view; `seconds`
+    is the time of each version, with the reads of its features.
     """
 
     arms: list[str]
@@ -65,6 +67,7 @@ class RequestPredictions:
     ages: Mapping[str, float]
     errors: Mapping[int, Exception]
     store_error: str = ""
+    seconds: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def used(self) -> list[tuple[VersionRows, int]]:
@@ -74,6 +77,14 @@ class RequestPredictions:
 
 class MissingFeatures(Transient):
     """Features are missing or stale, and the YAML says to refuse then."""
+
+
+class ChampionFailed(Exception):
+    """The champion failed on a request; `errors` and `seconds` are those of every version."""
+
+    def __init__(self, errors: Mapping[int, Exception], seconds: Mapping[int, float]) -> None:
+        super().__init__("; ".join(f"version {v} failed: {e}" for v, e in errors.items()))
+        self.errors, self.seconds = errors, seconds
 
 
 def predict_request(
@@ -97,6 +108,7 @@ def predict_request(
     Raises:
         BadRequest: a key of a view is missing, and its features must be read.
         MissingFeatures: features are missing or stale, and `on_missing` is `refuse`.
+        ChampionFailed: the champion failed; its cause is what it raised.
     """
     count = len(columns[use_case.spine.key[0]])
     completed: dict[str, _CompletedRows] = {}
@@ -108,22 +120,25 @@ def predict_request(
         _require_features(use_case, completed.values())
     by_role: dict[str, VersionRows] = {}
     errors: dict[int, Exception] = {}
+    seconds: dict[int, float] = {}
     for version, role in list_route_roles(served.route).items():
         if version not in served.versions:
             continue
         opened = served.versions[version]
-        inputs = completed[opened.card.feature_service].inputs
+        rows, started = completed[opened.card.feature_service], time.perf_counter()
         try:
-            by_role[role] = _predict_version(opened, role, inputs, count)
-        except Exception as error:
-            if role == CHAMPION:
-                raise
+            by_role[role] = _predict_version(opened, role, rows.inputs, count)
+        except Exception as error:  # noqa: BLE001 - a version may fail in its own way
             errors[version] = error
+        seconds[version] = rows.seconds + time.perf_counter() - started
+    if (failure := errors.get(served.route.champion)) is not None:
+        raise ChampionFailed(errors, seconds) from failure
     arms = _assign_arms(use_case, served.route, columns, count, challenged=CHALLENGER in by_role)
     main = completed[served.champion.card.feature_service]
     return RequestPredictions(
-        arms, by_role, main.missing, main.stale, main.inputs, main.ages, errors, main.error
-    )
+        arms, by_role, main.missing, main.stale, main.inputs, main.ages, errors, main.error,
+        seconds,
+    )  # fmt: skip
 
 
 def list_services(served: ServedRoute) -> set[str]:
@@ -151,6 +166,7 @@ class _CompletedRows:
     stale: list[int]
     ages: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    seconds: float = 0.0
 
 
 def _complete_rows(
@@ -170,11 +186,12 @@ def _complete_rows(
     if not views:
         return completed
     keys = {key: _require_key(columns, key) for view in views for key in view.keys}
+    started = time.perf_counter()
     try:
         rows = reader.read(opened.card.feature_service, views, keys, count, moment)
     except Transient as error:
         rows, completed.error = _make_missing_rows(views, count), str(error)
-    completed.ages = rows.ages
+    completed.ages, completed.seconds = rows.ages, time.perf_counter() - started
     for view in views:
         for name in lacking[view.name]:
             _fill_column(completed, name, rows, view.name)

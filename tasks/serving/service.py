@@ -19,6 +19,7 @@ from configs.schema.use_case import UseCase
 from tasks.features.online_read import OnlineReader
 from tasks.serving.metrics import ServingMetrics
 from tasks.serving.predictor import (
+    ChampionFailed,
     RequestPredictions,
     ServedRoute,
     list_services,
@@ -28,6 +29,7 @@ from tasks.serving.predictor import (
 from tasks.serving.request_log import LoggedRequest, RequestLogger
 from tasks.serving.route_keeper import RouteKeeper
 from tasks.serving.row_schema import BadRequest
+from tasks.serving.version_tally import VersionTally
 
 _logger = logging.getLogger(__name__)
 _INLINE_ROWS = 64  # so many rows take less time than the hand-over to a thread and back
@@ -56,6 +58,7 @@ class PredictionService:
         self.use_case, self.clock, self.metrics, self.logger = use_case, clock, metrics, logger
         self.limits = use_case.serving or Serving()
         self.keeper, self.is_closed = RouteKeeper(use_case), False
+        self.tally = VersionTally()
         self._reader = OnlineReader(use_case)
         self._threads = ThreadPoolExecutor(_THREADS, "predict")
         self._in_threads = 0
@@ -139,10 +142,16 @@ class PredictionService:
         moment: datetime,
     ) -> RequestPredictions:
         def work() -> RequestPredictions:
-            return predict_request(
-                self.use_case, served, columns, moment, self._reader,
-                self.limits.on_missing_features,
-            )  # fmt: skip
+            try:
+                predicted = predict_request(
+                    self.use_case, served, columns, moment, self._reader,
+                    self.limits.on_missing_features,
+                )  # fmt: skip
+            except ChampionFailed as failed:
+                self.tally.count_request(failed.seconds, failed.errors)
+                raise
+            self.tally.count_request(predicted.seconds, predicted.errors)
+            return predicted
 
         if count <= _INLINE_ROWS and not needs_online_features(served, columns):
             return work()

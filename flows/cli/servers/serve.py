@@ -64,8 +64,11 @@ def create_app() -> PredictionGuard:
     """Return the server's application behind its guard; each worker calls it."""
     from configs.clock import utc_or_now
     from infra.servers.prediction_guard import PredictionGuard
+    from tasks.promotion.technical.watch import TechnicalWatch
     from tasks.serving.app import create_prediction_app
 
     case, shared_metrics = load_use_case(os.environ[_USE_CASE]), os.environ.get(_METRICS, "")
     app = create_prediction_app(case, utc_or_now, shared_metrics)
+    if case.serving and (gate := case.serving.technical):
+        TechnicalWatch(case, gate, app.state.service.tally, utc_or_now).start()
     return PredictionGuard(app, os.environ[_HOST])
