@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from configs.errors import BadConfig
 from configs.paths import require_delta_path, sqlite_url
 from configs.urls import (
+    check_broker,
     check_database,
     check_folder,
     check_link,
@@ -40,6 +41,7 @@ Database = Annotated[str, _checked(lambda text: with_driver(check_database(text)
 AsyncDatabase = Annotated[str, _checked(lambda text: with_driver(check_database(text), "asyncpg"))]
 Tracking = Annotated[str, _checked(lambda text: with_driver(check_tracking(text), "psycopg"))]
 Online = Annotated[str, _checked(check_online_store)]
+Broker = Annotated[str, _checked(check_broker)]
 Folder = Annotated[str, _checked(check_folder)]
 Link = Annotated[str, _checked(check_link)]
 
@@ -84,6 +86,11 @@ class Settings(BaseSettings):
     feast_registry: Database = Field("", repr=False, description="database of Feast's registry")
     feast_online: Online = Field(
         "", repr=False, description="Feast's online store: the path of a SQLite file, or redis://"
+    )
+    stream_url: Broker = Field(
+        "redis://127.0.0.1:6379/0",
+        repr=False,
+        description="broker of `mainspring stream`: redis://, rediss:// or kafka://host:port",
     )
     prefect_database: AsyncDatabase = Field(
         "", repr=False, description="database of Prefect's server (default: its own SQLite file)"

@@ -34,6 +34,19 @@ def is_redis(address: str) -> bool:
     return address.partition(":")[0] in _REDIS
 
 
+def check_broker(address: str) -> str:
+    """Return the address of a message broker; ValueError if it is neither Redis nor Kafka."""
+    scheme, _, rest = address.partition("://")
+    servers = rest.split(",") if scheme == "kafka" else [rest]
+    known = is_redis(address) or scheme == "kafka"
+    if not (known and all(_has_host(f"{scheme}://{each}") for each in servers)):
+        raise ValueError(
+            "address is no broker; write redis://user:password@host:port/db, rediss://…, or "
+            "kafka://host:port,host:port"
+        )
+    return address
+
+
 def with_driver(address: str, driver: Driver) -> str:
     """Return a PostgreSQL address with the driver of a library; other addresses unchanged.
 

@@ -18,6 +18,7 @@ from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
 from configs.schema.serving import Serving
+from configs.schema.stream import Stream
 from configs.schema.training import Candidate, Evaluation, Retrain, Split
 
 
@@ -83,6 +84,7 @@ class UseCase(SchemaModel):
     schedules: Schedules
     demo: Demo | None = None
     serving: Serving | None = None
+    stream: Stream | None = None
     zone: Zone = Field("UTC", description="of a day: blocks of whole days begin at its midnight")
     seed: int = 0
 

@@ -26,6 +26,7 @@ from flows.cli.rows import erase, quarantine, release, repair
 from flows.cli.servers.run import run
 from flows.cli.servers.serve import serve
 from flows.cli.servers.stack import deploy, deployments, down, notify, open_pages, up
+from flows.cli.servers.stream import stream
 from flows.cli.verify import verify
 
 console = Console()
@@ -80,7 +81,7 @@ _SERVERS: tuple[Callable[..., None], ...] = (up, down, deploy, deployments, new,
 _OTHERS: tuple[Callable[..., None], ...] = (
     run, status, alerts, history, explain, check, reproduce, verify, quarantine,
     promote, rollback, approve, reject, recover, retire, release, repair, erase,
-    replay, rehearse, serve, export, migrate, rebuild, notify,
+    replay, rehearse, serve, stream, export, migrate, rebuild, notify,
 )  # fmt: skip
 for each in _SERVERS:
     app.command()(frame_command(each, hint=False))

@@ -79,6 +79,10 @@ class MissingFeatures(Transient):
     """Features are missing or stale, and the YAML says to refuse then."""
 
 
+class StoreUnavailable(MissingFeatures):
+    """Features are missing because the online store cannot be read now."""
+
+
 class ChampionFailed(Exception):
     """The champion failed on a request; `errors` and `seconds` are those of every version."""
 
@@ -222,8 +226,9 @@ def _fill_column(completed: _CompletedRows, name: str, rows: OnlineRows, view: s
 def _require_features(use_case: UseCase, completed: Iterable[_CompletedRows]) -> None:
     for rows in completed:
         if any(rows.missing) or any(rows.stale):
-            reason = rows.error or "features of a row are missing or stale online"
-            raise MissingFeatures(f"{use_case.name}: {reason}")
+            if rows.error:
+                raise StoreUnavailable(f"{use_case.name}: {rows.error}")
+            raise MissingFeatures(f"{use_case.name}: features of a row are missing or stale online")
 
 
 def _require_key(columns: Mapping[str, Sequence[Any]], key: str) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,13 +36,18 @@ _NEWLINE = b"\n"
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """A predicted request as the log has it."""
+    """A predicted request as the log has it; `row_ids` are those of rows that came one by one."""
 
     request_id: str
     moment: datetime
     served: ServedRoute
     predicted: RequestPredictions
     seconds: float
+    row_ids: Sequence[str] = ()
+
+    def name_row(self, place: int) -> tuple[str, int]:
+        """Return the id of the request that a row came with, and the row's number in it."""
+        return (self.row_ids[place], 0) if self.row_ids else (self.request_id, place)
 
 
 class RequestLogger:
@@ -58,14 +63,14 @@ class RequestLogger:
         self._thread.start()
 
     def write(self, request: LoggedRequest) -> None:
-        """Append the rows of a request, if it is in the sample.
+        """Append the rows of a request that are in the sample.
 
         Raises:
             OSError: the disk is full; the request must not be answered then.
         """
-        if int(request.request_id[:8], 16) >= self._plan.sample * 2**32:
-            return
         lines = b"".join(msgspec.json.encode(row) + _NEWLINE for row in self._list_rows(request))
+        if not lines:
+            return
         with self._lock:
             size = os.fstat(self._file).st_size
             try:
@@ -131,10 +136,12 @@ class RequestLogger:
         predicted = request.predicted
         fields = [name for name in request.served.schema.fields if name not in self._plan.leave_out]
         for place, arm in enumerate(predicted.arms):
-            used = predicted.by_role[arm]
+            used, (request_id, row) = predicted.by_role[arm], request.name_row(place)
+            if int(request_id[:8], 16) >= self._plan.sample * 2**32:
+                continue
             yield {
-                "request_id": request.request_id,
-                "row": place,
+                "request_id": request_id,
+                "row": row,
                 "moment": request.moment,
                 "keys": {n: self._show(n, predicted, place) for n in self._use_case.spine.key
                          if n in fields},

@@ -134,6 +134,30 @@ class PredictionService:
                 raise BadRequest(message, status=503) from error
         return AnsweredRequest(request_id, served, predicted)
 
+    def predict_columns(
+        self,
+        served: ServedRoute,
+        columns: Mapping[str, Sequence[Any]],
+        moment: datetime,
+    ) -> RequestPredictions:
+        """Predict rows in this thread, and count errors and times of each version.
+
+        Args:
+            served: the route.
+            columns: fields of the rows by name.
+            moment: time of the request.
+        """
+        try:
+            predicted = predict_request(
+                self.use_case, served, columns, moment, self._reader,
+                self.limits.on_missing_features,
+            )  # fmt: skip
+        except ChampionFailed as failed:
+            self.tally.count_request(failed.seconds, failed.errors)
+            raise
+        self.tally.count_request(predicted.seconds, predicted.errors)
+        return predicted
+
     async def _predict(
         self,
         served: ServedRoute,
@@ -142,16 +166,7 @@ class PredictionService:
         moment: datetime,
     ) -> RequestPredictions:
         def work() -> RequestPredictions:
-            try:
-                predicted = predict_request(
-                    self.use_case, served, columns, moment, self._reader,
-                    self.limits.on_missing_features,
-                )  # fmt: skip
-            except ChampionFailed as failed:
-                self.tally.count_request(failed.seconds, failed.errors)
-                raise
-            self.tally.count_request(predicted.seconds, predicted.errors)
-            return predicted
+            return self.predict_columns(served, columns, moment)
 
         if count <= _INLINE_ROWS and not needs_online_features(served, columns):
             return work()

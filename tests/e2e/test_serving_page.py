@@ -11,18 +11,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from configs.settings import ROOT
 from tasks.ledger.log import open_ledger
 from tasks.promotion.manual_promotion import promote_manually
 from tests.support.canary import canary_use_case, prepare_canary
+from tests.support.prefect_server import until
 from tests.support.programs import find
+from tests.support.redis import RedisServer
 from tests.support.served_process import running_server
 from tests.support.state import state
+from tests.support.streamed_process import running_stream
 
 PAGE = (ROOT / "docs" / "serving.md").read_text()
 OF_DEMO = "MAINSPRING_STATE=.mainspring/demo mainspring"
-NOT_HERE = ("make demo", f"{OF_DEMO} serve", "mainspring export")  # run by other tests
+NOT_HERE = (
+    "make demo",
+    f"{OF_DEMO} serve",
+    f"{OF_DEMO} stream",
+    "mainspring export",
+)  # run by other tests
 
 
 def commands_of_page() -> list[str]:
@@ -43,14 +52,19 @@ def flights(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def test_commands_of_the_page_work(flights: None, tmp_path: Path) -> None:
+def test_commands_of_the_page_work(flights: None, redis: RedisServer, tmp_path: Path) -> None:
     find("curl")
+    broker = redis.database()
     commands = commands_of_page()
     assert len(commands) >= 5
     answers = []
-    with running_server("flights", tmp_path) as (_, url):
+    with (
+        running_server("flights", tmp_path) as (_, url),
+        running_stream("flights", tmp_path, broker),
+    ):
         for command in commands:
             own = command.replace("http://localhost:8080", url)
+            own = own.replace("redis-cli", f"redis-cli --no-auth-warning -u {broker}")
             own = own.replace(OF_DEMO, f"{sys.executable} -m flows.cli.app")
             done = subprocess.run(
                 own, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
@@ -59,5 +73,7 @@ def test_commands_of_the_page_work(flights: None, tmp_path: Path) -> None:
             if command.startswith("curl"):
                 answers.append(json.loads(done.stdout))
                 assert "error" not in answers[-1], answers[-1]
+        with Redis.from_url(broker) as client:
+            until(lambda: client.xlen("flights.predictions"), "answer", seconds=60)
     predicted = next(answer for answer in answers if "predictions" in answer)
     assert predicted["predictions"][0]["missing_features"] > 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import ConnectionError
@@ -19,9 +20,10 @@ PASSWORD = "2013"  # of digits: Feast would read a number
 
 @dataclass
 class RedisServer:
-    """A server that can be stopped, and started again empty."""
+    """A server that can be stopped, and started again: empty, unless it has a folder."""
 
     port: int
+    folder: Path | None = None
     numbers: count[int] = field(default_factory=count)
 
     def database(self) -> str:
@@ -31,9 +33,10 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = f"redis-server --bind 127.0.0.1 --port {self.port} --databases 1000"
+        kept = ["--appendonly", "yes", "--appendfsync", "always"] if self.folder else []
         self._process = subprocess.Popen(
-            [*command.split(), "--save", "", "--appendonly", "no", "--requirepass", PASSWORD],
-            executable=find("redis-server"), stdout=subprocess.DEVNULL, cwd="/",
+            [*command.split(), "--save", "", "--requirepass", PASSWORD, *kept],
+            executable=find("redis-server"), stdout=subprocess.DEVNULL, cwd=self.folder or "/",
         )  # fmt: skip
         for _ in range(100):
             with suppress(ConnectionError), Redis(port=self.port, password=PASSWORD) as client:
@@ -48,8 +51,9 @@ class RedisServer:
 
 
 @contextmanager
-def serve_redis() -> Iterator[RedisServer]:
-    server = RedisServer(free_port())
+def serve_redis(folder: Path | None = None) -> Iterator[RedisServer]:
+    """A running server; with a folder, it keeps there what it was sent."""
+    server = RedisServer(free_port(), folder)
     server.start()
     try:
         yield server

@@ -1,0 +1,1 @@
+"""Streaming prediction: events of a broker in, predictions out, in small batches."""
