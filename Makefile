@@ -11,7 +11,7 @@ STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system test-slow lint check-infra format bench sweep up down lock clean
+.PHONY: help demo demo-online test test-system test-slow lint check-infra format bench sweep up down lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)  ## run the whole loop on a year of real flights: 5 minutes, 2.5 GB with .venv
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mainspring demo
+
+demo-online: $(READY)  ## serve a day of the finished demo: a canary, and a bad version taken back
+	@$(BIN)/mainspring demo-online --demo
 
 test: $(READY)  ## run the ordinary tests, 10 minutes; TESTS=path runs some
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow$(if $(TESTS),, and not system)" $(PARALLEL) $(TESTS)

@@ -77,11 +77,24 @@ def demo(
         raise typer.Exit(1)
 
 
+def demo_online(
+    use_case: Annotated[
+        str | None, typer.Argument(help="Use case with a demo section (default: the first one).")
+    ] = None,
+) -> None:
+    """Serve a day of a finished demo: canary, promotion, a bad version taken back, a stream."""
+    from flows.cli.demo.command import find_demo_use_case
+    from flows.cli.demo_online.command import run_online_demo
+
+    if not run_online_demo(console, use_case or find_demo_use_case()):
+        raise typer.Exit(1)
+
+
 _SERVERS: tuple[Callable[..., None], ...] = (up, down, deploy, deployments, new, demo)
 _OTHERS: tuple[Callable[..., None], ...] = (
     run, status, alerts, history, explain, check, reproduce, verify, quarantine,
     promote, rollback, approve, reject, recover, retire, release, repair, erase,
-    replay, rehearse, serve, stream, export, migrate, rebuild, notify,
+    replay, rehearse, serve, stream, demo_online, export, migrate, rebuild, notify,
 )  # fmt: skip
 for each in _SERVERS:
     app.command()(frame_command(each, hint=False))

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.artifact import ModelArtifact
@@ -64,7 +63,8 @@ def plant_fault(
     graph.initializer.extend(constants)
     onnx = model.SerializeToString()
     digest = sha256(onnx).hexdigest()
-    return replace(artifact, onnx=onnx, card=artifact.card.model_copy(update={"digest": digest}))
+    changes = {"digest": digest, "one_file_digest": None}
+    return replace(artifact, onnx=onnx, card=artifact.card.model_copy(update=changes))
 
 
 def _build_fault(size: int, gap: ValueGap | None) -> tuple[list[Any], list[Any]]:
@@ -118,8 +118,3 @@ def _build_fault(size: int, gap: ValueGap | None) -> tuple[list[Any], list[Any]]
         node("Add", [f"{_PREFIX}slow_rows", f"{_PREFIX}checked"], "rows"),
     ]
     return nodes, constants
-
-
-def read_rows(frame: pl.DataFrame, inputs: list[str]) -> NDArray[np.float32]:
-    """Return numeric inputs as (rows, inputs)."""
-    return frame.select(pl.col(inputs).cast(pl.Float32)).to_numpy()
