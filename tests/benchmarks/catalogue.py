@@ -13,6 +13,7 @@ from tests.benchmarks.stages import (
     model,
     online,
     scoring,
+    stream,
     tables,
     training,
 )
@@ -116,6 +117,22 @@ STAGES = {
     "online": Stage(
         {"ours": online.ours, "ours, logged": online.logged, "bare ASGI": online.bare},
         (Ratio("ours", "bare ASGI", at_most=2), Ratio("ours, logged", "ours", at_most=1.25)),
+        needs=("lake", "model", "joined"),
+        largest=YEAR_ROWS + 1000,
+    ),
+    "stream": Stage(
+        {
+            "ours": stream.ours,
+            "ours, logged": stream.logged,
+            "bare loop": stream.bare,
+            "5,000 a second": stream.paced,
+            "2,500 a second": stream.half_load,
+        },
+        (
+            Ratio("ours", "bare loop", at_most=2),
+            Ratio("ours", "5,000 a second", at_most=1, by_the_clock=True),
+            Ratio("ours, logged", "5,000 a second", at_most=1, by_the_clock=True),
+        ),
         needs=("lake", "model", "joined"),
         largest=YEAR_ROWS + 1000,
     ),
