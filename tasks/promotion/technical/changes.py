@@ -11,7 +11,7 @@ nothing half done: the next one reads the episode and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,7 @@ from tasks.ledger.evidence import (
 from tasks.ledger.log import Entry
 from tasks.ledger.state import LedgerState
 from tasks.promotion.technical.looks import (
+    QUANTITIES,
     Quantity,
     TechnicalVerdict,
     judge_alone,
@@ -49,7 +50,7 @@ TECHNICAL_ACTOR = "technical gate"
 class ServingPair:
     """A version that serves since a moment, and the one that serves instead if it is taken back.
 
-    `other` is None of a champion outside its bake window.
+    `other` is None where the champion is judged alone, by absolute limits.
     """
 
     version: int
@@ -63,7 +64,7 @@ class ServingPair:
 
 
 def list_pairs(ledger: LedgerState, as_of: datetime) -> list[ServingPair]:
-    """Return what is compared at a moment: a challenger, then the champion."""
+    """Return what is judged at a moment: challenger and champion beside others, champion alone."""
     pairs = []
     running, champion = find_rollout(ledger.entries, as_of), ledger.at(as_of).champion
     if running is not None and champion is not None and running.champion == champion.version:
@@ -71,7 +72,7 @@ def list_pairs(ledger: LedgerState, as_of: datetime) -> list[ServingPair]:
     bake = find_bake([e for e in ledger.entries if e.at <= as_of], as_of)
     if bake is not None:
         pairs.append(ServingPair(bake.version, bake.previous, bake.since))
-    elif champion is not None and champion.version is not None:
+    if champion is not None and champion.version is not None:
         pairs.append(ServingPair(champion.version, None, champion.at))
     return pairs
 
@@ -92,36 +93,26 @@ def find_technical_episodes(
         periods: tallies up to `as_of`, in order.
         as_of: moment of the look.
     """
+    pairs = list_pairs(ledger, as_of)
     verdicts = {
         (pair.name_cause(quantity), pair.version): (pair, verdict)
-        for pair in list_pairs(ledger, as_of)
+        for pair in pairs
         for quantity, verdict in _judge(pair, gate, periods).items()
-    }
-    compared = {
-        (pair.name_cause(quantity), pair.version)
-        for pair in list_pairs(ledger, as_of)
-        for quantity in ("errors", "latency")
     }
     lasting, changes = set(), []
     for episode in list_technical_episodes(ledger):
         subject = (read_evidence(episode, EpisodeOpened).cause, episode.version)
-        reason = None
-        if subject not in compared or _is_older_than_champion(episode, ledger):
-            reason = f"version {episode.version} does not serve in this role any more"
-        elif subject in verdicts and verdicts[subject][1].outcome == "good":
-            reason = "the last looks are good"
+        reason = _find_end(episode, ledger, pairs, verdicts.get(subject))
         if reason is None:
             lasting.add(subject)
         else:
             changes.append(make_episode_closed(episode, reason, as_of, TECHNICAL_ACTOR))
-    opening = {
-        subject: shown
-        for subject, shown in verdicts.items()
-        if shown[1].outcome == "bad" and subject not in lasting
-    }
-    return changes + [
-        _open_episode(model, gate, pair, verdict, as_of) for pair, verdict in opening.values()
-    ]
+    bad = {subject for subject, (_, verdict) in verdicts.items() if verdict.outcome == "bad"}
+    for subject in sorted(bad - lasting):
+        pair, verdict = verdicts[subject]
+        if not _is_covered(pair, verdict, pairs, bad | lasting):
+            changes.append(_open_episode(model, gate, pair, verdict, as_of))
+    return changes
 
 
 def list_technical_episodes(ledger: LedgerState) -> list[Entry]:
@@ -163,6 +154,45 @@ def find_technical_rollback(ledger: LedgerState, as_of: datetime) -> Entry | Non
         return None
     shown = _read_numbers(episodes)
     return make_rollback_asked(promotion, episodes[0], as_of, TECHNICAL_ACTOR, shown)
+
+
+def _find_end(
+    episode: Entry,
+    ledger: LedgerState,
+    pairs: Sequence[ServingPair],
+    judged: tuple[ServingPair, TechnicalVerdict] | None,
+) -> str | None:
+    """Return why an episode closes; None while it stays open."""
+    cause = read_evidence(episode, EpisodeOpened).cause
+    subjects = {(pair.name_cause(each), pair.version) for pair in pairs for each in QUANTITIES}
+    if (cause, episode.version) not in subjects or _is_older_than_champion(episode, ledger):
+        return f"version {episode.version} does not serve in this role any more"
+    if judged is not None and judged[1].outcome == "good":
+        return "the last looks are good"
+    return None
+
+
+def _is_covered(
+    pair: ServingPair,
+    verdict: TechnicalVerdict,
+    pairs: Sequence[ServingPair],
+    bad: Collection[tuple[str, int | None]],
+) -> bool:
+    """Return whether a version that is bad alone is bad beside another one too: one page is enough.
+
+    Args:
+        pair: what is judged.
+        verdict: on one of its quantities.
+        pairs: all that are judged.
+        bad: cause and version of all that is bad.
+    """
+    quantity = verdict.latest.quantity
+    return pair.other is None and any(
+        each.other is not None
+        and each.version == pair.version
+        and (each.name_cause(quantity), each.version) in bad
+        for each in pairs
+    )
 
 
 def _judge(

@@ -10,6 +10,7 @@ from configs.schema.serving import TechnicalGate
 from tasks.serving.version_tally import TallyPeriod, VersionCounts
 
 Quantity = Literal["errors", "latency"]
+QUANTITIES: tuple[Quantity, ...] = ("errors", "latency")
 _WORDS: dict[Quantity, tuple[str, str]] = {
     "errors": ("share of errors", ""),
     "latency": ("p99", " ms"),

@@ -143,6 +143,19 @@ def test_a_champion_outside_its_bake_window_pages_but_stays(book):
     assert happened(closed) == ["episode_closed v2"]
 
 
+def test_a_champion_that_both_versions_fail_with_pages_but_stays(baking):
+    both = {1: tally(errors=9), 2: tally(errors=9)}
+    entries = judge(baking, looks(day(6), both, both), day(7))
+    assert happened(entries) == ["episode_opened v2"]
+    assert read_evidence(entries[0], EpisodeOpened).cause == "technical:errors"
+
+
+def test_a_champion_whose_predecessor_does_not_open_pages(baking):
+    alone = {2: tally(errors=9)}
+    entries = judge(baking, looks(day(6), alone, alone), day(7))
+    assert happened(entries) == ["episode_opened v2"]
+
+
 def test_the_monitor_leaves_technical_episodes_alone(baking):
     import polars as pl
 
