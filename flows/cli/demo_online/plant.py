@@ -82,7 +82,10 @@ def _build_fault(size: int, gap: ValueGap | None) -> tuple[list[Any], list[Any]]
             kind, inputs, [_PREFIX + output], name=_PREFIX + output, **attributes
         )
 
-    zero, first = constant("zero", np.float32([0])), constant("first", np.int64([0]))
+    zero, first = (
+        constant("zero", np.array([0], np.float32)),
+        constant("first", np.array([0], np.int64)),
+    )
     nodes = [
         node("Gather", ["inputs", first], "column", axis=1),
         node("IsNaN", [f"{_PREFIX}column"], "missing"),
@@ -104,8 +107,11 @@ def _build_fault(size: int, gap: ValueGap | None) -> tuple[list[Any], list[Any]]
     ]
     if gap is None:
         return [*nodes, node("Identity", [f"{_PREFIX}slow_rows"], "rows")], constants
-    place = constant("place", np.int64([gap.column]))
-    bounds = np.float32([max(gap.low, -3e38)]), np.float32([min(gap.high, 3e38)])
+    place = constant("place", np.array([gap.column], np.int64))
+    bounds = (
+        np.array([max(gap.low, -3e38)], np.float32),
+        np.array([min(gap.high, 3e38)], np.float32),
+    )
     low, high = constant("low", bounds[0]), constant("high", bounds[1])
     nodes += [
         node("Gather", [f"{_PREFIX}slow_rows", place], "value", axis=1),

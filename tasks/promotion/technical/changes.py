@@ -44,6 +44,7 @@ from tasks.rollout.state import find_bake, find_rollout
 from tasks.serving.version_tally import TallyPeriod
 
 TECHNICAL_ACTOR = "technical gate"
+_Subject = tuple[str, int | None]  # cause and version
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,22 @@ def find_technical_episodes(
         as_of: moment of the look.
     """
     pairs = list_pairs(ledger, as_of)
-    verdicts = {
+    verdicts: dict[_Subject, tuple[ServingPair, TechnicalVerdict]] = {
         (pair.name_cause(quantity), pair.version): (pair, verdict)
         for pair in pairs
         for quantity, verdict in _judge(pair, gate, periods).items()
     }
-    lasting, changes = set(), []
+    lasting: set[_Subject] = set()
+    changes: list[Entry] = []
     for episode in list_technical_episodes(ledger):
-        subject = (read_evidence(episode, EpisodeOpened).cause, episode.version)
+        subject: _Subject = (read_evidence(episode, EpisodeOpened).cause, episode.version)
         reason = _find_end(episode, ledger, pairs, verdicts.get(subject))
         if reason is None:
             lasting.add(subject)
         else:
             changes.append(make_episode_closed(episode, reason, as_of, TECHNICAL_ACTOR))
     bad = {subject for subject, (_, verdict) in verdicts.items() if verdict.outcome == "bad"}
-    for subject in sorted(bad - lasting):
+    for subject in sorted(bad - lasting, key=str):
         pair, verdict = verdicts[subject]
         if not _is_covered(pair, verdict, pairs, bad | lasting):
             changes.append(_open_episode(model, gate, pair, verdict, as_of))
@@ -176,7 +178,7 @@ def _is_covered(
     pair: ServingPair,
     verdict: TechnicalVerdict,
     pairs: Sequence[ServingPair],
-    bad: Collection[tuple[str, int | None]],
+    bad: Collection[_Subject],
 ) -> bool:
     """Return whether a version that is bad alone is bad beside another one too: one page is enough.
 
