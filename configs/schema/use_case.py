@@ -17,8 +17,7 @@ from configs.schema.label import Label
 from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
-from configs.schema.serving import Serving
-from configs.schema.stream import Stream
+from configs.schema.serving import Serving, Stream
 from configs.schema.training import Candidate, Evaluation, Retrain, Split
 
 

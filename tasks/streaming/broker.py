@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from configs.errors import Transient
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from configs.schema.use_case import UseCase
-from configs.urls import is_redis
 
 
 class BrokerUnavailable(Transient):
@@ -80,18 +79,3 @@ def name_streams(use_case: UseCase, plan: Stream) -> StreamNames:
         plan.answers or f"{name}.predictions",
         plan.rejected or f"{name}.rejected",
     )
-
-
-def open_broker(url: str, names: StreamNames, plan: Stream) -> Broker:
-    """Return the broker at an address; it connects at the first call.
-
-    Raises:
-        BadConfig: it is Kafka, and aiokafka is not installed.
-    """
-    if is_redis(url):
-        from tasks.streaming.redis_broker import RedisBroker
-
-        return RedisBroker(url, names, plan)
-    from tasks.streaming.kafka_broker import KafkaBroker
-
-    return KafkaBroker(url, names, plan)

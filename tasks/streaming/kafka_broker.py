@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from configs.errors import BadConfig
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from tasks.streaming.broker import (
     BrokerUnavailable,
     StreamEvent,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from configs.urls import shown
 from tasks.streaming.broker import (
     BrokerUnavailable,

@@ -48,7 +48,7 @@ def send(url: str, stop: threading.Event) -> None:
             number += 1
 
 
-def start_canary(case: SmallCase, version: int) -> None:
+def start_parcel_canary(case: SmallCase, version: int) -> None:
     canary = case.use_case.model_copy(update={"rollout": Canary(shares=(0.2,))})
     plan = plan_rollout(canary, 1)
     assert plan is not None
@@ -68,7 +68,7 @@ def test_a_slow_challenger_and_a_failing_champion_are_taken_back(case):
         for each in senders:
             each.start()
         try:
-            start_canary(case, slow)
+            start_parcel_canary(case, slow)
             until(lambda: "refused" in list_kinds("parcels") or None, "refusal", seconds=60)
             now = datetime.now(UTC)
             promote_manually(open_ledger(), case.use_case, failing, now, "test", "for a test")

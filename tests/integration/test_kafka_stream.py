@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from tasks.streaming.broker import StreamNames, StreamResult
 from tests.support.programs import free_port
 

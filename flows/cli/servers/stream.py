@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from configs.schema.loading import load_use_case
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from configs.settings import settings
 from configs.urls import shown
 from flows.cli.options import Name
@@ -43,7 +43,8 @@ def stream(
     from tasks.promotion.technical.watch import TechnicalWatch
     from tasks.serving.request_log import RequestLogger
     from tasks.serving.service import PredictionService
-    from tasks.streaming.broker import name_streams, open_broker
+    from tasks.streaming.broker import name_streams
+    from tasks.streaming.connect import open_broker
     from tasks.streaming.consumer import StreamConsumer
     from tasks.streaming.metrics import StreamMetrics
     from tasks.streaming.predict_events import EventPredictor

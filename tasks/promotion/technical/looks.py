@@ -73,17 +73,17 @@ def judge_beside(
         gate,
         errors=[
             TechnicalLook(
-                "errors", mine.error_share, beside.error_share,
-                max(gate.error_floor, gate.error_ratio * beside.error_share), mine.requests,
+                "errors", own.error_share, beside.error_share,
+                max(gate.error_floor, gate.error_ratio * beside.error_share), own.requests,
             )
-            for mine, beside in looks
+            for own, beside in looks
         ],
         latency=[
             TechnicalLook(
-                "latency", mine.p99_ms, beside.p99_ms,
-                max(gate.latency_floor_ms, gate.latency_ratio * beside.p99_ms), mine.requests,
+                "latency", own.p99_ms, beside.p99_ms,
+                max(gate.latency_floor_ms, gate.latency_ratio * beside.p99_ms), own.requests,
             )
-            for mine, beside in looks
+            for own, beside in looks
         ],
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ class TechnicalWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """End the looks."""
         self._stop.set()
         self._thread.join(timeout=10)
 

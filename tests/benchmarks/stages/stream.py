@@ -116,8 +116,7 @@ class _Consumer:
 
     def __init__(self, url: str, serving: dict[str, Any]) -> None:
         from configs.schema.loading import load_use_case
-        from configs.schema.serving import Serving
-        from configs.schema.stream import Stream
+        from configs.schema.serving import Serving, Stream
         from tasks.ledger.log import Entry, open_ledger
         from tasks.serving.request_log import RequestLogger
         from tasks.serving.service import PredictionService

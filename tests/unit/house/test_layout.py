@@ -137,6 +137,7 @@ COVERED_BY = {
     "serving.service": "tests/integration/test_prediction_server.py",
     "serving.status_pages": "tests/integration/test_prediction_server.py",
     "streaming.broker": "tests/unit/streaming/test_stream_schema.py",
+    "streaming.connect": "tests/unit/streaming/test_stream_schema.py",
     "streaming.consumer": "tests/integration/test_stream.py",
     "streaming.kafka_broker": "tests/integration/test_kafka_stream.py",
     "streaming.metrics": "tests/integration/test_stream.py",

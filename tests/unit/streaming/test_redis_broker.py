@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from tasks.streaming.broker import BrokerUnavailable, StreamNames, StreamResult
 from tasks.streaming.redis_broker import RedisBroker
 from tests.support.events import ANSWERS, EVENTS, REJECTED, connect, send_events

@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from configs.schema.loading import load_use_case
-from configs.schema.stream import Stream
+from configs.schema.serving import Stream
 from configs.urls import check_broker
-from tasks.streaming.broker import StreamNames, name_streams, open_broker
+from tasks.streaming.broker import StreamNames, name_streams
+from tasks.streaming.connect import open_broker
 
 NAMES = StreamNames("flights.events", "flights.predictions", "flights.rejected")
 

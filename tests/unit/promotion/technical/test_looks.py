@@ -12,13 +12,13 @@ from tasks.serving.version_tally import TallyPeriod, VersionCounts, merge_period
 
 GATE = TechnicalGate(min_requests=100, bad=2, of=3)
 COUNTS = st.builds(
-    lambda requests, errors, ms: counts(requests, min(errors, requests), ms),
+    lambda requests, errors, ms: make_counts(requests, min(errors, requests), ms),
     st.integers(0, 300), st.integers(0, 300), st.floats(0.01, 500),
 )  # fmt: skip
 PERIODS = st.lists(st.fixed_dictionaries({1: COUNTS, 2: COUNTS}), max_size=12)
 
 
-def counts(requests: int, errors: int = 0, ms: float = 1.0) -> VersionCounts:
+def make_counts(requests: int, errors: int = 0, ms: float = 1.0) -> VersionCounts:
     made = VersionCounts()
     for number in range(requests):
         made.count(ms / 1000, failed=number < errors)
@@ -29,14 +29,14 @@ def periods(*versions: dict[int, VersionCounts]) -> list[TallyPeriod]:
     return [TallyPeriod(60.0 * place, each) for place, each in enumerate(versions, 1)]
 
 
-def outcomes(*versions: dict[int, VersionCounts]) -> dict[str, str]:
+def judge_outcomes(*versions: dict[int, VersionCounts]) -> dict[str, str]:
     verdicts = judge_beside(periods(*versions), 2, 1, GATE)
     return {quantity: verdict.outcome for quantity, verdict in verdicts.items()}
 
 
-GOOD = {1: counts(200), 2: counts(200)}
-FAILING = {1: counts(200), 2: counts(200, errors=20)}
-SLOW = {1: counts(200), 2: counts(200, ms=100)}
+GOOD = {1: make_counts(200), 2: make_counts(200)}
+FAILING = {1: make_counts(200), 2: make_counts(200, errors=20)}
+SLOW = {1: make_counts(200), 2: make_counts(200, ms=100)}
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ SLOW = {1: counts(200), 2: counts(200, ms=100)}
     ],
 )
 def test_outcome_of_bad_looks(story, errors, latency):
-    assert outcomes(*story) == {"errors": errors, "latency": latency}
+    assert judge_outcomes(*story) == {"errors": errors, "latency": latency}
 
 
 def test_what_both_versions_suffer_from_is_not_held_against_one():
-    both_fail = {1: counts(200, errors=20), 2: counts(200, errors=30)}
-    both_slow = {1: counts(200, ms=100), 2: counts(200, ms=150)}
-    assert outcomes(both_fail, both_fail)["errors"] == "good"
-    assert outcomes(both_slow, both_slow)["latency"] == "good"
+    both_fail = {1: make_counts(200, errors=20), 2: make_counts(200, errors=30)}
+    both_slow = {1: make_counts(200, ms=100), 2: make_counts(200, ms=150)}
+    assert judge_outcomes(both_fail, both_fail)["errors"] == "good"
+    assert judge_outcomes(both_slow, both_slow)["latency"] == "good"
 
 
 def test_a_version_alone_pages_on_errors_and_on_its_own_limit_of_latency():
-    failing, slow = {1: counts(200, errors=20)}, {1: counts(200, ms=900)}
+    failing, slow = {1: make_counts(200, errors=20)}, {1: make_counts(200, ms=900)}
     assert judge_alone(periods(failing, failing), 1, GATE)["errors"].outcome == "bad"
     assert judge_alone(periods(slow, slow), 1, GATE)["latency"].outcome == "good"
     limited = GATE.model_copy(update={"page_ms": 500})
@@ -107,7 +107,7 @@ def test_processes_that_share_the_load_are_judged_as_one(story, processes):
 
 @pytest.mark.parametrize("ms", [0.002, 0.5, 3.0, 47.0, 2000.0])
 def test_p99_is_known_to_five_percent(ms):
-    assert counts(300, ms=ms).p99_ms == pytest.approx(ms, rel=0.051)
-    mostly_fast = counts(300, ms=0.1)
-    mostly_fast.add(counts(10, ms=ms))
+    assert make_counts(300, ms=ms).p99_ms == pytest.approx(ms, rel=0.051)
+    mostly_fast = make_counts(300, ms=0.001)
+    mostly_fast.add(make_counts(10, ms=ms))
     assert mostly_fast.p99_ms == pytest.approx(ms, rel=0.051)
