@@ -46,7 +46,7 @@ class EventPredictor:
     def predict(
         self, events: Sequence[StreamEvent], served: ServedRoute, moment: datetime
     ) -> list[StreamResult]:
-        """Return the result of each event.
+        """Return the result of each event, in their order.
 
         Args:
             events: of one batch.
@@ -64,7 +64,9 @@ class EventPredictor:
                 typed.append((event, self._decode(event, decode)))
             except BadRequest as invalid:
                 results.append(_reject(event, invalid))
-        return results + list(self._predict_typed(typed, served, moment))
+        results += self._predict_typed(typed, served, moment)
+        places = {event.id: place for place, event in enumerate(events)}
+        return sorted(results, key=lambda result: places[result.event.id])
 
     def _decode(self, event: StreamEvent, decode: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
         if event.deliveries > self._most:

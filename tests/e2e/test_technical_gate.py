@@ -70,6 +70,7 @@ def test_a_slow_challenger_and_a_failing_champion_are_taken_back(case):
         try:
             start_parcel_canary(case, slow)
             until(lambda: "refused" in list_kinds("parcels") or None, "refusal", seconds=60)
+            until(lambda: "episode_closed" in list_kinds("parcels") or None, "end", seconds=30)
             now = datetime.now(UTC)
             promote_manually(open_ledger(), case.use_case, failing, now, "test", "for a test")
             until(lambda: "rolled_back" in list_kinds("parcels") or None, "rollback", seconds=60)

@@ -12,7 +12,7 @@ import polars as pl
 from rich.console import Console
 
 from configs.clock import utc_or_now
-from configs.errors import BadConfig
+from configs.errors import BadConfig, Conflict
 from configs.schema.loading import load_use_case
 from configs.schema.promotion import Canary
 from configs.schema.use_case import UseCase
@@ -37,6 +37,7 @@ from tasks.reporting.terminal import render_terminal, render_text
 _ACTOR = "demo-online"
 _MATRIX = 512  # of the planted version: some milliseconds a prediction
 _SHARE = 0.2
+_TRIES = 5
 
 
 def run_online_demo(console: Console, name: str) -> bool:
@@ -156,7 +157,14 @@ class _OnlineStory:
     def _promote(self, version: int, reason: str) -> None:
         from tasks.promotion.manual_promotion import promote_manually
 
-        promote_manually(open_ledger(), self._use_case, version, utc_or_now(), _ACTOR, reason)
+        for _ in range(_TRIES):  # the technical gate may write an entry at the same moment
+            try:
+                promote_manually(
+                    open_ledger(), self._use_case, version, utc_or_now(), _ACTOR, reason
+                )
+                break
+            except Conflict:
+                continue
         self._print_entries()
 
     def _expect(self, what: str) -> Callable[[], bool]:
