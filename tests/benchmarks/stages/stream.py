@@ -128,9 +128,9 @@ class _Consumer:
         self._now = datetime.now(UTC)
         at = self._now - timedelta(days=1)
         open_ledger().record(Entry(years.NAME, "promoted", "decision:1", at, "bench", 1))
-        case = load_use_case(years.NAME)
-        case = case.model_copy(update={"serving": Serving.model_validate(serving)})
-        metrics, log = StreamMetrics(), case.serving.log
+        case, plan_of_serving = load_use_case(years.NAME), Serving.model_validate(serving)
+        case = case.model_copy(update={"serving": plan_of_serving})
+        metrics, log = StreamMetrics(), plan_of_serving.log
         logger = RequestLogger(case, log, metrics.log_errors.inc) if log else None
         self._service = PredictionService(case, lambda: self._now, metrics, logger)
         self._service.refresh()
