@@ -119,3 +119,20 @@ def write_extent(extent: timedelta | float) -> str:
     if isinstance(extent, timedelta):
         return write_duration(extent)
     return f"{round(100 * extent, 3):g}%"
+
+
+def parse_row_count(text: object) -> int | float:
+    """Return a number of rows, or `5%` as a share of the rows, 0.05."""
+    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,3})?) ?%", str(text).strip())
+    if match and (share := float(match[1]) / 100) > 0:
+        return share
+    if isinstance(text, float) and 0 < text < 1:
+        return text
+    if isinstance(text, int) and not isinstance(text, bool) and text >= 1:
+        return text
+    raise ValueError(f"rows {text!r} is invalid; write a number from 1 on, or a share like 5%")
+
+
+def write_row_count(count: float) -> int | str:
+    """Return a number of rows, or the text of a share that `parse_row_count` reads."""
+    return count if isinstance(count, int) else f"{round(100 * count, 3):g}%"

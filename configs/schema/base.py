@@ -22,9 +22,11 @@ from configs.clock import (
     parse_duration,
     parse_extent,
     parse_rate,
+    parse_row_count,
     write_duration,
     write_extent,
     write_rate,
+    write_row_count,
 )
 
 
@@ -41,6 +43,10 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer
 Span = Annotated[Duration, Field(gt=timedelta(0))]
 Extent = Annotated[timedelta | float, BeforeValidator(parse_extent), PlainSerializer(write_extent)]
 """A duration, or a share of the rows."""
+RowCount = Annotated[
+    int | float, BeforeValidator(parse_row_count), PlainSerializer(write_row_count)
+]
+"""A number of rows, or a share of them."""
 Rate = Annotated[
     float, BeforeValidator(parse_rate), PlainSerializer(write_rate), Field(gt=0, le=366)
 ]

@@ -33,7 +33,7 @@ class DriftRule(Rule):
     floor: float = Field(0.1, gt=0, description="least limit")
     factor: float = Field(1.0, ge=1, description="of each limit above the floor")
     false_alarms: Rate = Field(
-        1.0, description="of all inputs together, while the data do not change"
+        1.0, description="of all inputs together, while the data do not change; of nulls as many"
     )
     informs: tuple[str, ...] = Field((), description="inputs whose drift has severity inform")
 
@@ -81,9 +81,15 @@ class ContractRule(Rule):
     min_volume: Share = Field(0.5, description="rows, as a share of the reference's weekly mean")
     max_null_rise: Share = Field(0.05, description="of a column's null rate over the reference")
 
-    def limit_nulls(self, reference: float) -> float:
-        """Return the limit of a null rate: below 1, so a column without values exceeds it."""
-        return min(reference + self.max_null_rise, (1 + reference) / 2)
+    def limit_nulls(self, reference: float, calibrated: float | None = None) -> float:
+        """Return the limit of a null rate: below 1, so a column without values exceeds it.
+
+        Args:
+            reference: null rate of the reference.
+            calibrated: null rate that clean windows exceed at the stated rate of false alarms.
+        """
+        least = reference + self.max_null_rise
+        return min(max(least, calibrated or 0.0), (1 + reference) / 2)
 
 
 class LostRows(SchemaModel):

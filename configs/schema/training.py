@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import Duration, Extent, Metric, SchemaModel, Span
+from configs.schema.base import Duration, Extent, Metric, RowCount, SchemaModel, Span
 from configs.schema.costs import AnyCost
+
+LEAST_SLICE_ROWS, MOST_SLICE_ROWS = 30, 200  # of a share of the rows
 
 
 class Slice(SchemaModel):
@@ -35,7 +38,13 @@ class Evaluation(SchemaModel):
     metric: Metric = Field("roc_auc", description="default: the first of METRICS for label.kind")
     cost: AnyCost
     slices: tuple[Slice, ...] = ()
-    slice_min_rows: int = Field(200, ge=1)
+    slice_min_rows: RowCount = Field(200, description="or a share of the rows, like 5%: 30 to 200")
+
+    def count_slice_rows(self, rows: int) -> int:
+        """Return the fewest rows of a slice that is compared, of so many rows."""
+        if isinstance(self.slice_min_rows, int):
+            return self.slice_min_rows
+        return ceil(min(max(self.slice_min_rows * rows, LEAST_SLICE_ROWS), MOST_SLICE_ROWS))
 
 
 class Retrain(SchemaModel):

@@ -8,10 +8,10 @@ from configs.clock import write_rate
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
 from tasks.checks.findings import Finding, FindingVerdict
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.ledger.log import open_ledger
 from tasks.ledger.projections import find_champion
-from tasks.model_cards.limits import list_blind_limits
+from tasks.model_cards.limits import describe_delay, list_blind_limits
 from tasks.models.card import ModelCard
 from tasks.models.registry import open_model
 from tasks.monitoring.limits.renewal import find_rule_limits
@@ -50,7 +50,7 @@ def _describe_rule(
         )
     return "ok", (
         f"{rule.subject}: limit {limit.limit:.4g} against {limit.reference:.4g} on {limit.days} "
-        f"days; 80% of full windows show a loss of {limit.detects:.3g}"
+        f"days; 80% of full windows show a loss of {limit.detects:.3g}; {describe_delay(limit)}"
     )
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.checks.feature_module import FOREVER
 from tasks.checks.findings import Finding
+from tasks.evaluation.blocks import MIN_BLOCKS, count_blocks
 from tasks.evaluation.giveaways import MIN_GIVEAWAY_ROWS, find_giveaways, list_suspects
+from tasks.evaluation.problem_types import problem_type_of
+from tasks.evaluation.slices import iterate_slices
 from tasks.features.feast_store import collect_feature_objects
 from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
 from tasks.features.retrieval import build_labels, build_spine
@@ -99,7 +103,26 @@ def _check_amounts(use_case: UseCase, holdout: pl.DataFrame) -> Iterator[Finding
     if holdout.height < gate.min_rows:
         detail = f"gate.min_rows is {gate.min_rows}; the holdout has {holdout.height} labelled rows"
         yield Finding("gate", "skipped", f"{detail}, so each candidate waits for more")
+    fewest = use_case.evaluation.count_slice_rows(holdout.height)
     thin = [f"{each['slice']}={each['value']}" for each in find_thin_slices(use_case, holdout)]
-    if thin:
-        detail = f"below evaluation.slice_min_rows in the holdout, so no check sees them: {thin}"
-        yield Finding("slices", "skipped", detail.replace("'", ""))
+    unlike = list(_list_slices_without_comparison(use_case, holdout, fewest))
+    for why, names in (
+        (f"fewer than {fewest} rows (evaluation.slice_min_rows)", thin),
+        (f"rows in fewer than {MIN_BLOCKS} blocks, or labels that cannot be compared", unlike),
+    ):
+        if names:
+            detail = f"no check of the gate sees these slices of the holdout: {', '.join(names)}"
+            yield Finding("slices", "skipped", f"{detail}. They have {why}")
+
+
+def _list_slices_without_comparison(
+    use_case: UseCase, holdout: pl.DataFrame, fewest: int
+) -> Iterator[str]:
+    """Yield slices of enough rows that the gate cannot compare: few blocks, or one label alone."""
+    kind, gate = problem_type_of(use_case), use_case.gate
+    labels = holdout[use_case.label.column].to_numpy().astype(np.float64)
+    times = holdout[use_case.spine.time]
+    for column, value, mask in iterate_slices(holdout, use_case.evaluation.slices, fewest):
+        blocks = count_blocks(times.filter(pl.Series(mask)), gate, use_case.seed, use_case.zone)
+        if blocks < MIN_BLOCKS or not kind.can_compare(labels[mask]):
+            yield f"{column}={value}"

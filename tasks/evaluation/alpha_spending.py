@@ -1,9 +1,12 @@
-"""Repeated looks of the gate: their times, and the share of the error rate that each may spend.
+"""Repeated looks of gate and bake window, and the share of the error rate that each may spend.
 
 A spending function by calendar time after K. K. G. Lan and D. L. DeMets, "Discrete Sequential
 Boundaries for Clinical Trials", Biometrika 70(3), 1983: the first look may spend half of the error
 rate, and each later one an equal part of the rest. The shares add up to 1, so by Bonferroni all
 looks together miss at most as often as one look does, however alike their rows are.
+
+A bake window is looked at whenever the monitor runs. A look spends the share of the time since the
+last one, so any number of looks adds up to the whole rate.
 """
 
 from __future__ import annotations
@@ -76,3 +79,15 @@ def spent_share(number: int, planned: int) -> float:
     if number >= planned:
         return 1.0
     return FIRST_SHARE + (1 - FIRST_SHARE) * (number - 1) / (planned - 1)
+
+
+def spend_elapsed_time(since: datetime, last: datetime, at: datetime, until: datetime) -> float:
+    """Return the share of the error rate that a look may spend: the time since the last one.
+
+    Args:
+        since: start of the window
+        last: time of the last look; `since` before the first
+        at: time of the look
+        until: end of the window
+    """
+    return (min(at, until) - max(last, since)) / (until - since)

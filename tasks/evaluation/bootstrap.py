@@ -127,16 +127,18 @@ def compare_models(
     cost, error = use_case.evaluation.cost, (1 - gate.confidence) * share
     of_metric = 2 * gate.risk * share if by_risk else error
     subjects = dict.fromkeys((gate.metric, "cost", CALIBRATION))
-    decisive = [improvement_metric(subject, pair, cost) for subject in (gate.metric, "cost")]
+    metrics = {subject: pair_metric(subject, pair, cost) for subject in subjects}
+    decisive = [metrics[subject].improve for subject in dict.fromkeys((gate.metric, "cost"))]
     length = choose_common_length(gate, decisive, pair.block_count)
     draws = draw_blocks(pair.block_count, gate.resamples, use_case.seed, length)
     parts = comparable_slices(use_case, rows, pair, length) if sliced else {}
-    compared = [(subject, pair, error) for subject in subjects]
-    compared[0] = (gate.metric, pair, of_metric)
-    compared += [(gate.metric, part, error / len(parts)) for part in parts.values()]
+    compared = [(metrics[subject], pair, error) for subject in subjects]
+    compared[0] = (metrics[gate.metric], pair, of_metric)
+    compared += [
+        (pair_metric(gate.metric, part, cost), part, error / len(parts)) for part in parts.values()
+    ]
     differences = [
-        measure_difference(subject, part, cost, draws, chance, length)
-        for subject, part, chance in compared
+        measure_difference(metric, part, draws, chance, length) for metric, part, chance in compared
     ]
     spread = float(pair.label.std())
     return [
@@ -198,7 +200,9 @@ def comparable_slices(
     rule = use_case.evaluation
     parts = {
         f"{column}={value}": pair.select_rows(mask)
-        for column, value, mask in iterate_slices(rows, rule.slices, rule.slice_min_rows)
+        for column, value, mask in iterate_slices(
+            rows, rule.slices, rule.count_slice_rows(rows.height)
+        )
     }
     return {
         name: part
@@ -207,21 +211,31 @@ def comparable_slices(
     }
 
 
-def improvement_metric(subject: str, pair: PairedPredictions, cost: AnyCost) -> BlockMetric:
-    """Return the function for the improvement of a subject; positive: the challenger is better."""
+@dataclass(frozen=True)
+class PairedMetric:
+    """A subject of both models on drawn blocks; `sign` is -1 if lower is better, else 1."""
+
+    subject: str
+    challenger: BlockMetric
+    champion: BlockMetric
+    sign: float
+
+    def improve(self, draws: Floats) -> Floats:
+        """Return the improvement on drawn blocks; positive: the challenger is better."""
+        return self.sign * (self.challenger(draws) - self.champion(draws))
+
+
+def pair_metric(subject: str, pair: PairedPredictions, cost: AnyCost) -> PairedMetric:
+    """Return a subject of both models of a pair: a metric, or `calibration`."""
     new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
-    sign = _sign_of(subject)
-    return lambda draws: sign * (new(draws) - old(draws))
-
-
-def _sign_of(subject: str) -> float:
-    return -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
+    return PairedMetric(
+        subject, new, old, -1.0 if subject in (*LOWER_IS_BETTER, CALIBRATION) else 1.0
+    )
 
 
 def measure_difference(
-    subject: str,
+    metric: PairedMetric,
     pair: PairedPredictions,
-    cost: AnyCost,
     draws: Floats,
     error: float,
     length: int = 1,
@@ -229,21 +243,18 @@ def measure_difference(
     """Measure one subject of both models, with an interval.
 
     Args:
-        subject: a metric, or `calibration`.
+        metric: the subject; its rows may lie in more blocks than those of the pair.
         pair: labelled rows with both predictions.
-        cost: prices of decisions.
         draws: from `draw_blocks` (resamples, blocks).
         error: rate at which the interval may miss the true difference.
         length: number of neighbouring blocks that were drawn together.
     """
-    new, old = (block_metric(subject, pair, p, cost) for p in (pair.challenger, pair.champion))
-    every, sign = np.ones((1, pair.block_count)), _sign_of(subject)
-    at_new, at_old = float(new(every)[0]), float(old(every)[0])
-    gains = sign * (new(draws) - old(draws))
-    low, high = bootstrap_interval(gains, pair.blocks / length, error)
+    filled = (np.bincount(pair.block, minlength=pair.block_count) > 0).astype(np.float64)
+    at_new, at_old = (float(of(filled[None])[0]) for of in (metric.challenger, metric.champion))
+    low, high = bootstrap_interval(metric.improve(draws * filled), pair.blocks / length, error)
     size = (len(pair.label), pair.blocks, 1 - error)
-    improvement = sign * (at_new - at_old)
-    return Difference(subject, at_new, at_old, improvement, low, high, *size, length=length)
+    improvement = metric.sign * (at_new - at_old)
+    return Difference(metric.subject, at_new, at_old, improvement, low, high, *size, length=length)
 
 
 def block_metric(

@@ -14,8 +14,8 @@ from tasks.evaluation.blocks import draw_blocks, leave_blocks_out
 from tasks.evaluation.bootstrap import (
     Difference,
     Predictions,
-    improvement_metric,
     measure_difference,
+    pair_metric,
     pair_predictions,
 )
 
@@ -46,10 +46,10 @@ def find_decisive_block(
         difference: the difference of all rows
         accepts: whether a difference speaks for the challenger
     """
-    pair, cost = pair_predictions(use_case, rows, *models), use_case.evaluation.cost
+    pair = pair_predictions(use_case, rows, *models)
     accepted = accepts(difference)
-    gain = improvement_metric(difference.subject, pair, cost)
-    without_each = leave_blocks_out(gain, pair.block_count)
+    metric = pair_metric(difference.subject, pair, use_case.evaluation.cost)
+    without_each = leave_blocks_out(metric.improve, pair.block_count)
     remaining = without_each if accepted else -without_each
     if not np.isfinite(remaining).any() or pair.blocks < 3:
         return None
@@ -57,7 +57,7 @@ def find_decisive_block(
     inside = pair.block == decisive
     draws = draw_blocks(pair.block_count, use_case.gate.resamples, use_case.seed, difference.length)
     rest, error = pair.select_rows(~inside), 1 - difference.confidence
-    without = measure_difference(difference.subject, rest, cost, draws, error, difference.length)
+    without = measure_difference(metric, rest, draws, error, difference.length)
     without = replace(without, unit=difference.unit)
     if accepts(without) == accepted:
         return None

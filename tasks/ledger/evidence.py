@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema.base import LabelKind, Severity
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.evaluation.bootstrap import Difference
 from tasks.evaluation.confidence_sequence import SequenceBounds
 from tasks.evaluation.problem_types import Threshold

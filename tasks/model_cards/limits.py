@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from configs.clock import write_duration
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.evaluation.problem_types import recorded_problem_type
 from tasks.model_cards.measured_rows import count_measured_days
 from tasks.models.card import ModelCard
@@ -49,6 +53,10 @@ def _find_limits(card: ModelCard) -> list[str]:
             "was not measured."
         )
     limits += list_left_out(card)
+    limits += [
+        f"Alarm {format_code(subject)}: {describe_delay(limit)}."
+        for subject, limit in card.limits.items()
+    ]
     if card.thin:
         limits.append(
             f"{len(card.thin)} slices were too small to be measured, and their quality is unknown "
@@ -83,6 +91,16 @@ def list_left_out(card: ModelCard) -> list[str]:
         counts = ", ".join(f"{format_code(n)} ({rows})" for n, rows in card.other_labels.items())
         limits.append(f"Values that are no label, whose rows were left out: {counts}.")
     return [*limits, *list_blind_limits(card.reference)]
+
+
+def describe_delay(limit: RuleLimit) -> str:
+    """Return how late a rule finds a sudden loss, in words."""
+    if limit.loss is None:
+        return "its delay was not measured"
+    if limit.delay is None:
+        return f"fewer than 80% of years show a sudden loss of {limit.loss:.3g}"
+    within = write_duration(timedelta(days=limit.delay))
+    return f"a sudden loss of {limit.loss:.3g} is found within {within} in 80%"
 
 
 def list_blind_limits(reference: ReferenceProfile) -> list[str]:

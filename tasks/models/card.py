@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.schema import base
 from configs.schema.training import Candidate
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.evaluation.problem_types import Threshold
 from tasks.ledger.evidence import GateCheck
 from tasks.models.footprint import Footprint

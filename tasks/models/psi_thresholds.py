@@ -29,8 +29,8 @@ from numpy.typing import ArrayLike, NDArray
 from configs.schema.monitoring import DriftRule
 
 SMOOTHING = 0.005
-_MIN_WINDOWS = 2  # with fewer the limit is `floor`
-_PRIOR_WINDOWS = 4  # weight of the prior spread: few windows say little about it
+MIN_WINDOWS = 2  # with fewer the limit is `floor`
+PRIOR_WINDOWS = 4  # weight of the prior spread: few windows say little about it
 
 
 def calibrate_threshold(
@@ -48,14 +48,14 @@ def calibrate_threshold(
     """
     from scipy.special import fdtri, stdtrit
 
-    if len(psis) < _MIN_WINDOWS:
+    if len(psis) < MIN_WINDOWS:
         return rule.floor
-    roots, degrees = np.cbrt(psis), _PRIOR_WINDOWS + len(psis) - 1
+    roots, degrees = np.cbrt(psis), PRIOR_WINDOWS + len(psis) - 1
     mean = float(roots.mean())
     # With common causes a column of k bins has fewer than k - 1 degrees of freedom: half are
     # assumed. The variance of a chi-square's cube root, over its squared mean, is 2 / (9 f).
     free = max((bins - 1) / 2, 1)
-    squares = _PRIOR_WINDOWS * mean**2 * 2 / (9 * free) + float(np.square(roots - mean).sum())
+    squares = PRIOR_WINDOWS * mean**2 * 2 / (9 * free) + float(np.square(roots - mean).sum())
     error = math.sqrt(squares / degrees * (1 + 1 / len(psis)))
     highest = mean - float(stdtrit(degrees, min(tail, 0.5))) * error
     # A chi-square over the mean of others is F: it counts that few windows may all be calm. Each

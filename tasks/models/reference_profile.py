@@ -80,6 +80,7 @@ class ColumnProfile(_Part):
     shares: Shares
     threshold: float = Field(description="PSI above which a window has drifted")
     null_rate: float = Field(description="in the worst full window; in all rows if there is none")
+    null_limit: float | None = Field(None, description="null rate at the stated rate of alarms")
     seasons: tuple[Shares, ...] = Field(
         (), description="shares of the same season in earlier years, by SEASON of the year"
     )
@@ -202,6 +203,7 @@ def _profile_column(
         shares=tuple(bin_shares(settled.counts).tolist()),
         threshold=settled.threshold,
         null_rate=settled.null_rate,
+        null_limit=settled.null_limit,
         seasons=settled.seasons,
         informs=informs,
     )

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from configs.schema.monitoring import DriftRule
 from tasks.models.psi_thresholds import (
+    MIN_WINDOWS,
+    PRIOR_WINDOWS,
     bin_shares,
     calibrate_threshold,
     cap_threshold,
@@ -86,6 +88,7 @@ class SettledColumn:
     counts: NDArray[np.int64]
     threshold: float
     null_rate: float
+    null_limit: float
     seasons: tuple[tuple[float, ...], ...]
     out_of_reach: str
 
@@ -126,9 +129,31 @@ def settle_column(
         counts=counts,
         threshold=min(threshold, most),
         null_rate=float(nulls.max()),
+        null_limit=calibrate_null_limit(nulls, windows.tail),
         seasons=_list_season_shares(windows, by_window),
         out_of_reach=reason if threshold > most else "",
     )
+
+
+def calibrate_null_limit(rates: NDArray[np.float64], tail: float) -> float:
+    """Return the null rate that a clean window exceeds with probability `tail`.
+
+    The arcsine of a share's root has nearly the same spread at each level (M. Bartlett, 1936). Few
+    windows say little about the spread, so it counts as that of some more.
+
+    Args:
+        rates: null rate of each window of the reference.
+        tail: probability of a false alarm in one window.
+    """
+    from scipy.special import stdtrit
+
+    if len(rates) < MIN_WINDOWS:
+        return float(rates.max())
+    roots = np.arcsin(np.sqrt(rates))
+    error = float(roots.std(ddof=1)) * (1 + 1 / len(rates)) ** 0.5
+    degrees = PRIOR_WINDOWS + len(rates) - 1
+    highest = float(roots.mean()) - float(stdtrit(degrees, min(tail, 0.5))) * error
+    return float(np.sin(min(highest, np.pi / 2)) ** 2)
 
 
 def find_season(moment: datetime) -> int:

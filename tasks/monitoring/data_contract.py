@@ -98,7 +98,7 @@ def measure_nulls(use_case: UseCase, drifts: pl.DataFrame, as_of: datetime) -> l
     rule, informs = use_case.monitor.contract, use_case.monitor.drift.informs
     measured = []
     for row in drifts.filter(pl.col("column").is_in(use_case.features.inputs)).to_dicts():
-        threshold = rule.limit_nulls(row["reference_null_rate"])
+        threshold = rule.limit_nulls(row["reference_null_rate"], row["null_limit"])
         severity: MeasurementVerdict = "inform" if row["column"] in informs else rule.severity
         measurement = Measurement(
             "contract", f"nulls:{row['column']}", as_of - use_case.monitor.window, as_of,

@@ -27,7 +27,8 @@ def measure_drift(
 
     Returns:
         One row per column, in the order of the profile: column, psi, threshold, null_rate,
-        reference_null_rate, rows, and why the column only informs (empty if it is judged).
+        reference_null_rate, null_limit, rows, and why the column only informs (empty if it is
+        judged).
 
     Raises:
         NoRows: the frame is empty.
@@ -47,7 +48,7 @@ def compare_counts(
         shares = bin_shares(total)
         psi = min(measure_psi(shares, usual) for usual in column.shares_at(moment))
         null_rate = shares[-1]  # the last bin counts nulls
-        limits = (column.threshold, null_rate, column.null_rate)
+        limits = (column.threshold, null_rate, column.null_rate, column.null_limit)
         rows.append((name, psi, *limits, int(total.sum()), column.informs))
     return pl.DataFrame(
         rows,

@@ -15,7 +15,7 @@ import polars as pl
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import RuleLimit, compute_rule_limit
+from tasks.evaluation.alarms.limits import RuleLimit, compute_rule_limit
 from tasks.evaluation.bootstrap import measure_intervals
 from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER

@@ -11,7 +11,7 @@ import polars as pl
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import raw_tables, retrieval

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 
 import polars as pl
 
 from configs.schema.use_case import UseCase
 from infra.fault_injection import effect
+from tasks.evaluation.alpha_spending import spend_elapsed_time
 from tasks.evaluation.bootstrap import CALIBRATION, Difference, Predictions
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.ledger.causes import BAKE_KIND
@@ -30,12 +30,18 @@ from tasks.ledger.evidence import (
 from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.monitoring.episodes import MONITOR_ACTOR
-from tasks.monitoring.measurements import Measurement, build_measurement_rows
+from tasks.monitoring.measurements import (
+    Measurement,
+    build_measurement_rows,
+    read_measurements,
+)
 from tasks.promotion.gate import Decision, judge_harm
 from tasks.promotion.gate_checks import describe_loss, is_shown_worse
 from tasks.promotion.paired_rows import both_predictions, find_paired_rows
 from tasks.rollout.state import BakeWindow, find_bake
+from tasks.storage.lake import open_lake
 
+_SUBJECTS = 3  # metric, cost and slices share the error rate
 _INSTANT = timedelta(microseconds=1)  # the last evaluation is at the very end of the window
 
 
@@ -52,7 +58,7 @@ def evaluate_bake(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> Ba
     """Compare the champion with the one before on the mature rows; None outside a bake window.
 
     The decision fails if the champion is shown to be worse by the margins of `bake`. All
-    evaluations of one window share one error rate.
+    evaluations of one window share one error rate, by the time since the last one.
     """
     window = find_bake([e for e in ledger.entries if e.at < as_of], as_of - _INSTANT)
     if window is None:
@@ -60,8 +66,8 @@ def evaluate_bake(use_case: UseCase, ledger: LedgerState, as_of: datetime) -> Ba
     pair, ends = (window.version, window.previous), _list_ends(window.since, as_of, use_case)
     paired = find_paired_rows(use_case, pair, window.since, as_of, ends)
     rows = paired.rows if paired.enough else paired.rows.clear()
-    models = both_predictions(use_case, rows)
-    decision = judge_bake(use_case, rows, models, window.until - window.since)
+    share = _find_share(use_case, window, as_of)
+    decision = judge_bake(use_case, rows, both_predictions(use_case, rows), share)
     return BakeEvaluation(window, decision, paired.coverage)
 
 
@@ -69,18 +75,23 @@ def judge_bake(
     use_case: UseCase,
     rows: pl.DataFrame,
     models: tuple[Predictions, Predictions],
-    length: timedelta,
+    share: float,
 ) -> Decision:
     """Return whether the champion is shown to be worse than the version before.
+
+    With a share of 1, an equal champion fails at most with the chance 1 - gate.confidence: in its
+    metric, its cost or any slice.
 
     Args:
         use_case: margins and slices.
         rows: mature rows of the bake window so far.
         models: predictions of the champion and of the version before.
-        length: of the whole bake window, whose evaluations share one error rate.
+        share: of the error rate of the whole bake window, which this evaluation may spend.
     """
-    bake, looks = use_case.bake, max(ceil(length / use_case.monitor.window), 1)
-    return judge_harm(use_case, rows, *models, bake, bake.min_rows, looks)
+    bake = use_case.bake
+    # an interval misses on both sides, and only one of them is a loss
+    of_subject = 2 * share / _SUBJECTS
+    return judge_harm(use_case, rows, *models, bake, bake.min_rows, of_subject)
 
 
 def bake_measurements(
@@ -114,7 +125,11 @@ def add_bake_measurements(
 def rollback_request(
     ledger: LedgerState, baked: BakeEvaluation | None, as_of: datetime
 ) -> Entry | None:
-    """Return the request to undo the champion's promotion; None without an open bake episode."""
+    """Return the request to undo the champion's promotion; None without an open bake episode.
+
+    None also if the evaluation of now, on the rows that both versions predicted in the same weeks,
+    shows no loss.
+    """
     promotion = ledger.champion
     if promotion is None or promotion.what != "promoted":
         return None
@@ -125,7 +140,7 @@ def rollback_request(
         and e.seq > promotion.seq
         and e.version == promotion.version
     ]
-    if not episodes:
+    if not episodes or (baked is not None and baked.decision.verdict == "pass"):
         return None
     is_shown = baked is not None and baked.decision.verdict == "fail"
     shown = _shown(baked.decision, promotion) if baked is not None and is_shown else None
@@ -150,10 +165,14 @@ def record_rollback_request(
 def _shown(decision: Decision, promotion: Entry) -> StepEvidence:
     """Return the evidence that a rollback keeps: `to` is the time from which rows are new.
 
-    The reason says how large and how certain the loss is, and what was shown for the promotion.
+    The reason says how large and how certain the loss is, on which rows of both versions, and what
+    was shown for the promotion.
     """
     evidence = decision.evidence
     losses = [describe_loss(each) for each in evidence.differences.values() if each.high < 0]
+    if evidence.rows is not None and evidence.from_ and evidence.to:
+        same = f"{evidence.from_:%Y-%m-%d} to {evidence.to:%Y-%m-%d}"
+        losses.append(f"measured on the same {evidence.rows} rows of both, {same}")
     return StepEvidence(
         reason="; ".join([decision.reason, *losses, *_describe_earlier(evidence, promotion)]),
         gates=evidence.gates,
@@ -182,6 +201,21 @@ def _list_ends(since: datetime, as_of: datetime, use_case: UseCase) -> Iterator[
     while end > since:
         yield end
         end -= use_case.monitor.window
+
+
+def _find_share(use_case: UseCase, window: BakeWindow, as_of: datetime) -> float:
+    """Return the share of the error rate that an evaluation may spend.
+
+    The monitoring table has the earlier ones. One that had too few rows spent nothing.
+    """
+    before = read_measurements(open_lake(use_case.name), as_of).filter(
+        pl.col("kind") == BAKE_KIND,
+        pl.col("model_version") == window.version,
+        pl.col("as_of").is_between(window.since, as_of, closed="none"),
+    )
+    last = before["as_of"].max()
+    last = last if isinstance(last, datetime) else window.since
+    return spend_elapsed_time(window.since, last, as_of, window.until)
 
 
 def _measure_difference(

@@ -179,11 +179,11 @@ def judge_harm(
     old: Predictions,
     margins: Margins,
     min_rows: int,
-    looks: int = 1,
+    share: float = 1.0,
 ) -> Decision:
     """Fail if the newer model is significantly worse by more than a margin; wait with too few rows.
 
-    The interval of a difference is widened for the number of slices and of `looks`.
+    The interval of a difference is widened for its share of the error rate; slices divide theirs.
 
     Args:
         use_case: the use case
@@ -192,13 +192,12 @@ def judge_harm(
         old: predictions of the older model
         margins: loss that is tolerated, of the metric, the cost and the metric in a slice
         min_rows: labelled rows that are required
-        looks: reviews of the same rows that share one error rate
+        share: part of the error rate that each difference may spend
     """
-    check, counted = _count_rows(use_case, "labelled rows", min_rows, rows)
-    evidence = merge_evidence(GateEvidence, counted, GateEvidence(looks=looks))
+    check, evidence = _count_rows(use_case, "labelled rows", min_rows, rows)
     if check.verdict == "wait":
         return _conclude([check], evidence)
-    differences = compare_models(use_case, rows, new, old, share=1 / looks)
+    differences = compare_models(use_case, rows, new, old, share=share)
     checks = [check, *gate_checks.check_harm(margins, use_case.gate.metric, differences)]
     compared = GateEvidence(differences={each.subject: each for each in differences})
 

@@ -108,9 +108,9 @@ def _judge_harm(use_case: UseCase, running: RunningRollout, as_of: datetime) -> 
         rows = rows.filter(pl.col(ARM) == CHALLENGER)
     bake, looks = use_case.bake, len(running.shares)
     decision = judge_harm(
-        use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, looks
+        use_case, rows, *both_predictions(use_case, rows), bake, bake.min_rows, 1 / looks
     )
-    table = GateEvidence(gates=[check, *decision.evidence.gates])
+    table = GateEvidence(gates=[check, *decision.evidence.gates], looks=looks)
     evidence = merge_evidence(GateEvidence, decision.evidence, table)
     return Decision(decision.verdict, decision.reason, evidence)
 

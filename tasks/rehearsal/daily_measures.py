@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.evaluation.alarm_limits import DailyMetric, Indexes, count_days, measure_daily
+from tasks.evaluation.alarms.resampled_years import DailyMetric, Indexes, count_days, measure_daily
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.metrics import Floats
 from tasks.models.reference_profile import ReferenceProfile

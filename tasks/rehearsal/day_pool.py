@@ -16,7 +16,7 @@ import polars as pl
 
 from configs.errors import NoRows
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import Indexes
+from tasks.evaluation.alarms.resampled_years import Indexes
 from tasks.evaluation.blocks import choose_common_length
 from tasks.evaluation.bootstrap import PairedPredictions, Predictions, block_metric
 from tasks.evaluation.problem_types import problem_type_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import polars as pl
 
+from configs.schema.base import Metric
 from tasks.evaluation.bootstrap import Predictions
 from tasks.monitoring.limits.judged_rows import predict_rows
 from tasks.rehearsal.day_pool import DayPool
@@ -16,6 +17,7 @@ from tasks.rehearsal.twins import LossKind, find_loss_unit, shift_predictions, w
 UNKNOWN_CATEGORY = "__rehearsed__"
 UNIT_FACTOR = 1.609  # kilometres instead of miles
 _NULL_SHARE = 10  # one value of so many is lost
+RuleMetric: TypeAlias = Metric | Literal["calibration_gap"]
 _InputKind = Literal["numeric", "categorical"]
 
 
@@ -23,13 +25,15 @@ _InputKind = Literal["numeric", "categorical"]
 class Fault:
     """What is wrong from a day on, the predictions of all rows with it, and the input that it hits.
 
-    `rows` has the faulty input; None for a loss of the model.
+    `rows` has the faulty input; None for a loss of the model. `loss` is the metric that got worse,
+    and by how much.
     """
 
     name: str
     predictions: Predictions
     column: str | None = None
     rows: pl.DataFrame | None = None
+    loss: tuple[RuleMetric, float] | None = None
 
 
 def plant_loss(pool: DayPool, kind: LossKind, loss: float) -> Fault | None:
@@ -45,8 +49,8 @@ def plant_loss(pool: DayPool, kind: LossKind, loss: float) -> Fault | None:
     predictions = change(pool, pool.judged.predictions, size)
     if predictions is None:
         return None
-    subject = pool.use_case.gate.metric if kind == "metric" else "calibration"
-    return Fault(f"loss of {size:.3g} of {subject}", predictions)
+    metric: RuleMetric = pool.use_case.gate.metric if kind == "metric" else "calibration_gap"
+    return Fault(f"loss of {size:.3g} of {metric}", predictions, loss=(metric, size))
 
 
 def plant_input_faults(pool: DayPool) -> Iterator[Fault]:

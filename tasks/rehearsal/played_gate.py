@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.evaluation.alpha_spending import plan_gate_look
+from tasks.evaluation.alpha_spending import plan_gate_look, spend_elapsed_time
 from tasks.evaluation.bootstrap import Predictions
 from tasks.promotion.bake import judge_bake
 from tasks.promotion.gate import judge_predictions
@@ -57,18 +57,20 @@ def _play_gate(days: ComparedDays, match: Match, random: np.random.Generator) ->
 
 
 def _play_bake(days: ComparedDays, match: Match, random: np.random.Generator) -> int | None:
-    use_case = days.use_case
-    length, window = use_case.bake.window, use_case.monitor.window
+    use_case, start = days.use_case, HISTORY_START
+    length, step = use_case.bake.window, use_case.monitor.step
     rows = days.take_rows(days.draw(random, _count_days(length)))
     models = swap_twins(random, rows, match.new, match.old)
-    for number in range(1, -(-length // window) + 1):
-        count = _count_days(min(number * window, length))
+    last = start
+    for number in range(1, -(-length // step) + 1):
+        at = start + min(number * step, length)
+        count = _count_days(at - start)
         inside = rows.before(count)
-        if inside.frame.is_empty():
-            continue
-        decision = judge_bake(use_case, inside.frame, _head(models, inside), length)
+        share = spend_elapsed_time(start, last, at, start + length)
+        decision = judge_bake(use_case, inside.frame, _head(models, inside), share)
         if decision.verdict == "fail":
             return count
+        last = last if decision.verdict == "wait" else at  # few rows spend nothing
     return None
 
 

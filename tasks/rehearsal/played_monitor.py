@@ -51,6 +51,15 @@ class PlayedMonitor:
                 self._play_window(measured)
         return self.entries
 
+    def find_first_episode(self, windows: Iterable[Sequence[Measurement]]) -> datetime | None:
+        """Play windows until an episode opens; return its time, None without one."""
+        for measured in windows:
+            if measured:
+                self._play_window(measured)
+            if opened := [e.at for e in self.entries if e.what == "episode_opened"]:
+                return opened[0]
+        return None
+
     def _play_window(self, measured: Sequence[Measurement]) -> None:
         at = measured[0].window_end
         self._last = [*self._last, (at, measured)][-self._patience :]

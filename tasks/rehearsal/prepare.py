@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from configs.schema.use_case import UseCase
@@ -11,6 +11,7 @@ from tasks.ledger.projections import require_champion
 from tasks.ledger.state import read_ledger_state
 from tasks.models.registry import Model, open_model
 from tasks.monitoring.limits.judged_rows import read_judged_rows
+from tasks.monitoring.limits.renewal import find_rule_limits
 from tasks.rehearsal.day_pool import DayPool, build_day_pool
 
 
@@ -25,6 +26,8 @@ class PreparedRehearsal:
 def prepare_rehearsal(use_case: UseCase, version: int | None, as_of: datetime) -> PreparedRehearsal:
     """Read and predict the judged days of a version, by default of the champion.
 
+    The model has the limits that are in force.
+
     Raises:
         NoChampion: no version is given, and there is no champion.
         NoRows: there are too few judged days.
@@ -35,6 +38,8 @@ def prepare_rehearsal(use_case: UseCase, version: int | None, as_of: datetime) -
         version = require_champion(past.entries, use_case.name).version
     assert version is not None
     model = open_model(use_case.name, version)
+    limits = find_rule_limits(model, past.entries)
+    model = replace(model, card=model.card.model_copy(update={"limits": limits}))
     pool = build_day_pool(read_judged_rows(use_case, past.entries, model, as_of))
     earlier = [e.version for e in past.standing_promotions if (e.version or 0) < version]
     before = open_model(use_case.name, earlier[-1]) if earlier and earlier[-1] else None

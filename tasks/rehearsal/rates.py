@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 CONFIDENCE = 0.95
+TOLERANCE = 1.2  # of a stated rate that is the most
 Unit = Literal["a year", "of histories"]
 
 
@@ -16,8 +17,8 @@ Unit = Literal["a year", "of histories"]
 class MeasuredRate:
     """A rate and its interval; `stated` is the rate that the YAML allows, None without one.
 
-    `delays` are the days after which 50% and 80% of all histories had found the fault; None if
-    fewer found it.
+    It is the most, or with `is_least` the least. `delays` are the days after which 50% and 80% of
+    all histories had found the fault; None if fewer found it.
     """
 
     subject: str
@@ -29,6 +30,14 @@ class MeasuredRate:
     histories: int
     stated: float | None = None
     delays: tuple[float | None, float | None] | None = None
+    is_least: bool = False
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the interval contradicts the stated rate, with a tolerance for the most."""
+        if self.stated is None:
+            return False
+        return self.high < self.stated if self.is_least else self.low > TOLERANCE * self.stated
 
 
 def measure_share(subject: str, hits: Sequence[bool], stated: float | None = None) -> MeasuredRate:

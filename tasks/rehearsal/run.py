@@ -12,21 +12,23 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from configs.clock import write_duration
+from configs.clock import YEAR, write_duration
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import YEAR_DAYS
+from tasks.evaluation.alarms.episode_openings import POWER
+from tasks.evaluation.alarms.resampled_years import YEAR_DAYS
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
 from tasks.models.registry import Model
 from tasks.monitoring.limits.judged_rows import predict_rows
 from tasks.monitoring.performance import find_longest_window
-from tasks.rehearsal.daily_measures import DailyMeasures, build_daily_measures
+from tasks.rehearsal.daily_measures import build_daily_measures
 from tasks.rehearsal.day_pool import DAY, HISTORY_START, DayPool
 from tasks.rehearsal.faults import Fault, plant_input_faults, plant_loss
 from tasks.rehearsal.match_workers import Report, Results, iterate_generators, start_matches
 from tasks.rehearsal.played_gate import Match
 from tasks.rehearsal.played_monitor import PlayedMonitor
 from tasks.rehearsal.rates import MeasuredRate, measure_delays, measure_share, measure_yearly
+from tasks.rehearsal.stated_delays import find_stated_delay
 from tasks.rehearsal.twins import TwinPair, choose_twin, find_loss_unit, worsen_predictions
 
 RESAMPLES = 1000  # of each interval, fewer than the gate's own: a rehearsal computes thousands
@@ -98,7 +100,7 @@ def rehearse_policy(
         histories=plan.histories,
         alarms=alarms,
         gate=tuple(_measure_promotions(pool, results)),
-        rollbacks=tuple(_measure_rollbacks(results)),
+        rollbacks=tuple(_measure_rollbacks(pool, results)),
         detection=detection,
     )
 
@@ -110,7 +112,7 @@ def _rehearse_alarms(pool: DayPool, plan: RehearsalPlan, report: Report) -> Iter
     ledgers = []
     for random in _iterate_histories(use_case, plan, report, "false alarms"):
         history = pool.compared.draw(random, lead + YEAR_DAYS)
-        ledgers.append(_play_monitor(measures, history, lead))
+        ledgers.append(_start_monitor(pool).play(measures.measure_windows(history, lead)))
     causes: dict[str, float | None] = {"drift": use_case.monitor.drift.false_alarms}
     for rule in use_case.monitor.performance:
         causes[f"performance:{rule.subject}"] = rule.false_alarms
@@ -154,11 +156,16 @@ def _measure_promotions(
             yield measure_share(match.name, hits, stated if is_equal else None)
 
 
-def _measure_rollbacks(results: Sequence[tuple[Match, Results]]) -> Iterator[MeasuredRate]:
+def _measure_rollbacks(
+    pool: DayPool, results: Sequence[tuple[Match, Results]]
+) -> Iterator[MeasuredRate]:
+    stated = 1 - pool.use_case.gate.confidence
     for match, days in results:
         if match.kind == "bake":
-            rate = measure_share(match.name, [each is not None for each in days])
-            yield rate if match.new is match.old else _with_delays(rate, days)
+            is_equal = match.new is match.old
+            hits = [each is not None for each in days]
+            rate = measure_share(match.name, hits, stated if is_equal else None)
+            yield rate if is_equal else replace(rate, delays=measure_delays(days))
 
 
 def _rehearse_detection(
@@ -166,17 +173,24 @@ def _rehearse_detection(
 ) -> Iterator[MeasuredRate]:
     """Yield in how many histories each fault opens an episode, and after how many days."""
     use_case = pool.use_case
-    lead, later = _count_days(find_longest_window(use_case)), _count_days(_detection_time(use_case))
-    within = write_duration(later * DAY)
+    lead = _count_days(find_longest_window(use_case))
     for fault in _plant_faults(pool, plan):
-        measures, delays = build_daily_measures(pool, fault), []
+        stated = find_stated_delay(pool, fault)
+        span = YEAR if stated is None else stated
+        measures, later = build_daily_measures(pool, fault), _count_days(span)
+        delays: list[float | None] = []
         for random in _iterate_histories(use_case, plan, report, fault.name):
             history = pool.compared.draw(random, lead + later)
             history[lead:] += pool.days
             first = lead + _count_days(use_case.monitor.step)
-            delays.append(_find_delay(_play_monitor(measures, history, first), lead))
-        is_found = [each is not None for each in delays]
-        yield _with_delays(measure_share(f"found within {within}: {fault.name}", is_found), delays)
+            windows = measures.measure_windows(history, first)
+            opened = _start_monitor(pool).find_first_episode(windows)
+            delays.append(None if opened is None else (opened - HISTORY_START) / DAY - lead)
+        name = f"found within {write_duration(later * DAY)}: {fault.name}"
+        rate = measure_share(
+            name, [each is not None for each in delays], None if stated is None else POWER
+        )
+        yield replace(rate, delays=measure_delays(delays), is_least=True)
 
 
 def _plant_faults(pool: DayPool, plan: RehearsalPlan) -> Iterator[Fault]:
@@ -186,10 +200,8 @@ def _plant_faults(pool: DayPool, plan: RehearsalPlan) -> Iterator[Fault]:
     yield from plant_input_faults(pool)
 
 
-def _play_monitor(measures: DailyMeasures, history: np.ndarray, first: int) -> list[Entry]:
-    judged = measures.pool.judged
-    played = PlayedMonitor(judged.use_case, judged.model.version)
-    return played.play(measures.measure_windows(history, first))
+def _start_monitor(pool: DayPool) -> PlayedMonitor:
+    return PlayedMonitor(pool.use_case, pool.judged.model.version)
 
 
 def _iterate_histories(
@@ -206,32 +218,15 @@ def _count_openings(entries: Sequence[Entry], cause: str) -> int:
     return sum(each == cause or each.startswith(f"{cause}:") for each in opened)
 
 
-def _find_delay(entries: Sequence[Entry], lead: int) -> float | None:
-    """Return the days from the fault to the first episode; None without one."""
-    opened = [e.at for e in entries if e.what == "episode_opened"]
-    return (min(opened) - HISTORY_START) / DAY - lead if opened else None
-
-
 def _worsen_twins(pool: DayPool, twins: TwinPair, loss: float) -> TwinPair | None:
     one, other = (worsen_predictions(pool, each, loss) for each in twins)
     return None if one is None or other is None else (one, other)
-
-
-def _with_delays(rate: MeasuredRate, delays: Sequence[float | None]) -> MeasuredRate:
-    return replace(rate, delays=measure_delays(delays))
 
 
 def _with_fewer_resamples(use_case: UseCase) -> UseCase:
     gate = use_case.gate
     fewer = gate.model_copy(update={"resamples": min(gate.resamples, RESAMPLES)})
     return use_case.model_copy(update={"gate": fewer})
-
-
-def _detection_time(use_case: UseCase) -> timedelta:
-    """Return the longest window of a rule, and its patience: then a fault fills the window."""
-    rules = [use_case.monitor.drift, use_case.monitor.contract, *use_case.monitor.performance]
-    patience = max(rule.of for rule in rules) - 1
-    return find_longest_window(use_case) + patience * use_case.monitor.step
 
 
 def _count_days(span: timedelta) -> int:

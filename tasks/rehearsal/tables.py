@@ -9,8 +9,6 @@ from tasks.rehearsal.run import RESAMPLES, Rehearsal
 from tasks.reporting.formats import MISSING, format_interval, format_share
 from tasks.reporting.table import Cell, CellStyle, Column, Table, build_table
 
-TOLERANCE = 1.2  # of a stated rate: beyond it a row is marked
-
 
 def describe_rehearsal(rehearsal: Rehearsal) -> str:
     """Describe the days that were resampled."""
@@ -57,7 +55,7 @@ def _tabulate_rates(title: str, rates: Sequence[MeasuredRate]) -> Table:
         (
             rate.subject,
             Cell(_format_rate(rate), _find_style(rate)),
-            MISSING if rate.stated is None else _format_value(rate, rate.stated),
+            _format_stated(rate),
             *(_format_delays(rate) if has_delays else ()),
         )
         for rate in rates
@@ -72,8 +70,12 @@ def _format_rate(rate: MeasuredRate) -> str:
     return f"{format_share(rate.rate, 1)} [{low}, {high}]"
 
 
-def _format_value(rate: MeasuredRate, value: float) -> str:
-    return f"{value:g} a year" if rate.unit == "a year" else format_share(value, 1)
+def _format_stated(rate: MeasuredRate) -> str:
+    if rate.stated is None:
+        return MISSING
+    if rate.unit == "a year":
+        return f"{rate.stated:g} a year"
+    return f"{format_share(rate.stated, 1)} or {'more' if rate.is_least else 'less'}"
 
 
 def _format_delays(rate: MeasuredRate) -> list[str]:
@@ -82,5 +84,4 @@ def _format_delays(rate: MeasuredRate) -> list[str]:
 
 
 def _find_style(rate: MeasuredRate) -> CellStyle:
-    is_beyond = rate.stated is not None and rate.low > TOLERANCE * rate.stated
-    return "bad" if is_beyond else "plain"
+    return "bad" if rate.is_missed else "plain"

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tasks.evaluation.alarm_limits import Indexes
-from tasks.evaluation.bootstrap import Flags, Predictions
+from tasks.evaluation.alarms.resampled_years import Indexes
+from tasks.evaluation.bootstrap import Flags, Predictions, calibration_gaps
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Floats
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.rehearsal.day_pool import DayPool, DrawnRows
@@ -48,11 +48,15 @@ def worsen_predictions(pool: DayPool, predictions: Predictions, loss: float) -> 
 
 
 def shift_predictions(pool: DayPool, predictions: Predictions, loss: float) -> Predictions | None:
-    """Return predictions that are too high by a loss; None for classes."""
+    """Return predictions with a calibration gap that is larger by a loss; None for classes.
+
+    Predictions that are too low become lower, and others higher.
+    """
     kind = pool.use_case.label.kind
     if kind == "multiclass":
         return None
-    moved = predictions.value + loss
+    gaps = calibration_gaps(pool.pair(predictions, predictions), predictions)
+    moved = predictions.value + (loss if gaps.mean() >= 0 else -loss)
     return _decide(pool, np.clip(moved, 0, 1) if kind == "binary" else moved)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from configs.schema.names import own_name
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
-from tasks.evaluation.alarm_limits import calibrate_limits
+from tasks.evaluation.alarms.limits import calibrate_limits
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.giveaways import find_giveaways, list_suspects
 from tasks.evaluation.problem_types import problem_type_of

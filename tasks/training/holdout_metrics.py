@@ -40,7 +40,7 @@ def measure_holdout(
         threshold: the decision threshold, if the problem type has one.
     """
     problem_type, rule = problem_type_of(use_case), use_case.evaluation
-    labels = read_labels(use_case, rows)
+    labels, fewest = read_labels(use_case, rows), rule.count_slice_rows(rows.height)
 
     def measure_rows(mask: NDArray[np.bool_]) -> dict[str, float]:
         return problem_type.evaluate(labels[mask], value[mask], threshold, rule.cost)
@@ -48,7 +48,7 @@ def measure_holdout(
     return {
         "holdout": problem_type.evaluate(labels, value, threshold, rule.cost),
         "intervals": measure_intervals(use_case, rows, value, threshold),
-        "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, rule.slice_min_rows)),
+        "slices": tuple(measure_by_slice(rows, measure_rows, rule.slices, fewest)),
         "thin": tuple(find_thin_slices(use_case, rows)),
         "calibration": tuple(_calibration(problem_type, labels, value, threshold).to_dicts()),
     }
@@ -65,10 +65,11 @@ def _calibration(
 def find_thin_slices(use_case: UseCase, rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the slices with fewer than `evaluation.slice_min_rows` rows: slice, value, rows."""
     rule = use_case.evaluation
+    fewest = rule.count_slice_rows(rows.height)
     return [
         {"slice": column, "value": value, "rows": int(mask.sum())}
         for column, value, mask in iterate_slices(rows, rule.slices, 1)
-        if mask.sum() < rule.slice_min_rows
+        if mask.sum() < fewest
     ]
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import calibrate_limits
+from tasks.evaluation.alarms.limits import calibrate_limits
 from tasks.monitoring.limits.judged_rows import JudgedRows, predict_rows
 from tasks.rehearsal.day_pool import DayPool, build_day_pool
 from tests.support.artifacts import fit_artifact, open_artifact

@@ -7,10 +7,17 @@ Everything follows the seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+
+from configs.schema.loading import load_use_case
+from configs.schema.promotion import Gate
+from configs.schema.use_case import UseCase
+from tasks.evaluation.bootstrap import Predictions
+from tasks.evaluation.metrics import Floats
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 NUMERIC = (
@@ -18,6 +25,7 @@ NUMERIC = (
     "count_1d", "count_7d", "mean_28d",
 )  # fmt: skip
 CATEGORICAL = ("plan",)
+LAGS = ("count_1d", "count_7d", "mean_28d")
 
 
 def seasonal_counts(days: int = 730, growth: float = 2.0, seed: int = 0) -> pl.DataFrame:
@@ -53,3 +61,34 @@ def seasonal_counts(days: int = 730, growth: float = 2.0, seed: int = 0) -> pl.D
         count_7d=pl.col("label").shift(168),
         mean_28d=pl.col("label").rolling_mean(24 * 28).shift(24),
     )
+
+
+def seasonal_use_case(**gate: object) -> UseCase:
+    """A regression of `label` on the inputs, without slices, judged by blocks of a day."""
+    visits = load_use_case("visits")
+    changes = {
+        "label": visits.label.model_copy(update={"column": "label"}),
+        "spine": visits.spine.model_copy(update={"time": "time", "keys": ("time",)}),
+        "features": visits.features.model_copy(
+            update={"numeric": NUMERIC, "categorical": CATEGORICAL}
+        ),
+        "evaluation": visits.evaluation.model_copy(update={"slices": ()}),
+        "gate": Gate(metric="rmse", resamples=1000, **gate),
+    }
+    return visits.model_copy(update=changes)
+
+
+def fit_linear(rows: pl.DataFrame, inputs: Sequence[str] = LAGS) -> Callable[..., Predictions]:
+    """Return a linear model of inputs, fitted by least squares on rows without nulls."""
+    known = rows.drop_nulls(inputs)
+    weights = np.linalg.lstsq(_to_matrix(known, inputs), known["label"].to_numpy(), rcond=None)[0]
+
+    def predict(new: pl.DataFrame) -> Predictions:
+        value = _to_matrix(new, inputs) @ weights
+        return Predictions(value, value)
+
+    return predict
+
+
+def _to_matrix(rows: pl.DataFrame, inputs: Sequence[str]) -> Floats:
+    return np.column_stack([rows.select(inputs).to_numpy(), np.ones(rows.height)])

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from configs.errors import NoRows
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import RuleLimit, calibrate_limits
+from tasks.evaluation.alarms.limits import RuleLimit, calibrate_limits
 from tasks.evaluation.metrics import LOWER_IS_BETTER
 from tasks.ledger.evidence import LimitsRenewed, read_evidence
 from tasks.ledger.limit_entries import make_limits_renewed

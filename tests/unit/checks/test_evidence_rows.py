@@ -55,5 +55,14 @@ def test_thin_slices_and_too_few_rows_are_named(parcels):
     assert "gate.min_rows is 5000; the holdout has" in found["gate"][1]
 
 
+def test_slices_that_are_never_compared_are_named_with_the_reason(parcels):
+    """Of a share, few rows are enough: 5% of the holdout, but 30. One label alone is no slice."""
+    parcels.rewrite({"evaluation": {"slices": ["seal"], "slice_min_rows": "5%"}})
+    whole = pl.when(pl.col("damaged") == 0, pl.int_range(pl.len()) % 2 == 0)
+    found = check_parcels(parcels, whole.then(pl.lit("blue")).otherwise(pl.lit("red")))
+    assert "seal=blue" in found["slices"][1]
+    assert "labels that cannot be compared" in found["slices"][1]
+
+
 def test_without_rows_nothing_is_checked(parcels):
     assert [each.verdict for each in check_evidence_rows(parcels.use_case)] == ["skipped"]

@@ -4,13 +4,34 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from configs.clock import CLOCK_GRACE, as_utc, parse_duration, utc_or_now, write_duration
+from configs.clock import (
+    CLOCK_GRACE,
+    as_utc,
+    parse_duration,
+    parse_row_count,
+    utc_or_now,
+    write_duration,
+    write_row_count,
+)
 from configs.errors import BadConfig
 
 
 @pytest.mark.parametrize("text", ["90m", "5h", "3d", "4w"])
 def test_durations_read_back_as_written(text):
     assert write_duration(parse_duration(text)) == text
+
+
+@pytest.mark.parametrize(("text", "count"), [(200, 200), (1, 1), ("5%", 0.05), ("0.5%", 0.005)])
+def test_row_counts_read_back_as_written(text, count):
+    assert parse_row_count(text) == count
+    assert write_row_count(count) == text
+    assert parse_row_count(count) == count
+
+
+@pytest.mark.parametrize("text", [0, -3, 2.5, "0%", "200%", "many", True, None, "5", 1.0])
+def test_row_counts_without_sense_are_refused(text):
+    with pytest.raises(ValueError, match="share like 5%"):
+        parse_row_count(text)
 
 
 def test_a_moment_is_utc():

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.evaluation.alpha_spending import next_look_time, plan_gate_look, spent_share
+from tasks.evaluation.alpha_spending import (
+    next_look_time,
+    plan_gate_look,
+    spend_elapsed_time,
+    spent_share,
+)
 
 SINCE = datetime(2024, 3, 1, tzinfo=UTC)
 PATIENCE = timedelta(days=90)
@@ -100,3 +105,16 @@ def test_of_two_looks_the_second_is_at_the_end_of_the_patience():
     assert look_on(89, 1, planned=2) is None
     assert (look_on(90, 1, planned=2).share, look_on(90, 1, planned=2).final) == (0.5, True)
     assert next_look_time(2, PATIENCE, SINCE, 1) == SINCE + PATIENCE
+
+
+@given(st.lists(st.floats(0, 40), max_size=40, unique=True))
+def test_looks_of_a_bake_window_spend_the_time_between_them(days):
+    """Runs of any rhythm, also beyond the end, spend the time up to the last one, and no more."""
+    until, last, spent = SINCE + timedelta(days=28), SINCE, 0.0
+    for day in sorted(days):
+        at = SINCE + timedelta(days=day)
+        if last < at <= until:
+            spent += spend_elapsed_time(SINCE, last, at, until)
+            last = at
+    assert spent == pytest.approx((last - SINCE) / (until - SINCE))
+    assert spend_elapsed_time(SINCE, SINCE - SECOND, until + SECOND, until) == 1

@@ -3,10 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from configs.schema.monitoring import DriftRule
+from configs.schema.monitoring import ContractRule, DriftRule
 from tasks.models.psi_thresholds import measure_psi
 from tasks.models.reference_profile import build_reference_profile
+from tasks.models.reference_windows import calibrate_null_limit
 from tasks.monitoring.drift import measure_drift
 from tests.support.hourly_rows import hourly
 from tests.support.seasonal_counts import CATEGORICAL, NUMERIC, seasonal_counts
@@ -30,6 +33,32 @@ def test_every_limit_is_below_what_one_wrong_bin_gives(days: int) -> None:
         usual = np.array(column.shares)
         worst = max(measure_psi(one, usual) for one in np.eye(usual.size))
         assert column.threshold < worst / 2, name
+
+
+@pytest.mark.parametrize("weeks", [4, 13, 26])
+@pytest.mark.parametrize("level", [0.02, 0.3, 0.9])
+def test_clean_weeks_exceed_a_null_limit_at_most_at_the_stated_rate(weeks: int, level: float):
+    """Null rates vary from week to week, by more than the rows of a week do."""
+    random, tail, above = np.random.default_rng(0), 0.01, []
+    for _ in range(400):
+        rates = random.beta(20 * level, 20 * (1 - level), weeks + 20)
+        above.append((rates[weeks:] > calibrate_null_limit(rates[:weeks], tail)).mean())
+    assert np.mean(above) <= 2 * tail
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(1e-6, 0.5))
+def test_a_null_limit_is_never_beyond_reach(rates: list[float], tail: float):
+    calibrated = calibrate_null_limit(np.array(rates), tail)
+    assert 0 <= calibrated <= 1
+    limit = ContractRule().limit_nulls(max(rates), calibrated)
+    assert limit < 1 or max(rates) == 1
+    assert limit >= min(max(rates) + 0.05, (1 + max(rates)) / 2)
+
+
+def test_steady_null_rates_keep_the_limit_of_the_rule():
+    assert calibrate_null_limit(np.full(13, 0.1), 1e-4) == pytest.approx(0.1)
+    assert ContractRule().limit_nulls(0.1, 0.1) == pytest.approx(0.15)
+    assert ContractRule().limit_nulls(0.1, 0.3) == pytest.approx(0.3)
 
 
 def test_a_week_is_compared_with_its_season_too() -> None:

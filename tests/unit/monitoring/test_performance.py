@@ -10,7 +10,7 @@ import pytest
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
-from tasks.evaluation.alarm_limits import RuleLimit, compute_rule_limit
+from tasks.evaluation.alarms.limits import RuleLimit, compute_rule_limit
 from tasks.evaluation.metrics import measure_binary_metrics
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.performance import (

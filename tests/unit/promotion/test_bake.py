@@ -81,7 +81,8 @@ def test_rollback_request_follows_an_open_episode_once(book):
     asked, waiting = record_rollback_request(book, NAME, baked(), day(8))
     assert (asked.what, asked.key, asked.version) == ("rollback_asked", "undo:2", 2)
     assert asked.evidence == {
-        "promotion": "decision:2", "episode": "episode:bake:x", "reason": "worse",
+        "promotion": "decision:2", "episode": "episode:bake:x",
+        "reason": "worse; measured on the same 900 rows of both, 2013-04-02 to 2013-04-09",
         "gates": [], "differences": {}, "rows": 900,
         "from": day(1).isoformat(), "to": day(8).isoformat(),
     }  # fmt: skip
@@ -93,6 +94,14 @@ def test_without_a_loss_or_with_other_episodes_nothing_is_asked(book):
     assert rollback_request(read_ledger_state(book, NAME), baked("pass"), day(8)) is None
     bad(book, kind="performance")
     assert rollback_request(read_ledger_state(book, NAME), baked(), day(8)) is None
+
+
+def test_rows_of_now_that_show_no_loss_ask_for_no_rollback(book):
+    bad(book)
+    waits = BakeEvaluation(WINDOW, Decision("wait", "few rows", GateEvidence(gates=[])), 0.2)
+    state = read_ledger_state(book, NAME)
+    assert rollback_request(state, baked("pass"), day(8)) is None
+    assert rollback_request(state, waits, day(8)).evidence["reason"] == "it is worse"
 
 
 def test_rollback_request_ignores_the_previous_bake(book):
@@ -138,6 +147,7 @@ def test_a_rollback_says_how_large_and_how_certain_the_loss_is(book):
     record(book, "episode_opened", "episode:bake:y", day(8), 3, kind="bake", cause="bake:roc_auc")
     asked = rollback_request(read_ledger_state(book, NAME), baked("fail", *losses), day(8))
     assert asked.evidence["reason"] == (
-        "worse; roc_auc lost 0.0500, at least 0.0100 with 97.5% confidence; before the promotion "
+        "worse; roc_auc lost 0.0500, at least 0.0100 with 97.5% confidence; measured on the same "
+        f"900 rows of both, {day(1):%Y-%m-%d} to {day(8):%Y-%m-%d}; before the promotion "
         f"until {day(1):%Y-%m-%d}: roc_auc improvement +0.0300 [+0.0100, +0.0500]"
     )

@@ -147,10 +147,10 @@ def test_one_shuffled_slice_is_harm():
     rows, score, noise = rows_scores_and_noise()
     shuffled = np.where((rows["origin"] == "LGA").to_numpy(), noise, score)
     decision = judge_harm(
-        gated_use_case(), rows, predict_at(shuffled), predict_at(score), BAKE, min_rows=500, looks=4
+        gated_use_case(), rows, predict_at(shuffled), predict_at(score), BAKE, 500, share=0.25
     )
     assert lines(decision)["slice origin=LGA"] == "fail"
-    assert decision.evidence.looks == 4
+    assert decision.evidence.differences["roc_auc"].confidence == pytest.approx(1 - 0.05 / 4)
 
 
 def rolled_back(loser: int, at: datetime, **evidence: object) -> Entry:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from configs.schema.monitoring import PerformanceRule
-from tasks.evaluation.alarm_limits import count_openings
+from tasks.evaluation.alarms.episode_openings import count_openings
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.ledger.log import Entry
 from tasks.monitoring import drift, performance

@@ -3,7 +3,7 @@
 import pytest
 
 from configs.schema.monitoring import PerformanceRule
-from tasks.evaluation.alarm_limits import RuleLimit
+from tasks.evaluation.alarms.limits import RuleLimit
 from tasks.monitoring.limits.renewal import tighten_limit
 
 

@@ -8,42 +8,19 @@ import pytest
 
 from configs.schema.loading import load_use_case
 from configs.schema.monitoring import PerformanceRule
-from tasks.evaluation.alarm_limits import (
-    DailyMetric,
+from tasks.evaluation.alarms.episode_openings import count_openings
+from tasks.evaluation.alarms.limits import (
     RuleLimit,
     calibrate_limit,
     calibrate_limits,
-    count_openings,
-    estimate_likeness,
+    measure_delay,
+)
+from tasks.evaluation.alarms.resampled_years import (
     measure_daily,
-    measure_influences,
 )
 from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.metrics import Floats
-
-WEEK, RATE = timedelta(days=7), 0.5
-
-
-def rule(metric: str = "rmse", window: str = "5w", **patience: object) -> PerformanceRule:
-    changes = {"metric": metric, "window": window, "false_alarms": RATE, **patience}
-    return PerformanceRule.model_validate(changes)
-
-
-def series(days: int, memory: float, seed: int) -> Floats:
-    """A daily level of first order with standard deviation 1, and noise of the day."""
-    random = np.random.default_rng(seed)
-    steps = np.sqrt(1 - memory**2) * random.normal(size=days)
-    level = np.empty(days)
-    level[0] = random.normal()
-    for day in range(1, days):
-        level[day] = memory * level[day - 1] + steps[day]
-    return level + 0.3 * random.normal(size=days)
-
-
-def daily(values: Floats) -> DailyMetric:
-    return DailyMetric(
-        lambda draws: (draws @ values) / draws.sum(axis=1), len(values), float(values.mean())
-    )
+from tests.support.daily_series import RATE, WEEK, daily, rule, series
 
 
 def play_rule(limit: RuleLimit, values: Floats, used: PerformanceRule) -> float:
@@ -94,12 +71,41 @@ def test_a_loss_of_the_stated_size_is_found_in_four_of_five_windows(days: int) -
     assert np.mean(found) >= 0.75
 
 
-def test_openings_are_counted_as_episodes_open_and_close() -> None:
-    bad = np.array([[0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 0, 0]], dtype=bool)
-    assert count_openings(rule(), bad)[0] == 3
-    # 2 of 3: opens at the second bad one; stays open while 2 of the last 3 are bad
-    assert count_openings(rule(bad=2, of=3), bad)[0] == 2
-    assert count_openings(rule(bad=3, of=3), bad)[0] == 1
+@pytest.mark.parametrize("patience", [{}, {"bad": 2, "of": 3}])
+@pytest.mark.parametrize("window", ["2w", "5w", "8w"])
+def test_a_loss_is_found_within_its_stated_delay_in_four_of_five_years(
+    window: str, patience: dict[str, int]
+) -> None:
+    used, found, stride = rule(window=window, **patience), [], 7
+    for seed in range(30):
+        values = series(105 + 365 * 2, 0.3, seed)
+        limit = calibrate_limit(used, daily(values[:105]), WEEK, 0, loss=1.0)
+        assert limit is not None
+        assert limit.delay is not None
+        days = used.window // timedelta(days=1)
+        for start in range(105 + days, len(values) - limit.delay, 60):
+            lossy = values.copy()
+            lossy[start:] += 1.0
+            ends = np.arange(start, start + limit.delay + 1, stride)
+            windows = np.array([lossy[end - days : end].mean() for end in ends])
+            found.append(count_openings(used, windows[None] > limit.limit)[0] > 0)
+    assert np.mean(found) >= 0.75
+
+
+def test_a_larger_loss_is_found_earlier_and_a_small_one_never() -> None:
+    values = daily(series(105, 0.3, 0))
+    delays = [
+        limit.delay
+        for loss in (0.01, 0.6, 1.0, 5.0)
+        if (limit := calibrate_limit(rule(), values, WEEK, 0, loss)) is not None
+    ]
+    assert delays[0] is None
+    assert delays[1] is not None
+    assert delays[1:] == sorted(delays[1:], reverse=True)
+    assert delays[-1] <= 14
+    limit = calibrate_limit(rule(), values, WEEK, 0, 1.0)
+    assert limit is not None
+    assert measure_delay(rule(), values, WEEK, 0, limit.limit, 1.0) == limit.delay
 
 
 def test_patience_allows_a_tighter_limit() -> None:
@@ -114,15 +120,6 @@ def test_patience_allows_a_tighter_limit() -> None:
 @pytest.mark.parametrize("days", [1, 3, 6])
 def test_too_few_days_give_no_limit(days: int) -> None:
     assert calibrate_limit(rule(), daily(series(days, 0, 0)), WEEK, 0) is None
-
-
-def test_likeness_is_found_and_on_the_safe_side() -> None:
-    calm, slow = (
-        estimate_likeness(measure_influences(daily(series(400, memory, 1))))
-        for memory in (0.0, 0.8)
-    )
-    assert calm < 0.2 < 0.5 < slow <= 0.9
-    assert estimate_likeness(np.ones(30)) == 0
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "calibration_gap", "cost", "pr_auc"])

@@ -1,0 +1,1 @@
+"""Alarms of performance rules: resampled years, limits for a stated rate, and detection delays."""
