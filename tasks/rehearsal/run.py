@@ -28,7 +28,7 @@ from tasks.rehearsal.match_workers import Report, Results, iterate_generators, s
 from tasks.rehearsal.played_gate import Match
 from tasks.rehearsal.played_monitor import PlayedMonitor
 from tasks.rehearsal.rates import MeasuredRate, measure_delays, measure_share, measure_yearly
-from tasks.rehearsal.stated_delays import find_stated_delay
+from tasks.rehearsal.stated_delays import WindowDelay, compare_windows, find_stated_delay
 from tasks.rehearsal.twins import TwinPair, choose_twin, find_loss_unit, worsen_predictions
 
 RESAMPLES = 1000  # of each interval, fewer than the gate's own: a rehearsal computes thousands
@@ -65,6 +65,7 @@ class Rehearsal:
     gate: tuple[MeasuredRate, ...]
     rollbacks: tuple[MeasuredRate, ...]
     detection: tuple[MeasuredRate, ...]
+    windows: tuple[WindowDelay, ...] = ()
 
 
 def rehearse_policy(
@@ -102,6 +103,7 @@ def rehearse_policy(
         gate=tuple(_measure_promotions(pool, results)),
         rollbacks=tuple(_measure_rollbacks(pool, results)),
         detection=detection,
+        windows=tuple(compare_windows(pool, plan.losses[0])) if plan.losses else (),
     )
 
 

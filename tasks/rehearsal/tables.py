@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from configs.clock import write_duration
+from tasks.rehearsal.day_pool import DAY
 from tasks.rehearsal.rates import CONFIDENCE, MeasuredRate
 from tasks.rehearsal.run import RESAMPLES, Rehearsal
-from tasks.reporting.formats import MISSING, format_interval, format_share
+from tasks.rehearsal.stated_delays import WindowDelay
+from tasks.reporting.formats import MISSING, format_interval, format_share, format_value
 from tasks.reporting.table import Cell, CellStyle, Column, Table, build_table
 
 
@@ -27,7 +30,8 @@ def tabulate_rehearsal(rehearsal: Rehearsal) -> list[Table]:
         ("bake window", rehearsal.rollbacks),
         ("planted faults", rehearsal.detection),
     )
-    return [_tabulate_rates(title, rates) for title, rates in groups if rates]
+    tables = [_tabulate_rates(title, rates) for title, rates in groups if rates]
+    return [*tables, _tabulate_windows(rehearsal.windows)] if rehearsal.windows else tables
 
 
 def list_remarks(rehearsal: Rehearsal) -> Iterator[str]:
@@ -61,6 +65,25 @@ def _tabulate_rates(title: str, rates: Sequence[MeasuredRate]) -> Table:
         for rate in rates
     ]
     return build_table(columns, rows, title)
+
+
+def _tabulate_windows(windows: Sequence[WindowDelay]) -> Table:
+    """Return the delay of a loss for calibrated rules of other windows."""
+    titles = ("false alarms a year", "limit", "loss", "80% find it within")
+    columns: list[str | Column] = ["metric", "window"]
+    columns += [Column(title, "right") for title in titles]
+    rows = [
+        (
+            each.metric,
+            write_duration(each.window),
+            f"{each.limit.false_alarms:g}",
+            f"{each.limit.limit:.4g}",
+            format_value(each.limit.loss),
+            MISSING if each.limit.delay is None else write_duration(each.limit.delay * DAY),
+        )
+        for each in windows
+    ]
+    return build_table(columns, rows, "windows of calibrated rules")
 
 
 def _format_rate(rate: MeasuredRate) -> str:
