@@ -250,7 +250,8 @@ def measure_difference(
         length: number of neighbouring blocks that were drawn together.
     """
     filled = (np.bincount(pair.block, minlength=pair.block_count) > 0).astype(np.float64)
-    at_new, at_old = (float(of(filled[None])[0]) for of in (metric.challenger, metric.champion))
+    at_new = float(metric.challenger(filled[None])[0])
+    at_old = float(metric.champion(filled[None])[0])
     low, high = bootstrap_interval(metric.improve(draws * filled), pair.blocks / length, error)
     size = (len(pair.label), pair.blocks, 1 - error)
     improvement = metric.sign * (at_new - at_old)

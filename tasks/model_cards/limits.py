@@ -97,9 +97,9 @@ def describe_delay(limit: RuleLimit) -> str:
     """Return how late a rule finds a sudden loss, in words."""
     if limit.loss is None:
         return "its delay was not measured"
-    if limit.delay is None:
+    if limit.detection_days is None:
         return f"fewer than 80% of years show a sudden loss of {limit.loss:.3g}"
-    within = write_duration(timedelta(days=limit.delay))
+    within = write_duration(timedelta(days=limit.detection_days))
     return f"a sudden loss of {limit.loss:.3g} is found within {within} in 80%"
 
 

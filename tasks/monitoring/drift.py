@@ -54,8 +54,8 @@ def compare_counts(
         rows,
         schema={
             "column": pl.String, "psi": pl.Float64, "threshold": pl.Float64,
-            "null_rate": pl.Float64, "reference_null_rate": pl.Float64, "rows": pl.Int64,
-            "informs": pl.String,
+            "null_rate": pl.Float64, "reference_null_rate": pl.Float64, "null_limit": pl.Float64,
+            "rows": pl.Int64, "informs": pl.String,
         },
         orient="row",
     )  # fmt: skip

@@ -171,8 +171,8 @@ def _shown(decision: Decision, promotion: Entry) -> StepEvidence:
     evidence = decision.evidence
     losses = [describe_loss(each) for each in evidence.differences.values() if each.high < 0]
     if evidence.rows is not None and evidence.from_ and evidence.to:
-        same = f"{evidence.from_:%Y-%m-%d} to {evidence.to:%Y-%m-%d}"
-        losses.append(f"measured on the same {evidence.rows} rows of both, {same}")
+        weeks = f"{evidence.from_:%Y-%m-%d} to {evidence.to:%Y-%m-%d}"
+        losses.append(f"measured on the same {evidence.rows} rows of both, {weeks}")
     return StepEvidence(
         reason="; ".join([decision.reason, *losses, *_describe_earlier(evidence, promotion)]),
         gates=evidence.gates,

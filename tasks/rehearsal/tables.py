@@ -79,7 +79,9 @@ def _tabulate_windows(windows: Sequence[WindowDelay]) -> Table:
             f"{each.limit.false_alarms:g}",
             f"{each.limit.limit:.4g}",
             format_value(each.limit.loss),
-            MISSING if each.limit.delay is None else write_duration(each.limit.delay * DAY),
+            MISSING
+            if each.limit.detection_days is None
+            else write_duration(each.limit.detection_days * DAY),
         )
         for each in windows
     ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from configs.schema.monitoring import PerformanceRule
 from tasks.evaluation.alarms.resampled_years import count_window_days
+from tasks.evaluation.bootstrap import Flags
 from tasks.evaluation.metrics import Floats
 
 POWER = 0.8  # share of the years that a stated detection covers
-Flags = NDArray[np.bool_]
 
 
 def count_openings(rule: PerformanceRule, bad: Flags) -> Floats:

@@ -27,7 +27,7 @@ from tasks.evaluation.bootstrap import Predictions
 from tasks.evaluation.metrics import LOWER_IS_BETTER, Floats
 from tasks.evaluation.problem_types import problem_type_of
 
-STATED_LOSS = 0.05  # of which limits state the delay, in units of a margin
+STATED_LOSS = 0.05  # of which limits state the detection, in units of a margin
 _MIN_DAYS = 7  # fewer say nothing about the spread
 _LEVELS = 400  # limits that are tried
 
@@ -42,8 +42,10 @@ class RuleLimit(BaseModel):
     limit: float = Field(description="of a calibration gap: of its size")
     detects: float = Field(description="sudden loss that 80% of full windows show")
     days: int = Field(description="judged days")
-    loss: float | None = Field(None, description="sudden loss that `delay` is stated for")
-    delay: int | None = Field(None, description="days within which 80% show the loss; none: a year")
+    loss: float | None = Field(None, description="sudden loss that `detection_days` is stated for")
+    detection_days: int | None = Field(
+        None, description="within which 80% of years show the loss; none: not within a year"
+    )
 
 
 def calibrate_limits(
@@ -100,7 +102,9 @@ def calibrate_limit(
         detects=float(distance - typical),
         days=daily.days,
         loss=loss,
-        delay=None if loss is None else _find_delay(rule, daily, windows, limit, loss, step),
+        detection_days=None
+        if loss is None
+        else measure_delay(rule, daily, step, seed, limit, loss),
     )
 
 
@@ -114,6 +118,9 @@ def measure_delay(
 ) -> int | None:
     """Return the days within which a rule finds a sudden loss in 80% of years; None beyond a year.
 
+    An uncertain level hides a loss larger than the limit, and helps to find a smaller one. So the
+    later delay of both kinds of years counts: those with this uncertainty, and those without.
+
     Args:
         rule: metric, window and patience.
         daily: the metric of the judged days.
@@ -122,8 +129,14 @@ def measure_delay(
         limit: the limit of the rule, calibrated or not.
         loss: in the unit of the metric.
     """
-    windows = play_windows(rule, daily, step, seed)
-    return _find_delay(rule, daily, windows, limit, loss, step)
+    delays = [
+        _find_delay(
+            rule, daily, play_windows(rule, daily, step, seed, certain=certain), limit, loss, step
+        )
+        for certain in (False, True)
+    ]
+    known = [days for days in delays if days is not None]
+    return max(known) if len(known) == len(delays) else None
 
 
 def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float) -> float:

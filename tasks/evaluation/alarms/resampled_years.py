@@ -80,7 +80,9 @@ def measure_daily(
     return DailyMetric(measure, days, float(measure(np.ones((1, days)))[0]))
 
 
-def play_windows(rule: PerformanceRule, daily: DailyMetric, step: timedelta, seed: int) -> Floats:
+def play_windows(
+    rule: PerformanceRule, daily: DailyMetric, step: timedelta, seed: int, *, certain: bool = False
+) -> Floats:
     """Return the metric of each window of resampled years, widened, (years, windows).
 
     Args:
@@ -88,10 +90,13 @@ def play_windows(rule: PerformanceRule, daily: DailyMetric, step: timedelta, see
         daily: the metric of the judged days.
         step: time between two monitored windows.
         seed: seed of the resampling.
+        certain: whether the measured days are all that there is, so nothing is widened.
     """
     influences = measure_influences(daily)
     likeness, block = estimate_likeness(influences), choose_block_length(influences)
-    values = play_years(rule, daily, step, block, seed)
+    values = play_years(rule, daily, step, block, seed, certain=certain)
+    if certain:
+        return values
     return daily.reference + _widening(daily.days, block, likeness) * (values - daily.reference)
 
 
@@ -118,7 +123,13 @@ def estimate_likeness(influences: Floats) -> float:
 
 
 def play_years(
-    rule: PerformanceRule, daily: DailyMetric, step: timedelta, block: int, seed: int
+    rule: PerformanceRule,
+    daily: DailyMetric,
+    step: timedelta,
+    block: int,
+    seed: int,
+    *,
+    certain: bool = False,
 ) -> Floats:
     """Return the metric of each window of resampled years, (years, windows).
 
@@ -128,6 +139,7 @@ def play_years(
         step: time between two windows.
         block: days in a block.
         seed: seed of the resampling.
+        certain: whether years are drawn from the days themselves, not from a resample of them.
     """
     random = np.random.default_rng(seed)
     width, stride = count_window_days(rule, step)
@@ -135,7 +147,7 @@ def play_years(
     for _ in range(0, _YEARS, _CHUNK_YEARS):
         worlds = draw_days(random, daily.days, (_CHUNK_YEARS, daily.days), block)
         places = draw_days(random, daily.days, (_CHUNK_YEARS, YEAR_DAYS + width), block)
-        years = np.take_along_axis(worlds, places, axis=1)
+        years = places if certain else np.take_along_axis(worlds, places, axis=1)
         windows = np.lib.stride_tricks.sliding_window_view(years, width, axis=1)[:, ::stride]
         parts.append(daily.measure(count_days(windows, daily.days)).reshape(_CHUNK_YEARS, -1))
     return np.concatenate(parts)

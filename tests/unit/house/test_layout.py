@@ -98,6 +98,7 @@ COVERED_BY = {
     "rehearsal.played_gate": "tests/property/test_rehearsed_rates.py",
     "rehearsal.prepare": "tests/integration/test_new_champion_is_judged.py",
     "rehearsal.run": "tests/property/test_rehearsed_rates.py",
+    "rehearsal.stated_delays": "tests/property/test_rehearsed_rates.py",
     "rehearsal.tables": "tests/integration/test_new_champion_is_judged.py",
     "rehearsal.twins": "tests/unit/rehearsal/test_day_pool.py",
     "replay.chart": "tests/unit/replay/test_report.py",

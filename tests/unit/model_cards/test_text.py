@@ -38,16 +38,22 @@ def test_limits_come_from_the_numbers(holdout_card):
 
 
 @pytest.mark.parametrize(
-    ("loss", "delay", "words"),
+    ("loss", "days", "words"),
     [
         (None, None, "its delay was not measured"),
         (0.05, None, "fewer than 80% of years show a sudden loss of 0.05"),
         (0.05, 77, "a sudden loss of 0.05 is found within 11w in 80%"),
     ],
 )
-def test_a_limit_says_how_late_it_finds_a_loss(holdout_card, loss, delay, words):
+def test_a_limit_says_how_late_it_finds_a_loss(holdout_card, loss, days, words):
     limit = RuleLimit(
-        false_alarms=0.5, reference=0.7, limit=0.6, detects=0.1, days=90, loss=loss, delay=delay
+        false_alarms=0.5,
+        reference=0.7,
+        limit=0.6,
+        detects=0.1,
+        days=90,
+        loss=loss,
+        detection_days=days,
     )
     card = holdout_card.model_copy(update={"limits": {"roc_auc_5w": limit}})
     assert f"Alarm `roc_auc_5w`: {words}." in list_limits(card)

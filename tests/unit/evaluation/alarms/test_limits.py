@@ -71,22 +71,21 @@ def test_a_loss_of_the_stated_size_is_found_in_four_of_five_windows(days: int) -
     assert np.mean(found) >= 0.75
 
 
-@pytest.mark.parametrize("patience", [{}, {"bad": 2, "of": 3}])
-@pytest.mark.parametrize("window", ["2w", "5w", "8w"])
+@pytest.mark.parametrize(("window", "patience"), [("2w", {"bad": 2, "of": 3}), ("5w", {})])
 def test_a_loss_is_found_within_its_stated_delay_in_four_of_five_years(
     window: str, patience: dict[str, int]
 ) -> None:
     used, found, stride = rule(window=window, **patience), [], 7
-    for seed in range(30):
-        values = series(105 + 365 * 2, 0.3, seed)
+    for seed in range(5):
+        values = series(105 + 365 * 6, 0.3, seed)
         limit = calibrate_limit(used, daily(values[:105]), WEEK, 0, loss=1.0)
         assert limit is not None
-        assert limit.delay is not None
+        assert limit.detection_days is not None
         days = used.window // timedelta(days=1)
-        for start in range(105 + days, len(values) - limit.delay, 60):
+        for start in range(105 + days, len(values) - limit.detection_days, 60):
             lossy = values.copy()
             lossy[start:] += 1.0
-            ends = np.arange(start, start + limit.delay + 1, stride)
+            ends = np.arange(start, start + limit.detection_days + 1, stride)
             windows = np.array([lossy[end - days : end].mean() for end in ends])
             found.append(count_openings(used, windows[None] > limit.limit)[0] > 0)
     assert np.mean(found) >= 0.75
@@ -95,7 +94,7 @@ def test_a_loss_is_found_within_its_stated_delay_in_four_of_five_years(
 def test_a_larger_loss_is_found_earlier_and_a_small_one_never() -> None:
     values = daily(series(105, 0.3, 0))
     delays = [
-        limit.delay
+        limit.detection_days
         for loss in (0.01, 0.6, 1.0, 5.0)
         if (limit := calibrate_limit(rule(), values, WEEK, 0, loss)) is not None
     ]
@@ -105,7 +104,7 @@ def test_a_larger_loss_is_found_earlier_and_a_small_one_never() -> None:
     assert delays[-1] <= 14
     limit = calibrate_limit(rule(), values, WEEK, 0, 1.0)
     assert limit is not None
-    assert measure_delay(rule(), values, WEEK, 0, limit.limit, 1.0) == limit.delay
+    assert measure_delay(rule(), values, WEEK, 0, limit.limit, 1.0) == limit.detection_days
 
 
 def test_patience_allows_a_tighter_limit() -> None:

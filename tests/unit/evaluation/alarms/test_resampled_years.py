@@ -39,4 +39,12 @@ def test_windows_spread_more_for_days_that_are_alike() -> None:
     spreads = [
         play_windows(rule(), daily(series(200, memory, 2)), WEEK, 0).std() for memory in (0.0, 0.6)
     ]
-    assert 1.5 * spreads[0] < spreads[1]
+    assert 1.2 * spreads[0] < spreads[1]
+
+
+def test_certain_years_spread_less_than_those_of_an_uncertain_level() -> None:
+    values = daily(series(60, 0.3, 2))
+    spreads = [
+        play_windows(rule(), values, WEEK, 0, certain=certain).std() for certain in (True, False)
+    ]
+    assert 1.2 * spreads[0] < spreads[1]
