@@ -76,6 +76,8 @@ def judge_bake(
     rows: pl.DataFrame,
     models: tuple[Predictions, Predictions],
     share: float,
+    *,
+    explain: bool = True,
 ) -> Decision:
     """Return whether the champion is shown to be worse than the version before.
 
@@ -87,11 +89,12 @@ def judge_bake(
         rows: mature rows of the bake window so far.
         models: predictions of the champion and of the version before.
         share: of the error rate of the whole bake window, which this evaluation may spend.
+        explain: whether to name a block that decides the verdict.
     """
     bake = use_case.bake
     # an interval misses on both sides, and only one of them is a loss
     of_subject = 2 * share / _SUBJECTS
-    return judge_harm(use_case, rows, *models, bake, bake.min_rows, of_subject)
+    return judge_harm(use_case, rows, *models, bake, bake.min_rows, of_subject, explain=explain)
 
 
 def bake_measurements(

@@ -66,9 +66,7 @@ def wait_for_look(candidate: CandidateState) -> Decision:
 def read_fresh_rows(
     use_case: UseCase, challenger: Model, champion: Model | None, as_of: datetime
 ) -> pl.DataFrame:
-    """Read the labelled rows predicted after both models' training and before `as_of`.
-
-    NoRows if there are none.
+    """Read the labelled rows predicted after both models' training and before `as_of`, or NoRows.
 
     Args:
         use_case: the use case
@@ -136,10 +134,8 @@ def decide_promotion(
         beaten = {each.subject: each for _, each in opponents if each is not None}
         differences = GateEvidence(differences=compared.differences | beaten)
         compared = merge_evidence(GateEvidence, compared, differences)
-    versions = GateEvidence(
-        challenger_version=challenger.version,
-        champion_version=None if champion is None else champion.version,
-    )
+    old_version = None if champion is None else champion.version
+    versions = GateEvidence(challenger_version=challenger.version, champion_version=old_version)
     evidence = merge_evidence(GateEvidence, versions, compared)
     if checks[0].verdict == "pass":
         file_checks, footprint = check_model_file(use_case, challenger, fresh)
@@ -159,6 +155,8 @@ def judge_predictions(
     new: Predictions,
     old: Predictions,
     gate_look: GateLook = ONLY_LOOK,
+    *,
+    explain: bool = True,
 ) -> Decision:
     """Run the checks that need predictions alone: rows, metric, cost, slices, calibration.
 
@@ -168,8 +166,10 @@ def judge_predictions(
         new: the challenger's predictions
         old: the champion's predictions
         gate_look: the look that is due
+        explain: whether to name a block that decides the verdict
     """
-    return _conclude(*_compare(use_case, fresh, (new, old), gate_look, first=False))
+    compared = _compare(use_case, fresh, (new, old), gate_look, first=False, explain=explain)
+    return _conclude(*compared)
 
 
 def judge_harm(
@@ -180,6 +180,8 @@ def judge_harm(
     margins: Margins,
     min_rows: int,
     share: float = 1.0,
+    *,
+    explain: bool = True,
 ) -> Decision:
     """Fail if the newer model is significantly worse by more than a margin; wait with too few rows.
 
@@ -193,6 +195,7 @@ def judge_harm(
         margins: loss that is tolerated, of the metric, the cost and the metric in a slice
         min_rows: labelled rows that are required
         share: part of the error rate that each difference may spend
+        explain: whether to name a block that decides the verdict
     """
     check, evidence = _count_rows(use_case, "labelled rows", min_rows, rows)
     if check.verdict == "wait":
@@ -204,7 +207,8 @@ def judge_harm(
     def is_bearable(difference: Difference) -> bool:
         return not gate_checks.is_shown_worse(difference, margins.margin * difference.unit)
 
-    checks += _find_influence(use_case, rows, (new, old), differences[0], is_bearable)
+    if explain:
+        checks += _find_influence(use_case, rows, (new, old), differences[0], is_bearable)
     return _conclude(checks, merge_evidence(GateEvidence, evidence, compared))
 
 
@@ -221,6 +225,7 @@ def _compare(
     gate_look: GateLook,
     *,
     first: bool,
+    explain: bool = True,
 ) -> tuple[list[GateCheck], GateEvidence]:
     """Return the checks of the predictions and their numbers; only the row count with few rows."""
     gate = use_case.gate
@@ -235,14 +240,13 @@ def _compare(
     )
     constant = problem_type_text(problem_type_of(use_case)).baseline if first else None
     checks = gate_checks.check_comparison(gate, differences, constant, final=gate_look.final)
-    checks += _find_influence(
-        use_case, fresh, models, differences[0], partial(gate_checks.is_shown_better, gate)
-    )
+    if explain:
+        accepts = partial(gate_checks.is_shown_better, gate)
+        checks += _find_influence(use_case, fresh, models, differences[0], accepts)
     compared = GateEvidence(differences={each.subject: each for each in differences})
-    if gate_look.following and checks[0].verdict == "wait":
-        checks.append(
-            gate_checks.check_look(gate_look.number, gate_look.planned, gate_look.following)
-        )
+    following = gate_look.following
+    if following and checks[0].verdict == "wait":
+        checks.append(gate_checks.check_look(gate_look.number, gate_look.planned, following))
     if gate_look.planned > 1:
         taken = GateEvidence(look_number=gate_look.number, looks=gate_look.planned)
         compared = merge_evidence(GateEvidence, compared, taken)
@@ -265,11 +269,11 @@ def _count_rows(
     use_case: UseCase, gate: str, min_rows: int, rows: pl.DataFrame
 ) -> tuple[GateCheck, GateEvidence]:
     """Return the check that requires enough rows, and their number, times and blocks."""
-    times = rows[use_case.spine.time]
-    label = rows[use_case.label.column].to_numpy().astype(np.float64)
+    times, label = rows[use_case.spine.time], rows[use_case.label.column].to_numpy()
     blocks = count_blocks(times, use_case.gate, use_case.seed, use_case.zone)
     first, last = (at if isinstance(at, datetime) else None for at in (times.min(), times.max()))
-    check = gate_checks.check_row_count(gate, min_rows, label, blocks, problem_type_of(use_case))
+    kind = problem_type_of(use_case)
+    check = gate_checks.check_row_count(gate, min_rows, label.astype(np.float64), blocks, kind)
     return check, GateEvidence(rows=rows.height, from_=first, to=last, blocks=blocks)
 
 

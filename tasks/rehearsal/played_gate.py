@@ -50,7 +50,9 @@ def _play_gate(days: ComparedDays, match: Match, random: np.random.Generator) ->
             continue
         last = look.number
         inside = rows.before(_count_days(at - HISTORY_START))
-        decision = judge_predictions(use_case, inside.frame, *_head(models, inside), look)
+        decision = judge_predictions(
+            use_case, inside.frame, *_head(models, inside), look, explain=False
+        )
         if decision.verdict != "wait":
             return last if decision.verdict == "pass" else None
     return None
@@ -67,7 +69,8 @@ def _play_bake(days: ComparedDays, match: Match, random: np.random.Generator) ->
         count = _count_days(at - start)
         inside = rows.before(count)
         share = spend_elapsed_time(start, last, at, start + length)
-        decision = judge_bake(use_case, inside.frame, _head(models, inside), share)
+        seen = _head(models, inside)
+        decision = judge_bake(use_case, inside.frame, seen, share, explain=False)
         if decision.verdict == "fail":
             return count
         last = last if decision.verdict == "wait" else at  # few rows spend nothing
