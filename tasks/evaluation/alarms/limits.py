@@ -8,6 +8,7 @@ years with a sudden loss say within how many days the rule finds it in 80%.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -94,18 +95,19 @@ def calibrate_limit(
     losses = _to_losses(rule, daily, windows)
     distance = _find_distance(rule, losses)
     typical = np.nanquantile(losses, 1 - POWER)
-    limit = compute_rule_limit(rule, daily.reference, distance)
-    return RuleLimit(
+    limit = RuleLimit(
         false_alarms=rule.false_alarms,
         reference=daily.reference,
-        limit=limit,
+        limit=compute_rule_limit(rule, daily.reference, distance),
         detects=float(distance - typical),
         days=daily.days,
         loss=loss,
-        detection_days=None
-        if loss is None
-        else measure_delay(rule, daily, step, seed, limit, loss),
     )
+    if loss is None:
+        return limit
+    certain = play_windows(rule, daily, step, seed, certain=True)
+    days = _find_latest(rule, daily, (windows, certain), limit.limit, loss, step)
+    return limit.model_copy(update={"detection_days": days})
 
 
 def measure_delay(
@@ -118,9 +120,6 @@ def measure_delay(
 ) -> int | None:
     """Return the days within which a rule finds a sudden loss in 80% of years; None beyond a year.
 
-    An uncertain level hides a loss larger than the limit, and helps to find a smaller one. So the
-    later delay of both kinds of years counts: those with this uncertainty, and those without.
-
     Args:
         rule: metric, window and patience.
         daily: the metric of the judged days.
@@ -129,14 +128,8 @@ def measure_delay(
         limit: the limit of the rule, calibrated or not.
         loss: in the unit of the metric.
     """
-    delays = [
-        _find_delay(
-            rule, daily, play_windows(rule, daily, step, seed, certain=certain), limit, loss, step
-        )
-        for certain in (False, True)
-    ]
-    known = [days for days in delays if days is not None]
-    return max(known) if len(known) == len(delays) else None
+    windows = [play_windows(rule, daily, step, seed, certain=certain) for certain in (False, True)]
+    return _find_latest(rule, daily, windows, limit, loss, step)
 
 
 def compute_rule_limit(rule: PerformanceRule, reference: float, worse_by: float) -> float:
@@ -164,6 +157,32 @@ def _to_losses(rule: PerformanceRule, daily: DailyMetric, values: Floats) -> Flo
     if rule.metric == "calibration_gap":
         return np.abs(values) - abs(daily.reference)
     return (values - daily.reference) * _find_worse_side(rule, daily.reference)
+
+
+def _find_latest(
+    rule: PerformanceRule,
+    daily: DailyMetric,
+    played: Sequence[Floats],
+    limit: float,
+    loss: float,
+    step: timedelta,
+) -> int | None:
+    """Return the latest delay of several kinds of years; None if one has none.
+
+    An uncertain level hides a loss larger than the limit, and helps to find a smaller one. So years
+    with this uncertainty count, and those without.
+
+    Args:
+        rule: metric, window and patience.
+        daily: the metric of the judged days.
+        played: windows of each kind of years.
+        limit: the limit of the rule.
+        loss: in the unit of the metric.
+        step: time between two windows.
+    """
+    delays = [_find_delay(rule, daily, windows, limit, loss, step) for windows in played]
+    known = [days for days in delays if days is not None]
+    return max(known) if len(known) == len(delays) else None
 
 
 def _find_delay(

@@ -29,7 +29,7 @@ from tests.support.seasonal_counts import (
 DAY = timedelta(days=1)
 CALENDAR = ("hour", "weekday", "temperature")
 STRONG = ("count_1d", "count_7d", "mean_28d", "temperature")
-SHARE = 0.02  # of a better model, so few days show no gain
+SHARE, LUCK = 0.3, 60  # of a better model, and of a day: few days show no gain
 
 
 @cache
@@ -80,7 +80,8 @@ def test_a_gate_looks_again_until_a_gain_is_shown():
     for look_day, last in ((6, 0), (90, 1)):
         rows = days_between(640, 640 + look_day)
         look = plan_gate_look(4, timedelta(days=90), at(640), at(640 + look_day), last)
-        new = SHARE * challenger(rows).value + (1 - SHARE) * champion(rows).value
+        luck = np.repeat(np.random.default_rng(3).normal(0, LUCK, look_day), 24)
+        new = SHARE * challenger(rows).value + (1 - SHARE) * champion(rows).value + luck
         mixed = Predictions(new, new)
         verdicts[look_day] = judge_predictions(case, rows, mixed, champion(rows), look).verdict
     assert verdicts == {6: "wait", 90: "pass"}
