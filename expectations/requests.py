@@ -1,4 +1,4 @@
-"""Rules on logged requests of the prediction server."""
+"""Rules on logged requests and feedback of the prediction server."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ def requests(as_of: datetime) -> list[Expectation]:
 
     names = ("arm", "model_version", "value", "decision")
     return [*lands("moment", MOST_ROWS, as_of), *map(not_null, names)]
+
+
+def feedback(as_of: datetime) -> list[Expectation]:
+    """Return the rules of the table `feedback`."""
+    from expectations.rules import lands
+
+    return lands("moment", MOST_ROWS, as_of)

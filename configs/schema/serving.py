@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from configs.schema.base import SchemaModel, Share
+from configs.schema.base import Name, SchemaModel, Severity, Share, Span
 from configs.schema.monitoring import Rule
 
 StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._{}:-]{1,200}$")]
@@ -21,6 +21,46 @@ class RequestLog(SchemaModel):
     land_seconds: float = Field(
         60, ge=1, le=86_400, description="how often logged requests move to the landing folder"
     )
+    keep: Span | None = Field(
+        None, description="how long requests are kept in the lake and in the landing folder"
+    )
+
+
+class FlaggedShare(SchemaModel):
+    """When the share of predictions that callers flag opens an episode."""
+
+    share: Share = Field(0.05, description="of the predictions of a monitored window")
+    count: int = Field(5, ge=1, description="fewer flags open no episode")
+    severity: Severity = "page"
+
+
+class Feedback(SchemaModel):
+    """What callers say of predictions: labels, flags and comments."""
+
+    labels: bool = Field(
+        True, description="whether a label counts where the label function has none yet"
+    )
+    land_seconds: float = Field(5, ge=1, le=86_400, description="how often feedback lands")
+    flagged: FlaggedShare = FlaggedShare()
+
+
+class PushedRows(SchemaModel):
+    """Tables whose rows callers may send, and what follows a batch of them."""
+
+    names: tuple[Name, ...] = Field(min_length=1, description="tables of the use case")
+    batch_rows: int = Field(10_000, ge=1, description="rows at which a batch lands")
+    batch_seconds: float = Field(2, ge=0.1, le=3600, description="time after which a batch lands")
+    views: tuple[Name, ...] = Field(
+        (), description="feature views that are refreshed and published after a batch"
+    )
+
+
+class SkewRule(SchemaModel):
+    """When features of requests that differ from the lake's open an episode."""
+
+    rows: int = Field(500, ge=1, description="logged rows of a window that are compared")
+    share: Share = Field(0.05, description="of the values of a view that differ")
+    severity: Severity = "ticket"
 
 
 class TechnicalGate(Rule):
@@ -59,6 +99,17 @@ class Serving(SchemaModel):
     technical: TechnicalGate | None = Field(
         TechnicalGate(), description="gate on errors and latency; null: none"
     )
+    feedback: Feedback | None = Field(None, description="without it, feedback is refused")
+    tables: PushedRows | None = Field(None, description="without it, rows are refused")
+    skew: SkewRule = SkewRule()
+
+    @model_validator(mode="after")
+    def _feedback_has_a_log(self) -> Self:
+        if self.feedback is not None and self.log is None:
+            raise ValueError(
+                "feedback: it names requests by id, and serving.log is not set; set serving.log: {}"
+            )
+        return self
 
 
 class Stream(SchemaModel):

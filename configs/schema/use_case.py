@@ -200,6 +200,23 @@ class UseCase(SchemaModel):
         return self
 
     @model_validator(mode="after")
+    def _pushed_names_are_there(self) -> Self:
+        pushed = self.serving.tables if self.serving else None
+        if pushed is None:
+            return self
+        for field, names, known in (
+            ("names", pushed.names, tuple(self.tables)),
+            ("views", pushed.views, self.features.views),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(
+                        f"serving.tables.{field}: {name!r} not found; name some of "
+                        + ", ".join(known)
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _slices_and_drift_are_inputs(self) -> Self:
         for field, names in (
             ("evaluation.slices", [each.column for each in self.evaluation.slices]),

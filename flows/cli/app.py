@@ -22,6 +22,7 @@ from flows.cli.new.command import new
 from flows.cli.recovery import recover, retire
 from flows.cli.rehearse import rehearse
 from flows.cli.replay import replay
+from flows.cli.requests import replay_requests
 from flows.cli.rows import erase, quarantine, release, repair
 from flows.cli.servers.run import run
 from flows.cli.servers.serve import serve
@@ -94,7 +95,7 @@ _SERVERS: tuple[Callable[..., None], ...] = (up, down, deploy, deployments, new,
 _OTHERS: tuple[Callable[..., None], ...] = (
     run, status, alerts, history, explain, check, reproduce, verify, quarantine,
     promote, rollback, approve, reject, recover, retire, release, repair, erase,
-    replay, rehearse, serve, stream, demo_online, export, migrate, rebuild, notify,
+    replay, replay_requests, rehearse, serve, stream, demo_online, export, migrate, rebuild, notify,
 )  # fmt: skip
 for each in _SERVERS:
     app.command()(frame_command(each, hint=False))

@@ -102,7 +102,7 @@ def erase(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Erase all rows of a key for good: raw, quarantine, predictions, features, older versions.
+    """Erase all rows of a key for good: raw, quarantine, predictions, requests, older versions.
 
     Golden rows of model versions are erased too. The models stay, but can no longer be reproduced
     from the rows that are gone.
@@ -117,14 +117,15 @@ def erase(
 
     case, book, now = load_use_case(use_case), open_ledger(), utc_or_now()
     plan = plan_erasure(book, case, parse_erase_key(key), now)
-    for name, rows in plan.rows.items():
+    logged = {f"requests: {name}": rows for name, rows in plan.requests.rows.items()}
+    for name, rows in {**plan.rows, **logged}.items():
         console.print(render_text(f"{name}: {rows} rows, and all older versions of the table"))
     console.print("feature tables are built again; their older versions are removed")
     for version in plan.golden:
         removed = version.problem or f"{version.rows} golden rows"
         console.print(render_text(f"version {version.version}: {removed}"))
     stay = "are removed" if landed else "stay, remove them or use --files"
-    for path in plan.files:
+    for path in (*plan.files, *plan.requests.files):
         console.print(render_text(f"landed file {path}: {stay}" if landed else f"{path}: {stay}"))
     if dry_run or not (yes or typer.confirm("erase them for good?")):
         console.print("nothing was erased")

@@ -1,7 +1,7 @@
 """Access guard of the prediction server: host, origin and token of each request.
 
 A request on loopback needs a token only if the settings have one. On any other address the server
-does not start without one.
+does not start without one. Feedback and rows need the token of writers, if there is one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from infra.servers.guard import (
 )
 
 _HEALTH = frozenset({"/live", "/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
+_WRITTEN = ("/feedback", "/tables/")
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -38,6 +39,7 @@ class PredictionGuard:
             BadConfig: others can reach the address, and the settings have no token.
         """
         self._app, self._tokens = app, _list_tokens()
+        self._writers = [settings().serving_write_token] if settings().serving_write_token else []
         self._hosts = {*LOOPBACK, *allowed_hosts(), host.lower()}
         require_serving_token(host)
 
@@ -58,8 +60,9 @@ class PredictionGuard:
             await self._app(scope, receive, send)
 
     def _has_token(self, connection: HTTPConnection) -> bool:
-        presented = read_bearer(connection)
-        return not self._tokens or any(is_same_token(presented, each) for each in self._tokens)
+        presented, writes = read_bearer(connection), connection.url.path.startswith(_WRITTEN)
+        tokens = self._writers if writes and self._writers else self._tokens
+        return not tokens or any(is_same_token(presented, each) for each in tokens)
 
 
 def require_serving_token(host: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import redirect_stdout
 from datetime import datetime
 from io import StringIO
@@ -19,16 +20,25 @@ if TYPE_CHECKING:
 
 
 @feast_errors()
-def publish_features(use_case: UseCase, as_of: datetime) -> None:
+def publish_features(
+    use_case: UseCase, as_of: datetime, names: Collection[str] | None = None
+) -> None:
     """Publish the newest rows known by `as_of`, and not expired then, to the online store.
 
     Skips views that were published with a later `as_of`, because an online store has no history.
     Skips views whose table does not exist yet.
+
+    Args:
+        use_case: the use case.
+        as_of: end of the knowledge.
+        names: the views to publish; None for all.
     """
     register_features(use_case)
     store = open_feast_store(use_case)
     lake = open_lake(use_case.name)
     for view in _read_views(store, use_case):
+        if names is not None and view.name not in names:
+            continue
         published = view.most_recent_end_time
         table = _find_lake_table(view)
         exists = table is None or lake.exists(table)

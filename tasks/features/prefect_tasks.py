@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -34,3 +35,10 @@ def publish_features(use_case: UseCase, as_of: datetime) -> pl.DataFrame:
     for row in ages.filter("stale").iter_rows(named=True):
         get_run_logger().warning("%s is stale online: newest is %s", row["view"], row["newest"])
     return ages
+
+
+@task(task_run_name="publish views", **RETRY_TRANSIENT)
+def publish_views(use_case: UseCase, names: Sequence[str], as_of: datetime) -> None:
+    """Publish some views to the online store, as `online_store.publish_features` does."""
+    online_store.publish_features(use_case, as_of, names)
+    get_run_logger().info("published online: %s", ", ".join(names))

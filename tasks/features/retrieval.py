@@ -14,6 +14,7 @@ from configs.schema.use_case import UseCase
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import feast_store, join_cache
 from tasks.features.definitions import require_current_definitions
+from tasks.features.feedback import add_feedback_labels
 from tasks.features.raw_tables import CREATED, EVENT, import_feature_module, scan_raw_tables
 
 if TYPE_CHECKING:
@@ -57,11 +58,16 @@ def read_known_labels(
 
     Columns: spine keys, prediction time, label (a number, or the code of its class) and the time
     it was known. A null, and a value that the problem type does not know, is no label: its row is
-    left out.
+    left out. Labels of feedback count where the feature module knows none.
     """
     kind, label = problem_type_of(use_case), use_case.label.column
     rows = _call_module(use_case, use_case.label.function, start, end, as_of)
     rows = rows.filter(pl.col(use_case.label.known_time) <= as_of)
+
+    def read_spine() -> pl.DataFrame:
+        return build_spine(use_case, start, end, as_of)
+
+    rows = add_feedback_labels(use_case, rows, (start, end), as_of, read_spine)
     labels = rows.with_columns(kind.encode_labels(rows[label])).drop_nulls(label)
     return KnownLabels(
         labels.sort(use_case.spine.time, *use_case.spine.key), kind.count_other_values(rows[label])
@@ -122,24 +128,49 @@ class FeatureSource:
 
 def trace_features(use_case: UseCase, row: pl.DataFrame) -> dict[str, FeatureSource]:
     """Return the source of each feature of one spine row, by the join of `join_features`."""
+    times = read_source_times(use_case, row).row(0, named=True)
+    views = {name: view for view, names in list_view_features(use_case).items() for name in names}
+    return {
+        name: FeatureSource(view, times[f"{view}__{EVENT}"], times[f"{view}__{CREATED}"])
+        for name, view in views.items()
+    }
+
+
+def list_view_features(use_case: UseCase) -> dict[str, list[str]]:
+    """Return the features of each view of the use case's service."""
+    views = feast_store.open_served_features(use_case).views
+    return {
+        view.projection.name_to_use(): [feature.name for feature in view.projection.features]
+        for view in views
+    }
+
+
+def list_join_keys(use_case: UseCase) -> list[str]:
+    """Return the keys by which the views of the use case's service are joined."""
+    views = feast_store.open_served_features(use_case).views
+    return sorted({key for view in views for key in view.join_keys})
+
+
+def read_source_times(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the event and known time of the feature row that each spine row joins, by view.
+
+    Columns `<view>__event_timestamp` and `<view>__created_timestamp`, in the order of the rows;
+    null if no row was known.
+    """
     from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
     served = feast_store.open_served_features(use_case)
     feast, views = served.store, served.views
     names = [view.projection.name_to_use() for view in views]
     refs = [f"{name}:{time}" for name in names for time in (EVENT, CREATED)]
-    entities = _select_entity_rows(use_case, row, views).to_pandas()
+    number = "__row"
+    entities = _select_entity_rows(use_case, rows, views).with_row_index(number).to_pandas()
     job = get_offline_store_from_config(feast.config.offline_store).get_historical_features(
         config=feast.config, feature_views=views, feature_refs=refs, entity_df=entities,
         registry=feast.registry, project=feast.project, full_feature_names=True,
         filter_by_created_timestamp=True,
     )  # fmt: skip
-    times = pl.DataFrame(job.to_arrow()).row(0, named=True)
-    return {
-        feature.name: FeatureSource(name, times[f"{name}__{EVENT}"], times[f"{name}__{CREATED}"])
-        for name, view in zip(names, views, strict=True)
-        for feature in view.projection.features
-    }
+    return pl.DataFrame(job.to_arrow()).sort(number).drop(number)
 
 
 def build_training_set(

@@ -17,6 +17,7 @@ import polars as pl
 
 from configs.clock import write_duration
 from configs.schema.landed import COMPRESSED_SUFFIXES, FILE_SUFFIXES
+from configs.schema.request_table import find_pushed_table
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.ingestion.parsing.file_schema import is_parquet
@@ -92,9 +93,7 @@ def _judge(use_case: UseCase, entry: FolderEntry) -> Iterator[JudgedEntry]:
         if not hidden or has_file_ending(entry.path):
             yield JudgedEntry(entry, "waiting", reason="its name says that it is being written")
         return
-    tables = [
-        table for table, each in use_case.tables.items() if fnmatchcase(entry.path, each.files)
-    ]
+    tables = _find_tables(use_case, entry.path)
     for table in tables:
         status, reason = _judge_fitting(entry)
         yield JudgedEntry(entry, status, table, reason)
@@ -102,6 +101,14 @@ def _judge(use_case: UseCase, entry: FolderEntry) -> Iterator[JudgedEntry]:
         yield JudgedEntry(
             entry, "ignored", reason=entry.problem or _explain_misfit(use_case, entry)
         )
+
+
+def _find_tables(use_case: UseCase, path: str) -> list[str]:
+    """Return the tables whose pattern a path fits; pushed rows lie in a folder of their table."""
+    pushed = find_pushed_table(use_case, path)
+    if pushed is not None:
+        return [pushed]
+    return [table for table, each in use_case.tables.items() if fnmatchcase(path, each.files)]
 
 
 def _judge_fitting(entry: FolderEntry) -> tuple[EntryStatus, str]:

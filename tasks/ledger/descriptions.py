@@ -33,7 +33,7 @@ from tasks.ledger.projections import find_champion
 
 _RUN_ID = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 _ABOUT_ENTRIES = ("notified", "step_asked", "episode_opened", "episode_closed")
-_MEASURED = ("performance", "drift", "contract")
+_MEASURED = ("performance", "drift", "contract", "online")
 _ROW_CHANGES = ("rows_released", "rows_repaired", "rows_erased")
 _BY_PERSON = ("approved", "rejected", "recovered", "retired", "schema_migrated", *_ROW_CHANGES)
 

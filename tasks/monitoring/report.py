@@ -244,6 +244,7 @@ def render_measurements(title: str, rows: pl.DataFrame) -> str:
         summarise_verdicts(rows),
         *_render_group("Performance", sort_by_severity(performance), performance.height),
         *_render_group("Data", judged.filter(kind="contract"), 0),
+        *_render_group("Requests", judged.filter(kind="online"), 0),
         *_render_group("Drift", judged.filter(kind="drift"), DRIFT_ROWS),
     ]
     return "\n\n".join([*parts, f"*{_LIMITS}*"]) + "\n"

@@ -24,6 +24,8 @@ from tasks.monitoring import data_contract, drift, performance
 from tasks.monitoring.limits.renewal import find_rule_limits
 from tasks.monitoring.measurements import Measurement
 from tasks.monitoring.missing_predictions import find_missing_predictions
+from tasks.monitoring.online.flagged_predictions import measure_flagged_predictions
+from tasks.monitoring.online.skew import measure_skew
 from tasks.orchestration.parallel import map_parallel
 from tasks.rollout.prediction_log import (
     PREDICTIONS,
@@ -179,6 +181,8 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
         *data_contract.measure_other_labels(window.other_labels, start, as_of),
         data_contract.measure_predicted_rows(window.rows, *expected),
         data_contract.measure_missing_rows(window.missing.height, use_case.monitor, as_of),
+        *measure_flagged_predictions(use_case, as_of),
+        *measure_skew(use_case, window.champion.version, as_of),
     ]
     if not window.rows:
         return measured  # `measure_predicted_rows` reports the missing predictions

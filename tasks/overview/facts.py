@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from configs.schema.use_case import UseCase
 from configs.settings import settings
+from tasks.features.feedback import read_feedback
 from tasks.ledger.log import open_ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 from tasks.model_cards.page import card_address
@@ -39,6 +40,7 @@ class ModelFacts:
         cards: model cards by version; those that were never published are missing.
         landed: records of the landed files.
         reports: paths of the report files below the folder of the use case.
+        feedback: what callers said of predictions, as `read_feedback` returns it.
     """
 
     use_case: UseCase
@@ -49,6 +51,7 @@ class ModelFacts:
     cards: Mapping[int, ModelCard]
     landed: pl.DataFrame
     reports: Sequence[str]
+    feedback: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def read_model_facts(use_case: UseCase, as_of: datetime) -> ModelFacts:
@@ -72,6 +75,7 @@ def read_model_facts(use_case: UseCase, as_of: datetime) -> ModelFacts:
         cards=_read_cards(use_case, ledger),
         landed=read_file_records(use_case),
         reports=_list_reports(use_case),
+        feedback=read_feedback(use_case, moment) if use_case.serving else pl.DataFrame(),
     )
 
 

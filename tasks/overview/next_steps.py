@@ -127,6 +127,7 @@ def _describe_episode_step(facts: ModelFacts, episode: Entry) -> str | None:
         BAKE_KIND: f"Look whether the champion stays: mainspring history {name} --gates.",
         TECHNICAL_KIND: f"Look at the server's log and load: {opened.message}.",
         "contract": f"Look at the source of the data: {opened.message}.",
+        "online": f"Look at the requests: {opened.message}.",
     }
     return steps.get(opened.kind) or _describe_retraining(facts)
 

@@ -15,6 +15,7 @@ from tasks.overview.chart_data import build_chart_data
 from tasks.overview.decision_rows import build_decision_rows
 from tasks.overview.facts import NEVER, ModelFacts
 from tasks.overview.links import LinkedText, link_deployments, link_version
+from tasks.overview.online import build_online_facts
 from tasks.overview.slices import build_slice_table
 from tasks.overview.summary import ModelSummary, TrendSummary, build_broken_summary
 from tasks.overview.trends import Trend
@@ -100,6 +101,7 @@ def render_model(facts: ModelFacts, summary: ModelSummary, trends: Sequence[Tren
         decisions=build_decision_rows(facts.ledger.entries),
         versions=build_version_table(facts),
         slices=build_slice_table(facts),
+        online=build_online_facts(facts),
         trends=trends,
         shown=list(map(_show_trend, summary.trends)),
         drifts=_list_drifts(data["drift"]),

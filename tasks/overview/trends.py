@@ -16,6 +16,7 @@ _CONTRACTS = {
     "rows": "number of rows", "missing_days": "missing days", "nulls": "missing values",
     "missing": "missing rows", "no_label": "values that are no label",
 }  # fmt: skip
+_ONLINE = {"flagged": "flags of", "skew": "features of requests differ from the lake:"}
 Numbers = list[float | None]
 
 
@@ -125,5 +126,8 @@ def describe_cause(cause: str) -> str:
     if kind == "contract":
         measure, _, table = subject.partition(":")
         return f"{_CONTRACTS.get(measure, measure)} of {table}"
+    if kind == "online":
+        measure, _, part = subject.partition(":")
+        return f"{_ONLINE.get(measure, measure)} {part}"
     words = {"silence": "late: {}", "drift": "drift of {}", "lost": "lost rows of {}"}
     return words.get(kind, kind + ": {}").format(subject)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from configs.schema.use_case import UseCase
 from tasks.rollout.assignment import CHAMPION
-from tasks.storage.chunks import TimeSpan
+from tasks.storage.chunks import ALL_TIMES, TimeSpan
 from tasks.storage.lake import open_lake
 
 PREDICTIONS, SHADOWS, CONTRIBUTIONS = "predictions", "shadows", "contributions"
+REQUEST_ID, REQUEST_ROW = "__request_id", "__request_row"
+"""Columns of predictions that a request got: the row of the request log. Null in others."""
 _USED = "__used"
 
 
@@ -41,6 +43,8 @@ def read_all_predictions(use_case: UseCase, start: datetime, end: datetime) -> p
 def drop_predicted_rows(use_case: UseCase, rows: pl.DataFrame, span: TimeSpan) -> pl.DataFrame:
     """Return the rows whose key has no prediction in a span, in their order.
 
+    A prediction of a request counts also if it was made somewhat before the span.
+
     Args:
         use_case: the use case.
         rows: rows with the keys of the spine.
@@ -49,10 +53,35 @@ def drop_predicted_rows(use_case: UseCase, rows: pl.DataFrame, span: TimeSpan) -
     lake, keys = open_lake(use_case.name), list(use_case.spine.key)
     if rows.is_empty() or not lake.exists(PREDICTIONS):
         return rows
-    time = pl.col(use_case.spine.time)
-    predictions = lake.scan(PREDICTIONS).filter(time >= span[0], time < span[1])
+    table, time = lake.scan(PREDICTIONS), pl.col(use_case.spine.time)
+    counts = time >= span[0]
+    if REQUEST_ID in lake.schema(PREDICTIONS):
+        early = span[0] - min(find_request_margin(use_case), span[0] - ALL_TIMES[0])
+        counts |= (time >= early) & pl.col(REQUEST_ID).is_not_null()
+    predictions = table.filter(counts, time < span[1])
     predicted = predictions.select(pl.col(key).cast(rows.schema[key]) for key in keys).collect()
     return rows.join(predicted, on=keys, how="anti", nulls_equal=True, maintain_order="left")
+
+
+def find_request_margin(use_case: UseCase) -> timedelta:
+    """Return how far a request's time and the prediction time of its key may lie apart."""
+    return use_case.schedules.score_window + use_case.schedules.score_patience
+
+
+def read_request_predictions(use_case: UseCase, table: str, span: TimeSpan) -> pl.DataFrame:
+    """Return the rows of a prediction table that requests got; no columns without any.
+
+    Args:
+        use_case: the use case.
+        table: `predictions` or `shadows`.
+        span: prediction times [start, end).
+    """
+    lake, time = open_lake(use_case.name), pl.col(use_case.spine.time)
+    if not lake.exists(table) or REQUEST_ID not in lake.schema(table):
+        return pl.DataFrame()
+    of_request = pl.col(REQUEST_ID).is_not_null()
+    found = lake.scan(table).filter(time >= span[0], time < span[1], of_request).collect()
+    return found if found.height else pl.DataFrame()
 
 
 def select_used(predictions: pl.DataFrame) -> pl.DataFrame:

@@ -1,15 +1,15 @@
 """Erasure of all rows of a key, like a person's, with the older versions of their tables.
 
-Raw rows, quarantine, predictions and contributions are written again without them, and older
-versions are removed. Feature tables are removed, and built again from raw. The online store is
-cleared. Golden rows of model versions are replaced by those of other keys. The ledger keeps a
-tombstone with a digest of the key.
+Raw rows, quarantine, predictions, contributions and logged requests are written again without
+them, and older versions are removed. Feature tables are removed, and built again from raw. The
+online store is cleared. Golden rows of model versions are replaced by those of other keys. The
+ledger keeps a tombstone with a digest of the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -25,6 +25,12 @@ from tasks.ledger.evidence import RowsChanged
 from tasks.ledger.log import Ledger
 from tasks.ledger.row_entries import make_rows_changed
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
+from tasks.row_changes.erase_requests import (
+    RequestErasure,
+    erase_requests,
+    plan_request_erasure,
+    remove_request_files,
+)
 from tasks.row_changes.golden_rows import (
     GoldenErasure,
     erase_golden_rows,
@@ -36,20 +42,20 @@ from tasks.storage.file_records import read_file_records
 from tasks.storage.lake import open_lake
 from tasks.storage.purge import purge_older_versions
 
-REQUESTS = "requests"
-
 
 @dataclass(frozen=True)
 class ErasePlan:
     """What an erasure removes.
 
-    Rows by table of the lake, landed files that hold the key, and golden rows by version.
+    Rows by table of the lake, landed files that hold the key, golden rows by version, and logged
+    requests.
     """
 
     key: Mapping[str, str]
     rows: dict[str, int]
     files: list[str]
     golden: list[GoldenErasure]
+    requests: RequestErasure = field(default_factory=RequestErasure)
 
     @property
     def digest(self) -> str:
@@ -84,12 +90,14 @@ def plan_erasure(
         rows[name] = matched.select(pl.len()).collect().item()
         if name.startswith(("raw/", "quarantine/")):
             batches |= set(matched.select(FILE_COLUMN).unique().collect()[FILE_COLUMN])
-    if not rows:
+    requests = plan_request_erasure(use_case, key)
+    if not rows and not any(requests.rows.values()):
         raise BadConfig(f"--key: no table of {use_case.name} has the columns {', '.join(key)}")
     fingerprints = [batch.split(":")[0] for batch in batches]
     records = read_file_records(use_case).filter(pl.col("fingerprint").is_in(fingerprints))
     golden = plan_golden_erasures(book, use_case, key, as_of)
-    return ErasePlan(dict(key), rows, records["path"].unique().sort().to_list(), golden)
+    paths = records["path"].unique().sort().to_list()
+    return ErasePlan(dict(key), rows, paths, golden, requests)
 
 
 def erase_key(
@@ -113,7 +121,7 @@ def erase_key(
         reason: why, for the ledger.
     """
     tombstone = RowsChanged(
-        rows=sum(plan.rows.values()),
+        rows=sum(plan.rows.values()) + sum(plan.requests.rows.values()),
         rule=ERASED_COLUMNS_SEPARATOR.join(sorted(plan.key)),
         digest=plan.digest,
         reason=reason,
@@ -126,6 +134,7 @@ def erase_key(
         if plan.rows[name]:
             lake.keep_rows(name, others)
         purge_older_versions(lake, name)
+    erase_requests(use_case, plan.requests, plan.key)
     for view in use_case.features.views:
         files.remove_folder(lake.uri(f"features/{view}"))
     clear_online_store(use_case)
@@ -137,12 +146,13 @@ def remove_landed_files(use_case: UseCase, plan: ErasePlan) -> None:
     """Remove the landed files that hold the key; the other rows of them are in the lake."""
     for path in plan.files:
         files.remove_file(f"{settings().landing}/{use_case.name}/{path}")
+    remove_request_files(plan.requests)
 
 
 def _list_tables(use_case: UseCase) -> list[str]:
     """Return the tables whose rows are erased one by one; feature tables are built again."""
     landed = [f"{kind}/{name}" for kind in ("raw", "quarantine") for name in use_case.tables]
-    return [*landed, PREDICTIONS, SHADOWS, CONTRIBUTIONS, REQUESTS]
+    return [*landed, PREDICTIONS, SHADOWS, CONTRIBUTIONS]
 
 
 def _has_columns(use_case: UseCase, name: str, key: Mapping[str, str]) -> bool:

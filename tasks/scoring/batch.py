@@ -7,6 +7,7 @@ prediction of the row's arm is used; the others are shadows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,7 +22,12 @@ from tasks.features.retrieval import build_spine, join_features
 from tasks.ledger.log import open_ledger
 from tasks.models.registry import Model, open_model, predict, with_model_features
 from tasks.rollout.assignment import CHALLENGER, CHAMPION, assign_arms, rollout_salt
-from tasks.rollout.prediction_log import PREDICTIONS, SHADOWS, drop_predicted_rows
+from tasks.rollout.prediction_log import (
+    PREDICTIONS,
+    SHADOWS,
+    drop_predicted_rows,
+    read_request_predictions,
+)
 from tasks.rollout.routing import Route, list_route_roles, list_routes
 from tasks.storage.chunks import TimeSpan
 
@@ -32,7 +38,8 @@ class ScoredRoute:
 
     `predictions` and `shadows` are rows of their tables, without columns if there was nothing to
     predict. `models` by version; `features` by feature service: the spine with its features;
-    `errors` by version, of versions in shadow that could not score.
+    `errors` by version, of versions in shadow that could not score. `kept` has rows that requests
+    got, by table: they stay when a window is scored again.
     """
 
     route: Route
@@ -41,6 +48,7 @@ class ScoredRoute:
     models: dict[int, Model] = field(default_factory=dict)
     features: dict[str, pl.DataFrame] = field(default_factory=dict)
     errors: dict[int, Exception] = field(default_factory=dict)
+    kept: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -48,7 +56,12 @@ class ScoredRoute:
 
         Shadows come first, so that no prediction lacks its shadow after a kill.
         """
-        return {SHADOWS: self.shadows, PREDICTIONS: self.predictions}
+        scored = {SHADOWS: self.shadows, PREDICTIONS: self.predictions}
+        return {name: self._add_kept(name, rows) for name, rows in scored.items()}
+
+    def _add_kept(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+        parts = [part for part in (rows, self.kept.get(table)) if part is not None and part.columns]
+        return pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else (*parts, rows)[0]
 
 
 def scoring_window(as_of: datetime, window: str) -> TimeSpan:
@@ -89,6 +102,9 @@ def score_route(
     scored, spine = ScoredRoute(route), build_spine(use_case, route.start, route.end, as_of)
     if due_in is not None:
         spine = drop_predicted_rows(use_case, spine, due_in)
+    else:
+        scored = replace(scored, kept=_read_kept(use_case, route))
+        spine = _drop_kept(use_case, spine, scored.kept[PREDICTIONS])
     if spine.is_empty():
         return scored
     by_role: dict[str, pl.DataFrame] = {}
@@ -147,6 +163,22 @@ def _read_features(
     if service not in cache:
         cache[service] = join_features(with_model_features(use_case, model), spine)
     return cache[service]
+
+
+def _read_kept(use_case: UseCase, route: Route) -> dict[str, pl.DataFrame]:
+    """Return the rows of the route's span that requests got: their callers have them."""
+    span = (route.start, route.end)
+    return {
+        table: read_request_predictions(use_case, table, span) for table in (SHADOWS, PREDICTIONS)
+    }
+
+
+def _drop_kept(use_case: UseCase, spine: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    if not kept.columns:
+        return spine
+    keys = list(use_case.spine.key)
+    known = kept.select(pl.col(key).cast(spine.schema[key]) for key in keys)
+    return spine.join(known, on=keys, how="anti", nulls_equal=True, maintain_order="left")
 
 
 def _assign_row_arms(

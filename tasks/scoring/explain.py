@@ -27,6 +27,7 @@ from tasks.models.registry import Model, open_model, predict, with_model_feature
 from tasks.rollout.assignment import PREVIOUS
 from tasks.rollout.prediction_log import SHADOWS
 from tasks.scoring.contributions import explain_rows
+from tasks.scoring.logged_inputs import read_logged_inputs
 from tasks.scoring.prediction_keys import filter_by_key, find_prediction
 from tasks.storage.lake import open_lake
 
@@ -117,13 +118,16 @@ def explain_prediction(use_case: UseCase, key_text: str, as_of: datetime) -> Exp
         label=label,
         labelled=labelled,
         base=_outcome_of(model, value) - float(contributions.sum()),
-        inputs=_explain_inputs(use_case, model, row, list(contributions)),
+        inputs=_explain_inputs(use_case, model, row, list(contributions), recorded),
         notes=_describe_changes(model, recorded, value),
     )
 
 
 def _read_row(use_case: UseCase, model: Model, recorded: Mapping[str, Any]) -> pl.DataFrame:
-    """Return the row of the spine with the features of the model's service."""
+    """Return the inputs as a request had them, or the row of the spine with its features."""
+    logged = read_logged_inputs(use_case, model.card.inputs, recorded)
+    if logged is not None:
+        return logged
     time, scored = recorded[use_case.spine.time], recorded["scored_as_of"]
     spine = retrieval.build_spine(use_case, time, time + _INSTANT, scored).lazy()
     row = filter_by_key(spine, {name: recorded[name] for name in use_case.spine.key}).collect()
@@ -136,12 +140,21 @@ def _read_row(use_case: UseCase, model: Model, recorded: Mapping[str, Any]) -> p
 
 
 def _explain_inputs(
-    use_case: UseCase, model: Model, row: pl.DataFrame, contributions: Sequence[float]
+    use_case: UseCase,
+    model: Model,
+    row: pl.DataFrame,
+    contributions: Sequence[float],
+    recorded: Mapping[str, Any],
 ) -> tuple[ExplainedInput, ...]:
-    """Return every input of the model, the largest contribution first."""
+    """Return every input of the model, the largest contribution first.
+
+    Inputs from the request log have the source "request", also those that were read online.
+    """
     time = row[use_case.spine.time][0]
     request = FeatureSource("request", time, time)
-    sources = retrieval.trace_features(with_model_features(use_case, model), row)
+    is_logged = read_logged_inputs(use_case, model.card.inputs, recorded) is not None
+    traced = with_model_features(use_case, model)
+    sources = {} if is_logged else retrieval.trace_features(traced, row)
     inputs = []
     for name, contribution in zip(model.card.inputs.inputs, contributions, strict=True):
         source = sources.get(name, request)

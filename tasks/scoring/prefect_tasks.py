@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import polars as pl
 from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -14,7 +15,7 @@ from configs.schema.use_case import UseCase
 from tasks.orchestration.retries import RETRY_TRANSIENT
 from tasks.rollout.prediction_log import CONTRIBUTIONS, PREDICTIONS, SHADOWS
 from tasks.rollout.routing import Route, list_route_roles
-from tasks.scoring import plan, summary
+from tasks.scoring import logged_predictions, plan, summary
 from tasks.scoring.partitions import ScoredPartition, score_partition_rows
 from tasks.scoring.plan import ScoringPlan, write_scored_rows
 from tasks.storage import chunks
@@ -90,6 +91,16 @@ def publish_scored(
 def remove_spill(folder: str) -> None:
     """Run `chunks.remove_spill` as a Prefect task, once the tables are written."""
     chunks.remove_spill(folder)
+
+
+@task(task_run_name="append logged predictions", **RETRY_TRANSIENT)
+def append_logged_predictions(
+    use_case: UseCase, batches: Mapping[str, pl.DataFrame], as_of: datetime
+) -> int:
+    """Run `logged_predictions.append_logged_predictions` as a Prefect task; logs their number."""
+    rows = logged_predictions.append_logged_predictions(use_case, batches, as_of)
+    get_run_logger().info("%s predictions of logged requests appended", rows)
+    return rows
 
 
 def _write_table(plan: ScoringPlan, table: str, partitions: Sequence[ScoredPartition]) -> int:

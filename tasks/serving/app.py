@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,6 +20,9 @@ from tasks.serving.metrics import ServingMetrics
 from tasks.serving.protocols.shape import Parse
 from tasks.serving.protocols.v1 import parse_invocations, parse_v1
 from tasks.serving.protocols.v2 import parse_v2
+from tasks.serving.protocols.v2_binary import LENGTH_HEADER, BinaryBody
+from tasks.serving.received.pages import WritingPages
+from tasks.serving.request_body import read_body
 from tasks.serving.request_log import RequestLogger
 from tasks.serving.row_schema import BadRequest
 from tasks.serving.service import PredictionService
@@ -43,9 +47,11 @@ def create_prediction_app(
     plan = use_case.serving.log if use_case.serving else None
     logger = RequestLogger(use_case, plan, metrics.log_errors.inc) if plan else None
     service = PredictionService(use_case, clock, metrics, logger)
-    server = _Server(service)
+    writing = WritingPages(service)
+    server = _Server(service, writing)
+    pages = [*writing.list_routes(), *StatusPages(service).list_routes()]
     app = Starlette(
-        routes=[*server.list_routes(), *StatusPages(service).list_routes()],
+        routes=[*server.list_routes(), *pages],
         exception_handlers={BadRequest: _refuse, HTTPException: _refuse_path, Exception: _fail},
         lifespan=server.run,
     )
@@ -56,14 +62,15 @@ def create_prediction_app(
 class _Server:
     """The life of one service, and its handlers of predictions."""
 
-    def __init__(self, service: PredictionService) -> None:
-        self.service = service
+    def __init__(self, service: PredictionService, writing: WritingPages) -> None:
+        self.service, self._writing = service, writing
 
     def list_routes(self) -> list[Route]:
         """Return the routes of predictions in all protocols."""
         handlers: dict[str, _Handler] = {
             "/v1/models/{name}:predict": self._predict_with("v1", parse_v1),
             "/invocations": self._predict_with("invocations", parse_invocations),
+            "/endpoints/{name}/invocations": self._predict_with("invocations", parse_invocations),
             "/v2/models/{name}/infer": self._predict_with("v2", parse_v2),
             "/v2/models/{name}/versions/{version}/infer": self._predict_with("v2", parse_v2),
         }
@@ -81,6 +88,7 @@ class _Server:
             with suppress(asyncio.CancelledError):
                 await follower
             await asyncio.to_thread(self.service.close)
+            await asyncio.to_thread(self._writing.close)
 
     async def _follow(self) -> None:
         while True:
@@ -108,37 +116,20 @@ class _Server:
 
     async def _predict(self, request: Request, parse: Parse) -> Response:
         self.service.require_model(request.path_params)
-        limits = self.service.limits
-        body = await _read_body(request, limits.max_body_mb * 2**20, limits.timeout_seconds)
+        body = await read_body(request, self.service.limits)
         served = self.service.require_served()
+        length = request.headers.get(LENGTH_HEADER)
+        if length is not None:
+            if parse is not parse_v2:
+                raise BadRequest("binary tensors are for /v2 only; send JSON", "$", 415)
+            parse = partial(parse_v2, header_length=length)
         parsed = parse(body, served.schema)
         answered = await self.service.predict(parsed.rows, served)
-        return to_json(parsed.render(answered), headers={"X-Request-Id": answered.request_id})
-
-
-async def _read_body(request: Request, limit: int, seconds: float) -> bytes:
-    """Read the body of a request; BadRequest 413 if it is too large, 408 if it is too slow."""
-    declared = request.headers.get("content-length", "")
-    too_large = BadRequest(
-        f"the body has more than {limit:,} bytes; send several requests", "$", 413
-    )
-    if declared.isdecimal() and int(declared) > limit:
-        raise too_large
-    if request.headers.get("inference-header-content-length"):
-        raise BadRequest("binary tensors are not supported; send them as JSON", "$", 415)
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise too_large
-                chunks.append(chunk)
-    except TimeoutError as late:
-        raise BadRequest(f"the body did not arrive within {seconds:g} s", "$", 408) from late
-    except ClientDisconnect as gone:
-        raise BadRequest("the client left before the end of the body", "$", 400) from gone
-    return b"".join(chunks)
+        content, headers = parsed.render(answered), {"X-Request-Id": answered.request_id}
+        if isinstance(content, BinaryBody):
+            headers |= content.headers
+            return Response(content.content, 200, headers, "application/octet-stream")
+        return to_json(content, headers=headers)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

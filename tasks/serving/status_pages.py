@@ -100,7 +100,7 @@ class StatusPages:
 
     async def show_server(self, _request: Request) -> Response:
         """Return what V2 says of a server."""
-        return to_json({"name": "mainspring", "version": "1", "extensions": []})
+        return to_json({"name": "mainspring", "version": "1", "extensions": ["binary_tensor_data"]})
 
     async def show_v1_status(self, request: Request) -> Response:
         """Return the status of the model, as TensorFlow Serving and KServe write it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import threading
@@ -126,3 +127,32 @@ def test_requests_by_other_names_and_pages_are_refused(case):
         slow.sendall(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: localhost\r\n")
         assert httpx.post(f"{url}{PATH}", json={"instances": [ROW]}).is_success
         slow.close()
+
+
+def test_the_client_of_sagemaker_and_the_tokens_of_writers(case, monkeypatch):
+    import boto3
+
+    tokens = {"SERVING_TOKEN": "a-token-of-readers", "SERVING_WRITE_TOKEN": "a-token-of-writers"}
+    with running_server("parcels", case.folder) as (_, url):
+        runtime = boto3.client(
+            "sagemaker-runtime", endpoint_url=url, region_name="eu-west-1",
+            aws_access_key_id="none", aws_secret_access_key="none",
+        )  # fmt: skip
+        answer = runtime.invoke_endpoint(
+            EndpointName="parcels", ContentType="application/json",
+            Body=json.dumps({"instances": [ROW]}),
+        )  # fmt: skip
+        assert json.loads(answer["Body"].read())["predictions"][0]["model_version"] == 1
+    for name, token in tokens.items():
+        monkeypatch.setenv(f"MAINSPRING_{name}", token)
+    with running_server("parcels", case.folder) as (_, url):
+        for path, least in ((PATH, "SERVING_TOKEN"), ("/feedback", "SERVING_WRITE_TOKEN")):
+            found = {
+                name: httpx.post(
+                    f"{url}{path}", json={}, headers={"Authorization": f"Bearer {token}"}
+                ).status_code
+                for name, token in tokens.items()
+            }
+            assert httpx.post(f"{url}{path}", json={}).status_code == 401
+            assert found["SERVING_WRITE_TOKEN"] in (400, 404)
+            assert (found["SERVING_TOKEN"] == 401) == (least == "SERVING_WRITE_TOKEN")

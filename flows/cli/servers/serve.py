@@ -12,6 +12,7 @@ from rich.console import Console
 from configs.schema.loading import load_use_case
 from configs.settings import settings
 from flows.cli.options import Name
+from flows.cli.servers.row_keeper import start_row_keeper
 from tasks.reporting.terminal import render_text
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def serve(
     with TemporaryDirectory() as folder:
         if workers > 1:
             os.environ.update({_METRICS: folder, "PROMETHEUS_MULTIPROC_DIR": folder})
+        start_row_keeper(case)  # a daemon: it ends with this process
         uvicorn.run(
             f"{__name__}:create_app", factory=True, host=address, port=number, workers=workers,
             access_log=False, log_level="warning", timeout_graceful_shutdown=_DRAIN_SECONDS,

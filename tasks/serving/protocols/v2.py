@@ -1,4 +1,4 @@
-"""Open Inference Protocol (V2) over REST: tensors by column, in JSON."""
+"""Open Inference Protocol (V2) over REST: tensors by column, in JSON or binary."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import partial
 from math import prod
 from typing import Any, get_args
 
-import msgspec
-
 from tasks.serving.predictor import ServedRoute
 from tasks.serving.protocols.shape import ParsedRequest, decode_json
+from tasks.serving.protocols.v2_binary import decode_binary, encode_binary, find_binary_outputs
+from tasks.serving.protocols.v2_tensors import InferRequest, InputTensor
 from tasks.serving.row_schema import BadRequest, RowSchema
 from tasks.serving.service import AnsweredRequest
 
@@ -23,35 +23,19 @@ _DATATYPES = (
 _ROW = re.compile(r"\$\[(?P<row>\d+)\](\.(?P<name>.*))?", re.DOTALL)
 
 
-class InputTensor(msgspec.Struct):
-    """A column of a request: shape [rows] or [rows, 1]."""
+def parse_v2(body: bytes, schema: RowSchema, header_length: str | None = None) -> ParsedRequest:
+    """Read tensors into rows; null, and NaN in binary, is a missing value.
 
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any]
-    parameters: dict[str, Any] | None = None
-
-
-class RequestedOutput(msgspec.Struct):
-    """An output that a request names."""
-
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-class InferRequest(msgspec.Struct):
-    """The body of a request."""
-
-    inputs: list[InputTensor]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[RequestedOutput] | None = None
-
-
-def parse_v2(body: bytes, schema: RowSchema) -> ParsedRequest:
-    """Read tensors into rows; null is a missing value."""
-    request: InferRequest = decode_json(body, InferRequest)
+    Args:
+        body: JSON, and binary values after it.
+        schema: of the rows.
+        header_length: length of the JSON as the header says; None without binary values.
+    """
+    request: InferRequest = (
+        decode_json(body, InferRequest)
+        if header_length is None
+        else decode_binary(body, header_length)
+    )
     columns: dict[str, Sequence[Any]] = {}
     for place, tensor in enumerate(request.inputs):
         if tensor.name in columns:
@@ -75,6 +59,8 @@ def _read_tensor(tensor: InputTensor, place: str) -> Sequence[Any]:
         )
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 0:
         raise BadRequest(f"shape {tensor.shape} is not [rows] or [rows, 1]", f"{place}.shape")
+    if tensor.data is None:
+        raise BadRequest("the tensor has no data", f"{place}.data")
     data = list(_flatten(tensor.data))
     if len(data) != prod(tensor.shape):
         raise BadRequest(
@@ -110,13 +96,15 @@ def _render_v2(answered: AnsweredRequest, request: InferRequest) -> object:
             raise BadRequest(
                 f"output {name!r} not found: {', '.join(outputs)}", f"$.outputs[{place}].name"
             )
-    return {
+    content = {
         "model_name": answered.served.champion.card.use_case,
         "model_version": str(answered.served.route.champion),
         "id": request.id or answered.request_id,
         "parameters": {"request_id": answered.request_id},
         "outputs": [outputs[name] for name in wanted],
     }
+    binary = find_binary_outputs(request, wanted)
+    return encode_binary(content, binary) if binary else content
 
 
 def _list_output_tensors(answered: AnsweredRequest) -> Iterator[dict[str, Any]]:

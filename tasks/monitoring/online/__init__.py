@@ -1,0 +1,1 @@
+"""Measurements of requests: flags of callers, and training-serving skew."""

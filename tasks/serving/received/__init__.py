@@ -1,0 +1,1 @@
+"""Feedback and rows that callers send, written to disk and landed as files."""
