@@ -6,32 +6,10 @@ import numpy as np
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.evaluation.metrics import Floats
-from tasks.evaluation.problem_types import problem_type_of, recorded_problem_type
-from tasks.models.matrix import build_matrix
-from tasks.models.onnx_session import run_onnx
+from tasks.evaluation.problem_types import problem_type_of
 from tasks.models.registry import Model
-from tasks.models.shapley import shapley_values
+from tasks.models.row_contributions import explain_rows
 from tasks.scoring.batch import ScoredRoute
-
-
-def explain_rows(model: Model, frame: pl.DataFrame, permutations: int, seed: int) -> Floats:
-    """Return what each input adds to the prediction of each row, float64 (rows, inputs).
-
-    Of classes, to the probability of the decided one. The background are golden rows of the
-    version, the same for every row: a row's contributions add up to its prediction minus their
-    mean prediction. A row's contributions do not depend on the other rows.
-
-    Args:
-        frame: rows with the model's inputs.
-        permutations: orders of the inputs to average over; made even, at least 2.
-        seed: of the orders and of the choice of background rows.
-    """
-    card, problem_type = model.card, recorded_problem_type(model.card)
-    rows, golden = build_matrix(frame, card.inputs), build_matrix(model.golden, card.inputs)
-    decision = problem_type.decide(run_onnx(model.session, rows), card.threshold)
-    column = problem_type.find_decision_columns(decision)
-    return shapley_values(model.session, rows, golden, permutations, seed, column)
 
 
 def explain_flagged(use_case: UseCase, scored: ScoredRoute) -> pl.DataFrame:

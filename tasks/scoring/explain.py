@@ -24,9 +24,9 @@ from tasks.features.retrieval import FeatureSource
 from tasks.ledger.log import Entry, open_ledger
 from tasks.ledger.projections import find_champion
 from tasks.models.registry import Model, open_model, predict, with_model_features
+from tasks.models.row_contributions import explain_rows
 from tasks.rollout.assignment import PREVIOUS
 from tasks.rollout.prediction_log import SHADOWS
-from tasks.scoring.contributions import explain_rows
 from tasks.scoring.logged_inputs import read_logged_inputs
 from tasks.scoring.prediction_keys import filter_by_key, find_prediction
 from tasks.storage.lake import open_lake

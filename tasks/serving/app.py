@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from configs.schema.use_case import UseCase
+from tasks.serving.explanation import explain_request, require_few_rows
 from tasks.serving.metrics import ServingMetrics
 from tasks.serving.protocols.shape import Parse
 from tasks.serving.protocols.v1 import parse_invocations, parse_v1
@@ -71,6 +72,7 @@ class _Server:
             "/v1/models/{name}:predict": self._predict_with("v1", parse_v1),
             "/invocations": self._predict_with("invocations", parse_invocations),
             "/endpoints/{name}/invocations": self._predict_with("invocations", parse_invocations),
+            "/v1/models/{name}:explain": self._explain,
             "/v2/models/{name}/infer": self._predict_with("v2", parse_v2),
             "/v2/models/{name}/versions/{version}/infer": self._predict_with("v2", parse_v2),
         }
@@ -113,6 +115,18 @@ class _Server:
             return response
 
         return handle
+
+    async def _explain(self, request: Request) -> Response:
+        """Predict the rows of a V1 request, and return what each input adds."""
+        service = self.service
+        service.require_model(request.path_params)
+        with service.hold_place():
+            served = service.require_served()
+            parsed = parse_v1(await read_body(request, service.limits), served.schema)
+            require_few_rows(parsed.rows)
+            answered = await service.predict(parsed.rows, served)
+            content = await asyncio.to_thread(explain_request, service.use_case, answered)
+        return to_json(content, headers={"X-Request-Id": answered.request_id})
 
     async def _predict(self, request: Request, parse: Parse) -> Response:
         self.service.require_model(request.path_params)

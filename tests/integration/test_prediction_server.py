@@ -91,6 +91,24 @@ def test_features_that_are_not_given_are_read_online(client):
     assert found[0]["probability"] != found[1]["probability"]
 
 
+def test_a_request_is_explained_by_its_inputs(client):
+    rows = [ROW, {**ROW, "weight": None, "fragile": None}]
+    found = client.post("/v1/models/parcels:explain", json={"instances": rows}).json()
+    plain = client.post(V1, json={"instances": rows}).json()["predictions"]
+    bases = []
+    for explained, predicted in zip(found["predictions"], plain, strict=True):
+        contributions = explained.pop("contributions")
+        total = sum(each["contribution"] for each in contributions)
+        bases.append(predicted["probability"] - total)
+        assert explained == predicted
+        assert {each["input"] for each in contributions} == {*ROW} - {"parcel"}
+        sizes = [abs(each["contribution"]) for each in contributions]
+        assert sizes == sorted(sizes, reverse=True)
+    assert bases[0] == pytest.approx(bases[1], abs=1e-6)
+    many = client.post("/v1/models/parcels:explain", json={"instances": [ROW] * 101})
+    assert many.status_code == 413
+
+
 def test_missing_features_may_be_refused(case):
     with serve(with_serving(case.use_case, on_missing_features="refuse")) as client:
         assert client.post(V1, json={"instances": [ROW]}).status_code == 200

@@ -132,6 +132,8 @@ COVERED_BY = {
     "scoring.partitions": "tests/integration/test_scoring_routes.py",
     "scoring.plan": "tests/integration/test_rows_add_up.py",
     "serving.app": "tests/integration/test_prediction_server.py",
+    "serving.explanation": "tests/integration/test_prediction_server.py",
+    "models.row_contributions": "tests/unit/models/test_shapley.py",
     "serving.protocols.v2_binary": "tests/integration/test_binary_tensors.py",
     "serving.received.feedback": "tests/integration/test_feedback.py",
     "serving.received.pages": "tests/integration/test_feedback.py",

@@ -12,8 +12,8 @@ from tasks.evaluation.metrics import Floats
 from tasks.models.matrix import Matrix, build_matrix
 from tasks.models.onnx_session import run_onnx
 from tasks.models.registry import Model, predict
+from tasks.models.row_contributions import explain_rows
 from tasks.models.shapley import shapley_values
-from tasks.scoring.contributions import explain_rows
 from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.flights import january, quick_use_case
 

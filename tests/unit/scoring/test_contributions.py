@@ -10,10 +10,11 @@ import pytest
 from configs.schema.monitoring import Explanations
 from configs.schema.use_case import UseCase
 from tasks.models.registry import Model
+from tasks.models.row_contributions import explain_rows
 from tasks.rollout.prediction_log import CONTRIBUTIONS
 from tasks.rollout.routing import Route
 from tasks.scoring.batch import ScoredRoute, build_prediction_rows
-from tasks.scoring.contributions import explain_flagged, explain_rows
+from tasks.scoring.contributions import explain_flagged
 from tasks.scoring.predictions import write_prediction_table
 from tasks.storage.lake import open_lake
 from tests.support.artifacts import fit_artifact, open_artifact

@@ -21,9 +21,9 @@ from tasks.evaluation.prediction_columns import (
 )
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.models.registry import predict
+from tasks.models.row_contributions import explain_rows
 from tasks.promotion.paired_rows import both_predictions, pair_rows
 from tasks.replay import policy_metrics as replayed
-from tasks.scoring.contributions import explain_rows
 from tasks.storage.chunks import spill_chunk
 from tasks.storage.lake import Lake
 from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
