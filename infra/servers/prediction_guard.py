@@ -65,6 +65,13 @@ class PredictionGuard:
         return not tokens or any(is_same_token(presented, each) for each in tokens)
 
 
+def is_allowed_reader(authorization: str) -> bool:
+    """Return whether an authorization header has a token of callers; true if there is none."""
+    tokens = _list_tokens()
+    presented = authorization.removeprefix("Bearer ")
+    return not tokens or any(is_same_token(presented, each) for each in tokens)
+
+
 def require_serving_token(host: str) -> None:
     """Raise BadConfig if others can reach an address, and the settings have no token."""
     if host not in _LOCAL and not _list_tokens():

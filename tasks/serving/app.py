@@ -18,6 +18,7 @@ from starlette.routing import Route
 from configs.schema.use_case import UseCase
 from tasks.serving.explanation import explain_request, require_few_rows
 from tasks.serving.metrics import ServingMetrics
+from tasks.serving.protocols.grpc_server import GrpcServer
 from tasks.serving.protocols.shape import Parse
 from tasks.serving.protocols.v1 import parse_invocations, parse_v1
 from tasks.serving.protocols.v2 import parse_v2
@@ -35,7 +36,10 @@ _Handler = Callable[[Request], Awaitable[Response]]
 
 
 def create_prediction_app(
-    use_case: UseCase, clock: Callable[[], datetime], shared_metrics: str = ""
+    use_case: UseCase,
+    clock: Callable[[], datetime],
+    shared_metrics: str = "",
+    make_grpc_server: Callable[[PredictionService], GrpcServer] | None = None,
 ) -> Starlette:
     """Return the application that predicts one use case.
 
@@ -43,13 +47,15 @@ def create_prediction_app(
         use_case: the use case.
         clock: returns the time of a request.
         shared_metrics: folder of the metrics of several workers; "" if there is one worker.
+        make_grpc_server: makes a gRPC server that lives as long as the application.
     """
     metrics = ServingMetrics(shared_metrics)
     plan = use_case.serving.log if use_case.serving else None
     logger = RequestLogger(use_case, plan, metrics.log_errors.inc) if plan else None
     service = PredictionService(use_case, clock, metrics, logger)
     writing = WritingPages(service)
-    server = _Server(service, writing)
+    grpc_server = make_grpc_server(service) if make_grpc_server else None
+    server = _Server(service, writing, grpc_server)
     pages = [*writing.list_routes(), *StatusPages(service).list_routes()]
     app = Starlette(
         routes=[*server.list_routes(), *pages],
@@ -63,8 +69,10 @@ def create_prediction_app(
 class _Server:
     """The life of one service, and its handlers of predictions."""
 
-    def __init__(self, service: PredictionService, writing: WritingPages) -> None:
-        self.service, self._writing = service, writing
+    def __init__(
+        self, service: PredictionService, writing: WritingPages, grpc_server: GrpcServer | None
+    ) -> None:
+        self.service, self._writing, self._grpc_server = service, writing, grpc_server
 
     def list_routes(self) -> list[Route]:
         """Return the routes of predictions in all protocols."""
@@ -83,9 +91,13 @@ class _Server:
         """Open the route before the first request, and follow the ledger until the end."""
         await asyncio.to_thread(self.service.refresh)
         follower = asyncio.create_task(self._follow())
+        if self._grpc_server is not None:
+            await self._grpc_server.start()
         try:
             yield
         finally:
+            if self._grpc_server is not None:
+                await self._grpc_server.stop()
             follower.cancel()
             with suppress(asyncio.CancelledError):
                 await follower

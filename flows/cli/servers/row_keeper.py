@@ -7,6 +7,7 @@ Prefect server the rows wait in the landing folder for the next scheduled run.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -31,13 +32,13 @@ def start_row_keeper(use_case: UseCase) -> BaseProcess | None:
 
 
 def follow_pushed_rows(name: str) -> None:
-    """Start an ingest run for every batch that lands, one run at a time, until the end."""
+    """Start an ingest run for every batch that lands, one at a time, until the server ends."""
     from tasks.orchestration.started_runs import follow_run, start_run
     from tasks.serving.received.pushed_rows import list_landed_batches
 
-    use_case = load_use_case(name)
+    use_case, parent = load_use_case(name), os.getppid()
     seen = list_landed_batches(use_case)
-    while True:
+    while os.getppid() == parent:  # a server that is killed leaves its children
         time.sleep(_LOOK_SECONDS)
         landed = list_landed_batches(use_case)
         if landed <= seen:

@@ -31,11 +31,13 @@ def parse_v2(body: bytes, schema: RowSchema, header_length: str | None = None) -
         schema: of the rows.
         header_length: length of the JSON as the header says; None without binary values.
     """
-    request: InferRequest = (
-        decode_json(body, InferRequest)
-        if header_length is None
-        else decode_binary(body, header_length)
-    )
+    if header_length is None:
+        return parse_tensors(decode_json(body, InferRequest), schema)
+    return parse_tensors(decode_binary(body, header_length), schema)
+
+
+def parse_tensors(request: InferRequest, schema: RowSchema) -> ParsedRequest:
+    """Return the typed rows of a request whose tensors have their values."""
     columns: dict[str, Sequence[Any]] = {}
     for place, tensor in enumerate(request.inputs):
         if tensor.name in columns:
@@ -89,6 +91,13 @@ def _locate(invalid: BadRequest, names: Sequence[str]) -> BadRequest:
 
 
 def _render_v2(answered: AnsweredRequest, request: InferRequest) -> object:
+    content = build_response(answered, request)
+    binary = find_binary_outputs(request, [output["name"] for output in content["outputs"]])
+    return encode_binary(content, binary) if binary else content
+
+
+def build_response(answered: AnsweredRequest, request: InferRequest) -> dict[str, Any]:
+    """Return the response to a request, with the values of its outputs as lists."""
     outputs = {output["name"]: output for output in _list_output_tensors(answered)}
     wanted = [output.name for output in request.outputs or ()] or list(outputs)
     for place, name in enumerate(wanted):
@@ -96,15 +105,13 @@ def _render_v2(answered: AnsweredRequest, request: InferRequest) -> object:
             raise BadRequest(
                 f"output {name!r} not found: {', '.join(outputs)}", f"$.outputs[{place}].name"
             )
-    content = {
+    return {
         "model_name": answered.served.champion.card.use_case,
         "model_version": str(answered.served.route.champion),
         "id": request.id or answered.request_id,
         "parameters": {"request_id": answered.request_id},
         "outputs": [outputs[name] for name in wanted],
     }
-    binary = find_binary_outputs(request, wanted)
-    return encode_binary(content, binary) if binary else content
 
 
 def _list_output_tensors(answered: AnsweredRequest) -> Iterator[dict[str, Any]]:

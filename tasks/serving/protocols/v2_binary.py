@@ -66,7 +66,7 @@ def decode_binary(body: bytes, length: str) -> InferRequest:
         path = f"$.inputs[{place}]"
         if type(size) is not int or not 0 <= size <= len(body) - end:
             raise BadRequest(f"{_SIZE} is beyond the body", f"{path}.parameters.{_SIZE}")
-        tensor.data = _decode_values(tensor, body[end : end + size], path)
+        tensor.data = decode_values(tensor, body[end : end + size], path)
         end += size
     if end != len(body):
         raise BadRequest(f"{len(body) - end} bytes belong to no tensor", "$")
@@ -85,7 +85,7 @@ def encode_binary(content: dict[str, Any], names: set[str]) -> BinaryBody:
         if output["name"] not in names:
             outputs.append(output)
             continue
-        values = _encode_values(output["datatype"], output["data"])
+        values = encode_values(output["datatype"], output["data"])
         plain = {name: value for name, value in output.items() if name != "data"}
         outputs.append({**plain, "parameters": {_SIZE: len(values)}})
         parts.append(values)
@@ -101,7 +101,7 @@ def find_binary_outputs(request: InferRequest, names: Sequence[str]) -> set[str]
     return {name for name, is_binary in wanted.items() if is_binary}
 
 
-def _decode_values(tensor: InputTensor, content: bytes, path: str) -> list[Any]:
+def decode_values(tensor: InputTensor, content: bytes, path: str) -> list[Any]:
     """Return the values of a tensor; NaN is a missing value."""
     if tensor.datatype == "BYTES":
         return list(_split_texts(content, path))
@@ -139,7 +139,8 @@ def _split_texts(content: bytes, path: str) -> Iterator[str]:
         start += 4 + length
 
 
-def _encode_values(datatype: str, values: Sequence[Any]) -> bytes:
+def encode_values(datatype: str, values: Sequence[Any]) -> bytes:
+    """Return the values of a tensor in binary."""
     if datatype != "BYTES":
         return np.asarray(values, _DTYPES[datatype]).tobytes()
     texts = [str(value).encode() for value in values]

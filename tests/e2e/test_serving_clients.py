@@ -1,0 +1,121 @@
+"""Real clients of the Open Inference Protocol, in environments of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.client_environment import install_beside, make_environment
+from tests.support.programs import free_port
+from tests.support.served_case import served_case
+from tests.support.served_process import running_server
+
+pytestmark = pytest.mark.slow
+ROWS = [
+    {"parcel": "P1", "depot": "nörth", "weight": 8.5, "items": 3, "fragile": True},
+    {"parcel": "P2", "depot": "", "weight": 0.5, "items": 1, "fragile": False},
+]
+TRITON = """
+import json, sys
+import numpy as np
+kind, address, rows = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+if kind == "grpc":
+    import tritonclient.grpc as triton
+else:
+    import tritonclient.http as triton
+client = triton.InferenceServerClient(address)
+assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("parcels")
+metadata = client.get_model_metadata("parcels")
+types = {"parcel": "BYTES", "depot": "BYTES", "weight": "FP64", "items": "INT64", "fragile": "BOOL"}
+numpy = {"BYTES": object, "FP64": np.float64, "INT64": np.int64, "BOOL": bool}
+inputs = []
+for name, datatype in types.items():
+    values = [row[name].encode() if datatype == "BYTES" else row[name] for row in rows]
+    tensor = triton.InferInput(name, [len(rows)], datatype)
+    tensor.set_data_from_numpy(np.array(values, numpy[datatype]))
+    inputs.append(tensor)
+result = client.infer("parcels", inputs)
+try:
+    client.infer("other", inputs)
+except triton.InferenceServerException as error:
+    refused = str(error)
+print(json.dumps({
+    "probability": result.as_numpy("probability").tolist(),
+    "decision": result.as_numpy("decision").tolist(),
+    "arm": [arm.decode() for arm in result.as_numpy("arm").tolist()],
+    "refused": refused,
+}))
+"""
+KSERVE = """
+import asyncio, json, sys
+import numpy as np
+from kserve import InferInput, InferRequest, InferenceRESTClient, RESTConfig
+address, rows = sys.argv[1], json.loads(sys.argv[2])
+types = {"parcel": "BYTES", "depot": "BYTES", "weight": "FP64", "items": "INT64", "fragile": "BOOL"}
+async def main():
+    client = InferenceRESTClient(RESTConfig(protocol="v2"))
+    assert await client.is_server_live(address) and await client.is_server_ready(address)
+    assert await client.is_model_ready(address, "parcels")
+    inputs = [InferInput(name, [len(rows)], kind, data=[row[name] for row in rows])
+              for name, kind in types.items()]
+    result = await client.infer(address, InferRequest("parcels", inputs), model_name="parcels")
+    found = {output.name: output.data for output in result.outputs}
+    v1 = InferenceRESTClient(RESTConfig(protocol="v1"))
+    plain = await v1.infer(address, {"instances": rows}, model_name="parcels")
+    print(json.dumps({"probability": list(found["probability"]), "decision": found["decision"],
+                      "v1": [row["probability"] for row in plain["predictions"]]}))
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A server with gRPC, and what it predicts over V1."""
+    packages = install_beside(tmp_path_factory.mktemp("grpc"), "grpcio==1.81.1")
+    with served_case(tmp_path_factory.mktemp("clients")) as parcels:
+        (parcels.folder / "sitecustomize.py").write_text(
+            f"import site; site.addsitedir({str(packages)!r})"
+        )
+        port = free_port()
+        with running_server("parcels", parcels.folder, "--grpc-port", str(port)) as (_, url):
+            body = {"instances": ROWS}
+            answer = httpx.post(f"{url}/v1/models/parcels:predict", json=body).json()
+            yield {"http": url, "grpc": f"127.0.0.1:{port}", "expected": answer["predictions"]}
+
+
+def run_client(python: Path, code: str, *words: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [str(python), "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("triton") / "environment"
+    return make_environment(folder, "tritonclient[http,grpc]==2.67.0", "numpy")
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_the_client_of_triton(served, triton, kind):
+    address = served[kind].removeprefix("http://")
+    found = run_client(triton, TRITON, kind, address, json.dumps(ROWS))
+    assert found["probability"] == [row["probability"] for row in served["expected"]]
+    assert found["decision"] == [row["decision"] for row in served["expected"]]
+    assert found["arm"] == ["champion"] * 2
+    assert "model 'other' not found" in found["refused"]
+
+
+def test_the_client_of_kserve(served, tmp_path):
+    python = make_environment(tmp_path / "environment", "kserve==0.21.0", "kubernetes<37")
+    found = run_client(python, KSERVE, served["http"], json.dumps(ROWS))
+    expected = [row["probability"] for row in served["expected"]]
+    assert found["probability"] == found["v1"] == expected
+    assert found["decision"] == [row["decision"] for row in served["expected"]]
