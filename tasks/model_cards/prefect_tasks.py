@@ -8,6 +8,8 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from infra.storage.errors import storage_errors
+from tasks.features.feedback import read_feedback
+from tasks.features.raw_tables import LATEST
 from tasks.ledger.descriptions import versions_concerned
 from tasks.ledger.log import Entry, open_ledger
 from tasks.model_cards import registration
@@ -59,7 +61,8 @@ def publish_model_card(use_case: UseCase, version: int) -> CardPage:
     Call it in a flow or a task. A second call replaces what the first one wrote.
     """
     card = open_model(use_case.name, version).card
-    card_page = write_card_page(card, version, open_ledger().entries(use_case.name))
+    feedback = read_feedback(use_case, LATEST) if use_case.serving else None
+    card_page = write_card_page(card, version, open_ledger().entries(use_case.name), feedback)
     key = f"model-card-{use_case.slug}"
     create_markdown_artifact(card_page.text, key=key, description=f"version {version}")
     client = connect_mlflow()

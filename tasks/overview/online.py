@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.overview.facts import ModelFacts
-from tasks.reporting.formats import format_moment, format_share
+from tasks.reporting.feedback_tables import list_feedback_examples, tabulate_feedback
+from tasks.reporting.formats import format_share
 from tasks.reporting.table import Table, build_record_table
 
-_EXAMPLES = 5
 _SKEW = "skew:"
 
 
@@ -44,42 +44,6 @@ def build_online_facts(facts: ModelFacts) -> OnlineFacts | None:
         examples=list_feedback_examples(facts.feedback),
         views=_tabulate_skew(views),
     )
-
-
-def tabulate_feedback(feedback: pl.DataFrame) -> Table | None:
-    """Return the number of flags, labels and comments by version; None without feedback."""
-    if feedback.is_empty():
-        return None
-    counts = feedback.group_by("model_version").agg(
-        pl.col("flag").fill_null(value=False).sum().alias("flags"),
-        pl.col("label").count().alias("labels"),
-        pl.col("comment").count().alias("comments"),
-    )
-    return build_record_table(
-        [
-            {"version": row.pop("model_version") or "unknown", **row}
-            for row in counts.sort("model_version", nulls_last=True).to_dicts()
-        ]
-    )
-
-
-def list_feedback_examples(feedback: pl.DataFrame) -> Table | None:
-    """Return the last flags and comments with their moment and author; None without any."""
-    if feedback.is_empty():
-        return None
-    told = feedback.filter(pl.col("flag").fill_null(value=False) | pl.col("comment").is_not_null())
-    last = told.sort("moment", descending=True).head(_EXAMPLES)
-    records = [
-        {
-            "when": format_moment(row["moment"]),
-            "version": row["model_version"] or "unknown",
-            "flag": "wrong" if row["flag"] else "",
-            "comment": (row["comment"] or "")[:200],
-            "by": row["by"] or "",
-        }
-        for row in last.to_dicts()
-    ]
-    return build_record_table(records) if records else None
 
 
 def _tabulate_skew(views: dict[str, float]) -> Table | None:

@@ -11,6 +11,7 @@ from configs.schema.request_table import name_request_case
 from configs.settings import settings
 from tasks.features.feedback import read_feedback
 from tasks.features.retrieval import build_labels
+from tasks.model_cards.page import describe_version_history
 from tasks.overview.facts import read_model_facts
 from tasks.overview.online import build_online_facts
 from tests.support.parcel_rows import APRIL, DAY, HOUR, parcel_rows
@@ -103,6 +104,10 @@ def test_flags_are_measured_and_shown_by_version(case):
     assert online.feedback.records()[0]["flags"] == "2"
     assert online.examples is not None
     assert "<b>no</b>" in {row["comment"] for row in online.examples.records()}
+    told = read_feedback(case.use_case, TOLD)
+    story = describe_version_history(case.ledger(), 1, told).story
+    assert "## Feedback" in story
+    assert "<b>no</b>" not in story
 
 
 @pytest.mark.parametrize(

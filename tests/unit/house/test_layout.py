@@ -73,6 +73,7 @@ COVERED_BY = {
     "overview.slices": "tests/unit/overview/test_pages.py",
     "overview.summary": "tests/unit/overview/test_pages.py",
     "overview.versions": "tests/unit/overview/test_pages.py",
+    "reporting.feedback_tables": "tests/integration/test_feedback.py",
     "reporting.web_pages": "tests/unit/overview/test_pages.py",
     "reporting.sparkline": "tests/unit/overview/test_pages.py",
     "monitoring.freshness": "tests/integration/test_freshness.py",
