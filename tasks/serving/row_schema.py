@@ -80,7 +80,9 @@ class RowSchema:
         if not rows:
             return dict.fromkeys(self.fields, ())
         for name in self.times:
-            columns[name] = [_check_time(name, at, each) for at, each in enumerate(columns[name])]
+            columns[name] = [
+                check_time(each, f"$[{at}].{name}") for at, each in enumerate(columns[name])
+            ]
         return columns
 
 
@@ -131,10 +133,16 @@ def _list_declared_types(use_case: UseCase) -> dict[str, ColumnType | None]:
     return types
 
 
-def _check_time(name: str, row: int, value: Any) -> Any:  # noqa: ANN401
+def check_time(value: Any, place: str) -> Any:  # noqa: ANN401
+    """Return a time in UTC, and any other value as it is; raise BadRequest for an absurd time.
+
+    Args:
+        value: a value of a row.
+        place: its path in the body.
+    """
     if not isinstance(value, datetime):
         return value
     try:
         return as_utc(check_moment(value))
     except ValueError as invalid:
-        raise BadRequest(str(invalid), f"$[{row}].{name}") from invalid
+        raise BadRequest(str(invalid), place) from invalid

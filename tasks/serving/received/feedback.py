@@ -6,28 +6,28 @@ A flag says that a prediction looks wrong. It is counted, and it is never a labe
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import polars as pl
 
-from configs.clock import as_utc
 from configs.schema.base import ColumnType
 from configs.schema.request_table import FEEDBACK_TABLE, name_request_case
 from configs.schema.serving import Feedback
 from configs.schema.use_case import UseCase
 from tasks.serving.request_log import spool_folder
-from tasks.serving.row_schema import BadRequest, to_bad_request
+from tasks.serving.row_schema import BadRequest, check_time, to_bad_request
 from tasks.serving.spooled.landed_requests import build_frame, write_landed_file
 from tasks.serving.spooled.spool import NEWLINE, Spool, SpoolPlan, read_whole_lines
 from tasks.storage.logged_requests import list_declared_types
 
 _MOST_ITEMS = 1000
+_LARGEST = sys.float_info.max
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _PYTHON: Mapping[ColumnType, Any] = {
     "text": str, "integer": int, "number": float, "boolean": bool, "time": datetime,
@@ -143,7 +143,7 @@ def _read_key(use_case: UseCase, key: Mapping[str, Any], place: str) -> dict[str
             value = msgspec.convert(key[name], _PYTHON[declared.get(name, "text")])
         except msgspec.ValidationError as invalid:
             raise to_bad_request(invalid, f"{place}.{name}") from invalid
-        typed[name] = as_utc(value) if isinstance(value, datetime) else value
+        typed[name] = check_time(value, f"{place}.{name}")
     return typed
 
 
@@ -156,8 +156,8 @@ def _read_label(use_case: UseCase, label: object, place: str) -> str | None:
         if label not in classes:
             raise BadRequest(f"the label must be one of {', '.join(classes)}", place)
         return str(label)
-    if isinstance(label, str) or not isfinite(label := float(label)):  # type: ignore[arg-type]
-        raise BadRequest("the label must be a number", place)
     if kind == "binary" and label not in (0, 1):
         raise BadRequest("the label must be 0, 1, false or true", place)
-    return repr(label)
+    if not isinstance(label, int | float) or abs(label) > _LARGEST or label != label:
+        raise BadRequest("the label must be a finite number", place)
+    return repr(float(label))

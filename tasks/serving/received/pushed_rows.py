@@ -26,7 +26,7 @@ from configs.schema.serving import PushedRows
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.serving.request_log import spool_folder
-from tasks.serving.row_schema import BadRequest, to_bad_request
+from tasks.serving.row_schema import BadRequest, check_time, to_bad_request
 from tasks.serving.spooled.landed_requests import write_landed_file
 from tasks.serving.spooled.spool import NEWLINE, Spool, SpoolPlan, read_whole_lines
 from tasks.storage import files
@@ -49,6 +49,7 @@ class PushedRowsLog:
         self._decoders = {
             name: msgspec.json.Decoder(_build_body(use_case.tables[name])) for name in plan.names
         }
+        self._times = {name: _list_times(use_case.tables[name]) for name in plan.names}
         self._spools = {
             name: Spool(
                 SpoolPlan(
@@ -88,10 +89,17 @@ class PushedRowsLog:
             raise BadRequest("send at least one row", "$.rows")
         if len(rows) > most_rows:
             raise BadRequest(f"{len(rows)} rows are more than {most_rows}", "$.rows", 413)
+        self._check_times(table, rows)
         line = {"id": key or content.id, "moment": moment, "rows": rows}
         lines = msgspec.json.encode(line) + NEWLINE
         self._spools[table].append(lines, rows=len(rows), synced=True)
         return len(rows)
+
+    def _check_times(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
+        """Raise BadRequest for a time that no table can hold."""
+        for attribute, name in self._times[table]:
+            for place, row in enumerate(rows):
+                check_time(getattr(row, attribute), f"$.rows[{place}].{name}")
 
     def close(self) -> None:
         """Land everything that is written."""
@@ -142,6 +150,15 @@ def _build_body(table: Table) -> type[msgspec.Struct]:
         ("id", Annotated[str, msgspec.Meta(max_length=200)], ""),
     ]
     return msgspec.defstruct("Body", body, forbid_unknown_fields=True)
+
+
+def _list_times(table: Table) -> list[tuple[str, str]]:
+    """Return attribute and name of each column of times."""
+    return [
+        (f"f{place}", name)
+        for place, (name, column) in enumerate(table.columns.items())
+        if column.type == "time"
+    ]
 
 
 def _claim_ids(database: Path, owner: str, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -120,12 +120,20 @@ class Spool:
         os.close(old)
 
     def _land(self) -> None:
-        """Land the spool files that no process writes, also those of killed ones."""
+        """Land the spool files that no process writes, also those of killed ones.
+
+        A file that cannot be landed stays, is counted, and stops no other one.
+        """
         for path in sorted(self._plan.folder.glob("*.jsonl")):
-            if path != self._path:
-                with _hold_unwritten(path) as is_unwritten:
+            if path == self._path:
+                continue
+            with _hold_unwritten(path) as is_unwritten:
+                try:
                     if is_unwritten:
                         self._plan.land(path)
+                except Exception:
+                    _logger.exception("%s could not be landed", path)
+                    self._plan.on_error()
 
 
 def read_whole_lines(path: Path) -> list[bytes]:
