@@ -130,7 +130,7 @@ def test_an_erasure_reaches_the_log(case):
     ingest_requests(case.use_case, NOW)
     name, book = PARCELS[1], open_ledger()
     plan = plan_erasure(book, case.use_case, {"parcel": name}, NOW)
-    assert plan.requests.rows["raw/requests"] == 2
+    assert plan.requests.rows["raw/requests"] == 3
     erase_key(book, case.use_case, plan, NOW, "ann", "asked by mail")
     remove_landed_files(case.use_case, plan)
     folder = Path(settings().lake) / "parcels_requests"

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import msgspec
 import polars as pl
 
+from configs.clock import as_utc
 from configs.schema.base import ColumnType
 from configs.schema.data import Table
 from configs.schema.landed import EPOCH_UNITS, Column
@@ -203,7 +204,7 @@ def _build_frame(table: Table, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 def _build_column(values: Sequence[Any], column: Column) -> pl.Series:
     if column.type != "time":
         return pl.Series(values=values, dtype=_POLARS[column.type])
-    times = [None if value is None else datetime.fromisoformat(value) for value in values]
+    times = [None if each is None else as_utc(datetime.fromisoformat(each)) for each in values]
     series = pl.Series(values=times, dtype=_POLARS["time"])
     unit = EPOCH_UNITS.get(column.format or "")
     return series if unit is None else series.dt.epoch(unit)
