@@ -111,7 +111,9 @@ def test_features_that_differ_from_the_lake_are_measured(case):
     newer = parcel_rows(APRIL).head(1).with_columns(sent=pl.lit(NOW + HOUR), weight=0.0)
     case.land("newer", newer, at=NOW + HOUR)
     case.ingest(NOW + 2 * HOUR)  # and not published online
-    rows = [{"parcel": PARCELS[0]}, {"parcel": PARCELS[1], "weight": 77.0}, {"parcel": PARCELS[2]}]
+    names = ["parcel", "depot", "weight", "items", "fragile"]
+    given = parcel_rows(APRIL).select(names).row(1, named=True) | {"weight": 77.0}
+    rows = [{"parcel": PARCELS[0]}, given, {"parcel": PARCELS[2]}]
     for row in rows:
         with serving(case.use_case, lambda: NOW + 3 * HOUR) as client:
             client.post(V1, json={"instances": [row]})

@@ -4,7 +4,7 @@ The features of a sample are joined again, point in time, at the moment of each 
 that differs has a reason:
 
 - `not_published`: the lake knew a newer row than the online store had.
-- `corrected`: the row is the same, and its value has changed since.
+- `corrected`: the row is the same, and its value in the lake is another one now.
 - `stale`: the row was older than its view's ttl online, so its features were null.
 - `other`: the caller gave another value, or the cause is unknown.
 """

@@ -34,8 +34,9 @@ from tasks.storage import files
 
 _KEPT_IDS = timedelta(days=30)
 _PYTHON: Mapping[ColumnType, Any] = {
-    "text": str, "integer": Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)], "number": float,
-    "boolean": bool, "time": Annotated[datetime, msgspec.Meta(tz=True)],
+    "text": str, "number": float, "boolean": bool,
+    "integer": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+    "time": Annotated[datetime, msgspec.Meta(tz=True)],
 }  # fmt: skip
 _POLARS: Mapping[ColumnType, Any] = {
     "text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean,
@@ -173,6 +174,7 @@ def _claim_ids(database: Path, owner: str, lines: Sequence[dict[str, Any]]) -> l
     named = {line["id"]: line for line in reversed(lines) if line["id"]}
     if not named:
         return list(lines)
+    database.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
         connection.execute("create table if not exists ids (id primary key, owner, moment)")
         values = [(each, owner, line["moment"]) for each, line in named.items()]
