@@ -66,9 +66,9 @@ def add_feedback_labels(
     if not feedback.columns:
         return labels
     keys, name = list(use_case.spine.key), use_case.label.column
-    told = feedback.drop_nulls(["label", *keys]).unique(keys, keep="last", maintain_order=True)
-    known = labels.drop_nulls(name).select(pl.col(key).cast(told.schema[key]) for key in keys)
-    new = told.join(known, on=keys, how="anti", maintain_order="left")
+    labelled = feedback.drop_nulls(["label", *keys]).unique(keys, keep="last", maintain_order=True)
+    known = labels.drop_nulls(name).select(pl.col(key).cast(labelled.schema[key]) for key in keys)
+    new = labelled.join(known, on=keys, how="anti", maintain_order="left")
     if new.is_empty():
         return labels
     timed = new.join(_read_times(use_case, span, read_spine(), new), on=keys)
@@ -92,8 +92,8 @@ def _join_requests(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
             *(pl.lit(None, types[key]).alias(f"__{key}") for key in keys),
             pl.lit(None, pl.Int64).alias(_VERSION),
         )
-    found = requests.join(named.lazy(), on=place, how="semi").select(*place, "keys", _VERSION)
-    typed = found.collect().unique(place).with_columns(*decode_keys(use_case, pl.col("keys")))
+    predicted = requests.join(named.lazy(), on=place, how="semi").select(*place, "keys", _VERSION)
+    typed = predicted.collect().unique(place).with_columns(*decode_keys(use_case, pl.col("keys")))
     prefixed = typed.drop("keys").rename({key: f"__{key}" for key in keys})
     return rows.join(prefixed, on=place, how="left", maintain_order="left")
 
@@ -106,8 +106,8 @@ def _join_predictions(use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
     wanted = rows.filter(pl.col(_VERSION).is_null()).select(keys).drop_nulls().unique()
     table = lake.scan(_PREDICTIONS).select(*keys, pl.col(_VERSION).alias("__version"))
     table = table.with_columns(pl.col(key).cast(rows.schema[key]) for key in keys)
-    found = table.join(wanted.lazy(), on=keys, how="semi").collect().unique(keys, keep="last")
-    joined = rows.join(found, on=keys, how="left", maintain_order="left")
+    predicted = table.join(wanted.lazy(), on=keys, how="semi").collect().unique(keys, keep="last")
+    joined = rows.join(predicted, on=keys, how="left", maintain_order="left")
     return joined.with_columns(pl.coalesce(_VERSION, "__version").alias(_VERSION))
 
 

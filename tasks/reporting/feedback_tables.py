@@ -31,8 +31,10 @@ def list_feedback_examples(feedback: pl.DataFrame) -> Table | None:
     """Return the last flags and comments with their moment and author; None without any."""
     if feedback.is_empty():
         return None
-    told = feedback.filter(pl.col("flag").fill_null(value=False) | pl.col("comment").is_not_null())
-    last = told.sort("moment", descending=True).head(_EXAMPLES)
+    remarks = feedback.filter(
+        pl.col("flag").fill_null(value=False) | pl.col("comment").is_not_null()
+    )
+    last = remarks.sort("moment", descending=True).head(_EXAMPLES)
     records = [
         {
             "when": format_moment(row["moment"]),

@@ -80,8 +80,8 @@ def read_request_predictions(use_case: UseCase, table: str, span: TimeSpan) -> p
     if not lake.exists(table) or REQUEST_ID not in lake.schema(table):
         return pl.DataFrame()
     of_request = pl.col(REQUEST_ID).is_not_null()
-    found = lake.scan(table).filter(time >= span[0], time < span[1], of_request).collect()
-    return found if found.height else pl.DataFrame()
+    existing = lake.scan(table).filter(time >= span[0], time < span[1], of_request).collect()
+    return existing if existing.height else pl.DataFrame()
 
 
 def select_used(predictions: pl.DataFrame) -> pl.DataFrame:

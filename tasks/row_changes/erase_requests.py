@@ -41,9 +41,9 @@ def plan_request_erasure(use_case: UseCase, key: Mapping[str, str]) -> RequestEr
     lake, rows, batches = open_lake(request_case.name), {}, set()
     for name in _list_tables(lake, request_case):
         matched = lake.scan(name).filter(_match_requests(use_case, lake, name, key))
-        found = matched.select(FILE_COLUMN).collect()[FILE_COLUMN]
-        rows[name] = found.len()
-        batches |= {batch.split(":")[0] for batch in found}
+        batch_names = matched.select(FILE_COLUMN).collect()[FILE_COLUMN]
+        rows[name] = batch_names.len()
+        batches |= {batch.split(":")[0] for batch in batch_names}
     records = read_file_records(request_case).filter(pl.col("fingerprint").is_in(list(batches)))
     folder = f"{settings().landing}/{request_case.name}"
     paths = tuple(f"{folder}/{path}" for path in records["path"].unique().sort())

@@ -186,11 +186,11 @@ def _claim_ids(database: Path, owner: str, lines: Sequence[dict[str, Any]]) -> l
             f"select id from ids where owner = ? and id in ({marks})",
             [owner, *named],
         )
-        mine = {each for (each,) in owned}
+        owned_ids = {each for (each,) in owned}
     return [
         line
         for line in lines
-        if not line["id"] or (line["id"] in mine and named[line["id"]] is line)
+        if not line["id"] or (line["id"] in owned_ids and named[line["id"]] is line)
     ]
 
 
