@@ -68,9 +68,8 @@ def test_the_same_id_is_taken_once_by_any_worker(case):
     body = {"id": "batch 1", "rows": [sent_parcel("once")]}
     late = {"id": "batch 1", "rows": [sent_parcel("once", weight=1.0, sent="2024-04-10T12:00:00Z")]}
     push(case, body, body, late)
-    push(
-        case, {"rows": [sent_parcel("header")]}, {"rows": [sent_parcel("not taken")]}, key="batch 2"
-    )
+    bodies = [{"rows": [sent_parcel(name)]} for name in ("header", "not taken")]
+    push(case, *bodies, key="batch 2")
     case.ingest(PUSHED)
     names = case.raw()["parcel"].to_list()
     assert [names.count(each) for each in ("once", "header", "not taken")] == [1, 1, 0]
@@ -88,10 +87,8 @@ def test_a_spool_file_that_is_landed_again_after_a_kill_is_the_same_file(case, t
 
 
 def test_suites_and_quarantine_judge_pushed_rows(case):
-    push(
-        case,
-        {"rows": [sent_parcel("good"), sent_parcel("twice"), sent_parcel("twice", weight=0.0)]},
-    )
+    differing = [sent_parcel("twice"), sent_parcel("twice", weight=0.0)]
+    push(case, {"rows": [sent_parcel("good"), *differing]})
     case.ingest(PUSHED)
     assert case.raw().filter(parcel="good").height == 1
     assert case.quarantined().filter(parcel="twice").height == 2
