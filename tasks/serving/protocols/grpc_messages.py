@@ -76,7 +76,7 @@ def _build_pool() -> descriptor_pool.DescriptorPool:
         for number, text in enumerate(fields, start=1):
             _add_field(message, number, text)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return pool
 
 

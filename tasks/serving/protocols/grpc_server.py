@@ -6,7 +6,6 @@ It needs the package grpcio, which the extra `grpc` installs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 from configs.errors import BadConfig
@@ -145,7 +144,7 @@ class GrpcServer:
         self._service.require_model(named)
 
 
-def _import_grpc() -> ModuleType:
+def _import_grpc() -> Any:  # noqa: ANN401
     try:
         import grpc
         import grpc.aio

@@ -29,8 +29,9 @@ class WritingPages:
         use_case, limits, on_error = (
             service.use_case, service.limits, service.metrics.log_errors.inc,
         )  # fmt: skip
-        self._feedback = limits.feedback and FeedbackLog(use_case, limits.feedback, on_error)
-        self._rows = limits.tables and PushedRowsLog(use_case, limits.tables, on_error)
+        feedback, tables = limits.feedback, limits.tables
+        self._feedback = FeedbackLog(use_case, feedback, on_error) if feedback else None
+        self._rows = PushedRowsLog(use_case, tables, on_error) if tables else None
 
     def list_routes(self) -> list[Route]:
         """Return the routes that write."""

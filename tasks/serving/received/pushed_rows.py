@@ -83,7 +83,7 @@ class PushedRowsLog:
             names = ", ".join(self._spools)
             raise BadRequest(f"table {table!r:.60} not found; tables: {names}", status=404)
         try:
-            content = self._decoders[table].decode(body)
+            content: Any = self._decoders[table].decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as invalid:
             raise to_bad_request(invalid) from invalid
         rows = content.rows
