@@ -49,12 +49,13 @@ def test_worsen_cannot_lose_more_than_there_is():
     assert worsen_predictions(pool, pool.judged.predictions, 0.5) is None
 
 
-def test_shift_moves_the_mean_prediction():
+def test_shift_makes_the_calibration_gap_larger_on_its_own_side():
     pool = judged_days()
-    moved = shift_predictions(pool, pool.judged.predictions, 0.05)
+    before, moved = pool.judged.predictions, shift_predictions(pool, pool.judged.predictions, 0.05)
     assert moved is not None
-    gain = moved.value.mean() - pool.judged.predictions.value.mean()
-    assert gain == pytest.approx(0.05, abs=0.005)
+    gaps = [float((each.value - pool.judged.label).mean()) for each in (before, moved)]
+    assert gaps[0] * gaps[1] > 0
+    assert abs(gaps[1]) - abs(gaps[0]) == pytest.approx(0.05, abs=0.005)
 
 
 def test_drawn_days_keep_their_weekday_and_come_in_blocks():
