@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from configs.schema.monitoring import DriftRule
 
 SMOOTHING = 0.005
-MIN_WINDOWS = 2  # with fewer the limit is `floor`
+_MIN_WINDOWS = 2  # with fewer the limit is `floor`
 PRIOR_WINDOWS = 4  # weight of the prior spread: few windows say little about it
 
 
@@ -48,7 +48,7 @@ def calibrate_threshold(
     """
     from scipy.special import fdtri, stdtrit
 
-    if len(psis) < MIN_WINDOWS:
+    if len(psis) < _MIN_WINDOWS:
         return rule.floor
     roots, degrees = np.cbrt(psis), PRIOR_WINDOWS + len(psis) - 1
     mean = float(roots.mean())

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from configs.schema.monitoring import DriftRule
 from tasks.models.psi_thresholds import (
-    MIN_WINDOWS,
     PRIOR_WINDOWS,
     bin_shares,
     calibrate_threshold,
@@ -32,6 +31,7 @@ _RECENT = timedelta(days=91)
 _MIN_RECENT = 13  # windows
 SEASON_DAYS, SEASONS = 28, 13
 _APART = timedelta(days=183)  # a window of the same season is at least half a year away
+_FEWEST_WINDOWS = 6  # with fewer, null rates have no limit but that of the worst window
 _START_RISE = 0.02  # of the null rate over that of the later half of the windows
 
 
@@ -138,6 +138,8 @@ def settle_column(
 def calibrate_null_limit(rates: NDArray[np.float64], tail: float) -> float:
     """Return the null rate that a clean window exceeds with probability `tail`.
 
+    With few windows, return that of the worst one: the limit of the rule lies above it.
+
     The arcsine of a share's root has nearly the same spread at each level (M. Bartlett, 1936). Few
     windows say little about the spread, so it counts as that of some more.
 
@@ -147,7 +149,7 @@ def calibrate_null_limit(rates: NDArray[np.float64], tail: float) -> float:
     """
     from scipy.special import stdtrit
 
-    if len(rates) < MIN_WINDOWS:
+    if len(rates) < _FEWEST_WINDOWS:
         return float(rates.max())
     roots = np.arcsin(np.sqrt(rates))
     error = float(roots.std(ddof=1)) * (1 + 1 / len(rates)) ** 0.5

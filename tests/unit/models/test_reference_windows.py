@@ -60,6 +60,7 @@ def test_a_null_limit_is_never_beyond_reach(rates: list[float], tail: float):
 
 
 def test_steady_null_rates_keep_the_limit_of_the_rule():
+    assert calibrate_null_limit(np.array([0.0, 0.3, 0.1]), 1e-4) == 0.3  # too few windows
     assert calibrate_null_limit(np.full(13, 0.1), 1e-4) == pytest.approx(0.1)
     assert ContractRule().limit_nulls(0.1, 0.1) == pytest.approx(0.15)
     assert ContractRule().limit_nulls(0.1, 0.3) == pytest.approx(0.3)
