@@ -224,7 +224,7 @@ def _command(name: str) -> list[str]:
         WARM: "infra.warm_start.server",
         WORKER: f"prefect worker start --pool {deployments.WORK_POOL} --name {WORKER}",
         MLFLOW: f"infra.servers.mlflow server --host {s.host} --port {s.mlflow_port} --workers 1",
-        REPORTS: f"infra.servers.reports --host {s.host} --port {s.reports_port}",
+        REPORTS: f"tasks.overview.server --host {s.host} --port {s.reports_port}",
     }
     words = (serving_arguments(name) if is_prediction_server(name) else arguments[name]).split()
     if name == MLFLOW:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make check-infra`: static checks of the image, compose and Kubernetes.
+# `make check-infra`: static checks of the image, compose, Kubernetes, Prometheus and Alertmanager.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/.venv-checks
@@ -32,6 +32,13 @@ elif [ -n "${CI:-}" ]; then
 else
     echo "npm is missing: skipping dclint"
 fi
+
+echo "Prometheus, Alertmanager and their compose file"
+promtool check rules infra/observability/rules/*.yml
+promtool check config --syntax-only infra/observability/prometheus.yml
+amtool check-config infra/observability/alertmanager.yml
+docker-compose --env-file "$rendered/env" -f infra/compose.yaml -f infra/observability/compose.yaml \
+    config -q
 
 echo "Kubernetes: kustomize, the Job of a run, kubernetes-validate, checkov"
 for overlay in infra/kubernetes/overlays/*/; do

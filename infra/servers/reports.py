@@ -1,53 +1,39 @@
-"""Reports server of Mainspring: the files below `reports`, read-only, behind the guard."""
+"""Files of the reports below `reports`, read-only, behind the guard."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from configs.settings import settings
 from infra.servers.credentials import read_token
 from infra.servers.guard import Guard, allowed_hosts
+from infra.storage.s3 import is_s3
 
 HEALTH = ("/health",)
 
 
-def main() -> None:
-    """Serve the reports of the settings until the process is stopped."""
-    import uvicorn
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    options = parser.parse_args()
-    uvicorn.run(create_app(), host=options.host, port=options.port, log_level="warning")
-
-
-def create_app() -> Guard:
-    """Return the application behind the guard.
+def guard_reports(routes: Sequence[BaseRoute] = ()) -> Guard:
+    """Return the application behind the guard, with more routes before the files.
 
     Starlette's static files allow GET and HEAD alone, lead to no file outside of the folder, also
-    not by a symbolic link, and answer a folder by its index.html.
+    not by a symbolic link, and answer a folder by its index.html. Of reports on S3 it has no files,
+    because the server of S3 has them.
     """
-    folder = Path(settings().reports)
-    folder.mkdir(parents=True, exist_ok=True)
-    routes = [
-        Route(HEALTH[0], _report_health),
-        Mount("/", StaticFiles(directory=folder, html=True)),
-    ]
-    app = Starlette(routes=routes)
+    paths: list[BaseRoute] = [Route(HEALTH[0], _report_health), *routes]
+    if not is_s3(settings().reports):
+        folder = Path(settings().reports)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths.append(Mount("/", StaticFiles(directory=folder, html=True)))
+    app = Starlette(routes=paths)
     return Guard(app, token=read_token(), hosts=allowed_hosts(), health=HEALTH)
 
 
 def _report_health(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from configs.schema.base import Severity
-from tasks.ledger.causes import MINUTE_KINDS
+from tasks.ledger.causes import MINUTE_KINDS, PROMETHEUS_KIND
 from tasks.ledger.evidence import (
     AlertRaised,
     ApprovalAsked,
@@ -53,6 +53,8 @@ def make_episode_opened(
 ) -> Entry:
     """Return the entry that opens an episode: one a cause and day, or minute for some kinds."""
     time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind in MINUTE_KINDS else f"{at:%Y-%m-%d}"
+    if evidence.kind == PROMETHEUS_KIND:
+        time = f"{at:%Y-%m-%dT%H:%M:%S}"  # it may be over, and fire again in its minute
     key = f"episode:{evidence.cause}:{time}"
     return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
 

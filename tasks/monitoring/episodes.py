@@ -9,7 +9,8 @@ windows must be bad. So one bad week pages no one, and one good week does not cl
 
 Only windows of the current champion that have a verdict count. Episodes of freshness are opened and
 closed by freshness.py, those of lost rows by lost_rows.py, those of damaged files by the verify
-flow, and those of errors and latency by the technical gate.
+flow, those of errors and latency by the technical gate, and those of Alertmanager's alerts by the
+reports server.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import polars as pl
 
 from configs.schema.monitoring import Rule
 from configs.schema.use_case import UseCase
-from tasks.ledger.causes import MINUTE_KINDS, join_cause, split_cause
+from tasks.ledger.causes import SEPARATE_KINDS, join_cause, split_cause
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
@@ -49,7 +50,7 @@ def find_episode_changes(
     past = ledger.at(as_of)
     windows = _group_windows(use_case, rows, past.champion_version, as_of)
     opened = [
-        e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind not in MINUTE_KINDS
+        e for e in past.open_episodes if read_evidence(e, EpisodeOpened).kind not in SEPARATE_KINDS
     ]
     reasons = {
         e.key: reason

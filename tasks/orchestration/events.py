@@ -22,6 +22,7 @@ PROMOTED_EVENT = "mainspring.promoted"
 ROLLED_BACK_EVENT = "mainspring.rolled-back"
 REFUSED_EVENT = "mainspring.refused"
 LOST_EVENT = "mainspring.rows-lost"
+MONITORING_EVENT = "mainspring.monitoring-alert"
 
 
 class EventEntry(Protocol):
@@ -69,6 +70,12 @@ def announce_champion(entry: EventEntry) -> None:
 def announce_lost_rows(entry: EventEntry, message: str) -> None:
     """Emit the event of an episode of lost rows that opened."""
     _emit(LOST_EVENT, entry, entry.key, {"episode": entry.key, "message": message})
+
+
+def announce_monitoring_alert(entry: EventEntry, message: str) -> None:
+    """Emit the event of an alert of Alertmanager that opened or closed an episode."""
+    payload = {"episode": entry.key, "status": entry.what.removeprefix("episode_")}
+    _emit(MONITORING_EVENT, entry, entry.key, {**payload, "message": message})
 
 
 def _emit(event: str, entry: EventEntry, subject: str, payload: Mapping[str, object]) -> None:

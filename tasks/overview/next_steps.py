@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
-from tasks.ledger.causes import BAKE_KIND, FRESHNESS_KIND, LOST_KIND, TECHNICAL_KIND
+from tasks.ledger.causes import (
+    BAKE_KIND,
+    FRESHNESS_KIND,
+    LOST_KIND,
+    PROMETHEUS_KIND,
+    TECHNICAL_KIND,
+)
 from tasks.ledger.descriptions import describe_no_champion, read_bake_end, read_reason
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry
@@ -126,6 +132,7 @@ def _describe_episode_step(facts: ModelFacts, episode: Entry) -> str | None:
         FRESHNESS_KIND: f"Find out why nothing arrives: {opened.message}.",
         BAKE_KIND: f"Look whether the champion stays: mainspring history {name} --gates.",
         TECHNICAL_KIND: f"Look at the server's log and load: {opened.message}.",
+        PROMETHEUS_KIND: f"Look at the alert in Alertmanager: {opened.message}.",
         "contract": f"Look at the source of the data: {opened.message}.",
         "online": f"Look at the requests: {opened.message}.",
     }

@@ -11,6 +11,7 @@ from configs.errors import MainspringError
 from configs.settings import settings
 from tasks.overview.alert_rows import build_alert_rows
 from tasks.overview.facts import NEVER, ModelFacts
+from tasks.overview.metrics.gauges import GaugeValue, build_gauges
 from tasks.overview.next_steps import (
     ModelState,
     describe_age,
@@ -71,6 +72,7 @@ class ModelSummary(_Part):
     due_for: str = ""
     trends: tuple[TrendSummary, ...] = ()
     alerts: tuple[OpenAlert, ...] = ()
+    gauges: tuple[GaugeValue, ...] = ()
 
 
 def build_summary(facts: ModelFacts, trends: list[Trend]) -> ModelSummary:
@@ -100,6 +102,7 @@ def build_summary(facts: ModelFacts, trends: list[Trend]) -> ModelSummary:
         due_for=due[1] if due else "",
         trends=tuple(map(_summarise_trend, trends)),
         alerts=tuple(_list_open_alerts(facts)),
+        gauges=build_gauges(facts),
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from configs.schema.base import Metric
 from configs.schema.use_case import UseCase
 from tasks.evaluation.metrics import LOWER_IS_BETTER, METRIC_NAMES
-from tasks.ledger.causes import split_cause
+from tasks.ledger.causes import PROMETHEUS_KIND, split_cause
 
 _CONTRACTS = {
     "rows": "number of rows", "missing_days": "missing days", "nulls": "missing values",
@@ -129,5 +129,7 @@ def describe_cause(cause: str) -> str:
     if kind == "online":
         measure, _, part = subject.partition(":")
         return f"{_ONLINE.get(measure, measure)} {part}"
-    words = {"silence": "late: {}", "drift": "drift of {}", "lost": "lost rows of {}"}
-    return words.get(kind, kind + ": {}").format(subject)
+    words = {"silence": "late: ", "drift": "drift of ", "lost": "lost rows of "}
+    if kind == PROMETHEUS_KIND:
+        subject = subject.rpartition("/")[0]  # without the fingerprint of the alert
+    return words.get(kind, f"{kind}: ") + subject

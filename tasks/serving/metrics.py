@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tasks.serving.predictor import RequestPredictions
+from tasks.telemetry.names import find_exported_metric
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -24,27 +25,26 @@ class ServingMetrics:
         """
         self._registry, self._shared_folder = CollectorRegistry(), shared_folder
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"mainspring_{name}", text, labels, registry=self._registry)
+        def counter(name: str) -> Counter:
+            metric = find_exported_metric(name)
+            return Counter(metric.name, metric.text, metric.labels, registry=self._registry)
 
-        def gauge(name: str, text: str) -> Gauge:
+        def gauge(name: str) -> Gauge:
+            metric = find_exported_metric(name)
             return Gauge(
-                f"mainspring_{name}", text, registry=self._registry, multiprocess_mode="livemax"
+                metric.name, metric.text, registry=self._registry, multiprocess_mode="livemax"
             )
 
-        self.requests = counter("requests", "requests by protocol and status", "protocol", "status")
-        self.predictions = counter("predictions", "used predictions", "version", "arm")
-        self.failed_shadows = counter("failed_shadows", "failures of versions in shadow", "version")
-        self.missing = counter("missing_features", "features that the online store does not have")
-        self.stale = counter("stale_features", "features older than their view's ttl")
-        self.store_errors = counter("online_store_errors", "requests without the online store")
-        self.log_errors = counter("request_log_errors", "failures to move logged requests")
-        self.champion = gauge("champion_version", "version that predicts by default")
-        self.problems = gauge("serving_problems", "what keeps the server from the ledger's route")
+        self.requests, self.predictions = counter("requests"), counter("predictions")
+        self.failed_shadows = counter("failed_shadows")
+        self.missing, self.stale = counter("missing_features"), counter("stale_features")
+        self.store_errors = counter("online_store_errors")
+        self.log_errors = counter("request_log_errors")
+        self.champion, self.problems = gauge("champion_version"), gauge("serving_problems")
+        latency = find_exported_metric("request_seconds")
         self.latency = Histogram(
-            "mainspring_request_seconds", "time of a request", ("protocol",), buckets=_SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
+            latency.name, latency.text, latency.labels, buckets=_SECONDS, registry=self._registry
+        )
         # a look-up of a labelled child costs more than the count itself
         self._request = lru_cache(256)(self.requests.labels)
         self._prediction = lru_cache(256)(self.predictions.labels)

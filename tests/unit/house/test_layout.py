@@ -81,6 +81,7 @@ COVERED_BY = {
     "monitoring.window": "tests/integration/test_monitor_flow.py",
     "orchestration.dask_affinity": "tests/integration/test_scoring_on_dask.py",
     "orchestration.events": "tests/unit/infra/test_deployments.py",
+    "orchestration.failed_runs": "tests/unit/overview/metrics/test_scrape.py",
     "orchestration.flow_runs": "tests/e2e/test_automations.py",
     "orchestration.notification_blocks": "tests/e2e/test_notifications.py",
     "orchestration.parallel": "tests/integration/test_scoring_on_dask.py",

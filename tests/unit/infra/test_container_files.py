@@ -35,7 +35,14 @@ def names_in(text: str) -> set[str]:
     "file",
     [
         str(path.relative_to(INFRA))
-        for pattern in ("Dockerfile", "*.yaml", "*.example", "pools/*", "kubernetes/**/*.*")
+        for pattern in (
+            "Dockerfile",
+            "*.yaml",
+            "*.example",
+            "pools/*",
+            "kubernetes/**/*.*",
+            "observability/*.yaml",
+        )
         for path in sorted(INFRA.glob(pattern))
     ],
 )

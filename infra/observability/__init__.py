@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager and Grafana beside the stack: configuration, and its dashboards."""

@@ -1,0 +1,1 @@
+"""Telemetry: the names of all Prometheus metrics, and the alerts that come back as episodes."""
