@@ -1,15 +1,19 @@
-"""Frame of every flow: names and tags of its runs, and parameters that explain themselves."""
+"""Frame of every flow: names and tags of runs, parameters with help, and errors in plain words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from prefect import Flow, tags
+from prefect import Flow, get_run_logger, tags
+from prefect.context import FlowRunContext
+from prefect.states import Failed
 from pydantic import Field
 
 from configs.clock import as_utc, utc_or_now
+from configs.errors import MainspringError
 from tasks.orchestration.run_logs import RunName
 
 P = ParamSpec("P")
@@ -47,9 +51,28 @@ class TaggedFlow(Flow[P, R]):
 
 
 def tag_runs(built: Flow[P, R]) -> Flow[P, R]:
-    """Return a flow whose direct runs have tags too."""
+    """Return a flow whose direct runs have tags too, and whose failed runs say why in plain words.
+
+    Prefect begins the message of a failed state with the class of the exception. A state that the
+    flow returns itself has the message of our own errors alone, and the exception as its data.
+    """
     built.__class__ = TaggedFlow
+    built.fn = _fail_in_plain_words(built.fn)
     return built
+
+
+def _fail_in_plain_words(function: Callable[P, R]) -> Callable[P, R]:
+    @wraps(function)
+    def call(*args: P.args, **parameters: P.kwargs) -> Any:  # noqa: ANN401
+        try:
+            return function(*args, **parameters)
+        except MainspringError as error:
+            if FlowRunContext.get() is None:  # called as a function
+                raise
+            get_run_logger().exception("%s", error)
+            return Failed(message=str(error), data=error)
+
+    return call
 
 
 def _describe(title: str, description: str, *examples: object, pattern: str | None = None) -> Any:  # noqa: ANN401

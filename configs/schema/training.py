@@ -47,6 +47,20 @@ class Evaluation(SchemaModel):
         return ceil(min(max(self.slice_min_rows * rows, LEAST_SLICE_ROWS), MOST_SLICE_ROWS))
 
 
+class Kpi(SchemaModel):
+    """A business metric: a number a row, by an expression over decision, prediction and label."""
+
+    title: str = Field("", description="default: its name")
+    expression: str = Field(
+        min_length=1, max_length=1000, description="SQL of polars, like CASE WHEN … THEN … END"
+    )
+    total: Literal["mean", "sum"] = Field("mean", description="of the rows of a window")
+    better: Literal["higher", "lower"] = "higher"
+    gate_margin: float | None = Field(
+        None, ge=0, description="allowed loss a row in the gate; null: information only"
+    )
+
+
 class Retrain(SchemaModel):
     """History of a training run, and the cooldown between alerts."""
 

@@ -10,7 +10,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema.base import METRICS, Cron, Day, Name, SchemaModel, Span, Zone
+from configs.row_expressions import find_expression_error
+from configs.schema.base import METRICS, ColumnType, Cron, Day, Name, SchemaModel, Span, Zone
 from configs.schema.costs import COSTS, ClassCost
 from configs.schema.data import Features, Spine, Table
 from configs.schema.label import Label
@@ -18,7 +19,7 @@ from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
 from configs.schema.serving import Serving, Stream
-from configs.schema.training import Candidate, Evaluation, Retrain, Split
+from configs.schema.training import Candidate, Evaluation, Kpi, Retrain, Split
 
 
 class Schedules(SchemaModel):
@@ -71,6 +72,7 @@ class UseCase(SchemaModel):
     candidates: dict[Name, Candidate] = Field(min_length=1)
     split: Split = Split()
     evaluation: Evaluation
+    kpis: dict[Name, Kpi] = Field({}, exclude_if=lambda kpis: not kpis)  # as cards without them
     gate: Gate = Gate()
     approval: Literal["automatic", "manual"] = "automatic"
     rollout: Rollout = Direct()
@@ -91,6 +93,28 @@ class UseCase(SchemaModel):
     def slug(self) -> str:
         """Return the name for an artifact's key, which allows no underscore."""
         return self.name.replace("_", "-")
+
+    @property
+    def kpi_columns(self) -> dict[str, ColumnType]:
+        """Return the columns that the expression of a KPI may name, with their types."""
+        of_kind: dict[str, tuple[str, ColumnType, ColumnType]] = {
+            "binary": ("probability", "boolean", "integer"),
+            "regression": ("prediction", "number", "number"),
+            "multiclass": ("", "text", "text"),
+        }
+        value, decision, label = of_kind[self.label.kind]
+        columns: dict[str, ColumnType] = {"decision": decision, self.label.column: label}
+        if value:
+            columns[value] = "number"
+        types = {
+            name: column.type
+            for table in self.tables.values()
+            for name, column in table.columns.items()
+        }
+        columns |= {name: types[name] for name in self.spine.key if name in types}
+        columns[self.spine.time] = "time"
+        columns |= dict.fromkeys(self.features.numeric, "number")
+        return columns | dict.fromkeys(self.features.categorical, "text")
 
     def model_post_init(self, _context: object) -> None:
         """Set a missing metric to the first one of the problem type."""
@@ -188,6 +212,13 @@ class UseCase(SchemaModel):
         for name in opponents:
             if name == self.label.column or name in self.features.categorical:
                 raise ValueError(f"gate.opponents: {name!r} is no numeric input; name another one")
+        return self
+
+    @model_validator(mode="after")
+    def _kpis_are_numbers(self) -> Self:
+        for name, kpi in self.kpis.items():
+            if error := find_expression_error(kpi.expression, self.kpi_columns):
+                raise ValueError(f"kpis.{name}.expression: {kpi.expression!r:.80} {error}")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
-from flows.cli.options import By, Name, Reason
+from flows.cli.options import AsJson, By, Name, Reason, print_json
 from tasks.reporting.table import build_record_table
 from tasks.reporting.terminal import render_terminal, render_text
 
@@ -22,12 +22,18 @@ EXAMPLES = 5
 console = Console()
 
 
-def quarantine(use_case: Name, table: Table = None, rule: Rule = None, file: File = None) -> None:
+def quarantine(
+    use_case: Name,
+    table: Table = None,
+    rule: Rule = None,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the rows in quarantine by rule: how many, since when, and an example."""
     from tasks.row_changes.release import QuarantineFilter, count_open_rows
 
     counts = count_open_rows(load_use_case(use_case), QuarantineFilter(table, rule, file))
-    if counts.is_empty():
+    if counts.is_empty() and not as_json:
         console.print("no row is in quarantine")
         return
     records = [
@@ -42,6 +48,9 @@ def quarantine(use_case: Name, table: Table = None, rule: Rule = None, file: Fil
         }
         for each in counts.to_dicts()
     ]
+    if as_json:
+        print_json(records)
+        return
     console.print(render_terminal(build_record_table(records, "rows in quarantine"), lines=True))
     console.print("`mainspring release` takes those that today's suite accepts")
 

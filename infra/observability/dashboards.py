@@ -95,6 +95,9 @@ MODELS = Dashboard(
             unit="percentunit",
         ),
         Panel(
+            "KPIs of the last window", {"{{use_case}} {{kpi}}": f"mainspring_model_kpi{_OF_MODEL}"}
+        ),
+        Panel(
             "Open episodes",
             {"{{use_case}} {{kind}} {{severity}}": f"mainspring_model_open_episodes{_OF_MODEL}"},
         ),

@@ -288,7 +288,7 @@ def calibration_gaps(pair: PairedPredictions, predictions: Predictions) -> Float
     ) - pair.problem_type.observed_outcome(pair.label, decision)
 
 
-def block_mean(pair: PairedPredictions, values: Floats) -> BlockMetric:
+def block_mean(pair: BlockedLabels, values: Floats) -> BlockMetric:
     """Return the function for the mean of `values` (rows,)."""
     sums = np.bincount(pair.block, values, minlength=pair.block_count)
     rows = np.bincount(pair.block, minlength=pair.block_count)

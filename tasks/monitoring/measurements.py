@@ -19,7 +19,7 @@ from tasks.storage.lake import Lake
 
 MONITORING_TABLE = "monitoring"
 NO_LABEL = "no_label:"  # subject of a value that is no label
-MeasurementKind = Literal["drift", "performance", "contract", "bake", "online"]
+MeasurementKind = Literal["drift", "performance", "contract", "bake", "online", "kpi"]
 MeasurementVerdict = Literal["ok", "inform", "ticket", "page"]
 MEASUREMENT_VERDICTS: tuple[MeasurementVerdict, ...] = ("page", "ticket", "inform", "ok")
 _TIME = pl.Datetime("us", "UTC")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import product
 
 import numpy as np
 import polars as pl
@@ -17,9 +18,10 @@ from configs.schema.monitoring import PerformanceRule
 from configs.schema.use_case import UseCase
 from tasks.evaluation.alarms.limits import RuleLimit, compute_rule_limit
 from tasks.evaluation.bootstrap import measure_intervals
+from tasks.evaluation.kpis.measure import measure_kpi
 from tasks.evaluation.maturity import is_mature, label_coverage
 from tasks.evaluation.metrics import LOWER_IS_BETTER
-from tasks.evaluation.prediction_columns import to_prediction_array
+from tasks.evaluation.prediction_columns import read_predictions, to_prediction_array
 from tasks.evaluation.problem_types import Threshold, problem_type_of
 from tasks.monitoring.measurements import Measurement, MeasurementVerdict
 
@@ -67,6 +69,41 @@ def measure_window_metrics(
         for name, reference in holdout.items()
         if name != "rows"
     ]  # fmt: skip
+
+
+def measure_kpis(use_case: UseCase, rows: pl.DataFrame, as_of: datetime) -> list[Measurement]:
+    """Measure every KPI over `monitor.window`, without a verdict.
+
+    If several versions predicted, each one has its own measurement too, like money_saved:v3.
+
+    Args:
+        use_case: the KPIs.
+        rows: used predictions of any version in the window, from `join_labels`, with the inputs
+            that a KPI names.
+        as_of: end of the window.
+    """
+    known = rows.filter(pl.col(use_case.label.column).is_not_null())
+    coverage = label_coverage(known.height, rows.height) if rows.height else 0.0
+    mature = is_mature(coverage, use_case.label.min_coverage) and not known.is_empty()
+    versions = sorted(known["model_version"].unique()) if mature else []
+    parts = {"": known}
+    if len(versions) > 1:
+        parts |= {f":v{each}": known.filter(model_version=each) for each in versions}
+    measured = []
+    for (name, kpi), (suffix, part) in product(use_case.kpis.items(), parts.items()):
+        value = None
+        if mature:
+            column = problem_type_of(use_case).value_column
+            predictions = read_predictions(use_case, part, column, "decision")
+            value = measure_kpi(use_case, kpi, part, predictions)
+        numbers = (None, None, None) if value is None else (value.value, value.low, value.high)
+        measured.append(
+            Measurement(
+                "kpi", name + suffix, as_of - use_case.monitor.window, as_of, value=numbers[0],
+                coverage=coverage, rows=part.height, low=numbers[1], high=numbers[2],
+            )
+        )  # fmt: skip
+    return measured
 
 
 def measure_rules(

@@ -12,6 +12,7 @@ import polars as pl
 from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.evaluation.alarms.limits import RuleLimit
+from tasks.evaluation.kpis.measure import list_kpi_inputs
 from tasks.evaluation.prediction_columns import to_prediction_array, to_prediction_column
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features import raw_tables, retrieval
@@ -177,6 +178,7 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
             window.limits,
             window.unscored,
         ),
+        *performance.measure_kpis(use_case, _read_kpi_rows(window), as_of),
         *data_contract.measure_volumes(use_case, raw, card.reference, as_of),
         *data_contract.measure_other_labels(window.other_labels, start, as_of),
         data_contract.measure_predicted_rows(window.rows, *expected),
@@ -194,6 +196,24 @@ def measure_window(window: MonitoredWindow) -> list[Measurement]:
         *data_contract.measure_nulls(use_case, drifts, as_of),
         *drift.judge_drift(use_case, drifts, as_of),
     ]
+
+
+def _read_kpi_rows(window: MonitoredWindow) -> pl.DataFrame:
+    """Return the judged rows of `monitor.window`, with the inputs that a KPI names."""
+    use_case, as_of, time = window.use_case, window.as_of, window.use_case.spine.time
+    span = as_of - use_case.monitor.window, as_of
+    rows = window.judged.filter(pl.col(time) >= span[0], pl.col(time) < span[1])
+    inputs, keys = list_kpi_inputs(use_case), list(use_case.spine.key)
+    if not inputs or rows.is_empty():
+        return rows
+    spine = retrieval.build_spine(use_case, *span, as_of)
+    joined = retrieval.join_features(
+        use_case, spine.join(rows, on=keys, how="semi", nulls_equal=True, maintain_order="left")
+    )
+    others = [name for name in inputs if name not in rows.columns]
+    return rows.join(
+        joined.select(*keys, *others), on=keys, how="left", nulls_equal=True, maintain_order="left"
+    )
 
 
 def read_predicted_rows(

@@ -101,6 +101,32 @@ def build_trend(use_case: UseCase, measured: pl.DataFrame, metric: Metric) -> Tr
     )
 
 
+def build_kpi_trend(use_case: UseCase, measured: pl.DataFrame, name: str) -> Trend:
+    """Return the trend of a KPI, which has neither a reference nor a limit.
+
+    Args:
+        use_case: the KPIs.
+        measured: rows of the monitoring table.
+        name: name of the KPI.
+    """
+    kpi = use_case.kpis[name]
+    rows = measured.filter(kind="kpi", subject=name).unique("as_of").sort("as_of")
+    none: Numbers = [None] * rows.height
+    return Trend(
+        metric=name,
+        title=kpi.title or name.replace("_", " "),
+        ends=rows["as_of"].to_list(),
+        values=rows["value"].to_list(),
+        low=rows["low"].to_list(),
+        high=rows["high"].to_list(),
+        references=none,
+        limits=none,
+        rule="",
+        ruled=none,
+        lower_is_better=kpi.better == "lower",
+    )
+
+
 def build_windows(measured: pl.DataFrame) -> pl.DataFrame:
     """Return as_of, model_version, coverage, rows and predicted rows by window, oldest first."""
     performance = pl.col("kind") == "performance"

@@ -24,7 +24,7 @@ from tasks.overview.summary import (
     read_summary,
     write_summary,
 )
-from tasks.overview.trends import build_trend, list_shown_metrics
+from tasks.overview.trends import build_kpi_trend, build_trend, list_shown_metrics
 from tasks.storage import files
 
 _MOST_ROUNDS = 5  # of runs that keep changing the summaries; the last of them writes the page
@@ -72,6 +72,7 @@ def write_model_page(use_case: UseCase, as_of: datetime | None) -> str:
         facts = read_model_facts(use_case, at)
         metrics = list_shown_metrics(use_case)
         trends = [build_trend(use_case, facts.measured, metric) for metric in metrics]
+        trends += [build_kpi_trend(use_case, facts.measured, name) for name in use_case.kpis]
         summary = build_summary(facts, trends)
         page = render_model(facts, summary, trends)
     except Exception as error:

@@ -17,6 +17,7 @@ from tasks.evaluation.alpha_spending import ONLY_LOOK, GateLook
 from tasks.evaluation.blocks import count_blocks
 from tasks.evaluation.bootstrap import Difference, Predictions, compare_models
 from tasks.evaluation.influence import find_decisive_block
+from tasks.evaluation.kpis.measure import compare_kpis
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_training_set
 from tasks.ledger.evidence import (
@@ -240,10 +241,12 @@ def _compare(
     )
     constant = problem_type_text(problem_type_of(use_case)).baseline if first else None
     checks = gate_checks.check_comparison(gate, differences, constant, final=gate_look.final)
+    kpis = compare_kpis(use_case, fresh, *models, share=gate_look.share)
+    checks += gate_checks.check_kpis(use_case.kpis, kpis)
     if explain:
         accepts = partial(gate_checks.is_shown_better, gate)
         checks += _find_influence(use_case, fresh, models, differences[0], accepts)
-    compared = GateEvidence(differences={each.subject: each for each in differences})
+    compared = GateEvidence(differences={each.subject: each for each in (*differences, *kpis)})
     following = gate_look.following
     if following and checks[0].verdict == "wait":
         checks.append(gate_checks.check_look(gate_look.number, gate_look.planned, following))

@@ -5,13 +5,15 @@ Each function decides from numbers alone; `gate` measures them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from configs.schema.promotion import Gate
+from configs.schema.training import Kpi
 from tasks.evaluation.blocks import MIN_BLOCKS
 from tasks.evaluation.bootstrap import CALIBRATION, Difference
+from tasks.evaluation.kpis.measure import KPI_PREFIX
 from tasks.evaluation.metrics import Floats
 from tasks.ledger.evidence import CheckVerdict, GateCheck
 from tasks.reporting.problem_type_text import problem_type_text
@@ -169,6 +171,26 @@ def check_comparison(
         *check_slices(difference, gate.slice_margin),
         check_not_worse(CALIBRATION, gap, gate.calibration_margin * gap.unit),
     ]
+
+
+def check_kpis(kpis: Mapping[str, Kpi], difference: Sequence[Difference]) -> list[GateCheck]:
+    """Return one row for each KPI: a check if it has `gate_margin`, else information.
+
+    Args:
+        kpis: the KPIs by name
+        difference: the differences of those that have a number
+    """
+    by_name = {each.subject: each for each in difference}
+    rows = []
+    for name, kpi in kpis.items():
+        subject = KPI_PREFIX + name
+        if subject not in by_name:
+            rows.append(skip_check(subject, "it has no number on these rows"))
+        elif kpi.gate_margin is None:
+            rows.append(skip_check(subject, describe_difference(by_name[subject])))
+        else:
+            rows.append(check_not_worse(subject, by_name[subject], kpi.gate_margin))
+    return rows
 
 
 def check_harm(margins: Margins, metric: str, difference: Sequence[Difference]) -> list[GateCheck]:

@@ -69,6 +69,7 @@ MODEL_METRICS = (
     _metric("model_performance", "gauge", "metric of the last window", "use_case", "metric"),
     _metric("model_performance_limit", "gauge", "limit of a metric; `bad` is above or below",
             "use_case", "metric", "severity", "bad"),
+    _metric("model_kpi", "gauge", "KPI of the last window", "use_case", "kpi"),
     _metric("summary_timestamp_seconds", "gauge", "newest moment that is known of a model",
             "use_case"),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from tests.benchmarks import report
 from tests.benchmarks.catalogue import STAGES
 from tests.benchmarks.runs import Bench
 
-IMPORTS, LOOP = "imports", "loop"
+IMPORTS, LOOP, OVERVIEW = "imports", "loop", "overview"
 _VERSIONS = ("polars", "deltalake", "feast", "onnxruntime", "scikit-learn", "duckdb", "evidently")
 
 
@@ -52,6 +52,8 @@ def _take(bench: Bench, stage: str, rows: int, rounds: int) -> None:
         bench.load_modules(rounds)
     elif stage == LOOP:
         bench.play_loop()
+    elif stage == OVERVIEW:
+        bench.open_site()
     else:
         bench.stage(stage, rows, rounds)
 
@@ -70,12 +72,13 @@ def _document(bench: Bench) -> dict[str, Any]:
         "results": [result.as_json() for result in bench.results],
         IMPORTS: bench.loaded,
         LOOP: bench.loop,
+        OVERVIEW: bench.site,
     }
 
 
 def _arguments() -> argparse.Namespace:
     home = settings().state / "bench"
-    every = [*STAGES, IMPORTS, LOOP]
+    every = [*STAGES, IMPORTS, LOOP, OVERVIEW]
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", type=_sizes, default="337000,3400000", help="numbers of rows")
     parser.add_argument("--stages", type=_listed, default=every, help=", ".join(every))

@@ -68,6 +68,13 @@ def loop(folder: str) -> dict[str, object]:
     return orchestration.measure(Path(folder))
 
 
+def site(folder: str) -> dict[str, float]:
+    """The overview of many models."""
+    from tests.benchmarks import site as overview
+
+    return overview.measure(Path(folder))
+
+
 def cpu_seconds() -> float:
     """CPU seconds of this process and of those that it started and that have ended."""
     mine, ended = (
@@ -86,7 +93,7 @@ def peak_memory() -> float:
 
 
 WHAT: dict[str, Callable[..., dict[str, object] | dict[str, float]]] = {
-    "work": work, "load": load, "make": make, "loop": loop,
+    "work": work, "load": load, "make": make, "loop": loop, "overview": site,
 }  # fmt: skip
 
 if __name__ == "__main__":

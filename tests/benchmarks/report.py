@@ -9,13 +9,15 @@ from rich.table import Table
 
 from tests.benchmarks.catalogue import STAGES
 from tests.benchmarks.runs import Bench, Result
+from tests.benchmarks.site import MODELS, WANTED, WEEKS
 
 
 def tables(bench: Bench) -> list[Table]:
     """All tables of a run, ratios first."""
     shown = [_ratios(bench.results), _details(bench.results)] if bench.results else []
     shown += [_imports(bench.loaded)] if bench.loaded else []
-    return [*shown, *_loop(bench.loop)] if bench.loop else shown
+    shown += _loop(bench.loop) if bench.loop else []
+    return [*shown, _site(bench.site)] if bench.site else shown
 
 
 def ratios(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -89,6 +91,16 @@ def _loop(loop: dict[str, Any]) -> list[Table]:
         for part, seconds in took.items():
             parts.add_row(flow, part, _number(seconds))
     return [shown, parts]
+
+
+def _site(steps: dict[str, float]) -> Table:
+    """Seconds of each step of the overview, against their bounds."""
+    shown = _columns(f"overview of {MODELS} models, {WEEKS} weeks", "", "seconds", "wanted", "")
+    for name, seconds in steps.items():
+        bound = WANTED.get(name)
+        verdict = "" if bound is None else "[green]✓[/]" if seconds <= bound else "[red]✗[/]"
+        shown.add_row(name, _number(seconds), f"≤ {bound:g}" if bound else "", verdict)
+    return shown
 
 
 def _columns(title: str, *names: str) -> Table:

@@ -54,6 +54,7 @@ class Bench:
         self.results: list[Result] = []
         self.loaded: dict[str, dict[str, float]] = {}
         self.loop: dict[str, Any] = {}
+        self.site: dict[str, float] = {}
         self.cpus = os.cpu_count()
 
     def stage(self, name: str, rows: int, rounds: int) -> None:
@@ -80,6 +81,11 @@ class Bench:
         """What orchestration takes, with a Prefect server and a worker of its own."""
         self._tell("a daily run, and an alert up to its promotion, under a Prefect server")
         self.loop = self.fresh("loop", str(self.folder / "loop"))
+
+    def open_site(self) -> None:
+        """What the overview of many models takes."""
+        self._tell("the overview of many models")
+        self.site = self.fresh("overview", str(self.folder / "overview"))
 
     def forked(self, rows: int, *words: str) -> dict[str, Any]:
         """What a forked process measures."""

@@ -19,7 +19,16 @@ def test_a_small_bench_writes_ratios_and_what_they_are_made_of(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "all again / a day" in done.stdout
     found = json.loads((tmp_path / "bench.json").read_text())
-    assert set(found) == {"at", "machine", "versions", "ratios", "results", "imports", "loop"}
+    assert set(found) == {
+        "at",
+        "machine",
+        "versions",
+        "ratios",
+        "results",
+        "imports",
+        "loop",
+        "overview",
+    }
     (ratio,) = found["ratios"]
     assert ratio["ratio"] > 0
     assert {"stage", "rows", "slow", "fast", "wall_ratio", "wanted", "holds"} <= set(ratio)

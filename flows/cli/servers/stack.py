@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -21,6 +21,7 @@ from tasks.models.mlflow.links import build_model_url
 from tasks.reporting.terminal import render_text
 
 _console = Console()
+_PAGES_SHOWN = 5  # use cases whose pages `up` prints
 _WITHOUT_INVALID = (
     "Every valid use case is deployed. The invalid ones keep their deployments in prefect.yaml, "
     "and their runs fail with this message. Correct the files, then run "
@@ -52,6 +53,8 @@ def up(
     for name, address in running.addresses.items():
         link = address if is_prediction_server(name) else _build_link(address)
         addresses.add_row(name, render_text(link, f"link {link}"))
+    for name, link in _list_use_case_pages(running.addresses).items():
+        addresses.add_row(name, render_text(link, f"link {link}"))
     _console.print(addresses)
     _write_overviews()
     _print_client_variables()
@@ -59,6 +62,28 @@ def up(
     state = f"MAINSPRING_STATE={settings().state}"
     _print("stop them with ", (f"{state} mainspring down", "bold"))
     all_use_cases().require_all(_WITHOUT_INVALID)
+
+
+def _list_use_case_pages(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Return the pages of each use case at the servers that run; of many, the way to find them.
+
+    MLflow's own first page is that of another product.
+    """
+    names = [each.name for each in all_use_cases().sound]
+    if len(names) > _PAGES_SHOWN:
+        return {f"{len(names)} use cases": "mainspring open <use case> prints their pages"}
+    pages = {}
+    for name in names:
+        if "Reports" in addresses:
+            pages[f"{name}, overview"] = f"{addresses['Reports']}/{name}/index.html"
+        if "MLflow" in addresses:
+            pages[f"{name} in MLflow"] = build_model_url(name)
+        pages[f"{name} in Prefect"] = _build_deployments_link(name)
+    return pages
+
+
+def _build_deployments_link(use_case: str) -> str:
+    return f"{settings().prefect_url}/deployments?tags={use_case}"
 
 
 def down() -> None:
@@ -131,7 +156,7 @@ def open_pages(
     links = {name: _build_link(page) for name, page in servers.items()}  # they sign a browser in
     for name in [use_case] if use_case else [each.name for each in all_use_cases().sound]:
         links[f"{name} in MLflow"] = build_model_url(name)
-        links[f"{name} in Prefect"] = f"{settings().prefect_url}/deployments?tags={name}"
+        links[f"{name} in Prefect"] = _build_deployments_link(name)
     if as_json:
         print_json(links)
         return

@@ -75,6 +75,8 @@ def _list_measured(facts: ModelFacts) -> Iterator[GaugeValue]:
             yield from _list_drift(facts.use_case, row)
         elif row["kind"] == "performance":
             yield from _list_performance(facts.use_case, row)
+        elif row["kind"] == "kpi":
+            yield _gauge("model_kpi", row["value"], kpi=row["subject"])
         elif row["kind"] == "contract" and row["subject"] == _MISSING:
             yield _gauge("model_missing_predictions", row["value"])
     is_metric = (pl.col("kind") == "performance") & pl.col("threshold").is_null()

@@ -1,0 +1,1 @@
+"""Business metrics: named expressions over decisions, predictions and labels."""
