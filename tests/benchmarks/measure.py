@@ -68,9 +68,9 @@ def loop(folder: str) -> dict[str, object]:
     return orchestration.measure(Path(folder))
 
 
-def site(folder: str) -> dict[str, float]:
+def open_overview(folder: str) -> dict[str, float]:
     """The overview of many models."""
-    from tests.benchmarks import site as overview
+    from tests.benchmarks import overview
 
     return overview.measure(Path(folder))
 
@@ -93,7 +93,7 @@ def peak_memory() -> float:
 
 
 WHAT: dict[str, Callable[..., dict[str, object] | dict[str, float]]] = {
-    "work": work, "load": load, "make": make, "loop": loop, "overview": site,
+    "work": work, "load": load, "make": make, "loop": loop, "overview": open_overview,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from tests.benchmarks.catalogue import STAGES
+from tests.benchmarks.overview import MODELS, WANTED, WEEKS
 from tests.benchmarks.runs import Bench, Result
-from tests.benchmarks.site import MODELS, WANTED, WEEKS
 
 
 def tables(bench: Bench) -> list[Table]:

@@ -100,3 +100,17 @@ def test_the_password_of_a_malformed_setting_is_in_no_text_of_a_run(
     assert isinstance(error, BadConfig)
     assert "MAINSPRING_LEDGER_URL" in texts
     assert CANARY not in texts
+
+
+@pytest.mark.parametrize(("flow", "parameters"), FLOWS, ids=lambda each: getattr(each, "name", ""))
+def test_the_message_of_a_failed_run_begins_with_what_failed(
+    home: Path, api: None, flow: Flow[..., Any], parameters: dict[str, object]
+) -> None:
+    state: State[Any] = flow("of_no_yaml", return_state=True, **parameters)
+    assert state.is_failed()
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, BadConfig)
+    assert state.message == str(error)
+    assert "of_no_yaml" in str(state.message)
+    with pytest.raises(BadConfig, match="of_no_yaml"):
+        flow("of_no_yaml", **parameters)

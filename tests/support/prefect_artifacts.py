@@ -2,7 +2,14 @@
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
+
+
+def list_artifacts() -> list[Artifact]:
+    """The newest artifacts, at most 200."""
+    with get_client(sync_client=True) as client:
+        return list(client.read_artifacts(sort=ArtifactSort.CREATED_DESC, limit=200))
 
 
 def read_artifact(key: str) -> str:

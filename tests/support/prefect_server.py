@@ -31,7 +31,11 @@ Found = TypeVar("Found")
 
 @contextmanager
 def run_servers(
-    home: Path, places: Mapping[str, str] | None = None, *, mlflow: bool = False
+    home: Path,
+    places: Mapping[str, str] | None = None,
+    *,
+    mlflow: bool = False,
+    reports: bool = False,
 ) -> Iterator[UseCase]:
     """Four weeks of flights in a lake, and server and worker with the deployments that ship.
 
@@ -41,7 +45,7 @@ def run_servers(
     variables = {**(places or {}), "MAINSPRING_USE_CASES": str(home / "configs")}
     with state(home / "state", variables):
         write_small_yaml()
-        with run_stack(mlflow=mlflow):
+        with run_stack(mlflow=mlflow, reports=reports):
             ingest(date(2012, 12, 31), date(2013, 1, 29))
             yield load_use_case(NAME)
 
