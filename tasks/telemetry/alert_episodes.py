@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from configs.clock import as_utc
+from configs.clock import YEAR, check_moment
 from configs.errors import BadConfig
 from configs.schema.base import Severity
 from tasks.ledger.causes import PROMETHEUS_KIND, join_cause
@@ -26,6 +26,7 @@ from tasks.ledger.log import Entry, Ledger
 from tasks.ledger.state import LedgerState, read_ledger_state
 
 ALERTMANAGER_ACTOR = "alertmanager"
+LONGEST_FIRING = YEAR
 _SEVERITIES: dict[str, Severity] = {
     "page": "page", "critical": "page", "ticket": "ticket", "warning": "ticket",
     "inform": "inform", "info": "inform", "none": "inform",
@@ -151,7 +152,7 @@ def find_alert_change(
     if alert.status == "firing" and episode is None:
         return _open_alert_episode(use_case, ledger.champion_version, alert, now)
     if alert.status == "resolved" and episode is not None:
-        ended = now if alert.ends_at is None else min(as_utc(alert.ends_at), now)
+        ended = _read_moment(alert.ends_at, now)
         return make_episode_closed(
             episode, "the alert is over", max(ended, episode.at), ALERTMANAGER_ACTOR
         )
@@ -167,10 +168,18 @@ def _open_alert_episode(
         severity=alert.severity,
         message=f"{alert.name}: {alert.message}" if alert.message != alert.name else alert.name,
     )
-    started = as_utc(alert.starts_at)
-    if not now - timedelta(days=365) <= started <= now:  # the clock of Prometheus is wrong
+    started = _read_moment(alert.starts_at, now)
+    if started < now - LONGEST_FIRING:  # the clock of Prometheus is wrong
         started = now
     return make_episode_opened(use_case, version, started, ALERTMANAGER_ACTOR, evidence)
+
+
+def _read_moment(moment: datetime | None, now: datetime) -> datetime:
+    """Return a moment of an alert; now instead of none, of a later one, and of an absurd one."""
+    try:
+        return now if moment is None else min(check_moment(moment), now)
+    except ValueError:
+        return now
 
 
 def _clean(text: str) -> str:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from configs.schema.loading import all_use_cases
 from tasks.orchestration.failed_runs import count_failed_runs, has_prefect_address
+from tasks.overview.metrics.gauges import GaugeValue
 from tasks.overview.summary import ModelSummary, read_summaries
 from tasks.telemetry.alert_episodes import AlertOutcomes
 from tasks.telemetry.names import MODEL_METRICS, ExportedMetric, find_exported_metric
@@ -67,16 +68,16 @@ class _Families(Collector):
 
 def _build_models(summaries: Mapping[str, ModelSummary]) -> Iterator[GaugeMetricFamily]:
     """Yield the families of all models; a gauge that the registry lacks is a newer version's."""
-    families = {each.name: _build_family(each) for each in MODEL_METRICS}
-    states = families[find_exported_metric("model_state").name]
-    for name, summary in summaries.items():
-        states.add_metric([name, summary.state], 1)
-        for gauge in summary.gauges:
-            family = families.get(f"mainspring_{gauge.name}")
-            if family is not None:
-                labels = {**gauge.labels, "use_case": name}
-                values = [labels.get(label, "") for label in family._labelnames]
-                family.add_metric(values, gauge.value)
+    metrics = {each.name: each for each in MODEL_METRICS}
+    families = {name: _build_family(each) for name, each in metrics.items()}
+    for use_case, summary in summaries.items():
+        state = GaugeValue(name="model_state", value=1, labels={"state": summary.state})
+        for gauge in (state, *summary.gauges):
+            name = f"mainspring_{gauge.name}"
+            if name in families:
+                labels = {**gauge.labels, "use_case": use_case}
+                values = [labels.get(label, "") for label in metrics[name].labels]
+                families[name].add_metric(values, gauge.value)
     yield from families.values()
 
 

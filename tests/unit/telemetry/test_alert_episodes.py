@@ -124,7 +124,16 @@ def test_foreign_text_is_one_printable_line(book: Ledger, text: str) -> None:
     assert book.entries("flights") == [entry]
 
 
-@pytest.mark.parametrize("started", ["2126-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "started",
+    [
+        "2126-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2020-01-01T00:00:00Z",
+    ],
+)
 def test_a_clock_that_is_wrong_gives_the_time_of_the_receipt(book: Ledger, started: str) -> None:
     assert [e.at for e in send(book, alert(startsAt=started)).recorded] == [NOW]
     assert send(book, alert(startsAt=started)).known == 1

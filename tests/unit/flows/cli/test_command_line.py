@@ -115,7 +115,8 @@ def test_every_command_has_help_and_a_state_folder(name):
     [
         ("status",), ("status", "--json"), ("history", "flights"), ("alerts",), ("alerts", "--all"),
         ("explain", "flights", "a/b/c/2013-07-04"), ("reproduce", "flights", "1"),
-        ("quarantine", "flights"), ("quarantine", "flights", "--json"), ("check", "flights"), ("deployments",), ("open", "--json"),
+        ("quarantine", "flights"), ("quarantine", "flights", "--json"), ("check", "flights"),
+        ("deployments",), ("open", "--json"),
     ],
 )  # fmt: skip
 def test_commands_that_only_read_create_no_file(home, words):
