@@ -25,6 +25,7 @@ from tasks.monitoring.prefect_tasks import (
     renew_limits,
     save_measurements,
     send_due_notifications,
+    write_window_profile,
 )
 from tasks.monitoring.report import summarise_verdicts
 from tasks.overview.prefect_tasks import write_overview
@@ -76,6 +77,8 @@ def monitor(
     publish_history_chart(case, read_measurements(lake, now), book.entries(use_case), now)
     if window.rows and (report or "page" in rows["verdict"]):
         publish_evidently(window.use_case, window.champion, rows, now)
+    if window.rows and case.monitor.whylogs:
+        write_window_profile(window.use_case, window.champion, now)
     send_due_notifications(case)
     write_overview(case, now)
     note = "; measured only, since a later window was monitored: nothing is requested"

@@ -108,6 +108,11 @@ class Monitor(SchemaModel):
     performance: tuple[PerformanceRule, ...] = ()
     contract: ContractRule = ContractRule()
     lost_rows: LostRows = LostRows()
+    whylogs: bool = Field(
+        False,
+        exclude_if=lambda value: not value,
+        description="write WhyLogs' profile of each window; needs the extra whylogs",
+    )
     report_rows: int = Field(5000, ge=100, description="sample for the Evidently report")
 
     @property

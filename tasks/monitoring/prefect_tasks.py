@@ -25,6 +25,7 @@ from tasks.monitoring.history_chart import draw_monitoring_chart
 from tasks.monitoring.limits import renewal
 from tasks.monitoring.lost_rows import find_lost_row_changes
 from tasks.monitoring.measurements import MONITORING_TABLE, build_measurement_rows, count_severities
+from tasks.monitoring.profiles import whylogs_profile
 from tasks.monitoring.report import (
     build_report_address,
     build_report_header,
@@ -134,6 +135,14 @@ def publish_evidently(use_case: UseCase, model: Model, rows: pl.DataFrame, as_of
         key=f"{use_case.slug}-distributions",
         description=f"{as_of:%Y-%m-%d}: {header.title}",
     )
+    return address
+
+
+@task(task_run_name="write WhyLogs profile", cache_policy=NO_CACHE)
+def write_window_profile(use_case: UseCase, model: Model, as_of: datetime) -> str:
+    """Run `write_window_profile` as a Prefect task and log the address."""
+    address = whylogs_profile.write_window_profile(use_case, model, as_of)
+    get_run_logger().info("WhyLogs profile: %s", files.link_to(address))
     return address
 
 

@@ -1,0 +1,1 @@
+"""Profiles of monitored windows for other tools; they decide nothing."""
