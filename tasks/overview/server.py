@@ -31,7 +31,7 @@ _LONGEST_MESSAGE = 2_000_000  # bytes of a webhook message
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
+def serve_reports() -> None:
     """Serve the reports of the settings until the process is stopped."""
     import uvicorn
 
@@ -124,4 +124,4 @@ def _describe_outcomes(outcomes: AlertOutcomes) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    serve_reports()
