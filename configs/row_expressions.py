@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from configs.schema.base import ColumnType
-
 if TYPE_CHECKING:
     import polars as pl
 
 _NAMES_SHOWN = 40
-_SAMPLES: Mapping[ColumnType, list[Any]] = {
+_SAMPLES: Mapping[str, list[Any]] = {
     "text": ["a", "b", None, "a", "c"],
     "integer": [1, 0, None, 1, 3],
     "number": [0.5, 2.0, None, 0.5, -1.0],
@@ -26,8 +24,8 @@ _SAMPLES: Mapping[ColumnType, list[Any]] = {
 }  # fmt: skip
 
 
-def to_polars_type(column_type: ColumnType) -> pl.DataType:
-    """Return the polars type of a column that an expression may name."""
+def to_polars_type(column_type: str) -> pl.DataType:
+    """Return the polars type of a column, by its type in the YAML."""
     import polars as pl  # slow, and most YAML files have no expression
 
     types = {
@@ -55,7 +53,7 @@ def evaluate_expression(expression: str, rows: pl.DataFrame) -> pl.Series:
     return numbers.set(~numbers.is_finite(), None)
 
 
-def find_expression_error(expression: str, columns: Mapping[str, ColumnType]) -> str:
+def find_expression_error(expression: str, columns: Mapping[str, str]) -> str:
     """Return why an expression cannot be used, with what to do; "" if it can.
 
     Args:

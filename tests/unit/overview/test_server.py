@@ -16,6 +16,7 @@ from tasks.overview import server
 @pytest.fixture
 def client(site: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    site.mkdir(exist_ok=True)
     (site / "page.html").write_text("a page")
     return TestClient(server.create_reports_app(), base_url="http://127.0.0.1:4300")
 

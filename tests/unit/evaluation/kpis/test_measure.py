@@ -106,7 +106,7 @@ def test_a_gate_without_kpis_has_the_lines_of_before() -> None:
     assert "kpis" not in gated_use_case().model_dump()
 
 
-def used_predictions(**columns: object) -> pl.DataFrame:
+def rows_of_two_versions(**columns: object) -> pl.DataFrame:
     """Used predictions of a window, half of them by another version."""
     return ROWS.select(
         "late", "prediction_time", pl.Series("probability", SCORE),
@@ -116,23 +116,23 @@ def used_predictions(**columns: object) -> pl.DataFrame:
 
 
 def test_a_window_has_the_kpi_of_all_rows_and_of_each_version() -> None:
-    measured = measure_kpis(use_case_with(saved=SAVED), used_predictions(), NOON)
+    measured = measure_kpis(use_case_with(saved=SAVED), rows_of_two_versions(), NOON)
     assert [each.subject for each in measured] == ["saved", "saved:v1", "saved:v2"]
     assert {each.kind for each in measured} == {"kpi"}
     assert {each.verdict for each in measured} == {None}
     assert measured[0].value == pytest.approx(saved(GOOD.decision).mean())
     alone = measure_kpis(
-        use_case_with(saved=SAVED), used_predictions(model_version=pl.lit(3)), NOON
+        use_case_with(saved=SAVED), rows_of_two_versions(model_version=pl.lit(3)), NOON
     )
     assert [each.subject for each in alone] == ["saved"]
 
 
 def test_an_immature_window_has_no_value() -> None:
     late = pl.when(pl.col("probability") < 0.5).then("late")
-    (measured,) = measure_kpis(use_case_with(saved=SAVED), used_predictions(late=late), NOON)
+    (measured,) = measure_kpis(use_case_with(saved=SAVED), rows_of_two_versions(late=late), NOON)
     assert measured.value is None
     assert 0 < measured.coverage < 0.8  # type: ignore[operator]
-    (nothing,) = measure_kpis(use_case_with(saved=SAVED), used_predictions().clear(), NOON)
+    (nothing,) = measure_kpis(use_case_with(saved=SAVED), rows_of_two_versions().clear(), NOON)
     assert (nothing.value, nothing.coverage) == (None, 0.0)
 
 

@@ -27,9 +27,14 @@ def scrape() -> dict[str, dict[tuple[str, ...], float]]:
     """The values of each metric by its labels."""
     text = ReportsMetrics().render(NOW).decode()
     return {
-        family.name: {tuple(one.labels.values()): one.value for one in family.samples}
+        family.name: {_label_values(one.labels): one.value for one in family.samples}
         for family in text_string_to_metric_families(text)
     }
+
+
+def _label_values(labels: dict[str, str]) -> tuple[str, ...]:
+    """The values by name of their label, backwards: the use case comes first."""
+    return tuple(labels[name] for name in sorted(labels, reverse=True))
 
 
 @pytest.fixture(autouse=True)
