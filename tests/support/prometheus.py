@@ -79,7 +79,8 @@ def _write_prometheus(folder: Path, reports: str, alertmanager: str, token: Path
         rules = yaml.safe_load(file.read_text())
         for group in rules["groups"]:
             for rule in group["rules"]:
-                rule.pop("for", None)
+                if rule.pop("for", None):
+                    rule["keep_firing_for"] = "10s"  # the first alert makes scrapes late
         (folder / "rules" / file.name).write_text(yaml.safe_dump(rules))
 
 
