@@ -170,6 +170,35 @@ SERVING = Dashboard(
             },
         ),
         Panel(
+            "Events of the stream a second by outcome",
+            {
+                "{{use_case}} {{outcome}}": "sum by (use_case, outcome) "
+                f"(rate(mainspring_stream_events_total{_OF_MODEL}[5m]))"
+            },
+        ),
+        Panel(
+            "Time from event to answer, 99%",
+            {
+                "{{use_case}}": "histogram_quantile(0.99, sum by (use_case, le) "
+                f"(rate(mainspring_stream_seconds_bucket{_OF_MODEL}[5m])))"
+            },
+            unit="s",
+        ),
+        Panel(
+            "Events that wait",
+            {
+                "{{use_case}} not read": f"sum by (use_case) (mainspring_stream_waiting{_OF_MODEL})",
+                "{{use_case}} read": f"sum by (use_case) (mainspring_stream_pending{_OF_MODEL})",
+            },
+        ),
+        Panel(
+            "Failures to reach the broker",
+            {
+                "{{use_case}}": "sum by (use_case) "
+                f"(increase(mainspring_broker_errors_total{_OF_MODEL}[5m]))"
+            },
+        ),
+        Panel(
             "Version that predicts",
             {"{{use_case}}": f"max by (use_case) (mainspring_champion_version{_OF_MODEL})"},
             "stat",

@@ -53,9 +53,8 @@ def make_episode_opened(
 ) -> Entry:
     """Return the entry that opens an episode: one a cause and day, or minute for some kinds."""
     time = f"{at:%Y-%m-%dT%H:%M}" if evidence.kind in MINUTE_KINDS else f"{at:%Y-%m-%d}"
-    if evidence.kind == PROMETHEUS_KIND:
-        time = f"{at:%Y-%m-%dT%H:%M:%S}"  # it may be over, and fire again in its minute
-    key = f"episode:{evidence.cause}:{time}"
+    seconds = f":{at:%S}" if evidence.kind == PROMETHEUS_KIND else ""  # it may fire again soon
+    key = f"episode:{evidence.cause}:{time}{seconds}"
     return Entry(model, "episode_opened", key, at, actor, version, evidence.to_json())
 
 

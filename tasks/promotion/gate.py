@@ -20,13 +20,7 @@ from tasks.evaluation.influence import find_decisive_block
 from tasks.evaluation.kpis.measure import compare_kpis
 from tasks.evaluation.problem_types import problem_type_of
 from tasks.features.retrieval import build_training_set
-from tasks.ledger.evidence import (
-    GateCheck,
-    GateEvidence,
-    Reason,
-    StepEvidence,
-    merge_evidence,
-)
+from tasks.ledger.evidence import GateCheck, GateEvidence, Reason, StepEvidence, merge_evidence
 from tasks.ledger.log import Entry
 from tasks.ledger.projections import rolled_back_until
 from tasks.models.registry import Model, open_model, require_same_label

@@ -1,6 +1,7 @@
 """Registry of Prometheus metrics: name, kind, text and labels of each one that a server exports.
 
-`serving` metrics come from a prediction server, `model` metrics from the reports server. Rules and
+`serving` metrics come from a prediction server, `stream` metrics from a process that predicts events
+too, and `model` and `server` metrics from the reports server. Rules and
 dashboards in infra/observability/ use no other name that begins with `mainspring_`.
 """
 
@@ -49,6 +50,13 @@ SERVING_METRICS = (
     _metric("champion_version", "gauge", "version that predicts by default"),
     _metric("serving_problems", "gauge", "what keeps the server from the ledger's route"),
 )
+STREAM_METRICS = (
+    _metric("stream_events", "counter", "events by outcome", "outcome"),
+    _metric("stream_seconds", "histogram", "time from event to answer"),
+    _metric("stream_waiting", "gauge", "events that no process has read"),
+    _metric("stream_pending", "gauge", "events that are read, not answered"),
+    _metric("broker_errors", "counter", "failures to reach the broker"),
+)
 MODEL_METRICS = (
     _metric("model_state", "gauge", "1 for the state of a model", "use_case", "state"),
     _metric("model_champion_version", "gauge", "version of the champion", "use_case"),
@@ -80,7 +88,9 @@ SERVER_METRICS = (
     _metric("alerts_received", "counter", "alerts of Alertmanager by what became of them",
             "outcome"),
 )  # fmt: skip
-_BY_NAME = {each.name: each for each in (*SERVING_METRICS, *MODEL_METRICS, *SERVER_METRICS)}
+_BY_NAME = {
+    each.name: each for each in (*SERVING_METRICS, *STREAM_METRICS, *MODEL_METRICS, *SERVER_METRICS)
+}
 
 
 def list_exported_metrics() -> tuple[ExportedMetric, ...]:
