@@ -187,7 +187,7 @@ SERVING = Dashboard(
         Panel(
             "Events that wait",
             {
-                "{{use_case}} not read": f"sum by (use_case) (mainspring_stream_waiting{_OF_MODEL})",
+                "{{use_case}} new": f"sum by (use_case) (mainspring_stream_waiting{_OF_MODEL})",
                 "{{use_case}} read": f"sum by (use_case) (mainspring_stream_pending{_OF_MODEL})",
             },
         ),

@@ -1,8 +1,8 @@
 """Registry of Prometheus metrics: name, kind, text and labels of each one that a server exports.
 
-`serving` metrics come from a prediction server, `stream` metrics from a process that predicts events
-too, and `model` and `server` metrics from the reports server. Rules and
-dashboards in infra/observability/ use no other name that begins with `mainspring_`.
+`serving` metrics come from a prediction server, `stream` metrics from a process that predicts
+events, `model` and `server` metrics from the reports server. Rules and dashboards in
+infra/observability/ use no other name that begins with `mainspring_`.
 """
 
 from __future__ import annotations
