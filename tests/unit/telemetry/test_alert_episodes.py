@@ -41,39 +41,39 @@ def alert(status: str = "firing", **changes: Any) -> dict[str, Any]:
     }
 
 
-def send(book: Ledger, *alerts: Any, now: datetime = NOW) -> AlertOutcomes:
+def deliver(book: Ledger, *alerts: Any, now: datetime = NOW) -> AlertOutcomes:
     message = {"version": "4", "status": "firing", "receiver": "mainspring", "alerts": alerts}
     return record_alerts(book, json.dumps(message).encode(), {"flights", "visits"}, now)
 
 
 def test_an_alert_is_one_episode_however_often_it_arrives(book: Ledger) -> None:
-    first = send(book, alert())
-    again = [send(book, alert(), now=NOW + timedelta(hours=hour)) for hour in range(1, 4)]
+    first = deliver(book, alert())
+    again = [deliver(book, alert(), now=NOW + timedelta(hours=hour)) for hour in range(1, 4)]
     (entry,) = first.recorded
     assert [(each.recorded, each.known) for each in again] == [([], 1)] * 3
     shown = read_evidence(entry, EpisodeOpened)
     assert (entry.what, shown.kind, shown.severity) == ("episode_opened", "prometheus", "ticket")
     assert shown.message == "Drift: 3 inputs drift"
     assert entry.at == datetime(2026, 11, 28, 11, 50, 0, 123457, tzinfo=UTC)
-    closed = send(book, alert("resolved"), alert("resolved"))
+    closed = deliver(book, alert("resolved"), alert("resolved"))
     assert [each.what for each in closed.recorded] == ["episode_closed"]
     assert closed.recorded[0].at == datetime(2026, 11, 28, 11, 55, tzinfo=UTC)
     assert read_ledger_state(book, "flights").open_episodes == ()
-    late = send(book, alert())  # a message of before the end, delivered after it
+    late = deliver(book, alert())  # a message of before the end, delivered after it
     assert (late.recorded, late.known) == ([], 1)
     assert [e.what for e in book.entries("flights")] == ["episode_opened", "episode_closed"]
 
 
 def test_an_alert_that_fires_again_opens_another_episode(book: Ledger) -> None:
-    send(book, alert())
-    send(book, alert("resolved"))
-    assert len(send(book, alert(startsAt="2026-11-28T11:50:59Z")).recorded) == 1
+    deliver(book, alert())
+    deliver(book, alert("resolved"))
+    assert len(deliver(book, alert(startsAt="2026-11-28T11:50:59Z")).recorded) == 1
     assert len(read_ledger_state(book, "flights").open_episodes) == 1
 
 
 def test_alerts_of_one_rule_are_apart(book: Ledger) -> None:
-    send(book, alert(), alert(fingerprint="00ff"), alert(labels={"use_case": "visits"}))
-    send(book, alert("resolved"))
+    deliver(book, alert(), alert(fingerprint="00ff"), alert(labels={"use_case": "visits"}))
+    deliver(book, alert("resolved"))
     assert len(read_ledger_state(book, "flights").open_episodes) == 1
     assert len(read_ledger_state(book, "visits").open_episodes) == 1
 
@@ -84,7 +84,7 @@ def test_alerts_of_one_rule_are_apart(book: Ledger) -> None:
      ("info", "inform"), ("none", "inform"), ("P1", "page"), ("", "page")],
 )  # fmt: skip
 def test_an_unknown_severity_pages(book: Ledger, severity: str, meaning: str) -> None:
-    (entry,) = send(book, alert(labels={"severity": severity})).recorded
+    (entry,) = deliver(book, alert(labels={"severity": severity})).recorded
     assert read_evidence(entry, EpisodeOpened).severity == meaning
 
 
@@ -99,7 +99,7 @@ def test_an_unknown_severity_pages(book: Ledger, severity: str, meaning: str) ->
     ],
 )  # fmt: skip
 def test_a_bad_alert_is_named_and_stops_no_other(book: Ledger, bad: object) -> None:
-    outcomes = send(book, bad, alert())
+    outcomes = deliver(book, bad, alert())
     assert len(outcomes.recorded) == 1
     (reason,) = outcomes.refused
     assert reason.startswith("alerts[0]")
@@ -117,7 +117,7 @@ def test_another_message_is_refused(book: Ledger, message: bytes) -> None:
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_foreign_text_is_one_printable_line(book: Ledger, text: str) -> None:
     labels, notes = {"alertname": text}, {"summary": f"{text}\x1b[31m\n{text}"}
-    (entry,) = send(book, alert(labels=labels, annotations=notes)).recorded
+    (entry,) = deliver(book, alert(labels=labels, annotations=notes)).recorded
     shown = read_evidence(entry, EpisodeOpened)
     assert shown.message.isprintable()
     assert shown.cause.isprintable()
@@ -135,10 +135,10 @@ def test_foreign_text_is_one_printable_line(book: Ledger, text: str) -> None:
     ],
 )
 def test_a_clock_that_is_wrong_gives_the_time_of_the_receipt(book: Ledger, started: str) -> None:
-    assert [e.at for e in send(book, alert(startsAt=started)).recorded] == [NOW]
-    assert send(book, alert(startsAt=started)).known == 1
+    assert [e.at for e in deliver(book, alert(startsAt=started)).recorded] == [NOW]
+    assert deliver(book, alert(startsAt=started)).known == 1
     ends = alert("resolved", endsAt="2126-01-01T00:00:00Z")
-    assert [e.at for e in send(book, ends).recorded] == [NOW]
+    assert [e.at for e in deliver(book, ends).recorded] == [NOW]
 
 
 JSON = st.recursive(
@@ -151,5 +151,5 @@ JSON = st.recursive(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.dictionaries(st.sampled_from([*alert()]), JSON), before=st.booleans())
 def test_no_alert_of_any_form_raises(book: Ledger, parts: dict[str, Any], before: bool) -> None:
-    outcomes = send(book, {**(alert() if before else {}), **parts})
+    outcomes = deliver(book, {**(alert() if before else {}), **parts})
     assert len(outcomes.recorded) + outcomes.known + len(outcomes.refused) == 1
