@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,9 +36,10 @@ from tasks.reporting.table import build_table
 from tasks.reporting.terminal import render_terminal, render_text
 
 _ACTOR = "demo-online"
-_MATRIX = 512  # of the planted version: some milliseconds a prediction
+_MATRIX = 768  # of the planted version: some 50 ms a prediction
 _SHARE = 0.2
 _TRIES = 5
+_SWITCH_SECONDS = 2  # in which the server follows the ledger
 
 
 def run_online_demo(console: Console, name: str) -> bool:
@@ -89,6 +91,7 @@ class _OnlineStory:
         self._send(f"canary of version {bad}, slow and failing", load, self._expect("refused"))
         self._promote(bad, "planted, to show the rollback")
         self._send(f"version {bad} is champion", load, self._expect("rolled_back"))
+        time.sleep(_SWITCH_SECONDS)
         self._send("after the rollback", load)
         self._print_parts()
         if redis:
@@ -105,8 +108,10 @@ class _OnlineStory:
         from tasks.rollout.prediction_log import PREDICTIONS
         from tasks.storage.lake import open_lake
 
-        case, time = self._use_case, self._use_case.spine.time
-        newest = open_lake(case.name).scan(PREDICTIONS).select(pl.col(time).max()).collect().item()
+        case, moment = self._use_case, self._use_case.spine.time
+        newest = (
+            open_lake(case.name).scan(PREDICTIONS).select(pl.col(moment).max()).collect().item()
+        )
         end = newest + timedelta(seconds=1)
         rows = join_features(case, build_spine(case, end - timedelta(days=1), end, end))
         model = open_model(case.name, self._champion)
@@ -119,7 +124,7 @@ class _OnlineStory:
             json.dumps({"instances": [_drop_nan(row)]}).encode()
             for row in texts.iter_rows(named=True)
         ]
-        numbers = pl.col(schema.numeric).cast(pl.Float32)
+        numbers = pl.col(list(schema.numeric)).cast(pl.Float32)
         golden = read_golden_inputs(model.golden).select(numbers).to_numpy()
         gap = find_value_gap(golden, rows.select(numbers).to_numpy())
         self._print(f"{rows.height} rows of {newest:%Y-%m-%d}; server on loopback")
@@ -157,14 +162,15 @@ class _OnlineStory:
     def _promote(self, version: int, reason: str) -> None:
         from tasks.promotion.manual_promotion import promote_manually
 
-        for _ in range(_TRIES):  # the technical gate may write an entry at the same moment
+        for left in reversed(range(_TRIES)):
             try:
                 promote_manually(
                     open_ledger(), self._use_case, version, utc_or_now(), _ACTOR, reason
                 )
                 break
-            except Conflict:
-                continue
+            except Conflict:  # the technical gate wrote an entry at the same moment
+                if not left:
+                    raise
         self._print_entries()
 
     def _expect(self, what: str) -> Callable[[], bool]:

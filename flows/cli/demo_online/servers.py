@@ -35,7 +35,7 @@ class OnlineServers:
 def write_online_use_case(name: str, folder: Path) -> None:
     """Write a copy of a use case's YAML that serves, logs and judges every two seconds."""
     content = yaml.safe_load((settings().use_cases / f"{name}.yaml").read_text())
-    gate = {"every_seconds": LOOK_SECONDS, "min_requests": 50}
+    gate = {"every_seconds": LOOK_SECONDS, "min_requests": 30}
     content["serving"] = {"log": {"land_seconds": 5}, **(content.get("serving") or {})}
     content["serving"]["technical"] = gate
     folder.mkdir(parents=True, exist_ok=True)
