@@ -11,7 +11,7 @@ STATE := $(if $(DEMO),MAINSPRING_STATE=$(CURDIR)/.mainspring/demo)
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-online test test-system test-slow lint check-infra format bench sweep up down lock clean
+.PHONY: help demo demo-online test test-system test-slow test-targets lint check-infra format bench sweep up down lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,7 +38,7 @@ test-system: $(READY)  ## run the tests of whole processes: servers, kills, the 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "system and not slow" $(PARALLEL) $(TESTS)
 
 test-slow: $(READY)  ## run the slow tests: the full demo and the fault sweeps
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(TESTS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --ignore tests/targets $(TESTS)
 
 bench: $(READY)  ## compare every stage with alternatives, 7 minutes; SIZES=337000,34000000
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.benchmarks \
@@ -46,6 +46,9 @@ bench: $(READY)  ## compare every stage with alternatives, 7 minutes; SIZES=3370
 
 sweep: $(READY)  ## kill, damage and mislead at random, 2 hours; every count must be 0; SWEEPS="files texts" TRIES=50
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -W ignore -m tests.sweeps $(SWEEPS) $(if $(TRIES),--tries $(TRIES)) $(if $(SEED),--seed $(SEED))
+
+test-targets: $(READY)  ## run each serving target's own program on a bundle, 10 minutes; TESTS=path::name runs one
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow $(or $(TESTS),tests/targets)
 
 lint: $(READY)  ## check style, types, import layers and unused dependencies
 	$(BIN)/ruff check .
@@ -83,4 +86,4 @@ lock:  ## update the lock files of project, image and infra's tools (needs uv an
 	npm install --prefix infra/checks --package-lock-only --no-fund --no-audit
 
 clean:  ## remove the virtual environment and all local state
-	rm -rf $(VENV) $(CHECKS) infra/checks/node_modules .mainspring
+	rm -rf $(VENV) $(CHECKS) .venv-targets infra/checks/node_modules .mainspring

@@ -1,6 +1,7 @@
 """Promote flow: decide on a candidate's next step, from its state in the ledger.
 
-gate or review ► approval, if required ► refit, if configured ► ledger ► alias ► notifications
+gate or review ► approval, if required ► refit, if configured ► ledger ► alias ► targets
+                                                                      └──► notifications
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from flows.frame import FlowRunName, Name, StepAsOf, VersionNumber, tag_runs
 from tasks.ledger.descriptions import read_reason
+from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import (
@@ -23,6 +25,7 @@ from tasks.promotion.prefect_tasks import (
     refit_version,
     sync_champion_alias,
 )
+from tasks.targets.prefect_tasks import follow_targets
 
 
 @tag_runs
@@ -47,6 +50,7 @@ def promote(use_case: Name, version: VersionNumber, as_of: StepAsOf = None) -> S
     if entry.what in ("promoted", "refused"):
         sync_champion_alias(case)
     publish_step(case, entry)
+    follow_targets(open_ledger(), case, entry.at)
     send_due_notifications(case)
     write_overview(case, entry.at)
     return Completed(message=f"version {entry.version}, {entry.what}: {read_reason(entry)}")

@@ -1,6 +1,6 @@
 """Rollback flow: undo a promotion and restore the previous champion.
 
-rollback in the ledger ► MLflow alias ► notifications
+rollback in the ledger ► MLflow alias, targets ► notifications
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from configs.clock import utc_or_now
 from configs.schema.loading import load_use_case
 from flows.frame import AsOf, FlowRunName, Name, PromotionKey, tag_runs
 from tasks.ledger.descriptions import read_reason
+from tasks.ledger.log import open_ledger
 from tasks.monitoring.prefect_tasks import send_due_notifications
 from tasks.overview.prefect_tasks import write_overview
 from tasks.promotion.prefect_tasks import publish_step, roll_back_as_asked, sync_champion_alias
+from tasks.targets.prefect_tasks import follow_targets
 
 
 @tag_runs
@@ -39,6 +41,7 @@ def rollback(use_case: Name, promotion: PromotionKey, as_of: AsOf = None) -> Sta
             message=f"{promotion} is not the current promotion: champion is version {version}"
         )
     publish_step(case, entry)
+    follow_targets(open_ledger(), case, entry.at)
     send_due_notifications(case)
     write_overview(case, at)
     return Completed(message=f"version {version} is champion again: {read_reason(entry)}")

@@ -50,6 +50,7 @@ FLOWS = {
     "watch": "Alert when data, labels, predictions or monitoring runs are overdue.",
     "reconcile": "Resend requests that no run answered, and sync MLflow's alias.",
     "verify": "Compare the stored state with its digests, and repair what can be made again.",
+    "follow": "Bring the targets outside to the versions and shares of the ledger.",
 }
 """The flows of a use case, each with the description of its deployment."""
 _HEADER = "# Made from the use cases' YAML files by `mainspring deployments --write`: edit those.\n"
@@ -126,6 +127,7 @@ def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
     alert = _trigger(use_case, "alert", "retrain", alert="{{ event.payload.alert }}")
     candidate = _trigger(use_case, "candidate", "promote", version="{{ event.payload.version }}")
     undo = _trigger(use_case, "rollback", "rollback", promotion="{{ event.payload.promotion }}")
+    follow = [_deployment("follow", use_case, schedules=_cron(when.follow))]
     return [
         _deployment("ingest", use_case, schedules=_cron(when.ingest)),
         _deployment("materialize", use_case, schedules=_cron(when.materialize)),
@@ -138,6 +140,7 @@ def _build_use_case(use_case: UseCase) -> list[dict[str, Any]]:
         _deployment("watch", use_case, schedules=_cron(when.watch)),
         _deployment("reconcile", use_case, schedules=_cron(when.reconcile)),
         _deployment("verify", use_case, schedules=_cron(when.verify)),
+        *(follow if use_case.targets else []),
     ]
 
 

@@ -31,7 +31,7 @@ class Table(SchemaModel):
     """
 
     files: str = Field(
-        description="glob below the use case's landing folder; .parquet, .csv or .tsv"
+        description="glob below the use case's landing folder; .parquet, .csv, .tsv or .jsonl"
     )
     columns: dict[str, DeclaredColumn] = Field(min_length=1)
     csv: CsvFormat = CsvFormat()
@@ -74,8 +74,8 @@ class Table(SchemaModel):
             name = name.removesuffix(suffix)
         if not name.endswith((*FILE_SUFFIXES, "*")):
             raise ValueError(
-                f"files {self.files!r} is invalid; it must end in .parquet, .csv, .tsv, .csv.gz "
-                "or .csv.zst"
+                f"files {self.files!r} is invalid; it must end in .parquet, .csv, .tsv, .jsonl, "
+                ".csv.gz or .csv.zst"
             )
 
     def _times(self) -> tuple[str, ...]:

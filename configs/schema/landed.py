@@ -17,8 +17,9 @@ from pydantic import (
 
 from configs.schema.base import ColumnType, SchemaModel, Zone
 
-FILE_SUFFIXES = (".parquet", ".csv", ".tsv")
-"""Endings of landed files, in any case; .csv and .tsv may be followed by .gz or .zst."""
+JSON_LINES_SUFFIXES = (".jsonl", ".ndjson")
+FILE_SUFFIXES = (".parquet", ".csv", ".tsv", *JSON_LINES_SUFFIXES)
+"""Endings of landed files, in any case; those of text may be followed by .gz or .zst."""
 COMPRESSED_SUFFIXES = (".gz", ".zst")
 _OneCharacter = Annotated[str, StringConstraints(pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7e]$")]
 

@@ -33,7 +33,7 @@ def derive_request_case(use_case: UseCase) -> UseCase | None:
         return None
     tables = {
         REQUEST_TABLE: _build_table(
-            f"{REQUEST_TABLE}/*.parquet", _REQUEST_COLUMNS, ["request_id", "row"], REQUEST_TABLE
+            f"{REQUEST_TABLE}/*", _REQUEST_COLUMNS, ["request_id", "row"], REQUEST_TABLE
         )
     }
     if serving.feedback is not None:

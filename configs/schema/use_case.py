@@ -19,6 +19,7 @@ from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
 from configs.schema.serving import Serving, Stream
+from configs.schema.targets import Target
 from configs.schema.training import Candidate, Evaluation, Kpi, Retrain, Split
 
 
@@ -33,6 +34,7 @@ class Schedules(SchemaModel):
     reconcile: Cron = "*/5 * * * *"
     watch: Cron = "*/15 * * * *"
     verify: Cron = "45 1 * * *"
+    follow: Cron = "* * * * *"
     score_window: Span = Field(
         timedelta(days=1), description="longest time between two score runs; older rows are late"
     )
@@ -86,6 +88,7 @@ class UseCase(SchemaModel):
     demo: Demo | None = None
     serving: Serving | None = None
     stream: Stream | None = None
+    targets: dict[Name, Target] = Field({}, description="systems that follow the ledger's route")
     zone: Zone = Field("UTC", description="of a day: blocks of whole days begin at its midnight")
     seed: int = 0
 

@@ -28,6 +28,7 @@ from flows.cli.servers.run import run
 from flows.cli.servers.serve import serve
 from flows.cli.servers.stack import deploy, deployments, down, notify, open_pages, up
 from flows.cli.servers.stream import stream
+from flows.cli.targets import bundle
 from flows.cli.verify import verify
 
 console = Console()
@@ -95,7 +96,8 @@ _SERVERS: tuple[Callable[..., None], ...] = (up, down, deploy, deployments, new,
 _OTHERS: tuple[Callable[..., None], ...] = (
     run, status, alerts, history, explain, check, reproduce, verify, quarantine,
     promote, rollback, approve, reject, recover, retire, release, repair, erase,
-    replay, replay_requests, rehearse, serve, stream, demo_online, export, migrate, rebuild, notify,
+    replay, replay_requests, rehearse, serve, stream, demo_online, export, bundle, migrate, rebuild,
+    notify,
 )  # fmt: skip
 for each in _SERVERS:
     app.command()(frame_command(each, hint=False))

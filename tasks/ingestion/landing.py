@@ -37,9 +37,9 @@ _LANDING = ("table", "path", "size", "modified")
 class LandedFile:
     """A file below the landing root.
 
-    `fingerprint` is the sha256 of its content, `path` relative to the root, `size` in bytes,
-    `modified` in seconds, `changed` in nanoseconds; `copy_of` is the path of an earlier file with
-    equal content. A file that is not read has no fingerprint, one that fits no table no table. A
+    `fingerprint` is the sha256 of its content, `path` relative to the root. `size`, `modified` and
+    `changed` are those of its `FolderEntry`. `copy_of` is the path of an earlier file with equal
+    content. A file that is not read has no fingerprint, one that fits no table no table. A
     `snapshot` is a file of a table without times.
     """
 
@@ -228,10 +228,10 @@ def _landing_order(judged: JudgedEntry, snapshots: Collection[str]) -> tuple[str
 
 
 def _identities(judged: JudgedEntry) -> set[tuple[str, str, int, float, int | None]]:
-    """Return how the judged may be on record; older records have no time of change."""
+    """Return how the judged may be on record; older records have no time of change, or 0 on S3."""
     entry = judged.entry
     identity = (judged.table, entry.path, entry.size, entry.modified)
-    return {(*identity, entry.changed), (*identity, None)}
+    return {(*identity, entry.changed), (*identity, None), (*identity, 0)}
 
 
 def _landed_file(

@@ -150,7 +150,7 @@ def _plain_name(path: str) -> str:
 
 
 def _lacks_line_end(use_case: UseCase, entry: FolderEntry) -> bool:
-    """Return whether a plain CSV ends within a line; in UTF-16 a zero byte may follow the end."""
+    """Return whether a text file ends within a line; in UTF-16 a zero byte may follow the end."""
     if is_parquet(entry.path) or entry.path.lower().endswith(COMPRESSED_SUFFIXES):
         return False
     try:

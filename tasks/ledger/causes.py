@@ -9,9 +9,10 @@ BAKE_KIND: Final = "bake"  # an episode of a bake window
 LOST_KIND: Final = "lost"  # an episode of quarantined and refused rows, by ingest
 DAMAGE_KIND: Final = "damage"  # an episode of damaged files of the state, by verify
 PROMETHEUS_KIND: Final = "prometheus"  # an episode of an alert, by Alertmanager
+TARGET_KIND: Final = "target"  # an episode of a target that does not follow the ledger
 TECHNICAL_KIND: Final = "technical"  # an episode of errors or latency, by the technical gate
 
-MINUTE_KINDS: Final = (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND, TECHNICAL_KIND)
+MINUTE_KINDS: Final = (FRESHNESS_KIND, LOST_KIND, DAMAGE_KIND, TECHNICAL_KIND, TARGET_KIND)
 """Kinds of episodes that other checks than the monitor open and close, each at its minute."""
 SEPARATE_KINDS: Final = (*MINUTE_KINDS, PROMETHEUS_KIND)
 """Kinds of episodes that the monitor neither opens nor closes."""

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from configs.schema.use_case import UseCase
-from tasks.ledger.causes import BAKE_KIND, MINUTE_KINDS
+from tasks.ledger.causes import BAKE_KIND, MINUTE_KINDS, TARGET_KIND
 from tasks.ledger.entries import make_alert_raised
 from tasks.ledger.evidence import EpisodeOpened, read_evidence
 from tasks.ledger.log import Entry, Ledger
@@ -32,7 +32,7 @@ from tasks.monitoring.measurements import read_measurements
 from tasks.storage.lake import open_lake
 
 _RETRAIN_KINDS = ("performance", "drift")
-_BLOCKING_KINDS = ("contract", BAKE_KIND, *MINUTE_KINDS)
+_BLOCKING_KINDS = {"contract", BAKE_KIND, *MINUTE_KINDS} - {TARGET_KIND}
 
 
 def find_due_alert(

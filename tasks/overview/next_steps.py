@@ -8,9 +8,11 @@ from typing import Literal
 
 from tasks.ledger.causes import (
     BAKE_KIND,
+    DAMAGE_KIND,
     FRESHNESS_KIND,
     LOST_KIND,
     PROMETHEUS_KIND,
+    TARGET_KIND,
     TECHNICAL_KIND,
 )
 from tasks.ledger.descriptions import describe_no_champion, read_bake_end, read_reason
@@ -133,6 +135,8 @@ def _describe_episode_step(facts: ModelFacts, episode: Entry) -> str | None:
         BAKE_KIND: f"Look whether the champion stays: mainspring history {name} --gates.",
         TECHNICAL_KIND: f"Look at the server's log and load: {opened.message}.",
         PROMETHEUS_KIND: f"Look at the alert in Alertmanager: {opened.message}.",
+        DAMAGE_KIND: f"Restore the damaged files: mainspring verify {name}.",
+        TARGET_KIND: f"Look at the target; it is tried again by itself: {opened.message}",
         "contract": f"Look at the source of the data: {opened.message}.",
         "online": f"Look at the requests: {opened.message}.",
     }

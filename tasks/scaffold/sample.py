@@ -14,7 +14,8 @@ from configs.schema.base import ColumnType
 from configs.schema.landed import COMPRESSED_SUFFIXES, FILE_SUFFIXES, Column, CsvFormat
 from tasks.ingestion.parsing.column_values import cast_column, mark_nulls
 from tasks.ingestion.parsing.csv_reader import read_csv, require_text
-from tasks.ingestion.parsing.file_schema import decompress, is_parquet
+from tasks.ingestion.parsing.file_schema import decompress, is_json_lines, is_parquet
+from tasks.ingestion.parsing.json_lines_reader import read_json_lines
 from tasks.ingestion.parsing.parquet_reader import read_parquet
 from tasks.scaffold.column_names import map_names
 from tasks.scaffold.column_types import guess_columns
@@ -94,7 +95,8 @@ def read_sample(name: str, pattern: str) -> Sample:
     suffixes = {_find_suffix(path) for path in paths}
     if len(suffixes) > 1 or "" in suffixes:
         raise BadConfig(
-            f"{flag}: all files must end alike: in .parquet, .csv or .tsv, or these and .gz or .zst"
+            f"{flag}: all files must end alike: in .parquet, .csv, .tsv or .jsonl, or these and "
+            ".gz or .zst"
         )
     try:
         frames, layout, problems = _read_files(paths)
@@ -144,11 +146,15 @@ def _read_files(paths: Sequence[str]) -> tuple[list[pl.DataFrame], CsvFormat, di
     for path, content in zip(paths, contents, strict=True):
         if not is_parquet(path):
             require_text(content, path)
-    layout = CsvFormat() if is_parquet(paths[0]) else detect_layout(contents[0])
+    is_csv = not (is_parquet(paths[0]) or is_json_lines(paths[0]))
+    layout = detect_layout(contents[0]) if is_csv else CsvFormat()
     frames, problems = [], dict[str, str]()
     for path, content in zip(paths, contents, strict=True):
         if is_parquet(path):
             frames.append(read_parquet(content, path))
+            continue
+        if is_json_lines(path):
+            frames.append(read_json_lines(content, path))
             continue
         separator = layout.separator or ("\t" if ".tsv" in path.lower() else ",")
         header = read_header(content, layout, separator)

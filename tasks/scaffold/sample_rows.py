@@ -9,6 +9,7 @@ from io import BytesIO, StringIO
 import polars as pl
 import pyarrow as pa
 
+from tasks.ingestion.parsing.file_schema import is_json_lines
 from tasks.scaffold.plan import ScaffoldPlan
 from tasks.scaffold.sample import Sample
 
@@ -57,7 +58,12 @@ def _encode(sample: Sample, places: pl.Series) -> bytes:
     """Return the rows at some places as a file of the sample's kind, under its own names."""
     sources = {name: column.source or name for name, column in sample.declared.items()}
     rows, suffix = sample.raw[places].rename(sources), sample.suffix.lower()
-    content = _encode_csv(sample, rows) if "parquet" not in suffix else _encode_parquet(rows)
+    if "parquet" in suffix:
+        content = _encode_parquet(rows)
+    elif is_json_lines(f".{suffix}"):
+        content = rows.write_ndjson().encode()
+    else:
+        content = _encode_csv(sample, rows)
     if suffix.endswith(".zst"):
         return bytes(pa.compress(content, "zstd", asbytes=True))
     return gzip.compress(content, mtime=0) if suffix.endswith(".gz") else content

@@ -82,7 +82,8 @@ def write_file(address: str, content: bytes) -> None:
             return
         kind, _ = mimetypes.guess_type(path)  # without it a browser saves a page, not shows it
         metadata = {"Content-Type": kind} if kind else {}
-        with system.open_output_stream(path, metadata=metadata) as stream:
+        # the name must not decide: pyarrow would compress a .gz once more
+        with system.open_output_stream(path, compression=None, metadata=metadata) as stream:
             stream.write(content)
 
 

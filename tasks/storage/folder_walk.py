@@ -10,10 +10,12 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from infra.storage.s3 import is_s3
-from tasks.storage.files import list_files, to_absolute
+from infra.storage.errors import storage_errors
+from infra.storage.s3 import is_s3, s3_client
+from tasks.storage.files import to_absolute
 
 FOLDER = "a folder; only the files in it are read"
 _KINDS = {
@@ -29,8 +31,8 @@ class FolderEntry:
     """A file below a folder, or an entry that is no file to read (`problem` says why).
 
     `size` is in bytes, `modified` in seconds since 1970 (UTC). `changed` is the time of the last
-    change of content, name or permissions in nanoseconds; programs cannot set it. It is 0 on S3,
-    where every write sets `modified`.
+    change of content, name or permissions in nanoseconds; programs cannot set it. On S3 it is a
+    number made of the object's ETag, since `modified` has whole seconds there.
     """
 
     path: str
@@ -46,12 +48,24 @@ def walk_folder(address: str) -> list[FolderEntry]:
     A folder is no entry unless its name has the ending of a file, or it cannot be read.
     """
     if is_s3(address):
-        files = [FolderEntry(file.path, file.size, file.modified) for file in list_files(address)]
-        return sorted(files, key=lambda entry: entry.path)
+        return sorted(_list_objects(address), key=lambda entry: entry.path)
     root = Path(to_absolute(address))
     if not root.is_dir():
         return []
     return sorted(_walk(root, root), key=lambda entry: entry.path)
+
+
+def _list_objects(address: str) -> Iterator[FolderEntry]:
+    bucket, _, folder = address.removeprefix("s3://").strip("/").partition("/")
+    prefix = f"{folder}/" if folder else ""
+    with storage_errors(address):
+        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        objects = [each for page in pages for each in page.get("Contents", [])]
+    for each in objects:
+        if not each["Key"].endswith("/"):  # a marker of a folder
+            name = each["Key"].removeprefix(prefix)
+            changed = int.from_bytes(sha256(each["ETag"].encode()).digest()[:7])
+            yield FolderEntry(name, each["Size"], each["LastModified"].timestamp(), changed)
 
 
 def _walk(root: Path, start: Path) -> Iterator[FolderEntry]:

@@ -37,14 +37,19 @@ def main() -> None:
     with bar:
         job = bar.add_task("", total=len(steps))
         bench = Bench(asked.folder.resolve(), lambda what: bar.update(job, description=what))
+        failed = []
         for stage, rows in steps:
-            _take(bench, stage, rows, asked.rounds)
+            if not _survive(bench, stage, rows, asked.rounds):
+                failed.append((stage, rows))
             bar.advance(job)
     for table in report.tables(bench):
         console.print(table)
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(_document(bench), indent=1))
     console.print(f"written to {asked.json}")
+    if failed:
+        stages = ", ".join(f"{stage} {rows:,}" if rows else stage for stage, rows in failed)
+        raise SystemExit(f"failed, see above: {stages}")
 
 
 def _take(bench: Bench, stage: str, rows: int, rounds: int) -> None:
@@ -56,6 +61,16 @@ def _take(bench: Bench, stage: str, rows: int, rounds: int) -> None:
         bench.open_site()
     else:
         bench.stage(stage, rows, rounds)
+
+
+def _survive(bench: Bench, stage: str, rows: int, rounds: int) -> bool:
+    """Measure a stage; return whether it came to its end. The others are measured in any case."""
+    try:
+        _take(bench, stage, rows, rounds)
+    except SystemExit as failed:
+        print(failed)
+        return False
+    return True
 
 
 def _is_measured(stage: str, rows: int) -> bool:

@@ -1,4 +1,4 @@
-"""State paths with spaces, quotes, braces and other odd characters: the loop works in each."""
+"""State paths with odd characters: the loop works in each, or the settings refuse its name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import random
 from pathlib import Path
 from typing import Any
 
+from configs.errors import BadConfig
+from configs.paths import require_delta_path
 from configs.settings import settings
 from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
 from tests.support.small_case import small_case
+from tests.support.state import state
 from tests.sweeps.kills import kill_group
 from tests.sweeps.story import list_differences, read_outcome, start_child, start_fork_server
 from tests.sweeps.tally import Tally, Tell
@@ -26,15 +29,40 @@ def sweep_paths(folder: Path, paths: int, seed: int, tell: Tell) -> Tally:
     """Run the loop in a plain folder and in odd ones; all come to the same."""
     chance, tally = random.Random(seed), Tally("odd paths")
     start_fork_server()
-    names = [*_KNOWN, *(_make_name(chance) for _ in range(max(0, paths - len(_KNOWN))))][:paths]
     wanted = _play(folder / "plain", tally)
-    for name in names:
+    names, refused = iter(_KNOWN), 0
+    while tally.tried < paths:
+        name = next(names, None) or _make_name(chance)
+        if _is_refused(folder / name, tally):
+            refused += 1
+            continue
         tally.tried += 1
         found = _play(folder / name, tally)
         for kind, table in list_differences(wanted or {}, found or {}) if found else []:
             tally.add(kind, f"{name!r}: {table}")
-        tell(f"{tally.tried} of {paths} paths")
+        tell(f"{tally.tried} of {paths} paths, {refused} more refused by name")
+    tally.name = f"odd paths ({refused} more refused by name)"
     return tally
+
+
+def _is_refused(folder: Path, tally: Tally) -> bool:
+    """Return whether the settings refuse a folder that Delta's library cannot open."""
+    try:
+        require_delta_path("MAINSPRING_STATE", str(folder))
+    except BadConfig:
+        pass
+    else:
+        return False
+    folder.mkdir()
+    with state(folder / "state", {}):  # the settings refuse it before anything is written
+        try:
+            settings()
+        except BadConfig:
+            if any(folder.iterdir()):
+                tally.add("silent", f"{folder.name!r}: refused, but something was written")
+            return True
+    tally.add("silent", f"{folder.name!r}: not refused")
+    return True
 
 
 def _make_name(chance: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Parsing of landed Parquet and CSV files into the columns and types of their table.
+"""Parsing of landed files (Parquet, CSV, JSON lines) into the columns and types of their table.
 
 Columns that the table does not declare are ignored, so a feed may add some. A missing column, or a
 value that the declared type cannot hold exactly, refuses the file.
@@ -14,9 +14,10 @@ import pyarrow as pa
 from configs.errors import RefusedBatch
 from configs.schema.base import ColumnType
 from configs.schema.data import Table
-from configs.schema.landed import COMPRESSED_SUFFIXES, Column
+from configs.schema.landed import COMPRESSED_SUFFIXES, JSON_LINES_SUFFIXES, Column
 from tasks.ingestion.parsing.column_values import LAKE_TYPES, cast_column, mark_nulls
 from tasks.ingestion.parsing.csv_reader import read_csv
+from tasks.ingestion.parsing.json_lines_reader import read_json_lines
 from tasks.ingestion.parsing.parquet_reader import read_parquet
 
 _CODECS = dict(zip(COMPRESSED_SUFFIXES, ("gzip", "zstd"), strict=True))
@@ -49,7 +50,7 @@ def lake_schema(table: Table) -> dict[str, pl.DataType]:
 
 
 def parse_file(content: bytes, path: str, table: Table) -> pl.DataFrame:
-    """Parse a Parquet or CSV file into typed rows, in the table's column order.
+    """Parse a landed file into typed rows, in the table's column order.
 
     In CSV an empty field is null and the first line names the columns. A time without a zone is
     UTC, a date is its midnight. NaN becomes null. Raises RefusedBatch for an invalid file.
@@ -59,6 +60,8 @@ def parse_file(content: bytes, path: str, table: Table) -> pl.DataFrame:
     wanted = list(dict.fromkeys(sources.values()))
     if is_parquet(path):
         raw = read_parquet(content, path, wanted)
+    elif is_json_lines(path):
+        raw = read_json_lines(content, path, wanted)
     else:
         raw = read_csv(content, path, table.csv, wanted)
     typed = []
@@ -72,6 +75,14 @@ def parse_file(content: bytes, path: str, table: Table) -> pl.DataFrame:
 def is_parquet(path: str) -> bool:
     """Return whether a file's ending is that of Parquet, in any case."""
     return path.lower().endswith(".parquet")
+
+
+def is_json_lines(path: str) -> bool:
+    """Return whether a file's ending is one of JSON lines, in any case, compressed or not."""
+    name = path.lower()
+    for suffix in COMPRESSED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name.endswith(JSON_LINES_SUFFIXES)
 
 
 def decompress(content: bytes, path: str) -> bytes:

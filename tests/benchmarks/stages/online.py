@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,6 +63,8 @@ def _create_ours(serving: dict[str, Any]) -> App:
     from tasks.ledger.log import Entry, open_ledger
     from tasks.serving.app import create_prediction_app
 
+    # Feast sets it where it is imported first, as in the process that this one is forked from
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
     now = datetime.now(UTC)
     at = now - timedelta(days=1)
     open_ledger().record(Entry(years.NAME, "promoted", "decision:1", at, "bench", 1))

@@ -62,3 +62,18 @@ def test_export_of_an_unknown_version_writes_nothing(champion, tmp_path: Path):
     assert code == 1
     assert "version 9 not found" in said
     assert not [*tmp_path.iterdir()]
+
+
+def test_bundle_is_written_for_a_target(champion, tmp_path: Path):
+    out = tmp_path / "a b"
+    said = CliRunner().invoke(app, ["bundle", "flights", "--out", str(out), "--for", "lambda"])
+    assert said.exit_code == 0, said.output
+    assert f"version {champion} of flights for lambda" in " ".join(said.output.split())
+    assert {"model.onnx", "card.json", "bundle.py", "app.py"} <= {p.name for p in out.iterdir()}
+
+
+def test_bundle_names_the_targets_that_there_are(champion, tmp_path: Path):
+    said = CliRunner().invoke(app, ["bundle", "flights", "--out", str(tmp_path), "--for", "moon"])
+    assert said.exit_code != 0
+    assert "target moon not found; targets: azureml, bentoml" in " ".join(said.output.split())
+    assert list(tmp_path.iterdir()) == []

@@ -41,6 +41,10 @@ ROWS = pl.DataFrame(
     {"id": ["a", "b"], "n": [1, None], "at": [datetime(2024, 3, 1, tzinfo=UTC)] * 2}
 )
 CSV = b"id,n,at\na,1,2024-03-01\nb,,2024-03-01T00:00:00Z\n"
+JSON_LINES = b"""{"id": "a", "n": 1, "at": "2024-03-01", "more": [1, {"x": null}]}
+
+{"at": "2024-03-01T00:00:00Z", "id": "b"}
+"""
 
 
 def whole_parquet() -> bytes:
@@ -64,6 +68,8 @@ def parse(folder: Path, name: str, content: bytes) -> pl.DataFrame:
         ("a.csv", CSV), ("A.CSV", CSV), ("a.tsv", CSV.replace(b",", b"\t")),
         ("a.csv.gz", gzip.compress(CSV, mtime=0)),
         ("a.CSV.ZST", pa.compress(CSV, "zstd", asbytes=True)),
+        ("a.jsonl", JSON_LINES), ("A.NDJSON", JSON_LINES),
+        ("a.jsonl.gz", gzip.compress(JSON_LINES, mtime=0)),
         ("a.parquet", whole_parquet()), ("A.PARQUET", whole_parquet()),
     ],
 )  # fmt: skip

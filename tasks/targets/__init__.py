@@ -1,0 +1,1 @@
+"""Targets: systems that serve a version outside, and the bundle that each of them takes."""
