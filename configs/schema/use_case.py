@@ -18,8 +18,7 @@ from configs.schema.label import Label
 from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
-from configs.schema.serving import Serving, Stream
-from configs.schema.targets import Target
+from configs.schema.serving import Serving, Stream, Target
 from configs.schema.training import Candidate, Evaluation, Kpi, Retrain, Split
 
 

@@ -134,10 +134,10 @@ class Bundle:
 
     def _run(self, blocks: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
         """Return values and decisions; a number is its own decision."""
-        found = self._session.run(self.card["outputs"], dict(blocks))
-        matrix = found[0].astype(np.float64)
+        results = self._session.run(self.card["outputs"], dict(blocks))
+        matrix = results[0].astype(np.float64)
         values = (matrix if self.card["kind"] == "multiclass" else matrix[:, 0]).tolist()
-        return values, (found[1].ravel().tolist() if len(found) > 1 else values)
+        return values, (results[1].ravel().tolist() if len(results) > 1 else values)
 
     def _check_golden_rows(self) -> None:
         content = _read_checked(self.folder / GOLDEN_FILE, self.card["golden_digest"])

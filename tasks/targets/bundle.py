@@ -111,13 +111,13 @@ def _build_target_files(target: str, card: Mapping[str, Any]) -> dict[str, bytes
     """Return the files of a target; those that end in .j2 are filled with facts of the card."""
     if target not in list_targets():
         raise BadConfig(f"target {target} not found; targets: {', '.join(list_targets())}")
-    found = {}
+    contents = {}
     for each in _TEMPLATES.joinpath(target).iterdir():
         name = each.name.removesuffix(".j2")
         if each.is_file() and not name.startswith("__"):
             path = f"{target}/{each.name}"
-            found[name] = _render(path, card) if name != each.name else each.read_bytes()
-    return found
+            contents[name] = _render(path, card) if name != each.name else each.read_bytes()
+    return contents
 
 
 def _render(path: str, card: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from configs.schema.targets import FolderTarget
+from configs.schema.serving import FolderTarget
 from tasks.storage import files
 from tasks.targets.wanted_versions import WantedVersion
 

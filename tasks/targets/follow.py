@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from configs.errors import MainspringError
-from configs.schema.targets import FolderTarget, SageMakerTarget, Target
+from configs.schema.serving import FolderTarget, SageMakerTarget, Target
 from configs.schema.use_case import UseCase
 from tasks.ledger.causes import TARGET_KIND, join_cause
 from tasks.ledger.entries import make_episode_closed, make_episode_opened

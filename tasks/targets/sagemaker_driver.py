@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from configs.schema.targets import SageMakerTarget
+from configs.schema.serving import SageMakerTarget
 from tasks.storage import files
 from tasks.targets.folder_driver import MakeBundle
 from tasks.targets.wanted_versions import WantedVersion
@@ -113,11 +113,11 @@ def _set_weights(
     weights: Mapping[str, float],
 ) -> bool:
     """Set the weights of the variants; return whether one changed."""
-    found = {
+    current_weights = {
         each["VariantName"]: each.get("DesiredWeight", each.get("CurrentWeight"))
         for each in current.get("ProductionVariants", ())
     }
-    if found == dict(weights):
+    if current_weights == dict(weights):
         return False
     changes = [{"VariantName": role, "DesiredWeight": share} for role, share in weights.items()]
     client.update_endpoint_weights_and_capacities(

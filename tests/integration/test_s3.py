@@ -20,7 +20,6 @@ from infra.preflight import MARKER, check_s3_addresses
 from tasks.ingestion import landing
 from tasks.scaffold.sample import read_sample
 from tasks.storage import files
-from tasks.storage.folder_walk import walk_folder
 from tasks.storage.lake import Lake, open_lake
 from tests.support.day_rows import NEW_YEAR, WEEK, days
 from tests.support.fork_server import fork
@@ -258,27 +257,6 @@ def refused_everywhere(kind: type[MainspringError], words: str, of_lake: str) ->
         assert time.monotonic() - began < 30
     with pytest.raises(kind, match=of_lake):
         lake.version("t")
-
-
-def test_an_object_that_is_replaced_within_a_second_is_another_entry(bucket):
-    folder = f"{settings().landing}/flights/t"
-    entries = []
-    for content in (b"a,1", b"b,2", b"b,2"):
-        files.write_file(f"{folder}/a.csv", content)
-        [entry] = walk_folder(folder)
-        entries.append((entry.path, entry.size, entry.changed))
-        listed = {(file.path, file.size, file.modified) for file in files.list_files(folder)}
-        assert listed == {(entry.path, entry.size, entry.modified)}
-    first, replaced, again = entries
-    assert first[:2] == replaced[:2] == ("a.csv", 3)
-    assert first[2] != replaced[2] == again[2]
-
-
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.zst", "a.bz2", "model.tar.gz", "a.lz4", "a b.csv"])
-def test_a_file_is_stored_as_it_is_whatever_its_name(bucket, name):
-    files.write_file(f"{settings().landing}/{name}", b"a,1\n")
-    assert files.read_file(f"{settings().landing}/{name}") == b"a,1\n"
-    assert files.read_end(f"{settings().landing}/{name}", 2) == b"1\n"
 
 
 def test_the_places_are_tried_and_marked(bucket, s3_server):

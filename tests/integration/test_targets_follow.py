@@ -41,7 +41,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCase]:
         yield parcels
 
 
-def follow(case: SmallCase, moment: datetime) -> list[TargetOutcome]:
+def follow_all(case: SmallCase, moment: datetime) -> list[TargetOutcome]:
     wanted = find_wanted_versions(case.ledger(), moment)
     return [follow_target(case.use_case, name, wanted) for name in case.use_case.targets]
 
@@ -60,11 +60,11 @@ def current(case: SmallCase) -> dict[str, float]:
 
 def test_promotion_canary_and_rollback_reach_the_folder(case, monkeypatch):
     case.promote(1, APRIL)
-    shop, gone = follow(case, APRIL)
+    shop, gone = follow_all(case, APRIL)
     assert (shop.changed, shop.problem) == (True, "")
     assert gone.problem
     assert current(case) == {"champion 1": 1.0}
-    assert not follow(case, APRIL)[0].changed
+    assert not follow_all(case, APRIL)[0].changed
 
     canary = case.use_case.model_copy(update={"rollout": CANARY})
     plan = plan_rollout(canary, 1).to_json()
@@ -81,17 +81,17 @@ def test_promotion_canary_and_rollback_reach_the_folder(case, monkeypatch):
 
     with monkeypatch.context() as killed:  # between the bundle and the file that names it
         killed.setattr(folder_driver.files, "write_file", die_before_current)
-        assert follow(case, APRIL + DAY)[0].problem == "the machine is gone"
+        assert follow_all(case, APRIL + DAY)[0].problem == "the machine is gone"
         assert writes
     assert current(case) == {"champion 1": 1.0}
-    assert follow(case, APRIL + DAY)[0].changed
+    assert follow_all(case, APRIL + DAY)[0].changed
     assert current(case) == {"champion 1": 0.8, "challenger 2": 0.2}
 
     case.promote(2, APRIL + 2 * DAY)
-    follow(case, APRIL + 2 * DAY)
+    follow_all(case, APRIL + 2 * DAY)
     assert current(case) == {"champion 2": 1.0}
     roll_back_by_hand(open_ledger(), case.name, APRIL + 3 * DAY, "t", "worse")
-    follow(case, APRIL + 3 * DAY)
+    follow_all(case, APRIL + 3 * DAY)
     assert current(case) == {"champion 1": 1.0}
 
 

@@ -24,7 +24,7 @@ def running(
     ):
         try:
             if ready:
-                until(lambda: is_ready(ready, process) or None, f"{command[0]} at {ready}")
+                until(lambda: answers_well(ready, process) or None, f"{command[0]} at {ready}")
             yield process
         except BaseException:
             print(log.read_text()[-4000:])
@@ -34,7 +34,7 @@ def running(
             process.wait(30)
 
 
-def is_ready(address: str, process: subprocess.Popen[bytes]) -> bool:
+def answers_well(address: str, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, "the server ended"
     try:
         return httpx.get(address, timeout=5).is_success

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from configs.schema.targets import SageMakerTarget
+from configs.schema.serving import SageMakerTarget
 from configs.schema.use_case import UseCase
 from infra.storage.s3 import open_file_system, s3_server
 from tasks.models.registry import Model

@@ -24,7 +24,7 @@ MakeBundle = Callable[[str], Path]
 Compare = Callable[[str, list[dict[str, Any]]], None]
 
 
-def ask(address: str, rows: list[dict[str, Any]], **options: Any) -> httpx.Response:
+def post_rows(address: str, rows: list[dict[str, Any]], **options: Any) -> httpx.Response:
     return httpx.post(address, content=json.dumps({"instances": rows}), timeout=60, **options)
 
 
@@ -50,8 +50,11 @@ def test_bentoml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Comp
     serve = ["bentoml", "serve", "flights:latest", "--host", "127.0.0.1", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
     with running(serve, folder, environment, f"{address}/readyz"):
-        compare("BentoML", ask(f"{address}/predict", target_rows.rows).json()["predictions"])
-        refused = ask(f"{address}/predict", [{"distance": "x"}])
+        compare(
+            "BentoML",
+            post_rows(f"{address}/predict", target_rows.rows).json()["predictions"],
+        )
+        refused = post_rows(f"{address}/predict", [{"distance": "x"}])
         assert refused.status_code == 400
         assert "$[0]" in refused.text
 
@@ -62,8 +65,11 @@ def test_azure_ml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Com
     serve = ["azmlinfsrv", "--entry_script", "score.py", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
     with running(serve, folder, environment, address):
-        compare("Azure ML", ask(f"{address}/score", target_rows.rows).json()["predictions"])
-        refused = ask(f"{address}/score", [{"distance": "x"}])
+        compare(
+            "Azure ML",
+            post_rows(f"{address}/score", target_rows.rows).json()["predictions"],
+        )
+        refused = post_rows(f"{address}/score", [{"distance": "x"}])
         assert (refused.status_code, refused.json()["field"][:4]) == (400, "$[0]")
 
 
@@ -81,7 +87,7 @@ def test_lambda(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compa
     address = f"http://127.0.0.1:{outside}/2015-03-31/functions/function/invocations"
     with running(runtime, folder, environment):
         until(lambda: listens(address) or None, "emulator")
-        compare("Lambda", ask(address, target_rows.rows).json()["predictions"])
+        compare("Lambda", post_rows(address, target_rows.rows).json()["predictions"])
         event = {"body": json.dumps({"instances": [{"distance": "x"}]})}
         assert httpx.post(address, json=event, timeout=60).json()["statusCode"] == 400
 
@@ -130,10 +136,13 @@ def test_server_of_the_image(
     address = f"http://127.0.0.1:{port}"
     with running(serve, folder, environment, f"{address}/ping"):
         for path in ("/v1/models/flights:predict", "/v1/endpoints/1:predict"):
-            compare(f"server {path}", ask(address + path, target_rows.rows).json()["predictions"])
+            compare(
+                f"server {path}",
+                post_rows(address + path, target_rows.rows).json()["predictions"],
+            )
         assert httpx.get(f"{address}/v1/models/flights").json()["version"] == 7
         compare("server, boto3 sagemaker-runtime", invoke_endpoint(address, target_rows.rows))
-        refused = ask(f"{address}/invocations", [{"distance": "x"}])
+        refused = post_rows(f"{address}/invocations", [{"distance": "x"}])
         assert (refused.status_code, refused.json()["field"][:4]) == (400, "$[0]")
         assert httpx.post(f"{address}/invocations", content=b"x" * 2**23 + b"x").status_code == 413
         assert httpx.get(f"{address}/nowhere").status_code == 404

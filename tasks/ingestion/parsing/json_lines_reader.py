@@ -43,10 +43,10 @@ def _explain(content: bytes, path: str) -> str:
     """Return which line is no JSON object."""
     for number, line in enumerate(content.splitlines(), 1):
         try:
-            found = json.loads(line) if line.strip() else {}
+            value = json.loads(line) if line.strip() else {}
         except ValueError:
             return f"{path}: line {number} is no complete JSON; land the file again"
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             return (
                 f"{path}: line {number} is no JSON object like "
                 '{"column": "value"}; land the file with one object a line'

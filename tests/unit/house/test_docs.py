@@ -28,7 +28,7 @@ ARCHAIC = re.compile(
     re.IGNORECASE,
 )
 NO_VERBS = {"A", "All", "An", "As", "How", "If", "It", "One", "The", "This", "What", "Whether"}
-NO_SETTINGS = {"MAINSPRING_HOME"}  # read by workers, not by configs/settings.py
+NO_SETTINGS = {"MAINSPRING_HOME", "MAINSPRING_REQUEST_LOG"}  # of workers and of bundles
 
 FOLDERS = "tasks|flows|configs|infra|docs|tests|feature_repo|expectations"
 PATH = re.compile(rf"(?<![\w/.<-])(?:{FOLDERS})/[\w./*-]*(?![\w<])")

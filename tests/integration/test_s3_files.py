@@ -1,0 +1,44 @@
+"""Files in a real S3 server: stored as they are, and seen when they are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from configs.settings import settings
+from tasks.storage import files
+from tasks.storage.folder_walk import walk_folder
+from tests.support.s3 import S3
+from tests.support.state import forget
+
+
+@pytest.fixture
+def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = s3_server.bucket()
+    for variable, value in (s3_server.variables | s3_server.places(name)).items():
+        monkeypatch.setenv(variable, value)
+    forget()
+    yield name
+    forget()
+
+
+def test_an_object_that_is_replaced_within_a_second_is_another_entry(bucket):
+    folder = f"{settings().landing}/flights/t"
+    entries = []
+    for content in (b"a,1", b"b,2", b"b,2"):
+        files.write_file(f"{folder}/a.csv", content)
+        [entry] = walk_folder(folder)
+        entries.append((entry.path, entry.size, entry.changed))
+        listed = {(file.path, file.size, file.modified) for file in files.list_files(folder)}
+        assert listed == {(entry.path, entry.size, entry.modified)}
+    first, replaced, again = entries
+    assert first[:2] == replaced[:2] == ("a.csv", 3)
+    assert first[2] != replaced[2] == again[2]
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.zst", "a.bz2", "model.tar.gz", "a.lz4", "a b.csv"])
+def test_a_file_is_stored_as_it_is_whatever_its_name(bucket, name):
+    files.write_file(f"{settings().landing}/{name}", b"a,1\n")
+    assert files.read_file(f"{settings().landing}/{name}") == b"a,1\n"
+    assert files.read_end(f"{settings().landing}/{name}", 2) == b"1\n"
