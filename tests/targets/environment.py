@@ -16,7 +16,7 @@ LOCKS = Path(__file__).parent / "environments"
 FOLDER = ROOT / ".venv-targets"
 
 
-def make_environment(target: str) -> dict[str, str]:
+def make_locked_environment(target: str) -> dict[str, str]:
     """Make the environment of a target, if its lock file changed; return variables to run in it."""
     lock, folder = LOCKS / f"{target}.txt", FOLDER / target
     digest, marker = sha256(lock.read_bytes()).hexdigest(), folder / ".ready"

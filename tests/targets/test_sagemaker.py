@@ -20,7 +20,7 @@ from tasks.targets.sagemaker_driver import follow_with_sagemaker
 from tasks.targets.wanted_versions import WantedVersion
 from tests.support.flights import quick_use_case
 from tests.support.programs import free_ports
-from tests.targets.environment import make_environment
+from tests.targets.environment import make_locked_environment
 from tests.targets.servers import running
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "AWS_SECRET_ACCESS_KEY": "none",
     }  # fmt: skip
     with (
-        running(command, folder, make_environment("moto"), f"{address}/moto-api/"),
+        running(command, folder, make_locked_environment("moto"), f"{address}/moto-api/"),
         pytest.MonkeyPatch.context() as patched,
     ):
         for name, value in variables.items():

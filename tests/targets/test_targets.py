@@ -16,7 +16,7 @@ import pytest
 from tests.support.prefect_server import until
 from tests.support.programs import find, free_ports
 from tests.support.target_rows import TargetRows
-from tests.targets.environment import FOLDER, make_environment
+from tests.targets.environment import FOLDER, make_locked_environment
 from tests.targets.servers import running
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def refuse_changed_model(
 
 
 def test_bentoml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compare) -> None:
-    folder, environment = make_bundle("bentoml"), make_environment("bentoml")
+    folder, environment = make_bundle("bentoml"), make_locked_environment("bentoml")
     environment["BENTOML_HOME"] = str(folder / "home")
     subprocess.run(["bentoml", "build"], cwd=folder, env=environment, check=True)
     [port] = free_ports(1)
@@ -60,7 +60,7 @@ def test_bentoml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Comp
 
 
 def test_azure_ml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compare) -> None:
-    folder, environment = make_bundle("azureml"), make_environment("azureml")
+    folder, environment = make_bundle("azureml"), make_locked_environment("azureml")
     [port] = free_ports(1)
     serve = ["azmlinfsrv", "--entry_script", "score.py", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
@@ -74,7 +74,7 @@ def test_azure_ml(make_bundle: MakeBundle, target_rows: TargetRows, compare: Com
 
 
 def test_lambda(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compare) -> None:
-    folder, environment = make_bundle("lambda"), make_environment("lambda")
+    folder, environment = make_bundle("lambda"), make_locked_environment("lambda")
     [outside, inside] = free_ports(2)
     [emulator] = (Path(environment["PATH"].partition(":")[0]).parent).rglob("aws-lambda-rie-x86_64")
     program = shutil.copy(emulator, folder / "emulator")
@@ -131,7 +131,9 @@ def test_server_of_the_image(
 ) -> None:
     """The server as KServe, Vertex AI and SageMaker's own client ask it, without the image."""
     folder, [port] = make_bundle("docker"), free_ports(1)
-    environment = make_environment("server") | {"AIP_PREDICT_ROUTE": "/v1/endpoints/1:predict"}
+    environment = make_locked_environment("server") | {
+        "AIP_PREDICT_ROUTE": "/v1/endpoints/1:predict"
+    }
     serve = ["uvicorn", "server:app", "--host", "127.0.0.1", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
     with running(serve, folder, environment, f"{address}/ping"):
