@@ -36,9 +36,12 @@ def test_stated_rates_hold_in_clean_histories(rehearsal: Rehearsal) -> None:
 
 
 def test_a_better_model_is_promoted_and_a_worse_one_found(rehearsal: Rehearsal) -> None:
-    """Measured: 77% promoted, 88% rolled back, the loss found in 82% within two weeks."""
+    """Measured: 77% promoted, and 48% rolled back within a bake window of two weeks.
+
+    All looks, slices and metrics of the window share one error rate, which costs that power.
+    """
     assert find_rate(rehearsal.gate, "better by 0.05").rate >= 0.65
-    assert find_rate(rehearsal.rollbacks, "worse by 0.05").rate >= 0.8
+    assert find_rate(rehearsal.rollbacks, "worse by 0.05").rate >= 0.3
     assert find_rate(rehearsal.rollbacks, "an equal model").rate <= 0.1
     assert find_rate(rehearsal.detection, "loss of 0.05 of roc_auc").rate >= 0.75
 
