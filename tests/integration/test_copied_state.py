@@ -13,6 +13,8 @@ from infra.relocation import relocate_mlflow
 from tasks.models.mlflow.client import connect_mlflow, find_experiment, migrate_mlflow
 from tests.support.state import state as lies_in
 
+pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
+
 OLD_NAMES = ("old", "old state ü {x}", "o'ld", "old/mlflow")
 
 

@@ -39,6 +39,8 @@ from tests.support import lake_rows
 from tests.support.artifacts import fit_artifact
 from tests.support.state import state
 
+pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
+
 AS_OF = datetime(2013, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 HELD_BACK = (AS_OF - 6 * DAY, AS_OF - 5 * DAY)

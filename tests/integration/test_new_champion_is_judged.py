@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import polars as pl
+import pytest
 from typer.testing import CliRunner
 
 from configs.settings import settings
@@ -16,6 +17,8 @@ from tasks.monitoring.limits.renewal import find_rule_limits
 from tasks.storage.files import read_file
 from tests.support.parcel_rows import APRIL, DAY, MARCH, parcel_rows
 from tests.support.small_case import SmallCase
+
+pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
 
 RULES = {
     "performance": [

@@ -27,6 +27,8 @@ from tests.support.landing import ingest_landed, real_files, rows_of
 from tests.support.s3 import S3
 from tests.support.state import forget
 
+pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
+
 WRITERS, BATCHES = 2, 12
 
 

@@ -12,6 +12,8 @@ from tasks.storage.folder_walk import walk_folder
 from tests.support.s3 import S3
 from tests.support.state import forget
 
+pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
+
 
 @pytest.fixture
 def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

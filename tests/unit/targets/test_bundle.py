@@ -135,11 +135,12 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "golden.jsonl", "card.json"])
-@pytest.mark.parametrize("harm", [cut, flip, Path.unlink])
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [(name, harm) for name in ("model.onnx", "golden.jsonl") for harm in (cut, flip, Path.unlink)]
+    + [("card.json", cut), ("card.json", Path.unlink)],  # a flipped bit of a text may mean the same
+)
 def test_a_damaged_file_is_refused(folder, handler, tmp_path, name, harm):
-    if name == "card.json" and harm is flip:
-        pytest.skip("a flipped bit of a text may keep its meaning")
     copy = Path(shutil.copytree(folder, tmp_path / "b"))
     harm(copy / name)
     with pytest.raises(handler.BadBundle, match=name):
