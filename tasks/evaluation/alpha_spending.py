@@ -5,8 +5,9 @@ Boundaries for Clinical Trials", Biometrika 70(3), 1983: the first look may spen
 rate, and each later one an equal part of the rest. The shares add up to 1, so by Bonferroni all
 looks together miss at most as often as one look does, however alike their rows are.
 
-A bake window is looked at whenever the monitor runs. A look spends the share of the time since the
-last one, so any number of looks adds up to the whole rate.
+A bake window is looked at whenever the monitor runs. Up to a moment it may spend the square root of
+the elapsed share of the window: half of the rate in the first quarter, since a bad champion costs
+from its first day. Any number of looks adds up to the whole rate.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def spent_share(number: int, planned: int) -> float:
 
 
 def spend_elapsed_time(since: datetime, last: datetime, at: datetime, until: datetime) -> float:
-    """Return the share of the error rate that a look may spend: the time since the last one.
+    """Return the share of the error rate that a look may spend, by the time since the last one.
 
     Args:
         since: start of the window
@@ -90,4 +91,6 @@ def spend_elapsed_time(since: datetime, last: datetime, at: datetime, until: dat
         at: time of the look
         until: end of the window
     """
-    return (min(at, until) - max(last, since)) / (until - since)
+    elapsed = ((moment - since) / (until - since) for moment in (max(last, since), min(at, until)))
+    spent, spendable = (float(each) ** 0.5 for each in elapsed)
+    return spendable - spent
