@@ -140,7 +140,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     from infra import automations
 
     assert automations.install_automations(schedules=True) == []
-    within, name = timedelta(seconds=20), automations.watch_automation_name(case)
+    within, name = timedelta(seconds=45), automations.watch_automation_name(case)
     with get_client(sync_client=True) as client:
         (there,) = client.read_automations_by_name(name)
         assert there.trigger.within == timedelta(minutes=45)
@@ -151,7 +151,7 @@ def test_the_server_itself_pages_when_no_watch_completes(case: UseCase, webhook:
     for _ in range(2):
         completed = _watch_through_its_deployment(END + 61 * HOUR)
     subject = f"[page] {name}"
-    fired = until(lambda: time.time() if subject in webhook.subjects() else None, subject, 40)
+    fired = until(lambda: time.time() if subject in webhook.subjects() else None, subject, 90)
     assert fired - completed >= within.total_seconds() - 1
     assert webhook.subjects().count(subject) == 1
     assert "Check the worker first" in webhook.got[-1]["body"]
