@@ -12,6 +12,7 @@ from its first day. Any number of looks adds up to the whole rate.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -91,6 +92,6 @@ def spend_elapsed_time(since: datetime, last: datetime, at: datetime, until: dat
         at: time of the look
         until: end of the window
     """
-    elapsed = ((moment - since) / (until - since) for moment in (max(last, since), min(at, until)))
-    spent, spendable = (float(each) ** 0.5 for each in elapsed)
-    return spendable - spent
+    length = until - since
+    spent, spendable = (max(last, since) - since) / length, (min(at, until) - since) / length
+    return math.sqrt(spendable) - math.sqrt(spent)
