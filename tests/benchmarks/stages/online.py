@@ -76,7 +76,7 @@ def _create_ours(serving: dict[str, Any]) -> App:
 
 
 def _serve(rows: int, app: App) -> Work:
-    requests = _build_requests(min(rows, MOST))
+    requests = _build_requests(rows)
 
     async def work() -> Answer:
         loop, answers = asyncio.get_running_loop(), _Answers()
@@ -93,14 +93,14 @@ def _serve(rows: int, app: App) -> Work:
     return lambda: asyncio.run(work())
 
 
-def _build_requests(count: int) -> list[bytes]:
+def _build_requests(rows: int) -> list[bytes]:
     """The rows of the year with their features as HTTP requests."""
-    frame = years.joined(count).head(count)
+    frame = years.joined(rows).head(MOST)
     times = pl.selectors.datetime().dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     keys = ("carrier", "flight", "origin", "flight_date")
     names = list(dict.fromkeys([*keys, *inputs_of().inputs]))
-    rows = frame.select(names).with_columns(times)
-    bodies = (msgspec.json.encode({"instances": [row]}) for row in rows.iter_rows(named=True))
+    requests = frame.select(names).with_columns(times)
+    bodies = (msgspec.json.encode({"instances": [row]}) for row in requests.iter_rows(named=True))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
 

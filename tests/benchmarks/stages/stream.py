@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -91,7 +93,7 @@ def bare(rows: int) -> Work:
 
 def half_load(rows: int) -> Work:
     """Half of the wanted load from another process; an error if the p99 is above 100 ms."""
-    events = _list_events(min(rows, MOST))
+    events = _list_events(rows)
     url, _ = _fill([])
     consumer = _Consumer(url, {})
 
@@ -115,6 +117,8 @@ class _Consumer:
     """Our consumer, batch by batch, with the champion of the benchmark."""
 
     def __init__(self, url: str, serving: dict[str, Any]) -> None:
+        # Feast sets it where it is imported first, as in the process that this one is forked from
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
         from configs.schema.loading import load_use_case
         from configs.schema.serving import Serving, Stream
         from tasks.ledger.log import Entry, open_ledger
@@ -167,7 +171,7 @@ def _read_probability(answer: bytes | None) -> float:
 def _list_events(rows: int) -> list[bytes]:
     """The rows of the year with their features as JSON."""
     count = min(rows, MOST)
-    frame = years.joined(count).head(count)
+    frame = years.joined(rows).head(count)
     times = pl.selectors.datetime().dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     keys = ("carrier", "flight", "origin", "flight_date")
     names = list(dict.fromkeys([*keys, *inputs_of().inputs]))
