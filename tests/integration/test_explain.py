@@ -1,6 +1,4 @@
-"""Why a row was answered as it was, and a version made again from what its card recorded, whatever
-the lake has become since.
-"""
+"""Explanations of predicted rows, and versions made again from their cards."""
 
 import json
 import subprocess
