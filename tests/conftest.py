@@ -17,6 +17,7 @@ from configs.schema.use_case import UseCase
 from configs.settings import settings
 from tasks.ledger.log import open_ledger
 from tests.support.s3 import S3, serve_s3
+from tests.support.state import forget
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres
@@ -78,6 +79,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     settings.cache_clear()
     open_ledger.cache_clear()
+
+
+@pytest.fixture
+def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of the test's own, and all addresses in it."""
+    name = s3_server.bucket()
+    for variable, value in (s3_server.variables | s3_server.places(name)).items():
+        monkeypatch.setenv(variable, value)
+    forget()
+    yield name
+    forget()
 
 
 @pytest.fixture

@@ -100,16 +100,28 @@ def use_state(folder: Path | None, *, demo: bool = False) -> Iterator[None]:
     if chosen is None:
         yield
         return
-    before = os.environ.get(STATE_VARIABLE)
-    os.environ[STATE_VARIABLE] = str(chosen)
+    with hold_variable(STATE_VARIABLE, str(chosen)):
+        yield
+
+
+@contextmanager
+def hold_variable(name: str, value: str) -> Iterator[None]:
+    """Let an environment variable have a value in the block; the settings are read again.
+
+    Args:
+        name: of the variable.
+        value: until the end of the block.
+    """
+    before = os.environ.get(name)
+    os.environ[name] = value
     forget_settings()
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(STATE_VARIABLE)
+            os.environ.pop(name)
         else:
-            os.environ[STATE_VARIABLE] = before
+            os.environ[name] = before
         forget_settings()
 
 

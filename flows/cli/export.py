@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from configs.errors import BadConfig
-from flows.cli.options import Name, VersionOption
+from flows.cli.options import Name, VersionOption, choose_version
 from tasks.reporting.terminal import render_text
 
 _console = Console()
@@ -33,15 +32,10 @@ def export(
     (U+2400). The file is compared with the version on its golden rows first.
     """
     from infra.storage.atomic import write_atomically
-    from tasks.ledger.log import open_ledger
-    from tasks.ledger.projections import find_champion
     from tasks.models.one_file.export import export_one_file
     from tasks.models.registry import open_model
 
-    champion = find_champion(open_ledger().entries(use_case))
-    number = version or (champion.version if champion else None)
-    if number is None:
-        raise BadConfig(f"{use_case} has no champion. Name a version: --version 1")
+    number = choose_version(use_case, version)
     exported = export_one_file(open_model(use_case, number), layout)
     write_atomically(target, exported.onnx)
     difference = f"largest difference {exported.max_difference:.2g}"

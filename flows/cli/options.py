@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from configs.errors import BadConfig
 from configs.settings import settings
 
 
@@ -19,6 +20,18 @@ def read_user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # of Python to 3.12, and from 3.13
         return f"uid {os.getuid()}"
+
+
+def choose_version(use_case: str, version: int | None) -> int:
+    """Return a version, by default the champion; BadConfig if there is none."""
+    from tasks.ledger.log import open_ledger
+    from tasks.ledger.projections import find_champion
+
+    champion = find_champion(open_ledger().entries(use_case))
+    number = version or (champion.version if champion else None)
+    if number is None:
+        raise BadConfig(f"{use_case} has no champion. Name a version: --version 1")
+    return number
 
 
 def complete_use_case(incomplete: str) -> list[str]:

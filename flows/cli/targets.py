@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from configs.errors import BadConfig
-from flows.cli.options import Name, VersionOption
+from flows.cli.options import Name, VersionOption, choose_version
 from tasks.reporting.terminal import render_text
 
 _console = Console()
@@ -30,15 +29,10 @@ def bundle(
     """
     from configs.schema.loading import load_use_case
     from infra.storage.atomic import write_atomically
-    from tasks.ledger.log import open_ledger
-    from tasks.ledger.projections import find_champion
     from tasks.models.registry import open_model
     from tasks.targets.bundle import build_bundle
 
-    champion = find_champion(open_ledger().entries(use_case))
-    number = version or (champion.version if champion else None)
-    if number is None:
-        raise BadConfig(f"{use_case} has no champion. Name a version: --version 1")
+    number = choose_version(use_case, version)
     files = build_bundle(load_use_case(use_case), open_model(use_case, number), target)
     for name, content in files.items():
         write_atomically(out / name, content)

@@ -83,9 +83,10 @@ def find_target_changes(
 
 
 def _drive(use_case: UseCase, target: Target, wanted: Sequence[WantedVersion]) -> bool:
+    bundle_for = target.bundle_for if isinstance(target, FolderTarget) else None
+
     def make_bundle(each: WantedVersion) -> dict[str, bytes]:
-        model = open_model(use_case.name, each.version)
-        return build_bundle(use_case, model, getattr(target, "bundle_for", None))
+        return build_bundle(use_case, open_model(use_case.name, each.version), bundle_for)
 
     if isinstance(target, FolderTarget):
         return follow_with_folder(use_case.name, target, wanted, make_bundle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,3 +17,11 @@ class Answer(NamedTuple):
 
 Work = Callable[[], Answer]
 Contender = Callable[[int], Work]
+
+
+def keep_metrics_apart() -> None:
+    """Give the metrics of this process a folder.
+
+    Feast names one where it is imported first, as in the process that a contender is forked from.
+    """
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))

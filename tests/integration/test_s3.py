@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -30,17 +29,6 @@ from tests.support.state import forget
 pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
 
 WRITERS, BATCHES = 2, 12
-
-
-@pytest.fixture
-def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket of the test's own, and all addresses in it."""
-    name = s3_server.bucket()
-    for variable, value in (s3_server.variables | s3_server.places(name)).items():
-        monkeypatch.setenv(variable, value)
-    forget()
-    yield name
-    forget()
 
 
 @pytest.fixture

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from configs.settings import settings
 from tasks.storage import files
 from tasks.storage.folder_walk import walk_folder
-from tests.support.s3 import S3
-from tests.support.state import forget
 
 pytestmark = pytest.mark.system  # seconds each; CI runs them with the system tests
-
-
-@pytest.fixture
-def bucket(s3_server: S3, home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    name = s3_server.bucket()
-    for variable, value in (s3_server.variables | s3_server.places(name)).items():
-        monkeypatch.setenv(variable, value)
-    forget()
-    yield name
-    forget()
 
 
 def test_an_object_that_is_replaced_within_a_second_is_another_entry(bucket):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sys
@@ -17,6 +16,7 @@ import yaml
 
 from configs.errors import Terminal
 from configs.settings import settings
+from flows.cli.command_line import hold_variable
 from infra.processes import Process, start_process, stop_process
 
 LOOK_SECONDS = 2  # of the technical gate: the demo does not wait for minutes
@@ -97,15 +97,5 @@ def _find_free_port() -> int:
 @contextmanager
 def use_online_use_cases(folder: Path) -> Iterator[None]:
     """Let this process and those that it starts read the use cases of a folder."""
-    variable = "MAINSPRING_USE_CASES"
-    before = os.environ.get(variable)
-    os.environ[variable] = str(folder)
-    settings.cache_clear()
-    try:
+    with hold_variable("MAINSPRING_USE_CASES", str(folder)):
         yield
-    finally:
-        if before is None:
-            os.environ.pop(variable)
-        else:
-            os.environ[variable] = before
-        settings.cache_clear()

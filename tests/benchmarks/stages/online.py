@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +15,7 @@ from uvicorn.server import ServerState
 
 from tests.benchmarks import years
 from tests.benchmarks.stages.model import inputs_of
-from tests.benchmarks.work import Answer, Work
+from tests.benchmarks.work import Answer, Work, keep_metrics_apart
 
 MOST = 20_000  # requests
 PATH = "/v1/models/flights:predict"
@@ -63,8 +61,7 @@ def _create_ours(serving: dict[str, Any]) -> App:
     from tasks.ledger.log import Entry, open_ledger
     from tasks.serving.app import create_prediction_app
 
-    # Feast sets it where it is imported first, as in the process that this one is forked from
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
+    keep_metrics_apart()
     now = datetime.now(UTC)
     at = now - timedelta(days=1)
     open_ledger().record(Entry(years.NAME, "promoted", "decision:1", at, "bench", 1))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +18,7 @@ import polars as pl
 
 from tests.benchmarks import years
 from tests.benchmarks.stages.model import inputs_of
-from tests.benchmarks.work import Answer, Work
+from tests.benchmarks.work import Answer, Work, keep_metrics_apart
 
 MOST = 20_000  # events
 WANTED = 5_000  # events a second
@@ -117,8 +115,7 @@ class _Consumer:
     """Our consumer, batch by batch, with the champion of the benchmark."""
 
     def __init__(self, url: str, serving: dict[str, Any]) -> None:
-        # Feast sets it where it is imported first, as in the process that this one is forked from
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
+        keep_metrics_apart()
         from configs.schema.loading import load_use_case
         from configs.schema.serving import Serving, Stream
         from tasks.ledger.log import Entry, open_ledger
