@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -109,9 +111,25 @@ def test_a_signed_in_browser_sees_the_pages(servers: dict[str, str], page: Page)
         page.open(address)
         assert page.run("document.body.children.length") > 0
         assert "sign-in" not in page.run("location.href")
-        assert page.run("document.cookie") == ""
+        assert "mainspring" not in page.run("document.cookie")
     page.open(servers["Prefect"])
     assert page.run("fetch('/api/admin/version').then(r => r.status)") == 200
+
+
+def test_no_page_calls_another_machine(servers: dict[str, str], page: Page, foreign: str) -> None:
+    send = f"fetch({foreign!r}, {{mode: 'no-cors'}}).then(() => 'sent', () => 'held')"
+    page.call("Network.enable")
+    for address in servers.values():
+        page.open(address)
+        time.sleep(3)  # what a page sends after it has loaded
+        assert page.run(send) == "held"
+    page.call("Network.disable")
+    asked = {
+        urlsplit(event["params"]["request"]["url"]).netloc
+        for event in page.events
+        if event["method"] == "Network.requestWillBeSent"
+    }
+    assert asked - {""} == {urlsplit(address).netloc for address in servers.values()}
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
