@@ -22,7 +22,7 @@ from tasks.ledger.retrain_cooldown import list_trainings_in_cooldown
 from tasks.overview.facts import ModelFacts
 from tasks.rollout.state import find_rollout
 
-ModelState = Literal["alert", "ticket", "waits", "unknown", "well", "new", "broken"]
+ModelState = Literal["alert", "ticket", "waits", "late", "unknown", "well", "new", "broken"]
 _SOURCES = {
     "landed": "new rows", "labelled": "new labels", "scored": "a score run",
     "monitored": "a monitor run",
@@ -35,10 +35,20 @@ def find_next_due(facts: ModelFacts) -> tuple[datetime, str] | None:
     return due[0] if due else None
 
 
-def _list_due(facts: ModelFacts) -> Iterator[tuple[datetime, str]]:
+def find_overdue(facts: ModelFacts) -> tuple[datetime, str] | None:
+    """Return the deadline that passed first, and what did not arrive by it; None without one."""
+    overdue = sorted(due for due in _list_deadlines(facts) if due[0] < facts.moment)
+    return overdue[0] if overdue else None
+
+
+def _list_deadlines(facts: ModelFacts) -> Iterator[tuple[datetime, str]]:
     for source, deadline in facts.use_case.deadlines.spans.items():
         if source in facts.latest:
             yield facts.latest[source] + deadline, _SOURCES[source]
+
+
+def _list_due(facts: ModelFacts) -> Iterator[tuple[datetime, str]]:
+    yield from _list_deadlines(facts)
     rollout = find_rollout(facts.ledger.entries)
     if rollout is not None:
         yield rollout.since + rollout.step, f"review of version {rollout.version}"
@@ -59,12 +69,16 @@ def find_model_state(facts: ModelFacts) -> ModelState:
         return "waits"
     if "ticket" in severities:
         return "ticket"
+    if find_overdue(facts) is not None:
+        return "late"
     return "well" if is_performance_known(facts) else "unknown"
 
 
 def is_performance_known(facts: ModelFacts) -> bool:
     """Return whether the last monitored window has a judged performance rule or a mature metric."""
-    last = facts.measured.filter(as_of=facts.latest.get("monitored"), kind="performance")
+    if "monitored" not in facts.latest:
+        return False
+    last = facts.measured.filter(as_of=facts.latest["monitored"], kind="performance")
     return not last.is_empty() and bool(last["value"].is_not_null().any())
 
 
@@ -92,7 +106,10 @@ def _list_steps(facts: ModelFacts) -> Iterator[str]:
 
 
 def _list_running_steps(facts: ModelFacts) -> Iterator[str]:
-    """Yield what goes on by itself: a rollout, a decision, a bake window; and what is overdue."""
+    """Yield what is overdue, then what goes on by itself: a rollout, a decision, a bake window."""
+    overdue = find_overdue(facts)
+    if overdue is not None:
+        yield f"Look why {overdue[1]} did not arrive by {overdue[0]:%Y-%m-%d %H:%M} UTC."
     rollout = find_rollout(facts.ledger.entries)
     if rollout is not None:
         share = f"{rollout.share:.0%} of the decisions" if rollout.share else "shadow predictions"
@@ -101,9 +118,6 @@ def _list_running_steps(facts: ModelFacts) -> Iterator[str]:
     elif facts.ledger.undecided_candidates:
         version = facts.ledger.undecided_candidates[-1].version
         yield f"Nothing: version {version} waits for enough fresh labels, then the gate decides."
-    due = find_next_due(facts)
-    if due is not None and due[0] < facts.moment:
-        yield f"Look why {due[1]} did not arrive by {due[0]:%Y-%m-%d %H:%M} UTC."
     champion = facts.ledger.champion
     bake_end = read_bake_end(champion) if champion else None
     if bake_end is not None and bake_end > facts.moment:
