@@ -36,20 +36,31 @@ def block_roc_auc(rows: BlockedLabels, probability: Floats) -> BlockMetric:
 
 def _count_wins(rows: BlockedLabels, probability: Floats, event: NDArray[np.bool_]) -> Floats:
     """Count correctly ranked pairs: [i, j] of events in block i and non-events in block j."""
-    # With the events sorted, each non-event ranks below all events from one position on.
-    order = np.argsort(probability[event])
-    scores, block = probability[event][order], rows.block[event][order]
-    # by score inside a block, which makes the search below several times faster
-    grouped = np.lexsort((probability[~event], rows.block[~event]))
-    none, starts = probability[~event][grouped], np.arange(1, rows.block_count)
-    ties, above = (np.searchsorted(scores, none, side) for side in ("left", "right"))
-    bounds = np.searchsorted(rows.block[~event][grouped], starts)
+    order = np.argsort(probability)
+    lower, upper = _count_events_below(probability[order], event[order])
+    below, upto = np.empty_like(lower), np.empty_like(upper)
+    below[order], upto[order] = lower, upper
+    none = np.flatnonzero(~event)
+    none = none[np.argsort(rows.block[none], kind="stable")]
+    bounds = np.searchsorted(rows.block[none], np.arange(1, rows.block_count))
+    block = rows.block[order][event[order]]  # of the events, by score
     wins = np.empty((rows.block_count, rows.block_count))
-    places = zip(np.split(ties, bounds), np.split(above, bounds), strict=True)
+    places = zip(np.split(below[none], bounds), np.split(upto[none], bounds), strict=True)
     for j, place in enumerate(places):
-        below = np.bincount(np.concatenate(place), minlength=len(scores) + 1).cumsum() / 2
-        wins[:, j] = np.bincount(block, below[:-1], minlength=rows.block_count)
+        # each non-event ranks below all events from one position on
+        passed = np.bincount(np.concatenate(place), minlength=len(block) + 1).cumsum() / 2
+        wins[:, j] = np.bincount(block, passed[:-1], minlength=rows.block_count)
     return wins
+
+
+def _count_events_below(
+    scores: Floats, event: NDArray[np.bool_]
+) -> tuple[BlockNumbers, BlockNumbers]:
+    """Return the number of events below each sorted score, and of those not above it, (rows,)."""
+    counts = np.concatenate([[0], np.cumsum(event)])
+    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
+    ends = np.append(starts[1:], len(scores))
+    return np.repeat(counts[starts], ends - starts), np.repeat(counts[ends], ends - starts)
 
 
 def block_average_precision(rows: BlockedLabels, probability: Floats) -> BlockMetric:
