@@ -27,8 +27,8 @@ def as_utc(moment: datetime) -> datetime:
 def check_moment(moment: datetime) -> datetime:
     """Return a moment in UTC, as `as_utc` does; ValueError if it is out of bounds."""
     with suppress(OverflowError):  # a time zone moves it out of the calendar
-        if EARLIEST <= as_utc(moment) < LATEST:
-            return as_utc(moment)
+        if EARLIEST <= (utc := as_utc(moment)) < LATEST:
+            return utc
     raise ValueError(
         f"time {moment.isoformat()} is invalid; write one from {EARLIEST:%Y-%m-%d} to "
         f"{LATEST:%Y-%m-%d}"

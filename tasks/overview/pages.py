@@ -31,8 +31,8 @@ _ORDER = ("broken", "alert", "waits", "ticket", "late", "unknown", "new", "well"
 STATES: Mapping[str, tuple[str, CellStyle]] = {
     "broken": ("cannot be read", "bad"), "alert": ("alert", "bad"),
     "waits": ("waits for you", "warning"), "ticket": ("ticket", "warning"),
-    "late": ("overdue", "warning"), "unknown": ("not judged yet", "muted"), "new": ("no champion", "muted"),
-    "well": ("well", "good"),
+    "late": ("overdue", "warning"), "unknown": ("not judged yet", "muted"),
+    "new": ("no champion", "muted"), "well": ("well", "good"),
 }  # fmt: skip
 _REPORTS_SHOWN = 12
 

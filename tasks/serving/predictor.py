@@ -152,13 +152,14 @@ def list_services(served: ServedRoute) -> set[str]:
 
 def needs_online_features(served: ServedRoute, columns: Mapping[str, Sequence[Any]]) -> bool:
     """Return whether a row lacks a feature, so that the online store must be read."""
-    return any(
-        NOT_GIVEN in columns[name]
-        for opened in served.versions.values()
-        for view in opened.views
-        for name in view.features
-        if name in columns
-    )
+    lacking = _list_lacking(columns)
+    views = (view for opened in served.versions.values() for view in opened.views)
+    return bool(lacking) and any(not lacking.isdisjoint(view.features) for view in views)
+
+
+def _list_lacking(columns: Mapping[str, Sequence[Any]]) -> set[str]:
+    """Return the columns that a row lacks."""
+    return {name for name, values in columns.items() if NOT_GIVEN in values}
 
 
 @dataclass
@@ -182,11 +183,8 @@ def _complete_rows(
 ) -> _CompletedRows:
     """Read the features of a version's service that rows lack, each view once."""
     completed = _CompletedRows(dict(columns), [0] * count, [0] * count)
-    lacking = {
-        view.name: [name for name in view.features if NOT_GIVEN in columns.get(name, ())]
-        for view in opened.views
-    }
-    views = [view for view in opened.views if lacking[view.name]]
+    lacking = _list_lacking(columns)
+    views = [view for view in opened.views if not lacking.isdisjoint(view.features)]
     if not views:
         return completed
     keys = {key: _require_key(columns, key) for view in views for key in view.keys}
@@ -197,7 +195,7 @@ def _complete_rows(
         rows, completed.error = _make_missing_rows(views, count), str(error)
     completed.ages, completed.seconds = rows.ages, time.perf_counter() - started
     for view in views:
-        for name in lacking[view.name]:
+        for name in lacking.intersection(view.features):
             _fill_column(completed, name, rows, view.name)
     return completed
 
