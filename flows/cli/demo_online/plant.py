@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tasks.models.artifact import ModelArtifact
 
 _PREFIX = "planted_"
+_MOST_FAILING = 0.3  # of the rows: the others are slow, but predicted
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,27 @@ class ValueGap:
     rows: int
 
 
-def find_value_gap(golden: NDArray[np.float32], rows: NDArray[np.float32]) -> ValueGap:
-    """Return the gap between golden values with the most rows in it; both are (rows, inputs)."""
-    best = ValueGap(0, 0.0, 0.0, 0)
+def find_value_gap(
+    golden: NDArray[np.float32], rows: NDArray[np.float32], most: float = _MOST_FAILING
+) -> ValueGap:
+    """Return the gap between golden values that holds the most rows, up to a share of them.
+
+    Args:
+        golden: inputs of the golden rows, (rows, inputs).
+        rows: inputs of the rows to fail on, (rows, inputs).
+        most: share of the rows that may lie in the gap; a wider gap is cut.
+    """
+    best, limit = ValueGap(0, 0.0, 0.0, 0), int(most * len(rows))
     for column in range(golden.shape[1]):
         known = np.unique(golden[:, column][np.isfinite(golden[:, column])])
-        values = rows[:, column][np.isfinite(rows[:, column])]
-        edges = np.concatenate([[-np.inf], known, [np.inf]])
-        for low, high in pairwise(edges):
-            inside = int(((values > low) & (values < high)).sum())
-            if inside > best.rows:
-                best = ValueGap(column, float(low), float(high), inside)
+        values = np.sort(rows[:, column][np.isfinite(rows[:, column])])
+        for low, high in pairwise(np.concatenate([[-np.inf], known, [np.inf]])):
+            inside = values[(values > low) & (values < high)]
+            if len(inside) > limit:
+                high = inside[limit]
+                inside = inside[inside < high]
+            if len(inside) > best.rows:
+                best = ValueGap(column, float(low), float(high), len(inside))
     return best
 
 

@@ -12,8 +12,14 @@ from flows.cli.demo_online.servers import use_online_use_cases, write_online_use
 def test_the_gap_has_the_most_rows_and_no_golden_value():
     golden = np.array([[1, 10], [2, 20], [3, np.nan]], np.float32)
     rows = np.array([[1, 11], [2, 12], [2, 13], [2.5, 20], [9, np.nan]], np.float32)
-    gap = find_value_gap(golden, rows)
+    gap = find_value_gap(golden, rows, most=1.0)
     assert (gap.column, gap.low, gap.high, gap.rows) == (1, 10, 20, 3)
+
+
+def test_a_gap_of_more_rows_than_allowed_is_cut():
+    golden, rows = np.zeros((1, 2), np.float32), np.array([[9, at] for at in range(1, 11)])
+    gap = find_value_gap(golden, rows.astype(np.float32), most=0.3)
+    assert (gap.column, gap.low, gap.high, gap.rows) == (1, 0, 4, 3)
 
 
 def test_rows_that_golden_rows_cover_leave_no_gap():
