@@ -54,19 +54,21 @@ def _up() -> None:
     stack.up(mlflow=False, free_ports=True, schedules=False)
 
 
-def _servers_files(folder: str, names: list[str]) -> list[str]:
+def _servers_files(_folder: str, names: list[str]) -> list[str]:
     """Leave out what the servers keep, which goes on."""
     return [name for name in names if name in ("prefect", "logs", "processes.json")]
 
 
 def _copy_over(start: Path, state: Path) -> None:
-    for path in start.iterdir():
-        target = state / path.name
-        if path.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(path, target)
-        else:
-            shutil.copy(path, target)
+    """Replace all but the servers' own files by those of the start.
+
+    Files are new ones: a process may have the old database open, with a log of its writes.
+    """
+    gone = {path.name for path in state.iterdir()}
+    for name in gone - set(_servers_files("", list(gone))):
+        path = state / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(start, state, dirs_exist_ok=True)
 
 
 def _disturb(step: Step, chance: random.Random, tally: Tally) -> None:
