@@ -14,11 +14,13 @@ from rich.console import Console
 from configs.settings import settings
 from flows.cli.command_line import MainspringGroup, frame_command
 from flows.cli.decisions import approve, promote, reject, rollback
-from flows.cli.export import export
 from flows.cli.facts import alerts, check, explain, history, reproduce, status
 from flows.cli.features import PASS_THROUGH, feast, rebuild
 from flows.cli.migrate import migrate
 from flows.cli.new.command import new
+from flows.cli.outputs.audit import audit, sbom
+from flows.cli.outputs.bundle import bundle
+from flows.cli.outputs.export import export
 from flows.cli.recovery import recover, retire
 from flows.cli.rehearse import rehearse
 from flows.cli.replay import replay
@@ -28,7 +30,6 @@ from flows.cli.servers.run import run
 from flows.cli.servers.serve import serve
 from flows.cli.servers.stack import deploy, deployments, down, notify, open_pages, up
 from flows.cli.servers.stream import stream
-from flows.cli.targets import bundle
 from flows.cli.verify import verify
 
 console = Console()
@@ -96,8 +97,8 @@ _SERVERS: tuple[Callable[..., None], ...] = (up, down, deploy, deployments, new,
 _OTHERS: tuple[Callable[..., None], ...] = (
     run, status, alerts, history, explain, check, reproduce, verify, quarantine,
     promote, rollback, approve, reject, recover, retire, release, repair, erase,
-    replay, replay_requests, rehearse, serve, stream, demo_online, export, bundle, migrate, rebuild,
-    notify,
+    replay, replay_requests, rehearse, serve, stream, demo_online, export, bundle, audit, sbom,
+    migrate, rebuild, notify,
 )  # fmt: skip
 for each in _SERVERS:
     app.command()(frame_command(each, hint=False))

@@ -63,6 +63,7 @@ COVERED_BY = {
     "models.mlflow.links": "tests/unit/models/mlflow/test_runs.py",
     "models.trial": "tests/integration/test_recover.py",
     "models.mlflow.client": "tests/unit/models/test_registry.py",
+    "audit.data_versions": "tests/unit/audit/test_archive.py",
     "lifecycle.recover": "tests/integration/test_recover.py",
     "lifecycle.lost_versions": "tests/integration/test_recover.py",
     "row_changes.golden_rows": "tests/integration/test_erased_golden_rows.py",

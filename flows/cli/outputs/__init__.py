@@ -1,0 +1,1 @@
+"""Commands that write files for others: a model, a bundle, an archive, an SBOM."""

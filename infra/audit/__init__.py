@@ -1,0 +1,1 @@
+"""Script that verifies an audit archive with Python alone."""

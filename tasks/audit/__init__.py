@@ -1,0 +1,1 @@
+"""Audit archive of a version: its files, its history, and a script that verifies both."""
