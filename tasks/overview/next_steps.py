@@ -22,7 +22,7 @@ from tasks.ledger.retrain_cooldown import list_trainings_in_cooldown
 from tasks.overview.facts import ModelFacts
 from tasks.rollout.state import find_rollout
 
-ModelState = Literal["alert", "ticket", "waits", "late", "unknown", "well", "new", "broken"]
+ModelState = Literal["alert", "ticket", "waits", "overdue", "unknown", "well", "new", "broken"]
 _SOURCES = {
     "landed": "new rows", "labelled": "new labels", "scored": "a score run",
     "monitored": "a monitor run",
@@ -35,7 +35,7 @@ def find_next_due(facts: ModelFacts) -> tuple[datetime, str] | None:
     return due[0] if due else None
 
 
-def find_overdue(facts: ModelFacts) -> tuple[datetime, str] | None:
+def find_missed_deadline(facts: ModelFacts) -> tuple[datetime, str] | None:
     """Return the deadline that passed first, and what did not arrive by it; None without one."""
     overdue = sorted(due for due in _list_deadlines(facts) if due[0] < facts.moment)
     return overdue[0] if overdue else None
@@ -69,8 +69,8 @@ def find_model_state(facts: ModelFacts) -> ModelState:
         return "waits"
     if "ticket" in severities:
         return "ticket"
-    if find_overdue(facts) is not None:
-        return "late"
+    if find_missed_deadline(facts) is not None:
+        return "overdue"
     return "well" if is_performance_known(facts) else "unknown"
 
 
@@ -107,7 +107,7 @@ def _list_steps(facts: ModelFacts) -> Iterator[str]:
 
 def _list_running_steps(facts: ModelFacts) -> Iterator[str]:
     """Yield what is overdue, then what goes on by itself: a rollout, a decision, a bake window."""
-    overdue = find_overdue(facts)
+    overdue = find_missed_deadline(facts)
     if overdue is not None:
         yield f"Look why {overdue[1]} did not arrive by {overdue[0]:%Y-%m-%d %H:%M} UTC."
     rollout = find_rollout(facts.ledger.entries)

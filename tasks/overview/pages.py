@@ -27,11 +27,11 @@ from tasks.reporting.web_pages import neutralise_data, render_page
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SCRIPT = Markup((_TEMPLATES / "model.js").read_text())
-_ORDER = ("broken", "alert", "waits", "ticket", "late", "unknown", "new", "well")
+_ORDER = ("broken", "alert", "waits", "ticket", "overdue", "unknown", "new", "well")
 STATES: Mapping[str, tuple[str, CellStyle]] = {
     "broken": ("cannot be read", "bad"), "alert": ("alert", "bad"),
     "waits": ("waits for you", "warning"), "ticket": ("ticket", "warning"),
-    "late": ("overdue", "warning"), "unknown": ("not judged yet", "muted"),
+    "overdue": ("overdue", "warning"), "unknown": ("not judged yet", "muted"),
     "new": ("no champion", "muted"), "well": ("well", "good"),
 }  # fmt: skip
 _REPORTS_SHOWN = 12

@@ -131,14 +131,14 @@ def test_what_is_overdue_is_named(facts: ModelFacts) -> None:
     late = with_entries(facts, PROMOTED)
     late = replace(late, latest=facts.latest | {"scored": late.moment - timedelta(days=2)})
     assert describe_next_step(late).startswith("Look why a score run did not arrive by")
-    assert find_model_state(late) == "late"
+    assert find_model_state(late) == "overdue"
 
 
 def test_a_review_that_waits_for_labels_is_not_late(facts: ModelFacts) -> None:
     candidate = make_entry("candidate_registered", 2, "c", **CANDIDATE)
     waits = with_entries(facts, PROMOTED, candidate, make_entry("rollout_started", 2, **ROLLOUT))
     waits = replace(waits, moment=AT + timedelta(days=9), latest={})
-    assert find_model_state(waits) != "late"
+    assert find_model_state(waits) != "overdue"
     assert find_next_due(waits) == (AT + timedelta(days=7), "review of version 2")
 
 
