@@ -68,14 +68,44 @@ class Retrain(SchemaModel):
     cooldown: Duration = Field(timedelta(days=28))
 
 
-class Candidate(SchemaModel):
-    """One scikit-learn estimator to try."""
+Params = dict[str, int | float | str | bool | None]
 
-    estimator: str = Field(pattern=r"^sklearn(\.\w+)+$")
+
+class Transformer(SchemaModel):
+    """One scikit-learn transformer of the numeric inputs; a path alone has default parameters."""
+
+    transformer: str = Field(pattern=r"^sklearn(\.\w+)+$")
+    params: Params = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, value: object) -> object:
+        return {"transformer": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _conversion_ends(self) -> Self:
+        # sklearn-onnx 1.20 copies the graph once for each quantile, within each other
+        if self.transformer.endswith(".QuantileTransformer"):
+            raise ValueError(
+                f"{self.transformer}: its conversion to ONNX does not end; use "
+                "sklearn.preprocessing.PowerTransformer"
+            )
+        return self
+
+
+class Candidate(SchemaModel):
+    """One estimator to try, of scikit-learn or of a library with its interface."""
+
+    estimator: str = Field(pattern=r"^(sklearn|lightgbm|xgboost|catboost)(\.\w+)+$")
     encoding: Literal["ordinal", "one_hot"] = Field(
         "ordinal", description="one_hot also imputes and scales the numeric columns"
     )
-    params: dict[str, int | float | str | bool | None] = Field({})
+    numeric: tuple[Transformer, ...] = Field(
+        (),
+        description="transformers of the numeric columns, in order; one_hot has its own by default",
+        exclude_if=lambda transformers: not transformers,  # as cards without them
+    )
+    params: Params = Field({})
 
 
 class Split(SchemaModel):

@@ -83,19 +83,16 @@ def _check_suites(use_case: UseCase) -> Iterator[Finding]:
 
 
 def _check_candidates(use_case: UseCase) -> Iterator[Finding]:
-    """Check that each estimator can be imported, takes its parameters and fits the label."""
-    from tasks.evaluation.problem_types import problem_type_of
-    from tasks.models.matrix import InputSchema
-    from tasks.training.estimators import build_estimator
+    """Check that each candidate can be fitted and exported, on made-up rows."""
+    from tasks.training.parity_trial import try_candidate
 
-    features = use_case.features
-    empty: dict[str, tuple[str, ...]] = dict.fromkeys(features.categorical, ())
-    schema = InputSchema(
-        numeric=features.numeric, categorical=features.categorical, vocabulary=empty
-    )
     for name, candidate in use_case.candidates.items():
-        build_estimator(name, candidate, schema, use_case.seed, problem_type_of(use_case))
-        yield Finding("candidate", "ok", f"{name}: {candidate.estimator}")
+        try:
+            parity = try_candidate(use_case, name)
+        except BadConfig as refused:
+            yield Finding("candidate", "wrong", str(refused))
+        else:
+            yield Finding("candidate", "ok", f"{name}: {candidate.estimator}, parity {parity:.0e}")
 
 
 def _check_functions(use_case: UseCase) -> Iterator[Finding]:

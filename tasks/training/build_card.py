@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from configs.schema.names import own_name
+from configs.schema.training import Candidate
 from configs.schema.use_case import UseCase
 from configs.settings import ROOT, settings
 from tasks.evaluation.alarms.limits import calibrate_limits
@@ -30,6 +31,7 @@ from tasks.training.fit import (
     find_rare_values,
 )
 from tasks.training.holdout_metrics import measure_holdout, measure_importance
+from tasks.training.learners.libraries import find_library
 from tasks.training.onnx_export import ExportedModel
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def build_model_card(
         table_versions=table_versions,
         revision=read_code_revision(),
         seed=use_case.seed,
-        environment=read_package_versions(),
+        environment=read_package_versions(fitted.candidate),
         configuration=use_case.model_dump(mode="json", by_alias=True),
         limits=calibrate_limits(use_case, parts.judged, judged),
         parity=exported.parity,
@@ -153,6 +155,7 @@ def read_code_revision() -> str:
             return "unknown"
 
 
-def read_package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that affect a model's predictions."""
-    return {"python": python_version(), **{name: version(name) for name in _PACKAGES}}
+def read_package_versions(candidate: Candidate) -> dict[str, str]:
+    """Return the versions of Python and of the packages that affect a candidate's predictions."""
+    names = dict.fromkeys((*_PACKAGES, *find_library(candidate.estimator).packages))
+    return {"python": python_version(), **{name: version(name) for name in names}}

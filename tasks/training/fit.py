@@ -24,7 +24,7 @@ from tasks.evaluation.metrics import is_better
 from tasks.evaluation.problem_types import Threshold, problem_type_of
 from tasks.models.matrix import InputSchema, Matrix, build_matrix, require_inputs
 from tasks.models.onnx_session import select_outputs
-from tasks.training.estimators import build_estimator
+from tasks.training.learners.estimators import build_estimator
 
 MAX_VOCABULARY = 1000  # values of a categorical input with a code of their own
 LabelArray = NDArray[np.int8] | NDArray[np.float64]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from tasks.models.footprint import Footprint, measure_footprint
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import ONNX_BATCH_ROWS, open_onnx_session, run_onnx
 from tasks.training.fit import FittedCandidate, TrainingSplit
+from tasks.training.learners.onnx_conversion import convert_to_onnx
 
 
 @dataclass(frozen=True)
@@ -30,61 +29,6 @@ class ExportedModel:
     threshold: Threshold
     parity: float
     footprint: Footprint
-
-
-def convert_to_onnx(estimator: Any, inputs: int) -> bytes:  # noqa: ANN401
-    """Return the ONNX file of a fitted estimator.
-
-    Its input is float32 `inputs` (rows, inputs). A classifier returns label and `probabilities`
-    (rows, classes), a regressor `variable` (rows, 1).
-
-    Raises:
-        BadModel: sklearn-onnx has no converter for the estimator.
-    """
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-    from sklearn.base import is_classifier
-
-    estimator = _lower_thresholds(estimator)
-    initial_types = [("inputs", FloatTensorType([None, inputs]))]
-    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
-    name = type(estimator).__name__  # without one it is random, and so is the file's digest
-    try:
-        model = convert_sklearn(estimator, name, initial_types=initial_types, options=options)
-    except (MissingConverter, MissingShapeCalculator) as missing:
-        raise BadModel(
-            f"sklearn-onnx cannot convert {type(estimator).__name__}. Name another estimator"
-        ) from missing
-    # the converter fills a set, whose order varies; sorted, the digest of the file is stable
-    opsets = sorted(model.opset_import, key=lambda opset: str(opset.domain))
-    del model.opset_import[:]
-    model.opset_import.extend(opsets)
-    return bytes(model.SerializeToString())
-
-
-def _lower_thresholds(estimator: Any) -> Any:  # noqa: ANN401
-    """Return the estimator with each threshold of histogram boosting lowered to a float32.
-
-    The thresholds lie halfway between two values, in float64. The converter rounds to the nearest
-    float32. If the values are neighbours in float32, it may round up to the larger one, which then
-    takes the wrong branch. No float32 lies between a threshold and the float32 below it, so the
-    lowered threshold decides as before.
-    """
-    if not hasattr(_last(estimator), "_predictors"):
-        return estimator
-    lowered = copy.deepcopy(estimator)
-    for tree in (tree for trees in _last(lowered)._predictors for tree in trees):
-        exact = tree.nodes["num_threshold"]
-        near = exact.astype(np.float32)
-        below = np.nextafter(near, np.float32(-np.inf))
-        tree.nodes["num_threshold"] = np.where(near > exact, below, near)
-    return lowered
-
-
-def _last(estimator: Any) -> Any:  # noqa: ANN401
-    """Return the last step of a pipeline, or the estimator itself."""
-    return getattr(estimator, "steps", [("", estimator)])[-1][1]
 
 
 def check_parity(

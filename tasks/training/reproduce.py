@@ -253,7 +253,7 @@ def _worker_environment(card: ModelCard, folder: Path, code: Path) -> dict[str, 
 
 def _changed_packages(card: ModelCard) -> list[str]:
     """Return a note for each package whose version differs from the recorded one."""
-    current = read_package_versions()
+    current = read_package_versions(card.candidate)
     return [
         f"{name} was {recorded} and is {current.get(name, 'not installed')}"
         for name, recorded in card.environment.items()

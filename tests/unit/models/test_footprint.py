@@ -2,7 +2,7 @@
 
 from tasks.models.footprint import measure_footprint
 from tasks.models.matrix import build_matrix
-from tasks.training.onnx_export import convert_to_onnx
+from tasks.training.learners.onnx_conversion import convert_to_onnx
 from tests.support.flights import quick_use_case
 
 USE_CASE = quick_use_case()

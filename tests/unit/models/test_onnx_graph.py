@@ -7,7 +7,7 @@ import pytest
 from configs.errors import BadModel
 from tasks.models.onnx_graph import require_safe_graph
 from tasks.models.onnx_session import open_onnx_session
-from tasks.training.onnx_export import convert_to_onnx
+from tasks.training.learners.onnx_conversion import convert_to_onnx
 from tests.support.hostile_models import REFUSED_GRAPHS, break_bytes, identity
 
 

@@ -8,7 +8,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from configs.errors import BadModel
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.training.onnx_export import convert_to_onnx
+from tasks.training.learners.onnx_conversion import convert_to_onnx
 from tests.support.flights import quick_use_case
 
 USE_CASE = quick_use_case()

@@ -15,7 +15,8 @@ from tasks.evaluation.problem_types import PROBLEM_TYPES
 from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.training.fit import fit_candidate
-from tasks.training.onnx_export import check_parity, convert_to_onnx, export_candidate
+from tasks.training.learners.onnx_conversion import convert_to_onnx
+from tasks.training.onnx_export import check_parity, export_candidate
 from tests.support.flights import quick_use_case
 
 USE_CASE = quick_use_case()

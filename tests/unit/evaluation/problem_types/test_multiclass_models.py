@@ -28,7 +28,8 @@ from tasks.storage.chunks import spill_chunk
 from tasks.storage.lake import Lake
 from tasks.training.fit import TrainingSplit, fit_candidate, split_training_rows
 from tasks.training.golden_rows import choose_golden_rows
-from tasks.training.onnx_export import convert_to_onnx, export_candidate
+from tasks.training.learners.onnx_conversion import convert_to_onnx
+from tasks.training.onnx_export import export_candidate
 from tests.support.artifacts import fit_artifact, open_artifact
 from tests.support.class_predictions import KIND, THRESHOLD, draw_classes
 from tests.support.flights import END, january_minutes

@@ -26,7 +26,6 @@ from tasks.models.matrix import build_matrix
 from tasks.models.onnx_session import open_onnx_session, run_onnx
 from tasks.monitoring.performance import join_labels, measure_rules
 from tasks.promotion import gate_checks, gate_files
-from tasks.training.estimators import build_estimator
 from tasks.training.fit import (
     TrainingSplit,
     choose_candidate,
@@ -34,7 +33,9 @@ from tasks.training.fit import (
     learn_schema,
     split_training_rows,
 )
-from tasks.training.onnx_export import convert_to_onnx, export_candidate
+from tasks.training.learners.estimators import build_estimator
+from tasks.training.learners.onnx_conversion import convert_to_onnx
+from tasks.training.onnx_export import export_candidate
 from tests.support.delays import delays_use_case
 from tests.support.flights import END, january_minutes
 

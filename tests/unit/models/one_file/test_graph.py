@@ -25,7 +25,7 @@ from tasks.models.one_file.graph import build_one_file
 from tasks.models.one_file.inputs import LAYOUTS, MISSING_CATEGORY, Layout, to_one_file_inputs
 from tasks.models.one_file.outputs import OutputNames, find_output_names
 from tasks.models.onnx_session import open_onnx_session, run_onnx
-from tasks.training.onnx_export import convert_to_onnx
+from tasks.training.learners.onnx_conversion import convert_to_onnx
 from tests.support.spoiled_rows import make_spoiled_rows
 
 VOCABULARY = {"carrier": ("AA", "A", "é"), "where": ("", "LGA"), "empty": ()}

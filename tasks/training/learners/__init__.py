@@ -1,0 +1,1 @@
+"""Estimators of candidates, by library: construction, fitting, conversion to ONNX."""
