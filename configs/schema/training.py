@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from math import ceil
 from typing import Literal, Self
@@ -106,6 +107,59 @@ class Candidate(SchemaModel):
         exclude_if=lambda transformers: not transformers,  # as cards without them
     )
     params: Params = Field({})
+
+
+class ParamRange(SchemaModel):
+    """Values of a parameter to search: a range, both ends included, or a list of choices.
+
+    `[50, 500]` is a range, `log[0.01, 0.3]` one on a log scale; any other list holds choices.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: tuple[int | float | str | bool | None, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        log = isinstance(value, str) and re.fullmatch(r"log\[([^,\]]+),([^,\]]+)\]", value)
+        if log:
+            ends = [float(end) if re.search(r"[.eE]", end) else int(end) for end in log.groups()]
+            return {"low": ends[0], "high": ends[1], "log": True}
+        if not isinstance(value, list):
+            return value
+        numbers = [each for each in value if type(each) in (int, float)]
+        if len(numbers) == len(value) == 2:
+            return {"low": value[0], "high": value[1]}
+        return {"choices": value}
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if self.choices:
+            if (self.low, self.high, self.log) != (None, None, False):
+                raise ValueError("choices have neither low nor high; remove one of both")
+            return self
+        if self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError(
+                f"the range {self.low} to {self.high} is invalid; use [low, high], "
+                "log[low, high] or a list of choices"
+            )
+        if self.log and self.low <= 0:
+            raise ValueError(f"a range on a log scale begins above 0, not at {self.low}")
+        return self
+
+
+class Search(SchemaModel):
+    """Search of a candidate's parameters, on folds in time order inside the train span."""
+
+    candidate: str | None = Field(
+        None, description="its parameters are searched; default: the first that takes all of them"
+    )
+    trials: int = Field(30, ge=1, le=500)
+    budget: Span | None = Field(None, description="no trial starts after so much time in trials")
+    folds: int = Field(3, ge=1, le=10)
+    params: dict[str, ParamRange] = Field(min_length=1)
 
 
 class Split(SchemaModel):

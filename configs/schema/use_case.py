@@ -19,7 +19,9 @@ from configs.schema.monitoring import Deadlines, Explanations, Monitor, Notify
 from configs.schema.names import find_reserved_names
 from configs.schema.promotion import Bake, Direct, Gate, Rollout
 from configs.schema.serving import Serving, Stream, Target
-from configs.schema.training import Candidate, Evaluation, Kpi, Retrain, Split
+from configs.schema.training import Candidate, Evaluation, Kpi, Retrain, Search, Split
+
+TUNED = "tuned"  # the candidate that a search found
 
 
 class Schedules(SchemaModel):
@@ -71,6 +73,7 @@ class UseCase(SchemaModel):
     label: Label
     features: Features
     candidates: dict[Name, Candidate] = Field(min_length=1)
+    search: Search | None = Field(None, exclude_if=lambda search: search is None)
     split: Split = Split()
     evaluation: Evaluation
     kpis: dict[Name, Kpi] = Field({}, exclude_if=lambda kpis: not kpis)  # as cards without them
@@ -139,6 +142,19 @@ class UseCase(SchemaModel):
                     f"{field}: {metric} is invalid for a {kind} label (label.kind); use one of "
                     + ", ".join(fit)
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _search_names_a_candidate(self) -> Self:
+        if self.search is None:
+            return self
+        if self.search.candidate not in (None, *self.candidates):
+            raise ValueError(
+                f"search.candidate: {self.search.candidate!r} not found; name one of "
+                + ", ".join(self.candidates)
+            )
+        if TUNED in self.candidates:
+            raise ValueError(f"candidates.{TUNED}: the search's winner has this name; rename it")
         return self
 
     @model_validator(mode="after")

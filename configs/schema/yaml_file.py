@@ -46,6 +46,15 @@ class _BoundedLoader(yaml.SafeLoader):
         self._level = 0
         self._extents: dict[int, tuple[int, int]] = {}  # number of values and depth, by node's id
 
+    def scan_plain(self) -> Any:  # noqa: ANN401
+        """Scan a plain text; inside braces, `log[0.01, 0.3]` is one text, as it is outside them."""
+        token = super().scan_plain()
+        if self.flow_level and token.value == "log" and self.peek() == "[":
+            while token.value[-1] != "]" and self.peek() not in "\0\n":
+                token.value += self.peek()
+                self.forward()
+        return token
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401
         """Compose a node, and measure it with all that it contains."""
         self._level += 1

@@ -36,6 +36,7 @@ def check_use_case(name: str) -> Iterator[Finding]:
     for subject, check in (
         ("suites", _check_suites),
         ("candidates", _check_candidates),
+        ("search", _check_search),
         ("feature module", _check_functions),
         ("feast", _check_feast_objects),
         ("lake", _check_lake_types),
@@ -93,6 +94,16 @@ def _check_candidates(use_case: UseCase) -> Iterator[Finding]:
             yield Finding("candidate", "wrong", str(refused))
         else:
             yield Finding("candidate", "ok", f"{name}: {candidate.estimator}, parity {parity:.0e}")
+
+
+def _check_search(use_case: UseCase) -> Iterator[Finding]:
+    """Check that a candidate takes the parameters of the search, and that Optuna is there."""
+    from tasks.training.search import build_distributions, find_searched_candidate
+
+    if use_case.search is not None:
+        name = find_searched_candidate(use_case)
+        names = ", ".join(build_distributions(use_case.search.params))
+        yield Finding("search", "ok", f"{name}: {names}")
 
 
 def _check_functions(use_case: UseCase) -> Iterator[Finding]:

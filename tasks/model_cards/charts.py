@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BLUE = "#4878a8"
 _BARS = 30
+_MOST_PARAMETERS = 4  # of a search, side by side
 
 
 def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
@@ -38,6 +39,8 @@ def draw_card_charts(card: ModelCard, folder: str) -> dict[str, str]:
     if card.importance:
         painters["importance"] = _draw_importance
     painters["drift"] = _draw_drift
+    if card.search is not None:
+        painters |= {"search": _draw_search, "search-parameters": _draw_search_parameters}
     addresses = {name: f"{folder}/{card.digest[:12]}-{name}.png" for name in painters}
     for name, address in addresses.items():
         if not files.file_exists(address):
@@ -94,3 +97,40 @@ def _draw_drift(axes: Axes, card: ModelCard) -> None:
     axes.tick_params(axis="y", length=0)
     axes.margins(y=0.01)
     tidy_axes(axes, "drift thresholds (PSI, log scale)")
+
+
+def _draw_search(axes: Axes, card: ModelCard) -> None:
+    """Draw the metric of each trial of the search, and the best so far."""
+    assert card.search is not None
+    search, best = card.search, list[float]()
+    choose = min if search.direction == "minimize" else max
+    for trial in search.trials:
+        best.append(choose([*best[-1:], *([] if trial.pruned else [trial.value])]))
+    for pruned, colour in ((True, SEVERITY_COLOURS["ok"]), (False, BLUE)):
+        points = [
+            (number, trial.value)
+            for number, trial in enumerate(search.trials)
+            if trial.folds and trial.pruned == pruned
+        ]
+        label = "ended early" if pruned else "all folds"
+        numbers, values = [point[0] for point in points], [point[1] for point in points]
+        axes.scatter(numbers, values, s=18, color=colour, label=label)
+    axes.step(range(len(best)), best, where="post", color=INK, linewidth=1, label="best so far")
+    axes.legend(fontsize=8, frameon=False)
+    tidy_axes(axes, f"{search.metric} of each trial, mean of its folds")
+
+
+def _draw_search_parameters(axes: Axes, card: ModelCard) -> None:
+    """Draw the metric of each complete trial against each parameter."""
+    assert card.search is not None
+    trials = [trial for trial in card.search.trials if not trial.pruned]
+    names = list(trials[0].params)[:_MOST_PARAMETERS]
+    axes.set_axis_off()
+    for place, name in enumerate(names):
+        panel = axes.inset_axes((place / len(names), 0, 0.85 / len(names), 1))
+        values = [trial.params[name] for trial in trials]
+        numbers = all(isinstance(value, int | float) for value in values)
+        shown = values if numbers else [str(value) for value in values]
+        panel.scatter(shown, [trial.value for trial in trials], s=18, color=BLUE)  # type: ignore[arg-type]
+        tidy_axes(panel, name)
+        panel.tick_params(labelsize=6.5)

@@ -29,6 +29,8 @@ from tasks.reporting.markdown import escape_markdown, format_code, render_markdo
 from tasks.reporting.problem_type_text import problem_type_text
 from tasks.reporting.table import build_record_table, build_table, transpose_table
 
+_BEST_TRIALS = 5  # of a search, that a card shows
+
 
 def render_card_summary(card: ModelCard) -> str:
     """Return the head of the card in Markdown: purpose, training data and metrics."""
@@ -92,7 +94,7 @@ def render_card(
 
 ## Candidates on the validation span
 {_render_candidates(card)}
-
+{_render_search(card, images)}
 ## Data
 {_render_data(card)}
 
@@ -183,6 +185,25 @@ def _list_thin_slices(card: ModelCard) -> str:
         return "No slice was too small to be measured."
     names = (f"{each['slice']} {each['value']} ({each['rows']})" for each in card.thin)
     return f"Too small to be measured (rows): {escape_markdown(', '.join(names))}."
+
+
+def _render_search(card: ModelCard, images: Mapping[str, str]) -> str:
+    """Return the search of parameters: what it tried, how it ended, and its best trials."""
+    if card.search is None:
+        return ""
+    search, complete = card.search, [each for each in card.search.trials if not each.pruned]
+    worst_first = search.direction == "maximize"
+    best = sorted(complete, key=lambda trial: trial.value, reverse=worst_first)[:_BEST_TRIALS]
+    rows = [{**trial.params, f"mean {search.metric} of the folds": trial.value} for trial in best]
+    charts = images.get("search", "") + images.get("search-parameters", "")
+    return f"""
+## Search of parameters
+`tuned` is {format_code(search.candidate)} with the best of {len(search.trials)} trials, on folds \
+inside the train span. {len(search.trials) - len(complete)} trials ended early. The search read no \
+validation and no holdout row.
+{charts}
+{render_markdown(build_record_table(rows))}
+"""
 
 
 def _render_candidates(card: ModelCard) -> str:

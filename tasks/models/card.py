@@ -15,6 +15,7 @@ from tasks.ledger.evidence import GateCheck
 from tasks.models.footprint import Footprint
 from tasks.models.matrix import InputSchema
 from tasks.models.reference_profile import ReferenceProfile
+from tasks.models.search_record import SearchRecord
 
 
 class Refit(BaseModel):
@@ -85,6 +86,9 @@ class ModelCard(BaseModel):
         {}, description="of performance rules with false_alarms, by the rule's subject"
     )
     refit: Refit | None = Field(None, description="of a version that passed the gate")
+    search: SearchRecord | None = Field(
+        None, description="of parameters", exclude_if=lambda search: search is None
+    )
     parity: float
     footprint: Footprint
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the ONNX file")

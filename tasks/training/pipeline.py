@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 import polars as pl
 
-from configs.schema.use_case import UseCase
+from configs.schema.use_case import TUNED, UseCase
 from tasks.features import raw_tables, retrieval
 from tasks.models.artifact import ModelArtifact
 from tasks.models.card import ModelCard
-from tasks.training import build_card, fit, onnx_export
+from tasks.models.search_record import SearchRecord
+from tasks.training import build_card, fit, onnx_export, search
 from tasks.training.fit import FittedCandidate, TrainingSplit, choose_candidate
 from tasks.training.golden_rows import choose_golden_rows
 from tasks.training.onnx_export import ExportedModel
@@ -32,6 +33,7 @@ class TrainingSteps:
     split_training_rows: Callable[[UseCase, pl.DataFrame, datetime], TrainingSplit] = (
         fit.split_training_rows
     )
+    search_candidate: Callable[[UseCase, TrainingSplit], SearchRecord] = search.search_candidate
     fit_candidate: Callable[[UseCase, str, TrainingSplit], FittedCandidate] = fit.fit_candidate
     export_candidate: Callable[[UseCase, FittedCandidate, TrainingSplit], ExportedModel] = (
         onnx_export.export_candidate
@@ -52,6 +54,7 @@ class FittedModel:
     parts: TrainingSplit
     candidates: Sequence[FittedCandidate]
     exported: ExportedModel
+    search: SearchRecord | None = None
 
 
 def train_model(
@@ -99,6 +102,7 @@ def build_artifact(
     """
     exported, parts = model.exported, model.parts
     card = steps.build_model_card(use_case, parts, model.candidates, exported, table_versions)
+    card = card.model_copy(update={"search": model.search})
     return ModelArtifact(exported.onnx, card, choose_golden_rows(exported, parts))
 
 
@@ -123,10 +127,16 @@ def fit_best_candidate(
     report("training set, point in time")
     frame = steps.build_training_set(use_case, as_of - use_case.retrain.window, as_of, as_of)
     parts = steps.split_training_rows(use_case, frame, as_of)
+    record = None
+    if use_case.search is not None:
+        report(f"search parameters, {use_case.search.trials} trials")
+        record = steps.search_candidate(use_case, parts)
+        tuned = {TUNED: search.build_tuned_candidate(use_case, record)}
+        use_case = use_case.model_copy(update={"candidates": {**use_case.candidates, **tuned}})
     fitted = []
     for name in use_case.candidates:
         report(f"fit {name} on {parts.train.height:,} rows")
         fitted.append(steps.fit_candidate(use_case, name, parts))
     report("export to ONNX")
     best = choose_candidate(use_case, fitted)
-    return FittedModel(parts, fitted, steps.export_candidate(use_case, best, parts))
+    return FittedModel(parts, fitted, steps.export_candidate(use_case, best, parts), record)

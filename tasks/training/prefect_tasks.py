@@ -15,10 +15,11 @@ from tasks.features.prefect_tasks import build_training_set
 from tasks.ledger.log import Entry, open_ledger
 from tasks.models.card import ModelCard
 from tasks.models.mlflow import versions as mlflow_versions
+from tasks.models.search_record import SearchRecord
 from tasks.orchestration.events import request_next_step
 from tasks.orchestration.flow_runs import is_run_alive
 from tasks.orchestration.retries import RETRY_TRANSIENT
-from tasks.training import build_card, candidate, fit, onnx_export, retrain_claim
+from tasks.training import build_card, candidate, fit, onnx_export, retrain_claim, search
 from tasks.training.fit import FittedCandidate, TrainingSplit
 from tasks.training.onnx_export import ExportedModel
 from tasks.training.pipeline import TrainingSteps
@@ -105,6 +106,22 @@ def split_training_rows(use_case: UseCase, frame: pl.DataFrame, end: datetime) -
     return parts
 
 
+@task(task_run_name="search parameters", cache_policy=NO_CACHE)
+def search_candidate(use_case: UseCase, parts: TrainingSplit) -> SearchRecord:
+    """Run `search_candidate` as a Prefect task and log the best trial."""
+    record = search.search_candidate(use_case, parts)
+    get_run_logger().info(
+        "searched %s: %s trials in %.0f s, best mean %s of the folds %.4f with %s",
+        record.candidate,
+        len(record.trials),
+        record.seconds,
+        record.metric,
+        record.best.value,
+        record.best.params,
+    )
+    return record
+
+
 @task(task_run_name="fit {name}", cache_policy=NO_CACHE)
 def fit_candidate(use_case: UseCase, name: str, parts: TrainingSplit) -> FittedCandidate:
     """Run `fit_candidate` as a Prefect task and log metric and time."""
@@ -124,6 +141,7 @@ PREFECT_STEPS = TrainingSteps(
     read_table_versions=read_table_versions,
     build_training_set=build_training_set,
     split_training_rows=split_training_rows,
+    search_candidate=search_candidate,
     fit_candidate=fit_candidate,
     export_candidate=export_candidate,
     build_model_card=build_model_card,

@@ -40,7 +40,9 @@ def load_recorded_use_case(card: ModelCard) -> UseCase:
     """
     if card.configuration:
         try:
-            return UseCase.model_validate(card.configuration)
+            recorded_case = UseCase.model_validate(card.configuration)
+            candidates = {**recorded_case.candidates, card.algorithm: card.candidate}
+            return recorded_case.model_copy(update={"candidates": candidates})
         except ValidationError as invalid:
             message = explain_invalid(invalid, UseCase)
             raise BadConfig(

@@ -40,7 +40,7 @@ def retrain_from_card(card: ModelCard) -> tuple[ExportedModel, RetrainResult]:
         fitted = fit_all_rows(case, card, card.end)
     else:
         candidates = {card.algorithm: case.candidates[card.algorithm]}
-        case = case.model_copy(update={"candidates": candidates})
+        case = case.model_copy(update={"candidates": candidates, "search": None})
         fitted = fit_best_candidate(case, card.end, report=_report_step)
     parts, exported = fitted.parts, fitted.exported
     sizes = {name: getattr(parts, name).height for name in ("train", "validation", "holdout")}

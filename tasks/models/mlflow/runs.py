@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from configs.schema.use_case import TUNED
 from configs.settings import settings
 from infra.storage.errors import storage_errors
 from tasks.ledger.descriptions import read_reason, versions_concerned
@@ -16,6 +17,7 @@ from tasks.models.artifact import ModelArtifact, VersionFiles
 from tasks.models.card import ModelCard
 from tasks.models.mlflow.client import connect_mlflow, find_experiment, written_places
 from tasks.models.mlflow.flavor import log_mlflow_model
+from tasks.models.search_record import SearchRecord
 from tasks.storage.lake import open_lake
 
 if TYPE_CHECKING:
@@ -149,6 +151,25 @@ def _log_candidates(client: MlflowClient, experiment: str, parent: str, card: Mo
             for name, value in values.items()
         ]
         client.log_batch(run.info.run_id, metrics)
+        if card.search is not None and candidate == TUNED:
+            _log_trials(client, experiment, run.info.run_id, card.search)
+        client.set_terminated(run.info.run_id)
+
+
+def _log_trials(client: MlflowClient, experiment: str, parent: str, search: SearchRecord) -> None:
+    """Log each trial of a search as a run below the one of the tuned candidate."""
+    from mlflow.entities import Metric, Param
+
+    for number, trial in enumerate(search.trials):
+        best = str(trial is search.best).lower()
+        tags = {"mlflow.parentRunId": parent, "best": best, "pruned": str(trial.pruned).lower()}
+        run = client.create_run(experiment, run_name=f"trial {number}", tags=tags)
+        metrics = [
+            Metric(_clean_name(f"fold_{search.metric}"), value, run.info.start_time, fold)
+            for fold, value in enumerate(trial.folds)
+        ]
+        params = [Param(name, str(value)) for name, value in trial.params.items()]
+        client.log_batch(run.info.run_id, metrics, params)
         client.set_terminated(run.info.run_id)
 
 
