@@ -61,6 +61,7 @@ COVERED_BY = {
     "models.one_file.outputs": "tests/unit/models/one_file/test_graph.py",
     "models.mlflow.versions": "tests/integration/test_recover.py",
     "models.mlflow.links": "tests/unit/models/mlflow/test_runs.py",
+    "models.search_record": "tests/unit/training/test_search.py",
     "models.trial": "tests/integration/test_recover.py",
     "models.mlflow.client": "tests/unit/models/test_registry.py",
     "audit.data_versions": "tests/unit/audit/test_archive.py",
