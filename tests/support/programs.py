@@ -1,13 +1,15 @@
-"""Servers that are programs of the system, not Python packages: found, or the test is left out."""
+"""Programs that tests start: how they are found, their ports, and whether they answer."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 
@@ -36,3 +38,18 @@ def free_ports(count: int) -> list[int]:
 
 def free_port() -> int:
     return free_ports(1)[0]
+
+
+def is_ready(address: str, process: subprocess.Popen[bytes] | None = None) -> bool:
+    """Return whether a GET of an address succeeds; the test fails if the process ended."""
+    assert process is None or process.poll() is None, f"the server of {address} ended"
+    try:
+        return httpx.get(address, timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def accepts_connections(port: int) -> bool:
+    """Return whether a program listens on a port of loopback."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0

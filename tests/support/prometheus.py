@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
 from configs.settings import ROOT
 from tests.support.prefect_server import until
-from tests.support.programs import find, free_ports
+from tests.support.programs import find, free_ports, is_ready
 
 SHIPPED = ROOT / "infra" / "observability"
 
@@ -44,19 +43,13 @@ def run_prometheus(folder: Path, reports: str, token_file: Path) -> Iterator[dic
             log = (folder / f"{name}.log").open("w")
             command = [find(program), *arguments]
             started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
-            until(lambda: _is_ready(hosts[name]) or None, f"{program} in {folder}", 60)  # noqa: B023
+            ready = f"http://{hosts[name]}/-/ready"
+            until(lambda: is_ready(ready) or None, f"{program} in {folder}", 60)  # noqa: B023
         yield {"Prometheus": f"http://{hosts['p']}", "Alertmanager": f"http://{hosts['a']}"}
     finally:
         for process in started:
             process.kill()
             process.wait(30)
-
-
-def _is_ready(host: str) -> bool:
-    try:
-        return httpx.get(f"http://{host}/-/ready", timeout=2).is_success
-    except httpx.TransportError:
-        return False
 
 
 def _read(name: str) -> dict[str, Any]:

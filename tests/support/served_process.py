@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from configs.settings import ROOT
 from tests.support.prefect_server import until
-from tests.support.programs import free_port
+from tests.support.programs import free_port, is_ready
 
 
 @contextmanager
@@ -30,15 +28,12 @@ def running_server(
     ) as process:
         url = f"http://127.0.0.1:{port}"
         try:
-            until(lambda: is_ready(url) or None, f"server that is ready at {url}", seconds=120)
+            until(
+                lambda: is_ready(f"{url}/ready") or None,
+                f"server that is ready at {url}",
+                seconds=120,
+            )
             yield process, url
         finally:
             process.terminate()
             process.wait(60)
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ready", timeout=5).is_success
-    except httpx.TransportError:
-        return False

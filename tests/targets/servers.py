@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from tests.support.prefect_server import until
+from tests.support.programs import is_ready
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def running(
     ):
         try:
             if ready:
-                until(lambda: answers_well(ready, process) or None, f"{command[0]} at {ready}")
+                until(lambda: is_ready(ready, process) or None, f"{command[0]} at {ready}")
             yield process
         except BaseException:
             print(log.read_text()[-4000:])
@@ -32,11 +31,3 @@ def running(
         finally:
             process.terminate()
             process.wait(30)
-
-
-def answers_well(address: str, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the server ended"
-    try:
-        return httpx.get(address, timeout=5).is_success
-    except httpx.TransportError:
-        return False

@@ -18,9 +18,9 @@ from tasks.models.registry import Model
 from tasks.targets.bundle import build_bundle
 from tasks.targets.sagemaker_driver import follow_with_sagemaker
 from tasks.targets.wanted_versions import WantedVersion
+from tests.support.environments import make_locked_environment
 from tests.support.flights import quick_use_case
 from tests.support.programs import free_ports
-from tests.targets.environment import make_locked_environment
 from tests.targets.servers import running
 
 pytestmark = pytest.mark.slow

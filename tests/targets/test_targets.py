@@ -13,10 +13,10 @@ import boto3
 import httpx
 import pytest
 
+from tests.support.environments import FOLDER, make_locked_environment
 from tests.support.prefect_server import until
-from tests.support.programs import find, free_ports
+from tests.support.programs import accepts_connections, find, free_ports
 from tests.support.target_rows import TargetRows
-from tests.targets.environment import FOLDER, make_locked_environment
 from tests.targets.servers import running
 
 pytestmark = pytest.mark.slow
@@ -86,18 +86,10 @@ def test_lambda(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compa
     ]  # fmt: skip
     address = f"http://127.0.0.1:{outside}/2015-03-31/functions/function/invocations"
     with running(runtime, folder, environment):
-        until(lambda: listens(address) or None, "emulator")
+        until(lambda: accepts_connections(outside) or None, "emulator")
         compare("Lambda", post_rows(address, target_rows.rows).json()["predictions"])
         event = {"body": json.dumps({"instances": [{"distance": "x"}]})}
         assert httpx.post(address, json=event, timeout=60).json()["statusCode"] == 400
-
-
-def listens(address: str) -> bool:
-    try:
-        httpx.get(address, timeout=5)
-    except httpx.TransportError:
-        return False
-    return True
 
 
 def test_node(make_bundle: MakeBundle, target_rows: TargetRows, compare: Compare) -> None:

@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 from hashlib import sha256
-from pathlib import Path
 
 from filelock import FileLock
 
 from configs.settings import ROOT
 
-LOCKS = Path(__file__).parent / "environments"
+LOCKS = ROOT / "tests" / "targets" / "environments"
 FOLDER = ROOT / ".venv-targets"
 
 

@@ -1,17 +1,16 @@
-"""Real clients of the Open Inference Protocol, in environments of their own."""
+"""Clients of KServe and Triton in environments of their own, against `mainspring serve`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.client_environment import install_beside, make_environment
+from tests.support.environments import FOLDER, make_locked_environment
 from tests.support.programs import free_port
 from tests.support.served_case import served_case
 from tests.support.served_process import running_server
@@ -77,7 +76,8 @@ asyncio.run(main())
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A server with gRPC, and what it predicts over V1."""
-    packages = install_beside(tmp_path_factory.mktemp("grpc"), "grpcio==1.81.1")
+    make_locked_environment("grpc")  # the optional package of --grpc-port
+    [packages] = (FOLDER / "grpc" / "lib").glob("*/site-packages")
     with served_case(tmp_path_factory.mktemp("clients")) as parcels:
         (parcels.folder / "sitecustomize.py").write_text(
             f"import site; site.addsitedir({str(packages)!r})"
@@ -89,33 +89,27 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
             yield {"http": url, "grpc": f"127.0.0.1:{port}", "expected": answer["predictions"]}
 
 
-def run_client(python: Path, code: str, *words: str) -> dict[str, Any]:
+def run_client(environment: str, code: str, *words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [str(python), "-c", code, *words], capture_output=True, text=True, check=False
-    )
+        ["python", "-c", code, *words],
+        env=make_locked_environment(environment), capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("triton") / "environment"
-    return make_environment(folder, "tritonclient[http,grpc]==2.67.0", "numpy")
-
-
 @pytest.mark.parametrize("kind", ["http", "grpc"])
-def test_the_client_of_triton(served, triton, kind):
+def test_the_client_of_triton(served, kind):
     address = served[kind].removeprefix("http://")
-    found = run_client(triton, TRITON, kind, address, json.dumps(ROWS))
+    found = run_client("triton", TRITON, kind, address, json.dumps(ROWS))
     assert found["probability"] == [row["probability"] for row in served["expected"]]
     assert found["decision"] == [row["decision"] for row in served["expected"]]
     assert found["arm"] == ["champion"] * 2
     assert "model 'other' not found" in found["refused"]
 
 
-def test_the_client_of_kserve(served, tmp_path):
-    python = make_environment(tmp_path / "environment", "kserve==0.21.0", "kubernetes<37")
-    found = run_client(python, KSERVE, served["http"], json.dumps(ROWS))
+def test_the_client_of_kserve(served):
+    found = run_client("kserve", KSERVE, served["http"], json.dumps(ROWS))
     expected = [row["probability"] for row in served["expected"]]
     assert found["probability"] == found["v1"] == expected
     assert found["decision"] == [row["decision"] for row in served["expected"]]
