@@ -10,6 +10,7 @@ from configs.schema.base import Name, SchemaModel, Severity, Share, Span
 from configs.schema.monitoring import Rule
 
 _AwsName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+_KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
 _Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$")]
 StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._{}:-]{1,200}$")]
 
@@ -167,4 +168,29 @@ class SageMakerTarget(SchemaModel):
     url: _Url | None = Field(None, description="address of the service, if it is another one")
 
 
-Target = Annotated[FolderTarget | SageMakerTarget, Field(discriminator="kind")]
+class TorchServeTarget(SchemaModel):
+    """A TorchServe: an archive a version; the champion is the default version."""
+
+    kind: Literal["torchserve"]
+    url: _Url = Field(description="address of the management API")
+    store: str = Field(min_length=1, description="its model store, for .mar files: path or s3://")
+    workers: int = Field(1, ge=1, le=64, description="worker processes a version")
+
+
+class KServeTarget(SchemaModel):
+    """An InferenceService of KServe: the challenger is its canary."""
+
+    kind: Literal["kserve"]
+    url: _Url = Field(description="address of the Kubernetes API")
+    namespace: _KubernetesName = "default"
+    service: _KubernetesName = Field(description="name of the InferenceService")
+    bundles: str = Field(pattern=r"^s3://.+", description="where the bundles go")
+    image: str = Field(min_length=1, description="address of the image that serves a bundle")
+    account: _KubernetesName = Field("default", description="service account that reads bundles")
+    token: str | None = Field(None, description="file with the token for the API")
+    authority: str | None = Field(None, description="file with the API's certificate authority")
+
+
+Target = Annotated[
+    FolderTarget | SageMakerTarget | TorchServeTarget | KServeTarget, Field(discriminator="kind")
+]

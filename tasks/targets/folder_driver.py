@@ -37,7 +37,7 @@ def follow_with_folder(
         return False
     for each, path in paths.items():
         if not files.file_exists(f"{root}/{path}/card.json"):
-            _write_bundle(f"{root}/{path}", make_bundle(each))
+            write_bundle_files(f"{root}/{path}", make_bundle(each))
     files.write_file(f"{root}/{CURRENT_FILE}", content)
     return True
 
@@ -47,7 +47,7 @@ def _read_current(root: str) -> bytes | None:
     return files.read_file(address) if files.file_exists(address) else None
 
 
-def _write_bundle(address: str, bundle: Mapping[str, bytes]) -> None:
+def write_bundle_files(address: str, bundle: Mapping[str, bytes]) -> None:
     """Write the files of a bundle; the card comes last and says that it is complete."""
     for name in sorted(bundle, key=lambda name: name == "card.json"):
         files.write_file(f"{address}/{name}", bundle[name])

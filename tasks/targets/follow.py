@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from configs.errors import MainspringError
-from configs.schema.serving import FolderTarget, SageMakerTarget, Target
+from configs.schema.serving import FolderTarget, KServeTarget, SageMakerTarget, Target
 from configs.schema.use_case import UseCase
 from tasks.ledger.causes import TARGET_KIND, join_cause
 from tasks.ledger.entries import make_episode_closed, make_episode_opened
@@ -17,7 +17,9 @@ from tasks.ledger.state import LedgerState
 from tasks.models.registry import open_model
 from tasks.targets.bundle import build_bundle
 from tasks.targets.folder_driver import follow_with_folder
+from tasks.targets.kserve_driver import follow_with_kserve
 from tasks.targets.sagemaker_driver import follow_with_sagemaker
+from tasks.targets.torchserve_driver import follow_with_torchserve
 from tasks.targets.wanted_versions import WantedVersion
 
 FOLLOW_ACTOR = "follow"
@@ -83,12 +85,15 @@ def find_target_changes(
 
 
 def _drive(use_case: UseCase, target: Target, wanted: Sequence[WantedVersion]) -> bool:
-    bundle_for = target.bundle_for if isinstance(target, FolderTarget) else None
+    bundle_for = target.bundle_for if isinstance(target, FolderTarget) else target.kind
 
     def make_bundle(each: WantedVersion) -> dict[str, bytes]:
         return build_bundle(use_case, open_model(use_case.name, each.version), bundle_for)
 
     if isinstance(target, FolderTarget):
         return follow_with_folder(use_case.name, target, wanted, make_bundle)
-    assert isinstance(target, SageMakerTarget)
-    return follow_with_sagemaker(use_case.name, target, wanted, make_bundle)
+    if isinstance(target, KServeTarget):
+        return follow_with_kserve(use_case.name, target, wanted, make_bundle)
+    if isinstance(target, SageMakerTarget):
+        return follow_with_sagemaker(use_case.name, target, wanted, make_bundle)
+    return follow_with_torchserve(use_case.name, target, wanted, make_bundle)

@@ -6,9 +6,6 @@ again finds what an earlier one made. A change of the shares alone changes the w
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
@@ -16,6 +13,7 @@ from typing import Any
 
 from configs.schema.serving import SageMakerTarget
 from tasks.storage import files
+from tasks.targets.archives import pack_tar
 from tasks.targets.folder_driver import MakeBundle
 from tasks.targets.wanted_versions import WantedVersion
 
@@ -89,7 +87,7 @@ def _make_model(
     if _describe(client.describe_model, ModelName=model) is not None:
         return
     address = f"{target.bundles.rstrip('/')}/{model}/model.tar.gz"
-    files.write_file(address, _pack(make_files()))
+    files.write_file(address, pack_tar(make_files()))
     container = {"Image": target.image, "ModelDataUrl": address}
     client.create_model(ModelName=model, PrimaryContainer=container, ExecutionRoleArn=target.role)
 
@@ -124,14 +122,3 @@ def _set_weights(
         EndpointName=target.endpoint, DesiredWeightsAndCapacities=changes
     )
     return True
-
-
-def _pack(bundle: Mapping[str, bytes]) -> bytes:
-    """Return a bundle as model.tar.gz, with equal bytes for equal files."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name in sorted(bundle):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(bundle[name]), 0o644
-            archive.addfile(entry, io.BytesIO(bundle[name]))
-    return gzip.compress(packed.getvalue(), mtime=0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests.support.prefect_server import until
 from tests.support.programs import is_ready
@@ -31,3 +35,7 @@ def running(
         finally:
             process.terminate()
             process.wait(30)
+
+
+def post_rows(address: str, rows: list[dict[str, Any]], **options: Any) -> httpx.Response:
+    return httpx.post(address, content=json.dumps({"instances": rows}), timeout=60, **options)

@@ -17,15 +17,11 @@ from tests.support.environments import FOLDER, make_locked_environment
 from tests.support.prefect_server import until
 from tests.support.programs import accepts_connections, find, free_ports
 from tests.support.target_rows import TargetRows
-from tests.targets.servers import running
+from tests.targets.servers import post_rows, running
 
 pytestmark = pytest.mark.slow
 MakeBundle = Callable[[str], Path]
 Compare = Callable[[str, list[dict[str, Any]]], None]
-
-
-def post_rows(address: str, rows: list[dict[str, Any]], **options: Any) -> httpx.Response:
-    return httpx.post(address, content=json.dumps({"instances": rows}), timeout=60, **options)
 
 
 def refuse_changed_model(
