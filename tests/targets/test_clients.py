@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from configs.schema.serving import KServeTarget
+from tasks.targets.kserve_driver import _describe_service
+from tasks.targets.wanted_versions import WantedVersion
 from tests.support.environments import FOLDER, make_locked_environment
 from tests.support.programs import free_port
 from tests.support.served_case import served_case
@@ -72,6 +75,18 @@ async def main():
 asyncio.run(main())
 """
 
+MANIFEST = """
+import json, sys
+import kserve
+from kubernetes.client import ApiClient, models
+for name in dir(kserve.models):
+    if name.startswith("V1beta1"):
+        setattr(models, name, getattr(kserve.models, name))
+client = ApiClient()
+read = client._ApiClient__deserialize(json.loads(sys.argv[1]), kserve.V1beta1InferenceService)
+print(json.dumps(client.sanitize_for_serialization(read)))
+"""
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
@@ -113,3 +128,15 @@ def test_the_client_of_kserve(served):
     expected = [row["probability"] for row in served["expected"]]
     assert found["probability"] == found["v1"] == expected
     assert found["decision"] == [row["decision"] for row in served["expected"]]
+
+
+def test_kserve_has_every_field_of_the_manifest():
+    """Fields that KServe's own model does not know are lost when it reads and writes them."""
+    target = KServeTarget(
+        kind="kserve", url="https://k8s:6443", service="flights", bundles="s3://bucket/kserve",
+        image="registry.example.com/server:v1",
+    )  # fmt: skip
+    champion = WantedVersion(1, "champion", 0.9, "a" * 64)
+    challenger = WantedVersion(2, "challenger", 0.1, "b" * 64)
+    manifest = _describe_service(target, "s3://bucket/kserve/2", champion, challenger)
+    assert run_client("kserve", MANIFEST, json.dumps(manifest)) == manifest

@@ -113,7 +113,7 @@ def test_promotion_canary_and_rollback_reach_torchserve(
     assert follow(champion(1))
     assert server.versions() == {"1": True}
     other = WantedVersion(1, "champion", 1.0, "c" * 64)
-    with pytest.raises(BadConfig, match=r"version 1 is served from flights-1-aaaaaaaaaaaa.mar, not"):
+    with pytest.raises(BadConfig, match=r"version 1 is served from flights-1-a+\.mar, not"):
         follow(other)
 
 
@@ -153,5 +153,5 @@ def read_store(server: Server) -> dict[str, bytes]:
 
 def test_a_server_that_is_down_is_a_fault_that_passes(follow: Callable[..., bool]) -> None:
     down = TorchServeTarget(kind="torchserve", url="http://127.0.0.1:9", store="/tmp")
-    with pytest.raises(Transient, match=r"TorchServe at http://127.0.0.1:9 does not respond"):
+    with pytest.raises(Transient, match=r"TorchServe at http://127\.0\.0\.1:9 does not respond"):
         follow_with_torchserve("flights", down, [champion(1)], lambda _: {})
