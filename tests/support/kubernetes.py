@@ -53,7 +53,7 @@ SCHEMA = {
 
 
 @dataclass
-class Cluster:
+class KubernetesEmulator:
     """State of the emulator; `traffic` is how KServe splits requests, by bundle."""
 
     url: str = ""
@@ -110,9 +110,9 @@ def _bundle(service: dict[str, Any]) -> str:
 
 
 @contextmanager
-def serve_cluster() -> Iterator[Cluster]:
+def serve_cluster() -> Iterator[KubernetesEmulator]:
     """A running emulator."""
-    cluster = Cluster()
+    cluster = KubernetesEmulator()
 
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

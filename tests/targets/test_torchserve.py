@@ -73,18 +73,18 @@ def server(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def follow(server: Server, model: Model) -> Callable[..., bool]:
+def follow_torchserve(server: Server, model: Model) -> Callable[..., bool]:
     bundle = build_bundle(quick_use_case(), model, "torchserve")
     return lambda *wanted: follow_with_torchserve(
         "flights", server.target, wanted, lambda _: bundle
     )
 
 
-def champion(version: int, share: float = 1.0) -> WantedVersion:
+def as_champion(version: int, share: float = 1.0) -> WantedVersion:
     return WantedVersion(version, "champion", share, FIRST if version == 1 else SECOND)
 
 
-def challenger(version: int, share: float) -> WantedVersion:
+def as_challenger(version: int, share: float) -> WantedVersion:
     return WantedVersion(version, "challenger", share, SECOND)
 
 
@@ -98,37 +98,39 @@ def test_the_archive_predicts_as_the_version(
 
 
 def test_promotion_canary_and_rollback_reach_torchserve(
-    server: Server, follow: Callable[..., bool], target_rows: TargetRows
+    server: Server, follow_torchserve: Callable[..., bool], target_rows: TargetRows
 ) -> None:
-    assert follow(champion(1))
+    assert follow_torchserve(as_champion(1))
     assert server.versions() == {"1": True}
-    assert not follow(champion(1))
+    assert not follow_torchserve(as_champion(1))
     for share in (0.1, 0.5):
-        assert follow(champion(1, 1 - share), challenger(2, share)) == (share == 0.1)
+        assert follow_torchserve(as_champion(1, 1 - share), as_challenger(2, share)) == (
+            share == 0.1
+        )
         assert server.versions() == {"1": True, "2": False}
     one = post_rows(f"{server.predictions}/2", target_rows.rows[:1])
     assert one.json()["predictions"][0]["probability"] == pytest.approx(target_rows.values[0])
-    assert follow(champion(2))
+    assert follow_torchserve(as_champion(2))
     assert server.versions() == {"2": True}
-    assert follow(champion(1))
+    assert follow_torchserve(as_champion(1))
     assert server.versions() == {"1": True}
     other = WantedVersion(1, "champion", 1.0, "c" * 64)
     with pytest.raises(BadConfig, match=r"version 1 is served from flights-1-a+\.mar, not"):
-        follow(other)
+        follow_torchserve(other)
 
 
 @pytest.mark.parametrize("calls", range(6))
 def test_a_killed_run_is_finished_by_the_next(
-    server: Server, follow: Callable[..., bool], calls: int
+    server: Server, follow_torchserve: Callable[..., bool], calls: int
 ) -> None:
-    follow(champion(1))
+    follow_torchserve(as_champion(1))
     process = fork(follow_and_die, server, calls)
     process.join(120)
     assert process.exitcode in (0, -signal.SIGKILL)
     assert post_rows(server.predictions, []).is_success
-    follow(champion(2))
+    follow_torchserve(as_champion(2))
     assert server.versions() == {"2": True}
-    assert not follow(champion(2))
+    assert not follow_torchserve(as_champion(2))
 
 
 def follow_and_die(server: Server, calls: int) -> None:
@@ -142,7 +144,7 @@ def follow_and_die(server: Server, calls: int) -> None:
         return call(*arguments, **options)
 
     torchserve_driver._call = count
-    follow_with_torchserve("flights", server.target, [champion(2)], lambda _: read_store(server))
+    follow_with_torchserve("flights", server.target, [as_champion(2)], lambda _: read_store(server))
 
 
 def read_store(server: Server) -> dict[str, bytes]:
@@ -151,7 +153,9 @@ def read_store(server: Server) -> dict[str, bytes]:
         return {n: archive.read(n) for n in archive.namelist() if not n.startswith("MAR-INF")}
 
 
-def test_a_server_that_is_down_is_a_fault_that_passes(follow: Callable[..., bool]) -> None:
+def test_a_server_that_is_down_is_a_fault_that_passes(
+    follow_torchserve: Callable[..., bool],
+) -> None:
     down = TorchServeTarget(kind="torchserve", url="http://127.0.0.1:9", store="/tmp")
     with pytest.raises(Transient, match=r"TorchServe at http://127\.0\.0\.1:9 does not respond"):
-        follow_with_torchserve("flights", down, [champion(1)], lambda _: {})
+        follow_with_torchserve("flights", down, [as_champion(1)], lambda _: {})

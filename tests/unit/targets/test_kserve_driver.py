@@ -14,7 +14,7 @@ from tasks.storage import files
 from tasks.targets import kserve_driver
 from tasks.targets.kserve_driver import follow_with_kserve
 from tasks.targets.wanted_versions import WantedVersion
-from tests.support.kubernetes import Cluster, serve_cluster
+from tests.support.kubernetes import KubernetesEmulator, serve_cluster
 
 pytestmark = pytest.mark.system
 BUNDLE = {"card.json": b"{}", "model.onnx": b"model", "server.py": b""}
@@ -24,18 +24,18 @@ FIELDS = {
 }  # fmt: skip
 
 
-class Killed(BaseException):
+class ProcessEnded(BaseException):
     """Stands for the end of the process."""
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[KubernetesEmulator]:
     with serve_cluster() as cluster:
         yield cluster
 
 
 @pytest.fixture
-def target(cluster: Cluster, tmp_path: Path) -> KServeTarget:
+def target(cluster: KubernetesEmulator, tmp_path: Path) -> KServeTarget:
     target = KServeTarget.model_validate(FIELDS | {"url": cluster.url})
     return target.model_copy(update={"bundles": str(tmp_path)})
 
@@ -56,15 +56,15 @@ STEPS = {
 }
 
 
-def follow(target: KServeTarget, *wanted: WantedVersion) -> bool:
+def apply_wanted(target: KServeTarget, *wanted: WantedVersion) -> bool:
     return follow_with_kserve("flights", target, wanted, lambda _: BUNDLE)
 
 
 def test_each_step_of_a_rollout_changes_the_split_once(cluster, target, tmp_path):
     for step, (wanted, expected) in STEPS.items():
-        assert follow(target, *wanted), step
+        assert apply_wanted(target, *wanted), step
         changes = cluster.changes
-        assert not follow(target, *wanted), step
+        assert not apply_wanted(target, *wanted), step
         assert (cluster.traffic(), cluster.changes) == (expected, changes), step
     assert {path.name for path in tmp_path.glob("flights/1-111111111111/*")} == set(BUNDLE)
 
@@ -74,16 +74,18 @@ def test_a_run_killed_before_any_effect_is_finished_by_the_next(cluster, target,
     wanted, expected = STEPS[step]
     for effect in range(10):
         cluster.services.clear()
-        follow(target.model_copy(update={"bundles": f"{target.bundles}/{effect}"}), version(1))
+        apply_wanted(
+            target.model_copy(update={"bundles": f"{target.bundles}/{effect}"}), version(1)
+        )
         with monkeypatch.context() as patched:
             kill_before(effect, patched)
             try:
-                follow(target, *wanted)
-            except Killed:
+                apply_wanted(target, *wanted)
+            except ProcessEnded:
                 finished = False
             else:
                 finished = True
-        follow(target, *wanted)
+        apply_wanted(target, *wanted)
         assert cluster.traffic() == expected, effect
         if finished:
             return
@@ -98,7 +100,7 @@ def kill_before(effect: int, patched: pytest.MonkeyPatch) -> None:
         def counted(*arguments, **options):
             left[0] -= 1
             if left[0] < 0:
-                raise Killed
+                raise ProcessEnded
             return run(*arguments, **options)
 
         return counted
@@ -112,20 +114,20 @@ def test_a_canary_waits_for_the_champion(cluster, target):
     canary = version(1, 0.9), version(2, 0.1)
     for _ in range(2):
         with pytest.raises(Transient, match="version 1 is not ready yet; its challenger follows"):
-            follow(target, *canary)
+            apply_wanted(target, *canary)
     assert cluster.traffic() == {"1": 100}
     cluster.ready = True
-    assert follow(target, *canary)
+    assert apply_wanted(target, *canary)
     assert cluster.traffic() == {"1": 90, "2": 10}
 
 
 def test_a_refused_service_and_an_api_that_is_down_are_named(cluster, target):
     refused = target.model_copy(update={"account": 5})
     with pytest.raises(BadConfig, match=r"flights: the Kubernetes API refuses PATCH: 422 .*5 is"):
-        follow(refused, version(1))
+        apply_wanted(refused, version(1))
     down = target.model_copy(update={"url": "http://127.0.0.1:9"})
     with pytest.raises(Transient, match=r"Kubernetes API at http://127\.0\.0\.1:9 does not"):
-        follow(down, version(1))
+        apply_wanted(down, version(1))
 
 
 @pytest.mark.parametrize(
