@@ -49,9 +49,10 @@ def sweep_server_kills(folder: Path, kills: int, seed: int, tell: Tell) -> Tally
 
 
 def _up() -> None:
+    """Start what is missing on the ports of before: a living worker knows no others."""
     from infra import stack
 
-    stack.up(mlflow=False, free_ports=True, schedules=False)
+    stack.up(mlflow=False, reports=False, schedules=False)
 
 
 def _servers_files(_folder: str, names: list[str]) -> list[str]:
