@@ -7,7 +7,7 @@ of all bytes before it, so that a changed byte anywhere is noticed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version as installed_version
@@ -19,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from infra.audit import verify_archive as layout
 from infra.sbom import build_sbom, describe_software, find_lock_file, read_lock_file
 from tasks.audit.data_versions import describe_data_versions
-from tasks.ledger.descriptions import describe_standing
+from tasks.ledger.descriptions import describe_standing, list_decision_records
 from tasks.ledger.log import Entry, digest_entry, open_ledger
 from tasks.model_cards.page import describe_version_history
 from tasks.model_cards.text import render_card
@@ -34,7 +34,6 @@ _SCRIPT, _READABLE_CARD, _README = "__main__.py", "card.md", "README.md"
 _GOLDEN_LINES = "golden.jsonl"
 _FORMAT = 1
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip file; a fixed time makes equal archives equal
-_DECIDED_KEY = "gates"  # of evidence
 
 
 def build_audit_archive(use_case: str, version: int, as_of: datetime) -> bytes:
@@ -54,7 +53,7 @@ def build_audit_archive(use_case: str, version: int, as_of: datetime) -> bytes:
     contents = {
         **_list_model_files(files, card, version),
         layout.LEDGER: b"".join(map(_encode_entry, entries)),
-        layout.DECISIONS: _encode(list_decisions(entries, version)),
+        layout.DECISIONS: _encode(list_decision_records(entries, version, layout.STATED)),
         layout.DATA: _encode(describe_data_versions(use_case, card.table_versions)),
         _READABLE_CARD: render_card(card, describe_version_history(entries, version)).encode(),
         _README: package_files("infra.audit").joinpath(_README).read_bytes(),
@@ -100,19 +99,6 @@ def read_archive_digest(archive: bytes) -> str:
     """Return the digest of an archive: the sha256 of its manifest, as the script prints it."""
     with ZipFile(BytesIO(archive)) as opened:
         return sha256(opened.read(layout.MANIFEST)).hexdigest()
-
-
-def list_decisions(entries: Sequence[Entry], version: int) -> list[dict[str, Any]]:
-    """Return the decisions on a version, each with its reason and its checks of the gate."""
-    own = (e for e in entries if e.version == version)
-    return [
-        {
-            "seq": e.seq, "what": e.what, "key": e.key, "at": e.at.isoformat(), "actor": e.actor,
-            "reason": e.evidence.get("reason", ""), "checks": e.evidence.get(_DECIDED_KEY, []),
-        }
-        for e in own
-        if e.what in layout.STATED or e.evidence.get(_DECIDED_KEY)
-    ]  # fmt: skip
 
 
 @mlflow_errors()

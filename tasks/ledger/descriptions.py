@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from configs.schema.base import Severity
 from tasks.evaluation.problem_types import PROBLEM_TYPES
@@ -133,6 +134,26 @@ def read_gates(entry: Entry) -> list[GateCheck]:
     """Return the gate checks of a decision; none of other entries."""
     evidence = _evidence(entry)
     return evidence.gates if isinstance(evidence, GateEvidence) else []
+
+
+def list_decision_records(
+    entries: Sequence[Entry], version: int, stated: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return the decisions on a version as the ledger has them, with reasons and gate checks.
+
+    Args:
+        entries: of the use case.
+        version: the version.
+        stated: kinds of entries that are decisions; one with gate checks is always one.
+    """
+    return [
+        {
+            "seq": e.seq, "what": e.what, "key": e.key, "at": e.at.isoformat(), "actor": e.actor,
+            "reason": e.evidence.get("reason", ""), "checks": e.evidence.get("gates", []),
+        }
+        for e in entries
+        if e.version == version and (e.what in stated or e.evidence.get("gates"))
+    ]  # fmt: skip
 
 
 def read_share(entry: Entry) -> float | None:
